@@ -1,0 +1,12 @@
+"""What each vendor's events mean. To add one: its module here, its module in `receiver/vendors`, and a line in each `__init__`."""
+
+from __future__ import annotations
+
+from handlers.vendors import idenfy, idngo, ifcgate
+from handlers.vendors.base import Vendor
+
+VENDORS: dict[str, Vendor] = {
+    "ifcgate": Vendor(interpret=ifcgate.interpret, has_clock=True),
+    "idngo": Vendor(interpret=idngo.interpret, has_clock=True),
+    "idenfy": Vendor(interpret=idenfy.interpret, has_clock=False),
+}

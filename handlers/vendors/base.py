@@ -1,0 +1,71 @@
+"""What reading a vendor's payload takes: nothing in it is trusted to be of its type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from handlers.config import Settings
+from handlers.news import News, Unreadable
+from store.names import is_name, is_storable
+
+Payload = TypeVar("Payload", bound=msgspec.Struct)
+
+#: The longest comment that is kept to be shown to an applicant.
+COMMENT_CHARS_MAX = 10_000
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?( ?(Z|[+-]\d\d:?\d\d))?", re.ASCII)
+
+
+class Interpret(Protocol):
+    """Turn an event into news. Raises Unreadable."""
+
+    def __call__(self, headers: dict[str, str], body: bytes, settings: Settings) -> News: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """How a vendor's events are read, and whether they carry a time that orders them."""
+
+    interpret: Interpret
+    has_clock: bool
+
+
+def decode(body: bytes, payload: type[Payload]) -> Payload:
+    """The fields of a JSON object that a payload names. Raises Unreadable."""
+    try:
+        return msgspec.json.decode(body, type=payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise Unreadable("the body is not a JSON object") from error
+
+
+def name(value: object) -> str | None:
+    """A name (a reference, a user's id, a level, a label) if the value is one that can be stored, else None."""
+    return value if isinstance(value, str) and is_name(value) else None
+
+
+def names(values: object) -> tuple[str, ...]:
+    """The names in a list, in its order, each once; what is no name is left out."""
+    entries: Iterable[object] = values if isinstance(values, list) else ()
+    return tuple(dict.fromkeys(entry for entry in map(name, entries) if entry is not None))
+
+
+def comment(value: object) -> str | None:
+    """A text for people, if the value is one that can be stored."""
+    return value if isinstance(value, str) and 0 < len(value) <= COMMENT_CHARS_MAX and is_storable(value) else None
+
+
+def moment(text: object, *, zone_needed: bool) -> datetime | None:
+    """The moment that a text names, in UTC; without a zone it is taken for UTC, unless one is needed."""
+    if not isinstance(text, str) or not (match := _MOMENT.fullmatch(text)) or (zone_needed and not match[2]):
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

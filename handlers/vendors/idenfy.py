@@ -1,0 +1,232 @@
+"""What iDenfy's events mean. The words are those of its OpenAPI description; the event's type is in a header alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from handlers.config import Settings
+from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
+from handlers.vendors.base import decode, name, names
+from store.applicants import NOTHING_CHECKED
+from store.states import HITS, Status
+
+TYPE_HEADER = "Idenfy-Event-Type"
+
+#: Types whose body is an identification's result.
+RESULTS = (
+    "IDENTIFICATION", "IDENTIFICATION_AUTO_FINISHED", "IDENTIFICATION_MANUAL_FINISHED", "IDENTIFICATION_RESUBMITTED",
+    "IDENTIFICATION_EXPIRED", "IDENTIFICATION_CANCELLED",
+)  # fmt: skip
+RESUBMITTED = "IDENTIFICATION_RESUBMITTED"
+
+#: Types that mean the same whatever the body's status says.
+BY_TYPE = {"IDENTIFICATION_EXPIRED": Status.SESSION_EXPIRED, "IDENTIFICATION_CANCELLED": Status.CANCELLED}
+
+#: `status.overall`, where it is a verdict: what it means once it is final.
+VERDICTS = {"APPROVED": Status.APPROVED, "DENIED": Status.REJECTED, "SUSPECTED": Status.NEEDS_REVIEW}
+
+#: `status.overall`, where it is none.
+PROGRESS = {"EXPIRED": Status.SESSION_EXPIRED, "REVIEWING": Status.IN_REVIEW, "ACTIVE": Status.CREATED}
+
+DELETED = ("DELETED", "EXPIRED-DELETED")
+
+#: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
+RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
+CLEARING = ("ACTIVE", "ACCEPTED", "NO_FLAGS", "FALSE_POSITIVE")
+
+#: `…_IN_BLACKLIST` was put on the blacklist, `…_BLACKLISTED` matched it.
+TAG_HITS = {
+    "FACE_IN_BLACKLIST": "blacklist",
+    "DOC_FACE_IN_BLACKLIST": "blacklist",
+    "DATA_IN_BLACKLIST": "blacklist",
+    "FACE_BLACKLISTED": "blacklist",
+    "DOC_FACE_BLACKLISTED": "blacklist",
+    "DATA_BLACKLISTED": "blacklist",
+    "SANCTIONS_SUSPECTION": "sanctions",
+    "CRIMINAL_SUSPECTED": "criminal",
+    "AML_SUSPECTION": "aml",
+}
+
+#: Tags that say a check failed or, for lost and stolen documents (LID), found something that is no hit on the person.
+FAILED_SCREENINGS = frozenset(
+    {"AML_FAILED", "SANCTIONS_FAILED", "LID_FAILED", "LID_SUSPECTION", "CRIMINAL_CHECK_FAILED", "RC_FAILED", "DL_FAILED"}
+)
+
+
+class Event(msgspec.Struct):
+    scanRef: Any = None
+    clientId: Any = None
+    final: Any = None
+    status: Any = None
+    AML: Any = None
+    aml: Any = None
+    amlCheck: Any = None
+    LID: Any = None
+    CRIMINAL_CHECK: Any = None
+    monitoringId: Any = None
+    scanRefList: Any = None
+    alertStatus: Any = None
+    expirationThreshold: Any = None
+
+
+def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
+    """What an iDenfy event says. Raises Unreadable."""
+    header = name(headers.get(TYPE_HEADER))
+    try:
+        event = decode(body, Event)
+    except Unreadable as unreadable:
+        # A type that moves nothing may have any body, or none: VIDEO_CALL_FINISHED has no published shape.
+        if header and _kind(header, Event()) not in ("monitoring", "document", "result"):
+            return News(event_type=header, says=None, because=f"{header} moves nothing")
+        raise Unreadable(unreadable.reason, event_type=header) from unreadable
+    match _kind(header, event):
+        case "result":
+            return _result(header, event)
+        case "monitoring":
+            return _monitoring(header, event)
+        case "document":
+            return _document(header, event)
+    return News(event_type=header, references=_scan_ref(event), says=None, because=f"{header or 'a body of unknown shape'} moves nothing")
+
+
+def _kind(header: str | None, event: Event) -> str:
+    """Which of the bodies it is: by the type, or without one by the body's shape."""
+    if header is None:
+        if event.monitoringId is not None and event.scanRefList is not None:
+            return "monitoring"
+        if event.expirationThreshold is not None:
+            return "document"
+        return "result" if isinstance(event.status, dict) and "overall" in event.status else "other"
+    kind = _normal(header)
+    return {"AML_MONITORING": "monitoring", "DOCUMENT_EXPIRATION": "document"}.get(kind) or ("result" if kind in RESULTS else "other")
+
+
+def _normal(header: str) -> str:
+    """The type in one spelling: the vendor's texts say ID_VERIFICATION for IDENTIFICATION, and CANCELED for CANCELLED."""
+    kind = header.strip().upper().replace(" ", "_").replace("CANCELED", "CANCELLED")
+    return "IDENTIFICATION" + kind.removeprefix("ID_VERIFICATION") if kind.startswith("ID_VERIFICATION") else kind
+
+
+# a verification's result --------------------------------------------------------------------------------------
+
+
+def _result(header: str | None, event: Event) -> News:
+    references = _scan_ref(event)
+    if not references:
+        raise Unreadable("the body names no scanRef that can be stored", event_type=header)
+    overall = name(event.status.get("overall")) if isinstance(event.status, dict) else None
+    if overall is None:
+        raise Unreadable("the body names no status.overall", event_type=header, reference=references[0])
+    says, because = _says(_normal(header) if header else "IDENTIFICATION", overall, event)
+    return News(event_type=header, references=references, says=says, because=because, external_user_id=name(event.clientId))
+
+
+def _says(kind: str, overall: str, event: Event) -> tuple[Says, str]:
+    step = _step(overall, event)
+    if kind in BY_TYPE:
+        return replace(step, status=BY_TYPE[kind]), kind
+    if overall in DELETED:
+        return Deletion(vendor_status=overall, final=step.final), overall
+    if overall == "ARCHIVED":
+        return Archived(), overall
+    # A missing `final` is not final; only a resubmission that is not final reopens what was.
+    reopens = kind == RESUBMITTED and not step.final
+    if overall in PROGRESS:
+        return replace(step, status=PROGRESS[overall], reopens=reopens), overall
+    meant = VERDICTS.get(overall, Status.NEEDS_REVIEW)
+    if step.final:
+        return replace(step, status=meant, verdict=True, binding=True), f"{overall} is final"
+    if overall not in VERDICTS:
+        return replace(step, status=meant, reopens=reopens), f"{overall} is not final, and a word unknown"
+    # What a doubtful approval would have meant is decided like an approval: by the rules.
+    return replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
+
+
+def _step(overall: str, event: Event) -> Step:
+    status = event.status
+    reasons = tuple(dict.fromkeys([*names(status.get("fraudTags")), *names(status.get("mismatchTags"))]))
+    hits = {TAG_HITS.get(tag) for tag in reasons} | _screening_hits(event)
+    return Step(
+        status=Status.IN_REVIEW,
+        final=event.final is True,
+        vendor_status=overall,
+        reasons=reasons,
+        hits=tuple(hit for hit in HITS if hit in hits),
+        failed_screenings=tuple(tag for tag in reasons if tag in FAILED_SCREENINGS) + _failed_screenings(event),
+        checks=NOTHING_CHECKED
+        | {
+            "document": name(status.get("manualDocument")) or name(status.get("autoDocument")),
+            "face": name(status.get("manualFace")) or name(status.get("autoFace")),
+            "additional_steps": name(status.get("additionalSteps")),
+        },
+    )
+
+
+def _screening_hits(event: Event) -> set[str]:
+    """Hits that the body's screenings name, whatever its tags say."""
+    hits = set()
+    if _overall(event.amlCheck) in RAISING or any(_suspected(entry) for entry in _entries(event.AML, event.aml)):
+        hits.add("aml")
+    if any(_suspected(entry) for entry in _entries(event.CRIMINAL_CHECK)):
+        hits.add("criminal")
+    return hits
+
+
+def _failed_screenings(event: Event) -> tuple[str, ...]:
+    """Screenings in the body that were tried and gave no result, and finds of lost or stolen documents."""
+    screenings = {"AML": _entries(event.AML, event.aml), "LID": _entries(event.LID), "CRIMINAL_CHECK": _entries(event.CRIMINAL_CHECK)}
+    failed = [screening for screening, entries in screenings.items() if any(_unsuccessful(entry) for entry in entries)]
+    if "LID" not in failed and any(_suspected(entry) for entry in screenings["LID"]):
+        failed.append("LID")
+    return tuple(failed)
+
+
+def _entries(*blocks: object) -> list[dict[str, Any]]:
+    """The `status` objects of screenings' entries."""
+    entries = [entry for block in blocks if isinstance(block, list) for entry in block if isinstance(entry, dict)]
+    return [entry["status"] for entry in entries if isinstance(entry.get("status"), dict)]
+
+
+def _suspected(status: dict[str, Any]) -> bool:
+    return status.get("overallStatus") == "SUSPECTED" or status.get("serviceSuspected") is True
+
+
+def _unsuccessful(status: dict[str, Any]) -> bool:
+    return status.get("checkSuccessful") is False and status.get("serviceUsed") is not False
+
+
+# what may follow a result --------------------------------------------------------------------------------------
+
+
+def _monitoring(header: str | None, event: Event) -> News:
+    references = names(event.scanRefList)
+    if not references:
+        raise Unreadable("the monitoring names no scanRef that can be stored", event_type=header)
+    word, overall = name(event.status) or name(event.alertStatus), _overall(event.amlCheck)
+    raised = word in RAISING or overall in RAISING
+    cleared = (word or overall) in CLEARING
+    monitoring = str(event.monitoringId) if isinstance(event.monitoringId, int) else event.monitoringId
+    says = Alert(monitoring=name(monitoring) or "", raised=raised) if raised or cleared else None
+    telling = overall if raised and word not in RAISING else word or overall
+    because = f"AML_MONITORING {telling or 'without a status'}"
+    return News(event_type=header, references=references, says=says, because=because if says else f"{because} moves nothing")
+
+
+def _document(header: str | None, event: Event) -> News:
+    references, threshold = _scan_ref(event), name(event.expirationThreshold)
+    if not references or threshold is None:
+        raise Unreadable("the body names no scanRef or no expirationThreshold", event_type=header, reference=next(iter(references), None))
+    says = DocumentNotice(expired=threshold == "DOCUMENT_EXPIRED")
+    return News(event_type=header, references=references, says=says, because=threshold, external_user_id=name(event.clientId))
+
+
+def _overall(check: object) -> str | None:
+    return name(check.get("overallStatus")) if isinstance(check, dict) else None
+
+
+def _scan_ref(event: Event) -> tuple[str, ...]:
+    reference = name(event.scanRef)
+    return (reference,) if reference else ()

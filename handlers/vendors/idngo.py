@@ -1,0 +1,181 @@
+"""What IDnGO's events mean. Field names and words are those of Sumsub's documentation, whose shape IDnGO's platform
+sends (captured deliveries agree field for field); IDnGO publishes no list of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from handlers.config import Settings
+from handlers.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
+from handlers.vendors.base import comment, decode, moment, name, names
+from store.states import HITS, Status
+
+#: Events that carry a review's result.
+RESULTS = ("applicantReviewed", "applicantWorkflowCompleted", "applicantWorkflowFailed")
+
+#: Events that tell progress, and where they put an applicant, whatever review status or answer rides along.
+PROGRESS = {
+    "applicantCreated": Status.CREATED,
+    "applicantPending": Status.IN_REVIEW,
+    "applicantPrechecked": Status.IN_REVIEW,
+    "applicantAwaitingService": Status.IN_REVIEW,
+    "applicantOnHold": Status.ON_HOLD,
+    "applicantAwaitingUser": Status.AWAITING_APPLICANT,
+    "applicantReset": Status.CREATED,
+    "applicantLevelChanged": Status.CREATED,
+}
+
+#: Events that lie over a verdict, or are lifted from it.
+OVERLAYS: dict[str, Says] = {
+    "applicantDeactivated": Activity(active=False),
+    "applicantActivated": Activity(active=True),
+    "applicantDeleted": Deletion(),
+    "applicantPersonalDataDeleted": Deletion(),
+}
+
+#: Events of an AML case, and whether its alert is raised. No published sample shows how they name their case; without a
+#: name an applicant has one alert.
+AML_CASES = {"amlCaseRejected": True, "amlCaseOnHold": True, "amlCaseApproved": False}
+
+#: The vendor's labels that name a hit. The last two name the screening's result without its kind.
+LABEL_HITS = {
+    "BLACKLIST": "blacklist",
+    "BLOCKLIST": "blacklist",
+    "SANCTIONS": "sanctions",
+    "PEP": "pep",
+    "ADVERSE_MEDIA": "adverse_media",
+    "CRIMINAL": "criminal",
+    "COMPROMISED_PERSONS": "aml",
+    "RESTRICTED_PERSON": "aml",
+}
+
+#: Labels that say a check gave no result.
+FAILED_SCREENINGS = frozenset({"CHECK_UNAVAILABLE", "CONNECTION_INTERRUPTED", "NOT_ALL_CHECKS_COMPLETED"})
+
+
+class Result(msgspec.Struct):
+    reviewAnswer: Any = None
+    reviewRejectType: Any = None
+    rejectLabels: Any = None
+    moderationComment: Any = None
+
+
+class Event(msgspec.Struct):
+    type: Any = None
+    applicantId: Any = None
+    externalUserId: Any = None
+    levelName: Any = None
+    reviewStatus: Any = None
+    reviewResult: Any = None
+    createdAtMs: Any = None
+    createdAt: Any = None
+    amlCaseId: Any = None
+    caseId: Any = None
+
+
+def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
+    """What an IDnGO event says. Raises Unreadable."""
+    event = decode(body, Event)
+    event_type, reference = name(event.type), name(event.applicantId)
+    if event_type is None:
+        raise Unreadable("the body names no type", reference=reference)
+    says, because = _says(event_type, event, settings)
+    if says is not None and reference is None:
+        raise Unreadable("the body names no applicantId that can be stored", event_type=event_type)
+    return News(
+        event_type=event_type,
+        references=(reference,) if reference else (),
+        occurred_at=_occurred_at(event),
+        says=says,
+        because=because,
+        external_user_id=name(event.externalUserId),
+    )
+
+
+def _says(event_type: str, event: Event, settings: Settings) -> tuple[Says | None, str]:
+    if event_type in RESULTS:
+        return _result(event_type, event, settings)
+    if event_type in PROGRESS:
+        return _progress(event_type, event), event_type
+    if event_type in AML_CASES:
+        case = name(event.amlCaseId) or name(event.caseId) or ""
+        return Alert(monitoring=case, raised=AML_CASES[event_type]), event_type
+    if event_type in OVERLAYS:
+        return OVERLAYS[event_type], event_type
+    return None, f"{event_type} moves nothing"
+
+
+def _progress(event_type: str, event: Event) -> Step:
+    return Step(
+        status=PROGRESS[event_type],
+        restarts=event_type in ("applicantReset", "applicantLevelChanged"),
+        wipes=event_type == "applicantReset",
+        vendor_status=name(event.reviewStatus),
+        level=name(event.levelName),
+    )
+
+
+def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, str]:
+    """A review's result. The answer means something only when the review is completed."""
+    result = _review_result(event)
+    completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), name(event.levelName)
+    word, status = _answer(result)
+    failed = event_type == "applicantWorkflowFailed"
+    counts = completed or (failed and word is not None)
+    if not counts or (failed and status == Status.APPROVED):
+        status = Status.NEEDS_REVIEW
+    elsewhere = status == Status.APPROVED and settings.idngo_approving_levels is not None and level not in settings.idngo_approving_levels
+    if elsewhere:
+        status = Status.IN_REVIEW
+    retry = word == "RED:RETRY"
+    step = Step(
+        status=status,
+        verdict=counts and not elsewhere,
+        final=completed and not retry and not elsewhere,
+        vendor_status=word if word and counts else name(event.reviewStatus),
+        may_retry={"RED:RETRY": True, "RED:FINAL": False}.get(word or "") if counts else None,
+        reasons=labels,
+        hits=tuple(hit for hit in HITS if hit in {LABEL_HITS.get(label) for label in labels}),
+        failed_screenings=tuple(label for label in labels if label in FAILED_SCREENINGS),
+        user_message=comment(result.moderationComment),
+        level=level,
+    )
+    answer = word or name(result.reviewAnswer) or "no answer that is known"
+    because = f"{event_type} {event.reviewStatus if completed else 'not completed'}, {answer}"
+    return step, f"{because} at a level that does not approve" if elsewhere else because
+
+
+def _answer(result: Result) -> tuple[str | None, Status]:
+    """The vendor's verdict in its own words, and what a completed review means by it; None for what is not known."""
+    match result.reviewAnswer, result.reviewRejectType:
+        case "GREEN", _:
+            return "GREEN", Status.APPROVED
+        case "RED", "RETRY":
+            return "RED:RETRY", Status.RESUBMISSION_REQUESTED
+        case "RED", "FINAL":
+            return "RED:FINAL", Status.REJECTED
+    return None, Status.NEEDS_REVIEW
+
+
+def _review_result(event: Event) -> Result:
+    """The result, which may be missing, null, or no object."""
+    try:
+        return msgspec.convert(event.reviewResult or {}, Result)
+    except msgspec.ValidationError:
+        return Result()
+
+
+def _occurred_at(event: Event) -> datetime | None:
+    """`createdAtMs` (no zone, UTC: it equals `createdAt`'s second in every capture that has both), else `createdAt`."""
+    value = event.createdAtMs if event.createdAtMs is not None else event.createdAt
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 13:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+        except OverflowError:
+            return None
+    return moment(value, zone_needed=False)

@@ -1,0 +1,77 @@
+"""What IFCGATE's events mean. The vendor publishes one sample body (`case.review.completed`, approved) and no list of
+words; further words are configuration, and an unknown one never approves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from handlers.config import Settings
+from handlers.news import News, Step, Unreadable
+from handlers.vendors.base import decode, moment, name
+from store.states import Status
+
+#: The one event that closes a case's review.
+COMPLETED = "case.review.completed"
+
+#: The vendor's words. `in_review` and `approved` are published; the rest are the field's usual ones.
+STATUSES = {
+    "approved": Status.APPROVED,
+    "rejected": Status.REJECTED,
+    "declined": Status.REJECTED,
+    "denied": Status.REJECTED,
+    "in_review": Status.IN_REVIEW,
+    "submitted": Status.IN_REVIEW,
+    "queued": Status.IN_REVIEW,
+    "on_hold": Status.ON_HOLD,
+    "expired": Status.SESSION_EXPIRED,
+    "cancelled": Status.CANCELLED,
+    "resubmission_requested": Status.RESUBMISSION_REQUESTED,
+    "needs_documents": Status.RESUBMISSION_REQUESTED,
+}
+
+VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED, Status.NEEDS_REVIEW})
+
+
+class Event(msgspec.Struct):
+    event: Any = None
+    case_id: Any = None
+    status: Any = None
+    workflow: Any = None
+    processed_at: Any = None
+
+
+def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
+    """What an IFCGATE event says. Raises Unreadable."""
+    event = decode(body, Event)
+    event_type, reference = name(event.event), name(event.case_id)
+    if event_type is None:
+        raise Unreadable("the body names no event", reference=reference)
+    if not event_type.startswith("case."):
+        return News(event_type=event_type, references=(reference,) if reference else (), says=None, because=f"{event_type} moves nothing")
+    if reference is None:
+        raise Unreadable("the body names no case_id that can be stored", event_type=event_type)
+    word = name(event.status)
+    if word is None and event_type == COMPLETED:
+        raise Unreadable("the review is completed, and no status is named", event_type=event_type, reference=reference)
+    status = _status(event_type, word, STATUSES | settings.ifcgate_statuses)
+    return News(
+        event_type=event_type,
+        references=(reference,),
+        occurred_at=moment(event.processed_at, zone_needed=True),
+        says=_step(event_type, word, status, level=name(event.workflow)) if status else None,
+        because=f"{event_type} {word}" if status else f"{word or 'no status'} in {event_type} moves nothing",
+    )
+
+
+def _status(event_type: str, word: str | None, statuses: dict[str, Status]) -> Status | None:
+    """Where a word leads; None where it changes nothing. Only a completed review approves, or is in doubt over a word."""
+    status = statuses.get(word or "")
+    if event_type == COMPLETED:
+        return status or Status.NEEDS_REVIEW
+    return None if status == Status.APPROVED else status
+
+
+def _step(event_type: str, word: str | None, status: Status, *, level: str | None) -> Step:
+    return Step(status=status, verdict=status in VERDICTS, final=event_type == COMPLETED, vendor_status=word, level=level)

@@ -1,0 +1,99 @@
+"""The worker: an RQ worker that drains when the bell rings, and beside it a sweep that needs no bell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+import structlog
+from redis import Redis, RedisError
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
+
+import store.config
+from handlers import config, process
+from store import doorbell, health
+from store.doorbell import OwnJob
+from store.logs import describe_error
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 2.0
+
+#: What has waited longer than this was not rung for, or the ring was lost.
+WAIT_MAX_SECONDS = 1.0
+
+#: What waits although the bell rings: nobody listens, so that the sweep does the work itself.
+UNHEARD_SECONDS = 6.0
+
+
+class DrainWorker(SimpleWorker):
+    """Runs the drain in its own process: a crash is healed by the claims' leases, and costs no fork for each ring."""
+
+    # A worker that dies is missed, and Redis is tried again, within seconds.
+    max_connection_wait_time = 3.0
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        process.stopping.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def run() -> None:
+    """Work until SIGTERM or SIGINT; what is in hand is finished."""
+    config.settings()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stopping.set())
+    sweeper = threading.Thread(target=_sweep, name="sweep")
+    sweeper.start()
+    log.info("the worker is up")
+    while not process.stopping.is_set():
+        try:
+            _worker().work(with_scheduler=False, logging_level="WARNING")
+        except RedisError as error:
+            log.warning("the queue cannot be reached; the sweep works without it", error=describe_error(error))
+            process.stopping.wait(SWEEP_SECONDS)
+    process.stopping.set()
+    sweeper.join()
+    log.info("the worker ends")
+
+
+def _worker() -> DrainWorker:
+    connection = Redis.from_url(store.config.settings().redis_url)
+    return DrainWorker(
+        [doorbell.queue(connection)],
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=OwnJob,
+        worker_ttl=60,
+        maintenance_interval=30,
+        job_monitoring_interval=10,
+        log_job_description=False,
+        default_result_ttl=0,
+    )
+
+
+def _sweep() -> None:
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    while not process.stopping.wait(SWEEP_SECONDS):
+        try:
+            health.say_alive(name)
+            _look_after_what_waits()
+        except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
+            log.error("a sweep failed", error=describe_error(error))
+    try:
+        health.say_farewell(name)
+    except SQLAlchemyError as error:
+        log.warning("the worker could not take its leave", error=describe_error(error))
+
+
+def _look_after_what_waits() -> None:
+    waiting = health.backlog().oldest_seconds
+    if waiting < WAIT_MAX_SECONDS:
+        return
+    heard = doorbell.ring()
+    if not heard or waiting > UNHEARD_SECONDS:
+        process.drain()

@@ -1,0 +1,27 @@
+"""Who sent it? The web process: it proves who sent a delivery, has it kept, and answers; and it lets others read.
+
+It holds the signing secrets and speaks HTTP. It never learns what an event says, and works while `handlers` is broken.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def create_app() -> Flask:
+    """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
+    from receiver import api, config, health, metrics, openapi, paths, problems, requests, webhooks
+    from store import logs
+
+    logs.configure()
+    settings = config.settings()
+    app = Flask("receiver", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    # A redirect counts as a failure with every vendor.
+    app.url_map.merge_slashes = False
+    paths.keep_encoded_slashes(app)
+    requests.identify(app)
+    problems.describe(app)
+    for blueprint in (webhooks.blueprint, api.blueprint, health.blueprint, metrics.blueprint, openapi.blueprint):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,68 @@
+"""Who may do what: bearer tokens, each with a right and a name."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask import request
+
+from receiver import config
+from receiver.config import Token
+from receiver.problems import Problem
+
+
+class Right(StrEnum):
+    """What a token may be for. An operator may all."""
+
+    READ = "read"
+    LINK = "link"
+    OPERATE = "operate"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, by the name of the token."""
+
+    name: str
+    right: Right
+
+
+def require(right: Right) -> Caller:
+    """The caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
+    caller = _caller()
+    if caller.right not in (right, Right.OPERATE):
+        raise Problem(403, f"This call needs a token with the right to {right}.")
+    return caller
+
+
+def require_one_of(tokens: tuple[Token, ...]) -> None:
+    """Raise a problem unless one of these tokens is presented, if there are any."""
+    if tokens and _matching(tokens) is None:
+        raise _unauthorized()
+
+
+def _caller() -> Caller:
+    settings = config.settings()
+    known = {Right.OPERATE: settings.operator_tokens, Right.READ: settings.read_tokens, Right.LINK: settings.link_tokens}
+    for right, tokens in known.items():
+        token = _matching(tokens)
+        if token:
+            return Caller(token.name, right)
+    raise _unauthorized()
+
+
+def _matching(tokens: Iterable[Token]) -> Token | None:
+    kind, _, presented = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogatepass")).digest()
+    matching = [token for token in tokens if hmac.compare_digest(token.digest, digest)]
+    return matching[0] if matching else None
+
+
+def _unauthorized() -> Problem:
+    return Problem(401, "This call needs a bearer token that is known here.", {"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,279 @@
+"""What downstream reads, and the few things it may do. The reader's side of the contract, section 6."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response, request
+from msgspec import Meta
+from sqlalchemy import Row
+
+from receiver import access, calls, config
+from receiver.access import Right
+from receiver.calls import One, Page
+from receiver.problems import Problem
+from receiver.vendors import VENDORS
+from store import applicants, audit, database, doorbell, feed, inbox
+from store.applicants import Applicant, Key
+from store.names import is_name
+from store.sealing import Unopenable
+from store.states import HITS, Outcome, Status
+
+blueprint = Blueprint("api", __name__, url_prefix="/v1")
+
+POLL_SECONDS = 0.1
+_EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Vendor = StrEnum("Vendor", {name: name for name in VENDORS})  # type: ignore[misc]
+Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]
+
+
+class ApplicantsQuery(Page, forbid_unknown_fields=True):
+    external_user_id: Annotated[str | None, Meta(description="Whose applicants: your own id.")] = None
+    vendor: Vendor | None = None
+    status: Status | None = None
+    hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
+    updated_after: Annotated[str | None, Meta(description="RFC 3339; changed later than this.")] = None
+
+
+class EventsQuery(Page, forbid_unknown_fields=True):
+    vendor: Vendor | None = None
+    status: Outcome | None = None
+    reference: Annotated[str | None, Meta(description="Which applicant they named.")] = None
+    received_after: Annotated[str | None, Meta(description="RFC 3339; received later than this.")] = None
+
+
+class ChangesQuery(One, forbid_unknown_fields=True):
+    after: Annotated[str | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = None
+    limit: calls.Limit = 50
+    wait: Annotated[float, Meta(ge=0, le=30, description="Seconds to wait for the next change, if there is none.")] = 0
+
+
+class Link(msgspec.Struct):
+    external_user_id: str
+
+
+# applicants ---------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/applicants/<name:vendor>/<name:reference>")
+def applicant(vendor: str, reference: str) -> Response:
+    """Where an applicant stands."""
+    access.require(Right.READ)
+    query = calls.query(One)
+    with database.reading() as connection:
+        found = applicants.find(connection, Key(vendor, query.environment, reference))
+    if found is None:
+        raise _unknown_applicant()
+    answer = calls.answer(applicants.describe(found))
+    answer.add_etag()
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.make_conditional(request)
+    return answer
+
+
+@blueprint.get("/applicants")
+def list_applicants() -> Response:
+    """Applicants, in the order of their last change."""
+    access.require(Right.READ)
+    query = calls.query(ApplicantsQuery)
+    with database.reading() as connection:
+        rows = applicants.listing(
+            connection,
+            environment=query.environment,
+            external_user_id=query.external_user_id,
+            vendor=query.vendor,
+            status=query.status,
+            hit=query.hit,
+            updated_after=calls.moment("updated_after", query.updated_after),
+            after=calls.decode_cursor(query.cursor, tuple[datetime, str, str]),
+            limit=query.limit + 1,
+        )
+    return calls.page(rows, query.limit, place=lambda row: [row.updated_at, row.vendor, row.reference], describe=applicants.describe)
+
+
+@blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
+def history(vendor: str, reference: str) -> Response:
+    """An applicant's changes, oldest first."""
+    access.require(Right.READ)
+    query = calls.query(Page)
+    key = Key(vendor, query.environment, reference)
+    after = calls.decode_cursor(query.cursor, tuple[int]) or (0,)
+    with database.reading() as connection:
+        if applicants.find(connection, key) is None:
+            raise _unknown_applicant()
+        rows = feed.history(connection, **key._asdict(), after=after[0], limit=query.limit + 1)
+    return calls.page(rows, query.limit, place=lambda row: [row.version], describe=feed.describe_change)
+
+
+@blueprint.get("/users/<name:external_user_id>")
+def user(external_user_id: str) -> Response:
+    """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
+    access.require(Right.READ)
+    query = calls.query(One)
+    with database.reading() as connection:
+        rows = applicants.of_user(connection, external_user_id, environment=query.environment)
+    if not rows:
+        raise Problem(404, "No applicant of this person is known.")
+    newest: dict[str, Applicant] = {}
+    for row in rows:
+        newest.setdefault(row.vendor, row)
+    blocking = {row.vendor for row in rows if row.hits or newest[row.vendor].status == Status.REJECTED}
+    return calls.answer(
+        {
+            "external_user_id": external_user_id,
+            "environment": query.environment,
+            "approving_vendors": [vendor for vendor, row in newest.items() if row.status == Status.APPROVED],
+            "blocking_vendors": sorted(blocking),
+            "applicants": [applicants.describe(row) for row in rows],
+        }
+    )
+
+
+# the feed -----------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/changes")
+def changes() -> Response:
+    """The change feed: each change once, in commit order. Waits for the next if asked to."""
+    access.require(Right.READ)
+    query = calls.query(ChangesQuery)
+    try:
+        with database.reading() as connection:
+            epoch, number = feed.position(connection, query.after)
+    except feed.OutOfPlace as error:
+        raise Problem(400, f"The query parameter 'after' cannot be right: {error}.") from error
+    rows = _changes_after(number, query)
+    more = len(rows) > query.limit
+    data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
+    return calls.answer({"data": data, "next_cursor": data[-1]["cursor"] if data else None, "has_more": more})
+
+
+def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
+    """The next changes, waited for without holding a connection, and by at most a quarter of the threads."""
+    waits = query.wait > 0 and _waiters().acquire(blocking=False)
+    deadline = time.monotonic() + (query.wait if waits else 0)
+    try:
+        while True:
+            with database.reading() as connection:
+                rows = feed.after(connection, number, environment=query.environment, limit=query.limit + 1)
+            if rows or time.monotonic() >= deadline:
+                return rows
+            time.sleep(POLL_SECONDS)
+    finally:
+        if waits:
+            _waiters().release()
+
+
+def _waiters() -> threading.Semaphore:
+    global _waiting
+    if _waiting is None:
+        _waiting = threading.BoundedSemaphore(max(1, config.settings().threads // 4))
+    return _waiting
+
+
+_waiting: threading.Semaphore | None = None
+
+
+# events -------------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/events")
+def list_events() -> Response:
+    """The inbox, in the order of receipt, without bodies."""
+    access.require(Right.READ)
+    query = calls.query(EventsQuery)
+    after = calls.decode_cursor(query.cursor, tuple[int]) or (0,)
+    with database.reading() as connection:
+        rows = inbox.listing(
+            connection,
+            environment=query.environment,
+            vendor=query.vendor,
+            status=query.status,
+            reference=query.reference,
+            received_after=calls.moment("received_after", query.received_after),
+            after=after[0],
+            limit=query.limit + 1,
+        )
+    return calls.page(rows, query.limit, place=lambda row: [row.sequence], describe=inbox.describe)
+
+
+@blueprint.get("/events/<name:event_id>")
+def event(event_id: str) -> Response:
+    """One event, without its body."""
+    access.require(Right.READ)
+    with database.reading() as connection:
+        found = inbox.find(connection, _event_id(event_id))
+    if found is None:
+        raise _unknown_event()
+    return calls.answer(found)
+
+
+@blueprint.get("/events/<name:event_id>/body")
+def body(event_id: str) -> Response:
+    """An event's body, byte for byte. Who read it is recorded."""
+    caller = access.require(Right.OPERATE)
+    with database.begin() as connection:
+        try:
+            found = inbox.body(connection, _event_id(event_id))
+        except Unopenable as error:
+            raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
+        if found is None:
+            raise _unknown_event()
+        audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
+    answer = Response(found, content_type="application/octet-stream")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.post("/events/<name:event_id>/replay")
+def replay(event_id: str) -> Response:
+    """Handle an event again. The applicants that it named, or names, are derived anew from all their events."""
+    caller = access.require(Right.OPERATE)
+    with database.begin() as connection:
+        if inbox.reopen(connection, _event_id(event_id)) is None:
+            raise _unknown_event()
+        audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
+    doorbell.ring()
+    return calls.answer({"status": "accepted", "event_id": event_id}, status=202)
+
+
+# links --------------------------------------------------------------------------------------------------------
+
+
+@blueprint.put("/links/ifcgate/<name:case_id>")
+def link(case_id: str) -> Response:
+    """Say whose case it is, before or after its events."""
+    caller = access.require(Right.LINK)
+    query = calls.query(One)
+    try:
+        given = msgspec.json.decode(request.get_data(), type=Link)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem(400, "The body must be a JSON object with a text 'external_user_id'.") from error
+    if not is_name(given.external_user_id):
+        raise Problem(400, "'external_user_id' must be a text of 1 to 200 characters that can be stored.")
+    key = Key("ifcgate", query.environment, case_id)
+    with database.begin() as connection:
+        if applicants.link(connection, key, external_user_id=given.external_user_id):
+            audit.write(connection, actor=caller.name, action="link", subject=f"ifcgate {query.environment} {case_id}")
+    return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})
+
+
+def _event_id(text: str) -> str:
+    if not _EVENT_ID.fullmatch(text):
+        raise _unknown_event()
+    return text
+
+
+def _unknown_event() -> Problem:
+    return Problem(404, "No event has this id.")
+
+
+def _unknown_applicant() -> Problem:
+    return Problem(404, "No applicant of this vendor has this reference here.")

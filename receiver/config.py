@@ -1,0 +1,102 @@
+"""What the web process is told from outside: secrets, tokens, limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from receiver.vendors import VENDORS
+from receiver.vendors.base import Key, Scheme
+from store import config
+from store.config import Environment
+
+MAX_BODY_BYTES = 5 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """A vendor that is configured: how it signs, and with which keys."""
+
+    scheme: Scheme
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A bearer token, known by its digest, and whose it is."""
+
+    name: str
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The web process's settings."""
+
+    host: str
+    port: int
+    processes: int
+    threads: int
+    #: The vendors that have secrets; the others answer 404.
+    senders: dict[str, Sender]
+    read_tokens: tuple[Token, ...]
+    link_tokens: tuple[Token, ...]
+    operator_tokens: tuple[Token, ...]
+    #: Empty: metrics and the API's description are open.
+    metrics_tokens: tuple[Token, ...]
+    max_body_bytes: int
+
+
+def read(environment: Environment) -> Settings:
+    """The web process's settings; what is wrong with them is remembered by the environment."""
+    return Settings(
+        host=environment.text("HOST", "127.0.0.1"),
+        port=environment.number("PORT", 8000),
+        processes=environment.number("WEB_CONCURRENCY", 2),
+        threads=environment.number("WEB_THREADS", 12),
+        senders={name: sender for name in VENDORS if (sender := _sender(environment, name)).keys},
+        read_tokens=environment.each("READ_TOKENS", _token),
+        link_tokens=environment.each("LINK_TOKENS", _token),
+        operator_tokens=environment.each("OPERATOR_TOKENS", _token),
+        metrics_tokens=environment.each("METRICS_TOKENS", _token),
+        max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES),
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The web process's settings and, checked along with them, the store's. Read once in a process. Raises Misconfigured."""
+    environment = Environment()
+    config.read(environment)
+    found = read(environment)
+    environment.check()
+    return found
+
+
+def _sender(environment: Environment, vendor: str) -> Sender:
+    module, prefix = VENDORS[vendor], vendor.upper()
+    scheme = module.scheme(environment)
+    names = {f"{prefix}_SECRETS": "live", f"{prefix}_SANDBOX_SECRETS": "sandbox"}
+    keys = [
+        Key(secret=secret, environment=world)
+        for name, world in names.items()
+        for secret in environment.each(name, lambda text: module.parse_secret(text, scheme))
+    ]
+    if len({key.secret for key in keys}) < len(keys):
+        environment.wrong(f"{prefix}_SANDBOX_SECRETS", f"and {prefix}_SECRETS must all be different")
+    return Sender(scheme=scheme, keys=tuple(keys))
+
+
+def _token(entry: str) -> Token:
+    """`token` or `name=token`, the token plain or `sha256:<hex>`."""
+    match = re.fullmatch(r"([A-Za-z0-9_.-]{1,100})=(?!=*$)(.+)", entry)
+    name, token = match.groups() if match else ("", entry)
+    if not token.startswith("sha256:"):
+        digest = hashlib.sha256(token.encode()).digest()
+    elif re.fullmatch(r"[0-9a-fA-F]{64}", token.removeprefix("sha256:")):
+        digest = bytes.fromhex(token.removeprefix("sha256:"))
+    else:
+        raise ValueError("begins with sha256: and is not followed by 64 hex digits")
+    return Token(name=name or f"token {digest.hex()[:8]}", digest=digest)

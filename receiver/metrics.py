@@ -1,0 +1,44 @@
+"""GET /metrics: what Prometheus reads. Requests are counted across the web processes; the rest is asked of the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY, Collector
+
+from receiver import access, config
+from store import doorbell, health
+
+DELIVERIES = Counter("standing_deliveries", "Deliveries by what was answered.", ["vendor", "answer"])
+
+blueprint = Blueprint("metrics", __name__)
+
+
+class Kept(Collector):
+    """What the database and the queue say."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        backlog = health.backlog()
+        yield GaugeMetricFamily("standing_events_pending", "Events kept and not yet handled.", backlog.pending)
+        yield GaugeMetricFamily("standing_oldest_pending_age_seconds", "How long the oldest due event waits.", backlog.oldest_seconds)
+        yield GaugeMetricFamily("standing_events_failed", "Dead letters.", health.failed())
+        yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
+        yield GaugeMetricFamily("standing_queue_up", "Whether the queue can be reached.", doorbell.hears())
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The metrics in Prometheus' text format."""
+    access.require_one_of(config.settings().metrics_tokens)
+    registry = CollectorRegistry()
+    registry.register(Kept())
+    counted = registry if "PROMETHEUS_MULTIPROC_DIR" in os.environ else REGISTRY
+    if counted is registry:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry) + generate_latest(counted), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,102 @@
+"""GET /openapi.json: the API's description, made from the routes themselves."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, current_app
+
+from receiver import access, api, calls, config
+
+blueprint = Blueprint("openapi", __name__)
+
+#: The query that each call takes.
+QUERIES: dict[str, type[msgspec.Struct]] = {
+    "api.applicant": calls.One,
+    "api.list_applicants": api.ApplicantsQuery,
+    "api.history": calls.Page,
+    "api.user": calls.One,
+    "api.changes": api.ChangesQuery,
+    "api.list_events": api.EventsQuery,
+    "api.link": calls.One,
+}
+
+#: Calls that need no bearer token.
+OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics", "openapi.openapi")
+
+PROBLEM = {
+    "description": "A problem, as RFC 9457 describes it.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """This description."""
+    access.require_one_of(config.settings().metrics_tokens)
+    return calls.answer(describe())
+
+
+def describe() -> dict[str, Any]:
+    """The description of every route of the application at hand."""
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in current_app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(rule.endpoint, sorted(rule.arguments))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Standing", "version": version("standing"), "description": "Where every applicant stands."},
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "request_id"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "request_id": {"type": "string"},
+                    },
+                }
+            },
+        },
+    }
+
+
+def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
+    view = current_app.view_functions[endpoint]
+    needed = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments]
+    return {
+        "operationId": endpoint.partition(".")[2],
+        "summary": (view.__doc__ or "").strip(),
+        "parameters": needed + _query_parameters(QUERIES.get(endpoint)),
+        "responses": {"2XX": {"description": "As asked."}, "default": PROBLEM},
+        "security": [] if endpoint in OPEN else [{"bearer": []}],
+    }
+
+
+def _query_parameters(shape: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
+    if shape is None:
+        return []
+    _, components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
+    properties = components[shape.__name__]["properties"]
+    enums = {name: schema for name, schema in components.items() if "enum" in schema}
+    return [{"name": name, "in": "query", "required": False, "schema": _inline(schema, enums)} for name, schema in properties.items()]
+
+
+def _inline(schema: Any, enums: dict[str, Any]) -> Any:
+    """A schema with the enums that it refers to written out."""
+    if isinstance(schema, list):
+        return [_inline(part, enums) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"type": "string", "enum": enums[schema["$ref"].rpartition("/")[2]]["enum"]}
+    return {key: _inline(part, enums) for key, part in schema.items()}

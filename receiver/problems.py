@@ -1,0 +1,71 @@
+"""What goes wrong is told as RFC 9457 problems. None of them quotes what was sent."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from flask import Flask, Response
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+
+from receiver.requests import request_id
+from store.deadline import Overdue
+from store.inbox import Unavailable
+from store.logs import describe_error
+
+log = structlog.get_logger()
+
+#: Seconds after which a sender may try again while the database is away.
+RETRY_AFTER = "5"
+
+#: The framework's own texts may quote the request; these do not.
+DETAILS = {
+    400: "The request cannot be understood.",
+    404: "There is nothing here.",
+    405: "This method is not for this address.",
+    413: "The body is larger than this service accepts.",
+    500: "Something unexpected happened. It is logged under the request's id.",
+    503: "The database cannot be reached. Nothing was kept; please try again.",
+}
+
+
+class Problem(HTTPException):
+    """An answer other than success, with a detail that we wrote."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(description=detail)
+        self.code = status
+        self.extra_headers = headers or {}
+
+
+def describe(app: Flask) -> None:
+    """Answer every error of an application as a problem."""
+    app.register_error_handler(HTTPException, _answer)
+    for unavailable in (Unavailable, Overdue, SQLAlchemyError):
+        app.register_error_handler(unavailable, _unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _answer(error: HTTPException) -> Response:
+    status = error.code or 500
+    detail = error.description if isinstance(error, Problem) else DETAILS.get(status, HTTPStatus(status).phrase)
+    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "request_id": request_id()}
+    response = Response(msgspec.json.encode(told), status=status, content_type="application/problem+json")
+    response.headers.extend({name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")})
+    if isinstance(error, Problem):
+        response.headers.extend(error.extra_headers)
+    if status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("the database cannot be reached", error=describe_error(error))
+    return _answer(ServiceUnavailable())
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("a request failed unexpectedly", error=describe_error(error))
+    return _answer(InternalServerError())

@@ -1,0 +1,44 @@
+"""What a first run needs and nobody has given it: keys, tokens, and secrets for the sandbox. Made once, kept in VAR_DIR.
+
+Live secrets are never made up: a vendor signs with its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from store.config import Environment, secrets_dir
+
+MAKERS: dict[str, Callable[[], str]] = {
+    "ENCRYPTION_KEYS": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "READ_TOKENS": lambda: f"local-reader={secrets.token_urlsafe(24)}",
+    "LINK_TOKENS": lambda: f"local-linker={secrets.token_urlsafe(24)}",
+    "OPERATOR_TOKENS": lambda: f"local-operator={secrets.token_urlsafe(24)}",
+    "IFCGATE_SANDBOX_SECRETS": lambda: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
+    "IDNGO_SANDBOX_SECRETS": lambda: secrets.token_urlsafe(24),
+    "IDENFY_SANDBOX_SECRETS": lambda: secrets.token_urlsafe(24),
+}
+
+
+def provide(environment: Environment) -> list[str]:
+    """Make what is missing; return the names of what was made."""
+    folder = secrets_dir(environment.var_dir)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = [name for name in MAKERS if environment.source(name) is None]
+    for name in missing:
+        _write_privately(folder / name, MAKERS[name]() + "\n")
+    return missing
+
+
+def _write_privately(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    beside = path.with_suffix(".new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

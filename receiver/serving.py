@@ -1,0 +1,51 @@
+"""How gunicorn serves `receiver`: its configuration, named on the command line as `python:receiver.serving`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from receiver import config as web_config
+from store import logs
+
+_settings = web_config.settings()
+
+wsgi_app = "receiver:create_app()"
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+workers = _settings.processes
+worker_class = "gthread"
+threads = _settings.threads
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+max_requests = 200_000
+max_requests_jitter = 20_000
+control_socket_disable = True
+# Both headers and the request line are small; a vendor's body is not.
+limit_request_line = 8190
+
+# Each process counts for itself; the counts are added up from files, which a new start begins anew.
+_metrics = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="standing-metrics-"))
+
+
+def on_starting(_server: Any) -> None:
+    shutil.rmtree(_metrics, ignore_errors=True)
+    Path(_metrics).mkdir(parents=True, exist_ok=True)
+    logs.configure()
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    logs.configure()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    shutil.rmtree(_metrics, ignore_errors=True)

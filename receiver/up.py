@@ -1,0 +1,216 @@
+"""`standing up`: everything on one machine. Makes what is missing, starts what the Procfile names, and keeps it running."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from redis import Redis, RedisError
+
+from receiver import config, provisions, valkey
+from store import config as store_config
+from store.config import Environment, embedded_socket, secrets_dir
+from store.migrations import upgrade
+
+PROCFILE = Path(__file__).parent.parent / "Procfile"
+
+#: A process that dies is started again after a pause, which doubles until it has lived for a minute.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PROVEN_SECONDS = 0.5, 30.0, 60.0
+
+#: How long a process may take to finish what is in hand.
+GRACE_SECONDS = 30.0
+
+
+@dataclass
+class Process:
+    """A process that is to run, and is started again when it dies."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    _running: subprocess.Popen[bytes] | None = None
+    _started_at: float = 0.0
+    _pause: float = FIRST_PAUSE_SECONDS
+    _due_at: float = field(default=0.0)
+
+    def look_after(self) -> None:
+        """Start it if it is due; notice if it died."""
+        if self._running is None:
+            if time.monotonic() >= self._due_at:
+                self._start()
+        elif (status := self._running.poll()) is not None:
+            self._died(status)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has finished what is in hand."""
+        if self._running is None:
+            return
+        self._running.terminate()
+        try:
+            self._running.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            say(f"{self.name} does not end; it is killed")
+            self._running.kill()
+            self._running.wait()
+        self._running = None
+
+    def _start(self) -> None:
+        self._started_at = time.monotonic()
+        # A session of its own: Ctrl-C is for us, and we end them in order.
+        self._running = subprocess.Popen(  # noqa: S603
+            self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+        )
+
+    def _died(self, status: int) -> None:
+        self._running = None
+        if time.monotonic() - self._started_at > PROVEN_SECONDS:
+            self._pause = FIRST_PAUSE_SECONDS
+        say(f"{self.name} ended with status {status}; it is started again in {self._pause:g} s")
+        self._due_at = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+
+def run() -> None:
+    """Run until SIGTERM or Ctrl-C. Raises Misconfigured and NoValkey."""
+    began = time.monotonic()
+    environment = Environment()
+    os.environ["VAR_DIR"] = str(environment.var_dir)
+    _tell_what_was_made(provisions.provide(environment), secrets_dir(environment.var_dir))
+    settings, stored = config.settings(), store_config.settings()
+    stopping = _until_asked_to_end()
+    with _alone(environment.var_dir):
+        processes: list[Process] = []
+        try:
+            if not environment.text("REDIS_URL"):
+                processes.append(_start_valkey(environment.var_dir))
+            _migrate()
+            processes = [*_of_the_procfile(environment.var_dir), *processes]
+            address = f"http://{settings.host}:{settings.port}"
+            say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
+            _keep_running(processes, stopping, address=address, began=began)
+        finally:
+            say("ending")
+            for process in processes:
+                process.stop()
+
+
+def _keep_running(processes: list[Process], stopping: list[int], *, address: str, began: float) -> None:
+    ready = False
+    while not stopping:
+        for process in processes:
+            process.look_after()
+        if not ready and _is_ready(address):
+            ready = True
+            say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal: ./dev standing simulate")
+        time.sleep(0.1)
+
+
+def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
+    programs = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PROMETHEUS_MULTIPROC_DIR": str(var_dir / "run" / "metrics"),
+    }
+    for line in PROCFILE.read_text().splitlines():
+        name, _, command = line.partition(":")
+        program, *arguments = shlex.split(command)
+        yield Process(name, [str(programs / program), *arguments], environment)
+
+
+def _start_valkey(var_dir: Path) -> Process:
+    """Start the embedded Valkey, and wait until it answers. One that an earlier run left behind is ended first."""
+    socket = embedded_socket(var_dir)
+    client = Redis.from_url(f"unix://{socket}", socket_timeout=1, retry=None)
+    with suppress(RedisError):  # Usually there is none.
+        client.shutdown()
+    process = Process("valkey", valkey.command(socket=socket, data=var_dir / "valkey"), dict(os.environ))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        process.look_after()
+        try:
+            client.ping()
+            return process
+        except RedisError:
+            time.sleep(0.02)
+    process.stop()
+    raise click.ClickException("the embedded Valkey does not answer")
+
+
+def _migrate() -> None:
+    """Bring the tables up to date before anything needs them."""
+    from store import database
+
+    try:
+        upgrade(database.engine())
+    except Exception as error:  # The web process keeps trying, and says meanwhile that it cannot keep anything.
+        say(f"the database cannot be prepared yet ({type(error).__name__})")
+    finally:
+        database.engine().dispose()
+
+
+@contextmanager
+def _alone(var_dir: Path) -> Iterator[None]:
+    """Hold the folder: two of these on the same data would end each other's Valkey."""
+    path = var_dir / "run" / "up.lock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(f"another `standing up` already runs on {var_dir}") from None
+        yield
+
+
+def _until_asked_to_end() -> list[int]:
+    """A list that becomes non-empty when the process is asked to end."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: asked.append(received))
+    return asked
+
+
+def _end_with_parent() -> None:
+    """On Linux, let a child be told to end when we are killed, so that nothing is left behind."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tell_what_was_made(made: list[str], folder: Path) -> None:
+    if made:
+        say("=" * 72)
+        say(f"made {', '.join(made)}")
+        say(f"kept in {folder}, readable by you alone. They are for trying out:")
+        say("in production, give your own, and keep the keys away from the database.")
+        say("=" * 72)
+
+
+def _shown(url: str) -> str:
+    """A URL without its password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def say(text: str) -> None:
+    click.echo(f"standing: {text}", err=True)

@@ -1,0 +1,98 @@
+"""What a vendor's way of signing has to say, and the comparison that all of them use."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from store.config import Environment
+from store.inbox import Delivery
+
+
+class Forged(Exception):
+    """No signature, a wrong one, or one by a refused algorithm."""
+
+
+class Stale(Forged):
+    """The signature is right, and its time is too far off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One secret that a vendor may sign with, and the environment its deliveries belong to."""
+
+    secret: bytes
+    environment: str
+
+
+class Headers(Protocol):
+    """A request's headers, whatever the case of their names."""
+
+    def get(self, key: str, default: str) -> str: ...
+
+
+class Scheme(Protocol):
+    """How one vendor's deliveries are authenticated, as configured."""
+
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+        """The delivery, as an event to keep. Raises Forged or Stale; whatever a stranger sends raises nothing else."""
+        ...
+
+    def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
+        """The headers that the vendor would send with a body: for the simulator and for tests."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """What a vendor's module offers."""
+
+    #: Its scheme, as the environment configures it.
+    scheme: Callable[[Environment], Scheme]
+    #: A configured secret as the bytes to sign with, in that scheme. Raises ValueError.
+    parse_secret: Callable[[str, Scheme], bytes]
+
+
+def signing_key(keys: tuple[Key, ...], given: str, digest: Callable[[bytes], str]) -> Key:
+    """The key whose digest is the given one, whatever its case; compared in constant time. Raises Forged."""
+    # WSGI hands headers over as Latin-1; compare_digest on text would raise for what is not ASCII.
+    presented = given.strip().lower().encode("latin-1", "replace")
+    for key in keys:
+        if hmac.compare_digest(digest(key.secret).encode(), presented):
+            return key
+    raise Forged
+
+
+def environment_of(key: Key, body: bytes) -> str:
+    """Sandbox if its secret signed, or if the body says so (`sandboxMode`, which samples also send as a string)."""
+    return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
+
+
+def peek(body: bytes, shape: type[Any]) -> Any:
+    """The fields of a body that name its event; an empty shape if the body cannot be read, which is for others to judge."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return shape()
+
+
+def sha256(*parts: bytes) -> bytes:
+    """The digest of several parts, of which only the last may contain a NUL."""
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+class _Mode(msgspec.Struct):
+    sandboxMode: Any = None
+
+
+def _says_sandbox(body: bytes) -> bool:
+    if b"sandboxMode" not in body:
+        return False
+    mode = peek(body, _Mode).sandboxMode
+    return mode is True or (isinstance(mode, str) and mode.lower() == "true")

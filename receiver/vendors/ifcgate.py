@@ -1,0 +1,108 @@
+"""How IFCGATE signs. It says that webhooks are signed, and not how: Standard Webhooks is the default, the other common
+scheme (a hex HMAC of the body in some header) can be configured, and nothing else gets in.
+
+Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from receiver.vendors import base
+from receiver.vendors.base import Forged, Headers, Key, Stale, environment_of, sha256, signing_key
+from store.config import Environment
+from store.inbox import Delivery
+
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+#: How far a signed timestamp may be off, either way.
+TOLERANCE = timedelta(minutes=5)
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
+
+
+@dataclass(frozen=True)
+class StandardWebhooks:
+    """The signature covers id, time and body; of several, separated by spaces, any may match."""
+
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+        message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
+        if not message_id or not re.fullmatch(r"[0-9]{1,20}", timestamp):
+            raise Forged
+        key = _signing_key(headers.get(SIGNATURE, ""), keys, _signed(message_id, timestamp, body))
+        if abs(int(timestamp) - now.timestamp()) > TOLERANCE.total_seconds():
+            raise Stale
+        return Delivery(
+            vendor="ifcgate",
+            environment=environment_of(key, body),
+            headers={ID: message_id, TIMESTAMP: timestamp},
+            body=body,
+            identity=sha256(message_id.encode("latin-1", "replace"), body),
+        )
+
+    def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
+        message_id, timestamp = f"msg_{uuid.uuid4().hex}", str(int(now.timestamp()))
+        return {ID: message_id, TIMESTAMP: timestamp, SIGNATURE: "v1," + _digest(secret, _signed(message_id, timestamp, body))}
+
+
+@dataclass(frozen=True)
+class HexDigest:
+    """The hex HMAC-SHA256 of the raw body, in a header of the vendor's choice."""
+
+    header: str
+
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+        key = signing_key(keys, headers.get(self.header, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
+        return Delivery(vendor="ifcgate", environment=environment_of(key, body), headers={}, body=body, identity=sha256(body))
+
+    def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
+        return {self.header: hmac.digest(secret, body, "sha256").hex()}
+
+
+def scheme(environment: Environment) -> base.Scheme:
+    """The scheme, as `IFCGATE_SIGNATURE` configures it."""
+    chosen = environment.text("IFCGATE_SIGNATURE", "standard-webhooks")
+    kind, _, header = chosen.partition(":")
+    if kind == "hmac-sha256-hex" and _HEADER_NAME.fullmatch(header.strip()):
+        return HexDigest(header.strip())
+    if chosen != "standard-webhooks":
+        environment.wrong("IFCGATE_SIGNATURE", "must be standard-webhooks, or hmac-sha256-hex:<header name>")
+    return StandardWebhooks()
+
+
+def parse_secret(text: str, scheme: base.Scheme) -> bytes:
+    """`whsec_` and base64; in the hex scheme the text itself."""
+    if isinstance(scheme, HexDigest):
+        return text.encode()
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not whsec_ and base64") from error
+    if not text.startswith("whsec_") or not secret:
+        raise ValueError("is not whsec_ and base64")
+    return secret
+
+
+def _signing_key(signatures: str, keys: tuple[Key, ...], signed: bytes) -> Key:
+    """The key that made one of the signatures; versions that we do not know are skipped. Raises Forged."""
+    digests = [(key, _digest(key.secret, signed).encode()) for key in keys]
+    for signature in signatures.split():
+        version, _, given = signature.partition(",")
+        for key, digest in digests:
+            if version == "v1" and hmac.compare_digest(digest, given.encode("latin-1", "replace")):
+                return key
+    raise Forged
+
+
+def _signed(message_id: str, timestamp: str, body: bytes) -> bytes:
+    return f"{message_id}.{timestamp}.".encode("latin-1", "replace") + body
+
+
+def _digest(secret: bytes, signed: bytes) -> str:
+    return base64.b64encode(hmac.digest(secret, signed, "sha256")).decode()

@@ -1,0 +1,56 @@
+"""POST /webhooks/<vendor>: authenticate the delivery, have it kept, ring for a worker, answer."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+
+from receiver import config
+from receiver.config import Sender
+from receiver.metrics import DELIVERIES
+from receiver.problems import Problem
+from receiver.vendors.base import Forged, Stale
+from store import clock, doorbell, inbox
+from store.inbox import Unavailable
+
+log = structlog.get_logger()
+
+blueprint = Blueprint("webhooks", __name__)
+
+
+@blueprint.route("/webhooks/<vendor>", methods=["POST"], provide_automatic_options=False)
+def receive(vendor: str) -> Response:
+    """Keep a vendor's delivery. 200 means that it is durable."""
+    sender = _sender(vendor)
+    body = request.get_data(cache=False)
+    try:
+        delivery = sender.scheme.authenticate(request.headers, body, sender.keys, now=clock.now())
+    except Forged as forged:
+        raise _refusal(vendor, forged) from forged
+    try:
+        kept = inbox.record(delivery)
+    except Unavailable:
+        DELIVERIES.labels(vendor, "unavailable").inc()
+        raise
+    if kept.first:
+        doorbell.ring()
+    status = "accepted" if kept.first else "duplicate"
+    DELIVERIES.labels(vendor, status).inc()
+    log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
+    return jsonify(status=status, event_id=kept.event_id)
+
+
+def _sender(vendor: str) -> Sender:
+    sender = config.settings().senders.get(vendor)
+    if sender is None:
+        raise Problem(404, "No vendor of this name is configured here.")
+    return sender
+
+
+def _refusal(vendor: str, forged: Forged) -> Problem:
+    """A delivery that is not authentic is counted and logged, without anything of it, and not kept."""
+    answer = "stale" if isinstance(forged, Stale) else "forged"
+    DELIVERIES.labels(vendor, answer).inc()
+    log.warning("a delivery was refused", vendor=vendor, answer=answer)
+    detail = "The signed timestamp is more than 5 minutes off." if answer == "stale" else "There is no signature that is right."
+    return Problem(401, detail)

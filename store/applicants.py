@@ -1,0 +1,183 @@
+"""The applicants: one row for each vendor's reference, which workers change and the API reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
+
+from store import clock, database, feed
+from store.models import ApplicantRow
+from store.states import Status
+
+NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "additional_steps": None}
+
+
+class Key(NamedTuple):
+    """What names an applicant."""
+
+    vendor: str
+    environment: str
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applicant:
+    """Where an applicant stands. Version 0: known to nobody yet."""
+
+    vendor: str
+    environment: str
+    reference: str
+    external_user_id: str | None = None
+    status: Status = Status.CREATED
+    final: bool = False
+    provisional: Status | None = None
+    vendor_status: str | None = None
+    may_retry: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+    hits: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    checks: dict[str, Any] = field(default_factory=lambda: dict(NOTHING_CHECKED))
+    user_message: str | None = None
+    level: str | None = None
+    last_verdict: dict[str, Any] | None = None
+    ever_approved: bool = False
+    as_of: datetime | None = None
+    updated_at: datetime
+    version: int = 0
+    last_event_id: str | None = None
+    registers: dict[str, Any] = field(default_factory=dict)
+    linked_user_id: str | None = None
+    first_sequence: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(self.vendor, self.environment, self.reference)
+
+
+# what workers change ------------------------------------------------------------------------------------------
+
+
+def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
+    """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
+    ordered = sorted(set(keys))
+    if not ordered:
+        return {}
+    connection.execute(database.insert(ApplicantRow).values([_row(_unknown(key)) for key in ordered]).on_conflict_do_nothing())
+    mine = tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).in_(ordered)
+    order = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
+    rows = connection.execute(select(ApplicantRow.__table__).where(mine).order_by(*order).with_for_update())
+    found = (_applicant(row) for row in rows)
+    return {applicant.key: applicant for applicant in found}
+
+
+def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
+    """Write applicants that are locked."""
+    rows = [_row(applicant) for applicant in applicants]
+    if not rows:
+        return
+    statement = database.insert(ApplicantRow).values(rows)
+    key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
+    columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
+
+
+def link(connection: Connection, key: Key, *, external_user_id: str) -> bool:
+    """Say whose applicant this is; return whether that is a change. Of a known applicant it is told like any other change."""
+    before = lock(connection, [key])[key]
+    if before.linked_user_id == external_user_id:
+        return False
+    now = clock.now()
+    after = replace(before, linked_user_id=external_user_id, external_user_id=external_user_id)
+    if before.version and before.external_user_id != external_user_id:
+        after = replace(after, version=before.version + 1, updated_at=now)
+        change = feed.Transition(
+            **key._asdict(), version=after.version, from_status=before.status, to_status=after.status, reversal=None,
+            changed=["external_user_id"], reasons=after.reasons, event_id=None, as_of=after.as_of, at=now, applicant=describe(after),
+        )  # fmt: skip
+        save(connection, [after])
+        feed.append(connection, [change])
+    else:
+        save(connection, [after])
+    return True
+
+
+# what the API reads -------------------------------------------------------------------------------------------
+
+
+def find(connection: Connection, key: Key) -> Applicant | None:
+    """The applicant, if it is known."""
+    row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
+    return _applicant(row) if row else None
+
+
+def listing(
+    connection: Connection,
+    *,
+    environment: str,
+    external_user_id: str | None = None,
+    vendor: str | None = None,
+    status: str | None = None,
+    hit: str | None = None,
+    updated_after: datetime | None = None,
+    after: tuple[datetime, str, str] | None = None,
+    limit: int,
+) -> list[Applicant]:
+    """Applicants in the order of their last change, after a place in that order."""
+    query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0)
+    if external_user_id is not None:
+        query = query.where(ApplicantRow.external_user_id == external_user_id)
+    if vendor:
+        query = query.where(ApplicantRow.vendor == vendor)
+    if status:
+        query = query.where(ApplicantRow.status == status)
+    if hit:
+        # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
+        query = query.where(cast(ApplicantRow.hits, String).contains(f'"{hit}"'))
+    if updated_after:
+        query = query.where(ApplicantRow.updated_at > updated_after)
+    if after:
+        moment, after_vendor, after_reference = after
+        later = and_(
+            ApplicantRow.updated_at == moment,
+            or_(
+                ApplicantRow.vendor > after_vendor,
+                and_(ApplicantRow.vendor == after_vendor, ApplicantRow.reference > after_reference),
+            ),
+        )
+        query = query.where(or_(ApplicantRow.updated_at > moment, later))
+    order = (ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference)
+    return [_applicant(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def of_user(connection: Connection, external_user_id: str, *, environment: str) -> list[Applicant]:
+    """All of a person's applicants, by vendor, the newest verification first."""
+    query = select(ApplicantRow.__table__).where(
+        ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id, ApplicantRow.version > 0
+    )
+    order = (ApplicantRow.vendor, ApplicantRow.first_sequence.desc(), ApplicantRow.reference)
+    return [_applicant(row) for row in connection.execute(query.order_by(*order))]
+
+
+def describe(applicant: Applicant) -> dict[str, Any]:
+    """An applicant as the contract shows it."""
+    told = {name: value for name, value in vars(applicant).items() if name not in ("registers", "linked_user_id", "first_sequence")}
+    return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
+
+
+def _unknown(key: Key) -> Applicant:
+    return Applicant(**key._asdict(), updated_at=clock.now())
+
+
+def _row(applicant: Applicant) -> dict[str, Any]:
+    return dict(vars(applicant))
+
+
+def _applicant(row: Row[Any]) -> Applicant:
+    values = dict(row._mapping)
+    return Applicant(
+        **values | {"status": Status(values["status"]), "provisional": values["provisional"] and Status(values["provisional"])}
+    )

@@ -1,0 +1,191 @@
+"""What this process is told from outside: reading settings, and those of the store itself.
+
+A setting comes from the environment (`NAME`), from a file the environment names (`NAME_FILE`), or from what
+`./dev up` made and keeps in `VAR_DIR/secrets/NAME`, in this order. All that is wrong is told in one error.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+T = TypeVar("T")
+
+#: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
+SOCKET_PATH_BYTES_MAX = 103
+
+
+class Misconfigured(Exception):
+    """The settings cannot be right. The message names each that is wrong, and never its value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("These settings are missing or wrong:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+class Environment:
+    """Reads settings one by one, and remembers what is wrong with them until `check()` tells it whole."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+        self.var_dir = Path(self._variables.get("VAR_DIR") or "var").absolute()
+        self.problems: list[str] = []
+
+    def wrong(self, name: str, what: str) -> None:
+        problem = f"{name} {what}"
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def check(self) -> None:
+        """Raise Misconfigured if anything read so far was wrong."""
+        if self.problems:
+            raise Misconfigured(self.problems)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A single value, stripped."""
+        return (self._given(name) or self._from_file(name) or default).strip()
+
+    def items(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list: separated by commas in the environment, one entry a line in a file."""
+        given = self._given(name)
+        entries = given.split(",") if given else self._from_file(name).splitlines()
+        return tuple(entry.strip() for entry in entries if entry.strip()) or default
+
+    def number(self, name: str, default: int, *, least: int = 1) -> int:
+        """A whole number."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            self.wrong(name, f"must be a whole number of at least {least}")
+            return default
+        return int(text)
+
+    def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> tuple[T, ...]:
+        """A list whose entries `parse` turns into values; its ValueError says what is wrong with one."""
+        values = []
+        for position, entry in enumerate(self.items(name) if entries is None else entries, start=1):
+            try:
+                values.append(parse(entry))
+            except ValueError as error:
+                self.wrong(name, f"(entry {position}) {error}")
+        return tuple(values)
+
+    def source(self, name: str) -> str | None:
+        """Where a setting comes from, in words; None if it is not set."""
+        if self._given(name):
+            return "environment"
+        if self._variables.get(f"{name}_FILE"):
+            return f"file named by {name}_FILE"
+        return f"file {self._made(name)}" if self._made(name).is_file() else None
+
+    def _given(self, name: str) -> str:
+        value = self._variables.get(name, "")
+        if value and self._variables.get(f"{name}_FILE"):
+            self.wrong(name, f"and {name}_FILE are both set; set one")
+        return value
+
+    def _from_file(self, name: str) -> str:
+        named = self._variables.get(f"{name}_FILE")
+        if not named and not self._made(name).is_file():
+            return ""
+        try:
+            return (Path(named) if named else self._made(name)).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.wrong(f"{name}_FILE" if named else name, f"names a file that cannot be read ({type(error).__name__})")
+            return ""
+
+    def _made(self, name: str) -> Path:
+        return secrets_dir(self.var_dir) / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The store's own settings."""
+
+    database_url: str
+    redis_url: str
+    var_dir: Path
+    encryption_keys: tuple[bytes, ...]
+
+
+def read(environment: Environment) -> Settings:
+    """The store's settings; what is wrong with them is remembered by the environment."""
+    keys = environment.each("ENCRYPTION_KEYS", _encryption_key)
+    if not keys and not any(problem.startswith("ENCRYPTION_KEYS") for problem in environment.problems):
+        environment.wrong("ENCRYPTION_KEYS", "is missing: base64 of 32 random bytes each, newest first")
+    return Settings(
+        database_url=_database_url(environment),
+        redis_url=_redis_url(environment),
+        var_dir=environment.var_dir,
+        encryption_keys=keys,
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The store's settings, read once in a process. Raises Misconfigured."""
+    environment = Environment()
+    found = read(environment)
+    environment.check()
+    return found
+
+
+def secrets_dir(var_dir: Path) -> Path:
+    """Where `./dev up` keeps what it made of secrets, tokens and keys."""
+    return var_dir / "secrets"
+
+
+def embedded_socket(var_dir: Path) -> Path:
+    """Where the embedded Valkey listens: in VAR_DIR, or in the temporary folder if that path is too long for a socket."""
+    socket = var_dir / "run" / "valkey.sock"
+    if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES_MAX:
+        return socket
+    name = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"standing-{os.getuid()}-{name}" / "valkey.sock"
+
+
+def _encryption_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not base64") from error
+    if len(key) != 32:
+        raise ValueError("is not base64 of 32 bytes")
+    return key
+
+
+def _database_url(environment: Environment) -> str:
+    text = environment.text("DATABASE_URL", f"sqlite:///{environment.var_dir / 'standing.sqlite3'}")
+    if text.startswith("postgres://"):
+        text = text.replace("postgres://", "postgresql://", 1)
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        environment.wrong("DATABASE_URL", "is not a database URL")
+        return ""
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        environment.wrong("DATABASE_URL", "must begin with sqlite:/// or postgresql://")
+    elif url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        environment.wrong("DATABASE_URL", "must name a file: several processes share the database")
+    return text
+
+
+def _redis_url(environment: Environment) -> str:
+    text = environment.text("REDIS_URL")
+    if not text:
+        return f"unix://{embedded_socket(environment.var_dir)}"
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        environment.wrong("REDIS_URL", "must begin with redis://, rediss:// or unix://")
+    return text

@@ -1,0 +1,102 @@
+"""The doorbell: tells a worker that there may be work. It carries no event, and a ring that fails fails nothing else.
+
+Rings are coalesced: while one is unanswered, and for a few seconds at most, further ones are not needed.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+import rq
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from store import config
+
+#: The one queue. A worker that listens to several would lose what it has taken when it dies.
+QUEUE = "standing"
+
+#: What a job may run, by name: `handlers` is not imported here, so that a broken mapping stops no delivery.
+DRAIN = "handlers.process.drain"
+ALLOWED = frozenset({DRAIN})
+
+RUNG = "standing:rung"
+RUNG_SECONDS = 5
+JOB_SECONDS = 120
+
+#: After a failed ring the door is left alone for a moment: a hung server costs one delivery a moment, not each.
+PAUSE_SECONDS = 2.0
+_silent_until = 0.0
+
+
+class OwnJob(Job):
+    """A job that runs only what this project enqueues. Whoever can write to Redis must not be able to run anything else."""
+
+    @property
+    def func(self) -> Any:
+        self._refuse_others(self.func_name)
+        return super().func
+
+    @property
+    def success_callback(self) -> Any:
+        return self._refuse_others(self._success_callback_name)
+
+    @property
+    def failure_callback(self) -> Any:
+        return self._refuse_others(self._failure_callback_name)
+
+    @property
+    def stopped_callback(self) -> Any:
+        return self._refuse_others(self._stopped_callback_name)
+
+    def _refuse_others(self, name: str | None) -> None:
+        if name is not None and name not in ALLOWED:
+            raise PermissionError("a job names a function that is not this project's")
+
+
+def ring() -> bool:
+    """Wake a worker; return whether the bell could be heard."""
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return False
+    try:
+        if _redis().set(RUNG, 1, nx=True, ex=RUNG_SECONDS):
+            queue(_redis()).enqueue(DRAIN, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=24 * 60 * 60)
+        return True
+    except RedisError:
+        # On purpose: the event is kept, and the sweep finds it.
+        _silent_until = time.monotonic() + PAUSE_SECONDS
+        return False
+
+
+def answer() -> None:
+    """Let the bell ring again. To be called before claiming, so that nothing that arrives later is missed."""
+    try:
+        _redis().delete(RUNG)
+    except RedisError:
+        return  # On purpose: the key lives but a few seconds.
+
+
+def hears() -> bool:
+    """Whether the queue can be reached."""
+    try:
+        return bool(_redis().ping())
+    except RedisError:
+        return False
+
+
+def queue(connection: Redis) -> rq.Queue:
+    return rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
+
+
+@cache
+def _redis() -> Redis:
+    # The library's own retries would hold a delivery for many seconds.
+    return Redis.from_url(
+        config.settings().redis_url, socket_timeout=0.5, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 0), health_check_interval=0
+    )

@@ -1,0 +1,122 @@
+"""The feed: every change of every applicant, once, in the order in which it was committed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, select, update
+
+from store import clock, database
+from store.models import Feed, TransitionRow
+from store.states import Reversal, Status
+
+CODE_VERSION = version("standing")
+
+
+class OutOfPlace(Exception):
+    """A cursor that this feed never gave: of another epoch (a backup was restored), or beyond its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One change of one applicant."""
+
+    vendor: str
+    environment: str
+    reference: str
+    version: int
+    from_status: Status | None
+    to_status: Status
+    reversal: Reversal | None
+    changed: list[str]
+    reasons: list[str]
+    event_id: str | None
+    as_of: datetime | None
+    at: datetime
+    #: The applicant as it is after the change, as the contract shows it.
+    applicant: dict[str, Any]
+
+
+def append(connection: Connection, transitions: Iterable[Transition]) -> None:
+    """Number changes and write them. The last thing before the commit: it holds the feed's lock until then, so that a
+    reader never sees a number before a smaller one."""
+    rows = [vars(transition) | {"code_version": CODE_VERSION} for transition in transitions]
+    if not rows:
+        return
+    advance = update(Feed).values(last=Feed.last + len(rows)).returning(Feed.last)
+    last = connection.execute(advance).scalar_one()
+    for number, row in enumerate(rows, start=last - len(rows) + 1):
+        row["number"] = number
+    connection.execute(database.insert(TransitionRow), rows)
+
+
+def after(connection: Connection, number: int, *, environment: str, limit: int) -> list[Row[Any]]:
+    """The changes that follow a number, oldest first."""
+    query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
+    return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
+
+
+def history(connection: Connection, *, vendor: str, environment: str, reference: str, after: int = 0, limit: int) -> list[Row[Any]]:
+    """An applicant's changes, oldest first, after a version."""
+    query = (
+        select(TransitionRow.__table__)
+        .filter_by(vendor=vendor, environment=environment, reference=reference)
+        .where(TransitionRow.version > after)
+        .order_by(TransitionRow.version)
+        .limit(limit)
+    )
+    return list(connection.execute(query).all())
+
+
+def tells_of(connection: Connection, event_id: str) -> bool:
+    """Whether an event ever changed something."""
+    return connection.execute(select(exists().where(TransitionRow.event_id == event_id))).scalar_one()
+
+
+def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
+    """The feed's epoch, and the number that a cursor stands for: none is the beginning, `latest` the end. Raises OutOfPlace."""
+    epoch, last = connection.execute(select(Feed.epoch, Feed.last)).one()._tuple()
+    if cursor is None:
+        return epoch, 0
+    if cursor == "latest":
+        return epoch, last
+    given, _, number = cursor.partition(".")
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise OutOfPlace("this is not a cursor of the feed")
+    if given != epoch or int(number) > last:
+        raise OutOfPlace("this cursor belongs to another epoch of the feed: a backup was restored since; begin anew")
+    return epoch, int(number)
+
+
+def cursor_of(epoch: str, number: int) -> str:
+    return f"{epoch}.{number}"
+
+
+def new_epoch() -> str:
+    return secrets.token_hex(4)
+
+
+def describe_change(row: Row[Any]) -> dict[str, Any]:
+    """The fields of a change, as the history and the feed show them."""
+    return {
+        "from": row.from_status,
+        "to": row.to_status,
+        "reversal": row.reversal,
+        "changed": row.changed,
+        "reasons": row.reasons,
+        "event_id": row.event_id,
+        "as_of": clock.rfc3339(row.as_of),
+        "at": clock.rfc3339(row.at),
+    }
+
+
+def describe_entry(row: Row[Any], epoch: str) -> dict[str, Any]:
+    """A change as the feed shows it, with the applicant as it then was."""
+    place = {"cursor": cursor_of(epoch, row.number), "type": f"applicant.{row.to_status}"}
+    who = {"vendor": row.vendor, "environment": row.environment, "reference": row.reference}
+    return place | who | describe_change(row) | {"applicant": row.applicant}

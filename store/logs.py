@@ -1,0 +1,107 @@
+"""Logs: one JSON object a line, holding ids and our own words, never a person's data.
+
+Only the keys in `KEYS` are written, whatever a caller passes. Of an exception its kind and place are told, not its
+message, which may quote what it met. Other libraries' warnings are cut at their first colon for the same reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+KEYS = frozenset(
+    {
+        "event", "level", "timestamp", "logger", "request_id", "event_id", "vendor", "environment", "reference", "status",
+        "answer", "reversal", "version", "error", "count", "process",
+    }
+)  # fmt: skip
+
+_ROOT = Path(__file__).parent.parent
+
+
+def configure() -> None:
+    """Send our logs, and those of every library, to standard error as JSON lines."""
+    ours: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*ours, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *ours, _cut],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _place,
+                _only_known_keys,
+                structlog.processors.JSONRenderer(),
+            ],
+            keep_exc_info=True,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in ("gunicorn.error", "gunicorn.access", "rq.worker", "alembic", "py.warnings"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _last_words
+    threading.excepthook = lambda args: _last_words(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def describe_error(error: BaseException) -> str:
+    """An exception's kind and the place in our code where it passed: `KeyError at handlers/process.py:71`."""
+    kinds, cause = [type(error).__name__], error.__cause__ or error.__context__
+    while cause is not None and len(kinds) < 4:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT) and "site-packages" not in frame.filename]
+    if not frames:
+        return " from ".join(kinds)
+    place = (ours or frames)[-1]
+    file = Path(place.filename)
+    name = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
+    return f"{' from '.join(kinds)} at {name}:{place.lineno}"
+
+
+def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    info = line.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        line["error"] = describe_error(error)
+    return line
+
+
+def _cut(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep another library's news of its life; of its complaints only what comes before the first colon or line's end."""
+    if line.get("level") not in ("debug", "info"):
+        line["event"] = str(line["event"]).splitlines()[0].partition(":")[0] if str(line["event"]) else ""
+    return line
+
+
+def _only_known_keys(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in line.items() if key in KEYS}
+
+
+def _last_words(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return
+    structlog.get_logger().critical("an exception that nobody expected", error=describe_error(error.with_traceback(trace)))

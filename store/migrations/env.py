@@ -1,0 +1,15 @@
+"""How Alembic runs here: on the connection that `upgrade` locked, in its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from store.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,252 @@
+"""The tables. What must hold is said here as constraints; the code explains it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: The longest name (reference, user id, level, label) that is stored; a longer one is not taken for a name.
+NAME_CHARS_MAX = 200
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC. SQLite has no zones: there it is stored as UTC and given its zone back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only in a column of type INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+# Names and words are compared byte by byte on both databases, so that both agree on an order.
+Name = String(NAME_CHARS_MAX).with_variant(String(NAME_CHARS_MAX, collation="C"), "postgresql")
+Word = String(40).with_variant(String(40, collation="C"), "postgresql")
+EventId = Uuid(as_uuid=False)
+
+
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index over the rows that a condition holds for."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Word, dict[str, Any]: JSON, list[str]: JSON}
+
+
+class Event(Base):
+    """The inbox: one fact, however often delivered."""
+
+    __tablename__ = "events"
+
+    #: The order in which we received it: drawn by the database, for one subject under that subject's lock.
+    sequence: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(EventId)
+    vendor: Mapped[str]
+    environment: Mapped[str]
+    #: What makes two deliveries the same event for good; null where only the subject's latest event counts.
+    identity: Mapped[bytes | None] = mapped_column(LargeBinary)
+    subject: Mapped[bytes | None] = mapped_column(LargeBinary)
+    body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    #: The headers that carry meaning or let a person check the signature's time, never the signature.
+    headers: Mapped[dict[str, Any]]
+    key_id: Mapped[str]
+    sealed_body: Mapped[bytes] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime]
+    repeat: Mapped[bool]
+    deliveries: Mapped[int] = mapped_column(default=1)
+
+    status: Mapped[str] = mapped_column(default="pending")
+    reason: Mapped[str | None] = mapped_column(Text)
+    event_type: Mapped[str | None] = mapped_column(Name)
+    reference: Mapped[str | None] = mapped_column(Name)
+    occurred_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    claimed_by: Mapped[str | None]
+    claimed_until: Mapped[datetime | None]
+    #: Claimed alone, because a process died (or hung) while it held this event.
+    suspect: Mapped[bool] = mapped_column(default=False)
+    #: To be handled again by deriving its applicants anew.
+    replayed: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        UniqueConstraint("id"),
+        UniqueConstraint("vendor", "environment", "identity"),
+        CheckConstraint("identity IS NOT NULL OR subject IS NOT NULL", name="has_an_identity"),
+        CheckConstraint("(status = 'pending') = (settled_at IS NULL)", name="settled_unless_pending"),
+        CheckConstraint("status = 'pending' OR reason IS NOT NULL", name="settled_with_a_reason"),
+        partial("ix_events_pending", "due_at", "sequence", where="status = 'pending'"),
+        partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
+        partial("ix_events_subject", "vendor", "environment", "subject", "body_sha256", where="subject IS NOT NULL"),
+    )
+
+
+class Subject(Base):
+    """The latest event of each subject whose vendor gives no identity that lasts (iDenfy)."""
+
+    __tablename__ = "subjects"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    latest_fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    latest_event_id: Mapped[str] = mapped_column(EventId)
+    latest_body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    #: The body before the latest; null while there is but one event.
+    previous_body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class Mention(Base):
+    """Which applicants an event named."""
+
+    __tablename__ = "mentions"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(Name, primary_key=True)
+    event_sequence: Mapped[int] = mapped_column(Number, ForeignKey("events.sequence"), primary_key=True)
+
+    __table_args__ = (Index(None, "event_sequence"),)
+
+
+class ApplicantRow(Base):
+    """Where every applicant stands. A row of version 0 is known to nobody yet: it holds a lock, a link, or news that shows nothing."""
+
+    __tablename__ = "applicants"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(Name, primary_key=True)
+    external_user_id: Mapped[str | None] = mapped_column(Name)
+    status: Mapped[str]
+    final: Mapped[bool]
+    provisional: Mapped[str | None]
+    vendor_status: Mapped[str | None] = mapped_column(Name)
+    may_retry: Mapped[bool | None]
+    reasons: Mapped[list[str]]
+    hits: Mapped[list[str]]
+    flags: Mapped[list[str]]
+    checks: Mapped[dict[str, Any]]
+    user_message: Mapped[str | None] = mapped_column(Text)
+    level: Mapped[str | None] = mapped_column(Name)
+    last_verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    ever_approved: Mapped[bool]
+    as_of: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+    version: Mapped[int]
+    last_event_id: Mapped[str | None] = mapped_column(EventId)
+    #: What the rules remember of the events, register by register. Only they read it.
+    registers: Mapped[dict[str, Any]]
+    #: Whose case it is, as a linker said.
+    linked_user_id: Mapped[str | None] = mapped_column(Name)
+    #: The first event received that named it: a verification's place among a person's verifications.
+    first_sequence: Mapped[int | None] = mapped_column(Number)
+
+    __table_args__ = (
+        Index(None, "environment", "updated_at", "vendor", "reference"),
+        partial("ix_applicants_user", "environment", "external_user_id", where="external_user_id IS NOT NULL"),
+        Index(None, "environment", "status", "updated_at"),
+    )
+
+
+class TransitionRow(Base):
+    """Every change of an applicant, once, numbered in commit order: the history and the feed."""
+
+    __tablename__ = "transitions"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    vendor: Mapped[str]
+    environment: Mapped[str]
+    reference: Mapped[str] = mapped_column(Name)
+    version: Mapped[int]
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    reversal: Mapped[str | None]
+    changed: Mapped[list[str]]
+    reasons: Mapped[list[str]]
+    event_id: Mapped[str | None] = mapped_column(EventId)
+    as_of: Mapped[datetime | None]
+    at: Mapped[datetime]
+    #: The applicant as it then was.
+    applicant: Mapped[dict[str, Any]]
+    code_version: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("vendor", "environment", "reference", "version"),
+        Index(None, "environment", "number"),
+        partial("ix_transitions_event", "event_id", where="event_id IS NOT NULL"),
+    )
+
+
+class Feed(Base):
+    """One row: the feed's epoch, and the number of its last change. Whoever holds its lock is the next to commit."""
+
+    __tablename__ = "feed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[str]
+    last: Mapped[int] = mapped_column(Number)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+
+class Act(Base):
+    """What a person with a right did: read a body, asked for a replay, linked a case."""
+
+    __tablename__ = "acts"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Name)
+    action: Mapped[str]
+    subject: Mapped[str] = mapped_column(String(500))
+
+
+class Worker(Base):
+    """Which workers live: each says so every few seconds."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    seen_at: Mapped[datetime]

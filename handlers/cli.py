@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+import getpass
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
 import click
+
+from handlers import config, process, terminal
+from store import applicants, audit, database, feed, inbox
+from store.applicants import Key
+from store.states import HITS, Outcome, Status
+
+#: Entries of a history or a list that a terminal is asked to bear.
+ROWS_MAX = 500
+
+Command = Callable[..., Any]
+
+
+def environment_option(command: Command) -> Command:
+    return click.option(
+        "--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world."
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
+
+
+def limit_option(command: Command) -> Command:
+    return click.option("--limit", type=click.IntRange(1, ROWS_MAX), default=50, show_default=True, help="At most so many.")(command)
 
 
 @click.command()
@@ -15,4 +45,143 @@ def worker() -> None:
     worker.run()
 
 
-commands = [worker]
+@click.command()
+@json_option
+def process_pending(as_json: bool) -> None:
+    """Handle what is pending in this process, without Redis."""
+    config.settings()
+    token, handled = process.new_token(), 0
+    while count := process.handle_some(token):
+        handled += count
+    terminal.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
+
+
+@click.command()
+@click.argument("event_ids", nargs=-1, required=True, metavar="ID…")
+@click.option("--timeout", type=float, default=30, show_default=True, help="Seconds to wait for another worker that is faster.")
+@json_option
+def replay(event_ids: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Handle events again, here and now. The applicants that they named, or name, are derived anew from all their events."""
+    config.settings()
+    for event_id in event_ids:
+        with database.begin() as connection:
+            if not is_event_id(event_id) or inbox.reopen(connection, event_id) is None:
+                raise click.ClickException(f"no event has the id {event_id}")
+            audit.write(connection, actor=getpass.getuser(), action="replay", subject=f"event {event_id}")
+    token = process.new_token()
+    process.handle(token, inbox.claim(token, most=len(event_ids), only=list(event_ids)))
+    settled = [_settled(event_id, timeout) for event_id in event_ids]
+    terminal.print_json(settled) if as_json else terminal.print_events(settled)
+    if any(event["status"] in (Outcome.PENDING, Outcome.FAILED) for event in settled):
+        sys.exit(1)
+
+
+def is_event_id(text: str) -> bool:
+    return inbox.EVENT_ID.fullmatch(text) is not None
+
+
+def _settled(event_id: str, timeout: float) -> dict[str, Any]:
+    """The event, once whoever handles it is done."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with database.reading() as connection:
+            event = inbox.find(connection, event_id)
+        assert event is not None
+        if event["status"] != Outcome.PENDING or event["attempts"] or time.monotonic() > deadline:
+            return event
+        time.sleep(0.1)
+
+
+# applicants ---------------------------------------------------------------------------------------------------
+
+
+@click.group("applicants")
+def applicants_group() -> None:
+    """Where applicants stand."""
+
+
+@applicants_group.command("list")
+@click.option("--vendor")
+@click.option("--status", type=click.Choice([status.value for status in Status]))
+@click.option("--hit", type=click.Choice(HITS))
+@click.option("--user", "external_user_id", help="Your own id of the person.")
+@limit_option
+@environment_option
+@json_option
+def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
+    """List applicants, in the order of their last change."""
+    config.settings()
+    with database.reading() as connection:
+        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, limit=limit)]
+    terminal.print_json(found) if as_json else terminal.print_applicants(found)
+
+
+@applicants_group.command("show")
+@click.argument("vendor", required=False)
+@click.argument("reference", required=False)
+@click.option("--user", "external_user_id", help="All applicants of a person, by your own id.")
+@environment_option
+@json_option
+def show_applicant(vendor: str | None, reference: str | None, external_user_id: str | None, environment: str, as_json: bool) -> None:
+    """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
+    config.settings()
+    if bool(vendor and reference) == bool(external_user_id):
+        raise click.UsageError("give VENDOR REFERENCE, or --user ID")
+    with database.reading() as connection:
+        if external_user_id:
+            found = applicants.of_user(connection, external_user_id, environment=environment)
+        else:
+            one = applicants.find(connection, Key(str(vendor), environment, str(reference)))
+            found = [one] if one else []
+    if not found:
+        raise click.ClickException(f"no such applicant is known in the {environment} environment")
+    for applicant in found:
+        _show(applicant, as_json)
+
+
+def _show(applicant: applicants.Applicant, as_json: bool) -> None:
+    with database.reading() as connection:
+        rows = feed.history(connection, **applicant.key._asdict(), limit=ROWS_MAX)
+        history = [feed.describe_change(row) for row in rows]
+        whys = {row.event_id: (inbox.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
+    told = applicants.describe(applicant)
+    terminal.print_json([told | {"history": history}]) if as_json else terminal.print_applicant(told, history, whys)
+
+
+# events -------------------------------------------------------------------------------------------------------
+
+
+@click.group("events")
+def events_group() -> None:
+    """What the vendors sent."""
+
+
+@events_group.command("list")
+@click.option("--vendor")
+@click.option("--status", type=click.Choice([outcome.value for outcome in Outcome]))
+@click.option("--reference", help="Which applicant they named.")
+@limit_option
+@environment_option
+@json_option
+def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
+    """List events, in the order of receipt."""
+    config.settings()
+    with database.reading() as connection:
+        found = [inbox.describe(row) for row in inbox.listing(connection, **wanted, limit=limit)]
+    terminal.print_json(found) if as_json else terminal.print_events(found)
+
+
+@events_group.command("show")
+@click.argument("event_id", metavar="ID")
+@json_option
+def show_event(event_id: str, as_json: bool) -> None:
+    """Show an event, without its body."""
+    config.settings()
+    with database.reading() as connection:
+        found = inbox.find(connection, event_id) if is_event_id(event_id) else None
+    if found is None:
+        raise click.ClickException(f"no event has the id {event_id}")
+    terminal.print_json([found]) if as_json else terminal.print_fields(found)
+
+
+commands = [worker, process_pending, replay, applicants_group, events_group]

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -70,16 +70,21 @@ def _drain(seconds: float) -> int:
     doorbell.answer()
     token, handled, deadline = new_token(), 0, time.monotonic() + seconds
     while time.monotonic() < deadline and not stopping.is_set():
-        batch = inbox.claim(token, most=BATCH)
-        if len(batch) == BATCH:
-            doorbell.ring()
-        handle(token, batch)
-        suspects = _handle_a_suspect(token)
-        handled += len(batch) + suspects
-        if not batch and not suspects:
+        count = handle_some(token, call_others=doorbell.ring)
+        if not count:
             return handled
+        handled += count
     doorbell.ring()
     return handled
+
+
+def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
+    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled."""
+    batch = inbox.claim(token, most=BATCH)
+    if call_others and len(batch) == BATCH:
+        call_others()
+    handle(token, batch)
+    return len(batch) + _handle_a_suspect(token)
 
 
 def handle(token: str, batch: list[Claimed]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from datetime import datetime
@@ -28,7 +27,6 @@ from store.states import HITS, Outcome, Status
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
 POLL_SECONDS = 0.1
-_EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Vendor = StrEnum("Vendor", {name: name for name in VENDORS})  # type: ignore[misc]
 Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]
@@ -266,7 +264,7 @@ def link(case_id: str) -> Response:
 
 
 def _event_id(text: str) -> str:
-    if not _EVENT_ID.fullmatch(text):
+    if not inbox.EVENT_ID.fullmatch(text):
         raise _unknown_event()
     return text
 

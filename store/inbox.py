@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ RECORD_SECONDS = 1.6
 
 #: How long a claim lasts. A worker that has not settled by then is taken for dead.
 LEASE = timedelta(seconds=30)
+
+#: The form of an event's id; whatever else is asked for does not exist.
+EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Unavailable(Exception):
@@ -352,6 +356,11 @@ def body(connection: Connection, event_id: str) -> bytes | None:
     columns = (Event.sealed_body, Event.key_id)
     row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
     return row and _keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
+
+
+def newest_id(connection: Connection) -> str | None:
+    """The id of the event that was kept last."""
+    return connection.execute(select(Event.id).order_by(Event.sequence.desc()).limit(1)).scalar_one_or_none()
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

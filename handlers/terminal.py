@@ -1,0 +1,126 @@
+"""What a person reads in a terminal: states, histories, events. Vendors' texts are shown, never obeyed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Colours of statuses and outcomes: what is good, what waits, what is bad.
+COLOURS = {
+    "approved": "green", "applied": "green",
+    "rejected": "red", "failed": "red", "deleted": "red", "deactivated": "red", "adverse": "bold red",
+    "needs_review": "yellow", "resubmission_requested": "yellow", "document_expired": "yellow", "unreadable": "yellow",
+}  # fmt: skip
+
+
+def print_json(items: Iterable[object]) -> None:
+    """One JSON object a line."""
+    for item in items:
+        click.echo(msgspec.json.encode(item))
+
+
+def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> None:
+    """An applicant's state and history; `whys` gives the reason of each event."""
+    console = _console()
+    console.print(_title(applicant), _state(applicant), sep="\n")
+    table = Table(box=None, padding=(0, 2, 0, 0), title="History", title_justify="left", title_style="bold")
+    for column in ("known since", "vendor's time", "from", "to", "reversal", "why"):
+        table.add_column(column, overflow="fold")
+    for change in history:
+        why = whys.get(change["event_id"], "") if change["event_id"] else "linked: " + ", ".join(change["changed"])
+        table.add_row(
+            change["at"], change["as_of"] or "", plain(change["from"]), _coloured(change["to"]), _coloured(change["reversal"]), plain(why)
+        )
+    console.print(table)
+
+
+def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
+    """A table of applicants."""
+    rows = [
+        (
+            row["vendor"],
+            row["reference"],
+            row["external_user_id"],
+            row["status"],
+            ", ".join([*row["hits"], *row["flags"]]),
+            row["updated_at"],
+        )
+        for row in applicants
+    ]
+    _print_table(("vendor", "reference", "user", "status", "hits and flags", "updated"), rows)
+
+
+def print_events(events: Iterable[Mapping[str, Any]]) -> None:
+    """A table of events."""
+    rows = [
+        (row["id"], row["received_at"], row["vendor"], row["event_type"], row["reference"], row["status"], row["reason"]) for row in events
+    ]
+    _print_table(("id", "received", "vendor", "type", "reference", "outcome", "why"), rows)
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """One thing, a field a line."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name, _coloured(value) if name == "status" else plain(value))
+    _console().print(table)
+
+
+def plain(value: object) -> str:
+    """A value as text in which nothing moves the cursor or changes colours."""
+    if value is None or value == []:
+        return ""
+    text = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def _title(applicant: Mapping[str, Any]) -> Text:
+    whose = f", user {plain(applicant['external_user_id'])}" if applicant["external_user_id"] else ""
+    where = "" if applicant["environment"] == "live" else f" in the {applicant['environment']}"
+    title = Text(f"{applicant['vendor']} {plain(applicant['reference'])}{where}{whose}: ", style="bold")
+    return title.append(_coloured(applicant["status"]))
+
+
+def _state(applicant: Mapping[str, Any]) -> Table:
+    shown = (
+        "vendor_status", "final", "provisional", "may_retry", "reasons", "hits", "flags", "level", "user_message", "last_verdict",
+        "ever_approved", "as_of", "updated_at", "version",
+    )  # fmt: skip
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name in shown:
+        value = applicant[name]
+        if name == "last_verdict" and value:
+            value = " ".join(filter(None, [value["status"], value["level"] and f"at {value['level']}", value["as_of"]]))
+        if value not in (None, [], ""):
+            table.add_row(name, Text(plain("yes" if value is True else "no" if value is False else value)))
+    return table
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "received", "updated", "reference"))
+    for row in rows:
+        table.add_row(*(_coloured(cell) for cell in row))
+    _console().print(table)
+
+
+def _coloured(value: object) -> Text:
+    text = plain(value)
+    return Text(text, style=COLOURS.get(text, ""))
+
+
+def _console() -> Console:
+    """As wide as the terminal; piped, as wide as it takes."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 220)

@@ -1,0 +1,101 @@
+"""What tests stand on: a PostgreSQL and a Valkey of their own, a database for each test, a service that really runs."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers import config as handlers_config
+from receiver import config as receiver_config
+from store import database, doorbell, inbox
+from tests import servers
+from tests.servers import NoPostgres, Postgres
+from tests.service import Service
+
+KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
+
+_without_postgres: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres | None]:
+    """The tests' PostgreSQL; None where there is none, which the run says in its last lines."""
+    try:
+        with servers.postgres() as server:
+            yield server
+    except NoPostgres as missing:
+        if os.environ.get("CI"):
+            raise
+        _without_postgres.append(str(missing))
+        yield None
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The tests' Valkey, on a socket of its own."""
+    with servers.valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    servers.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind, with the tables."""
+    if request.param == "sqlite":
+        path = tmp_path / "standing.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Postgres | None = request.getfixturevalue("postgres")
+    if server is None:
+        pytest.skip("no PostgreSQL")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def kept(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """This process, configured for an empty database: the store can be used directly. Gives the database's URL."""
+    for name in list(os.environ):
+        if name.endswith(("_SECRETS", "_TOKENS", "_FILE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
+    forget()
+    yield database_url
+    forget()
+
+
+@pytest.fixture
+def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A web process and a worker that really run, on an empty database, with a Valkey of the tests'."""
+    with Service(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}) as running:
+        yield running
+
+
+def forget() -> None:
+    """Let go of everything that was read from the environment."""
+    database.forget()
+    receiver_config.settings.cache_clear()
+    handlers_config.settings.cache_clear()
+    doorbell._redis.cache_clear()
+    inbox._keyring.cache_clear()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for reason in _without_postgres:
+        terminalreporter.write_line(f"NOT TESTED ON POSTGRESQL: {reason}", red=True, bold=True)

@@ -66,6 +66,12 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         _at_work.release()
 
 
+def until_idle() -> None:
+    """Wait until no drain is at work in this process."""
+    with _at_work:
+        pass
+
+
 def _drain(seconds: float) -> int:
     doorbell.answer()
     token, handled, deadline = new_token(), 0, time.monotonic() + seconds

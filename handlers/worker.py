@@ -10,6 +10,8 @@ from types import FrameType
 
 import structlog
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +25,7 @@ from store.logs import describe_error
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 2.0
+FAREWELL_SECONDS = 2.0
 
 #: What has waited longer than this was not rung for, or the ring was lost.
 WAIT_MAX_SECONDS = 1.0
@@ -62,13 +65,13 @@ def run() -> None:
 
 
 def _worker() -> DrainWorker:
-    connection = Redis.from_url(store.config.settings().redis_url)
+    connection = Redis.from_url(store.config.settings().redis_url, retry=Retry(NoBackoff(), 0))
     return DrainWorker(
         [doorbell.queue(connection)],
         connection=connection,
         serializer=JSONSerializer,
         job_class=OwnJob,
-        worker_ttl=60,
+        worker_ttl=30,
         maintenance_interval=30,
         job_monitoring_interval=10,
         log_job_description=False,
@@ -88,6 +91,15 @@ def _sweep() -> None:
         health.say_farewell(name)
     except SQLAlchemyError as error:
         log.warning("the worker could not take its leave", error=describe_error(error))
+    _end_soon()
+
+
+def _end_soon() -> None:
+    """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it."""
+    process.until_idle()
+    timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 def _look_after_what_waits() -> None:

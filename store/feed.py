@@ -80,7 +80,7 @@ def tells_of(connection: Connection, event_id: str) -> bool:
 
 def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
     """The feed's epoch, and the number that a cursor stands for: none is the beginning, `latest` the end. Raises OutOfPlace."""
-    epoch, last = connection.execute(select(Feed.epoch, Feed.last)).one()._tuple()
+    epoch, last = connection.execute(select(Feed.epoch, Feed.last)).one()
     if cursor is None:
         return epoch, 0
     if cursor == "latest":

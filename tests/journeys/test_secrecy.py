@@ -1,0 +1,128 @@
+"""No personal data, secret, signature or body comes out anywhere but where it belongs: marked values, every path, all output."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from tests import payloads, signing
+from tests.conftest import KEY
+from tests.payloads import after
+from tests.service import Answer, Service
+
+#: Each stands for a kind of what must not come out. Chosen so that none occurs by chance.
+MARK = "Zzmarkedzz"
+PERSON, COMMENT, FORGED, TOKEN, QUERY = (f"{MARK}{kind}" for kind in ("person", "comment", "forged", "token", "query"))
+
+
+def every_path(service: Service) -> list[Answer]:
+    """Send marked values through everything that takes something, failures included; give what was answered."""
+    who, scan, case = payloads.new_applicant(), payloads.new_scan(), payloads.new_case()
+    person = {"docFirstName": PERSON, "docNumber": PERSON}
+    red = payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST"], at=after(days=1))
+    red["reviewResult"]["clientComment"] = COMMENT
+    service.told("idngo", payloads.idngo(who, answer="GREEN", info={"firstName": PERSON}))
+    service.told("idngo", red)
+    service.told("idenfy", payloads.idenfy(scan, data=person))
+    service.told("idenfy", payloads.idenfy_monitoring([scan], name=PERSON, surname=PERSON), event_type="AML_MONITORING")
+    service.told("ifcgate", payloads.ifcgate(case, applicant={"name": PERSON}))
+    service.told("idenfy", json.dumps({"unreadable": PERSON}).encode())
+    service.told("idngo", f'{{"type": "applicantReviewed", "applicantId": ["{PERSON}"'.encode())
+    service.told("idenfy", json.dumps(person).encode(), event_type="COMPANY_REVIEW")
+    raw = json.dumps(payloads.idngo(who, answer="GREEN", info=PERSON)).encode()
+    read = f"/v1/applicants/idngo/{who}"
+    return [
+        service.request("POST", "/webhooks/idngo", raw, {"x-payload-digest": FORGED}),
+        service.request("POST", "/webhooks/idngo", raw, {"x-payload-digest": FORGED, "x-payload-digest-alg": FORGED}),
+        service.request("POST", "/webhooks/idenfy", raw, {"Idenfy-Signature": FORGED, "Idenfy-Event-Type": FORGED}),
+        service.request(
+            "POST", "/webhooks/ifcgate", raw, {"webhook-id": FORGED, "webhook-timestamp": "1", "webhook-signature": f"v1,{FORGED}"}
+        ),
+        service.request("POST", f"/webhooks/{QUERY}", raw),
+        service.request("POST", "/webhooks/idngo", PERSON.encode() * 1_000_000),
+        service.request("POST", "/webhooks/idngo", raw, {"X-Request-Id": f"{QUERY} is not sane"}),
+        service.request("GET", read, token=TOKEN),
+        service.request("GET", f"/v1/applicants/idngo/{QUERY}", token="read-me"),
+        service.request("GET", f"/v1/applicants?cursor={QUERY}", token="read-me"),
+        service.request("GET", f"/v1/applicants?{QUERY}=1", token="read-me"),
+        service.request("GET", f"/v1/applicants?status={QUERY}", token="read-me"),
+        service.request("GET", f"/v1/applicants?updated_after={QUERY}", token="read-me"),
+        service.request("GET", f"/v1/changes?after={QUERY}", token="read-me"),
+        service.request("GET", f"/v1/events/{QUERY}", token="read-me"),
+        service.request("GET", f"/v1/users/{QUERY}", token="read-me"),
+        service.request("PUT", "/v1/links/ifcgate/case", QUERY.encode(), token="link-me"),
+        service.request("PUT", "/v1/links/ifcgate/case", json.dumps({"external_user_id": PERSON * 50}).encode(), token="link-me"),
+        service.request("DELETE", f"{read}?{QUERY}", token=TOKEN),
+        service.request("GET", f"/{QUERY}"),
+        service.get(read),
+        service.get(f"{read}/history"),
+        service.get("/v1/changes", limit=500),
+        service.get("/v1/events", limit=500),
+        service.get("/metrics"),
+        service.get("/readyz"),
+    ]
+
+
+def break_the_database(url: str) -> None:
+    """Take a table away, so that whatever is asked next fails in the middle."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(str(make_url(url).database))
+        connection.execute("ALTER TABLE applicants RENAME TO taken_away")
+        connection.commit()
+        connection.close()
+        return
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("ALTER TABLE applicants RENAME TO taken_away")
+
+
+def test_nothing_that_was_marked_comes_out(service: Service, database_url: str) -> None:
+    answers = every_path(service)
+    break_the_database(database_url)
+    who = payloads.new_applicant()
+    answers.append(service.deliver("idngo", payloads.idngo(who, answer="GREEN", info=PERSON, externalUserId=PERSON)))
+    answers.append(service.get(f"/v1/applicants/idngo/{who}"))
+    answers.append(service.get("/v1/applicants", external_user_id=PERSON))
+    said = service.standing("process-pending")
+    told = b"\n".join(repr(answer.headers).encode() + answer.body for answer in answers).decode("latin-1") + said.stdout + said.stderr
+    for output in (told, service.logged()):
+        assert MARK not in output, output[max(0, output.index(MARK) - 300) : output.index(MARK) + 100]
+        for secret in (*signing_secrets(), KEY, "operate-me", "read-me", "link-me"):
+            assert secret not in output
+
+
+def signing_secrets() -> list[str]:
+    return [signing.IFCGATE_SECRET, signing.IDNGO_SECRET, signing.IDENFY_SECRET, signing.IDNGO_SANDBOX_SECRET]
+
+
+def test_every_log_line_is_a_json_object(service: Service) -> None:
+    every_path(service)
+    lines = [line for line in service.logged().splitlines() if line]
+    not_json = [line for line in lines if not line.startswith("{")]
+    assert [line for line in not_json if "Starting gunicorn" not in line] == []
+    assert all("event" in json.loads(line) for line in lines if line.startswith("{"))
+
+
+def test_a_delivery_can_be_followed_through_the_logs_by_ids(service: Service) -> None:
+    who = payloads.new_applicant()
+    raw = json.dumps(payloads.idngo(who, answer="GREEN")).encode()
+    answer = service.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | {"X-Request-Id": "followed-1"})
+    event_id = answer.json["event_id"]
+    service.settled(event_id)
+    lines = [json.loads(line) for line in service.logged().splitlines() if event_id in line]
+    assert any(line.get("request_id") == "followed-1" and line["vendor"] == "idngo" for line in lines)
+    assert any(line.get("reference") == who and line["status"] == "approved" for line in lines)
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_bodies_are_not_readable_in_the_database_file(suffix: str, migrated_sqlite: Path, redis_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "kept.sqlite3"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    with Service(tmp_path, {"DATABASE_URL": f"sqlite:///{path}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}) as service:
+        service.told("idenfy", payloads.idenfy(payloads.new_scan(), data={"docNumber": PERSON}))
+        file = path.with_name(path.name + suffix)
+        assert MARK.encode() not in (file.read_bytes() if file.exists() else b"")

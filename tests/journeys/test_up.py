@@ -1,0 +1,129 @@
+"""`standing up`: everything on one machine, kept running, ended in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import payloads
+from tests.service import PROGRAMS, Service, end, eventually, free_port
+
+#: The contract gives a later start 3 seconds; a shared machine is given more before this counts as broken.
+READY_SECONDS = 20
+
+
+class Up:
+    """A `standing up` in a folder of its own, configured by nothing but a port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.environment = clean | {"PORT": str(self.port), "WEB_CONCURRENCY": "1"}
+
+    def start(self) -> None:
+        log = os.open(self.folder / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.process = subprocess.Popen([str(PROGRAMS / "standing"), "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+        os.close(log)
+        eventually(self.ready, "readiness", seconds=READY_SECONDS)
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+                return bool(json.load(answer)["status"] == "ok")
+        except OSError:
+            return False
+
+    def children(self) -> list[int]:
+        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout
+        return [int(pid) for pid in listed.split()]
+
+    def said(self) -> str:
+        return (self.folder / "up.log").read_text()
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    running = Up(tmp_path)
+    running.start()
+    yield running
+    end(running.process)
+
+
+def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(up: Up) -> None:
+    folder = up.folder / "var" / "secrets"
+    made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert made.keys() >= {"ENCRYPTION_KEYS", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
+    assert set(made.values()) == {0o600}
+    assert all(name in up.said() for name in made)
+    assert not any((folder / name).read_text().strip() in up.said() for name in made)
+
+
+def test_a_second_start_keeps_what_the_first_made_and_what_it_was_told(up: Up) -> None:
+    secret = (up.folder / "var" / "secrets" / "IDNGO_SANDBOX_SECRETS").read_text().strip()
+    token = (up.folder / "var" / "secrets" / "READ_TOKENS").read_text().strip().partition("=")[2]
+    outside = Service(up.folder, {})
+    outside.port = up.port
+    who = payloads.new_applicant()
+    assert outside.deliver("idngo", payloads.idngo(who, answer="GREEN"), secret=secret).status == 200
+    end(up.process)
+    up.start()
+    read = f"/v1/applicants/idngo/{who}?environment=sandbox"
+    eventually(lambda: outside.request("GET", read, token=token).status == 200, "the applicant")
+    assert outside.request("GET", read, token=token).json["status"] == "approved"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_everything_in_order_when_asked_to(up: Up, number: signal.Signals) -> None:
+    children = up.children()
+    assert len(children) == 3
+    up.process.send_signal(number)
+    assert up.process.wait(40) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def test_a_process_that_dies_is_started_again(up: Up) -> None:
+    before = up.children()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: up.ready() and len(set(up.children()) - set(before)) == 3, "three new processes")
+    assert up.said().count("it is started again in") == 3
+
+
+def test_nothing_outlives_it_when_it_is_killed(up: Up) -> None:
+    children = up.children()
+    up.process.kill()
+    up.process.wait()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the children to end", seconds=30)
+
+
+def test_a_second_one_on_the_same_data_is_refused(up: Up) -> None:
+    second = subprocess.run(
+        [str(PROGRAMS / "standing"), "up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert second.returncode != 0
+    assert "already runs" in second.stderr
+    assert up.ready()
+
+
+def test_an_answer_in_flight_is_given_before_the_end(up: Up) -> None:
+    token = (up.folder / "var" / "secrets" / "READ_TOKENS").read_text().strip().partition("=")[2]
+    outside = Service(up.folder, {})
+    outside.port = up.port
+    waiting = subprocess.Popen(
+        ["curl", "-s", "-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:{up.port}/v1/changes?after=latest&wait=3"],
+        stdout=subprocess.PIPE,
+    )
+    time.sleep(1)
+    up.process.terminate()
+    answer, _ = waiting.communicate(timeout=30)
+    assert json.loads(answer)["data"] == []
+    assert up.process.wait(40) == 0

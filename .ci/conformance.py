@@ -29,7 +29,7 @@ def run(cases: Path, settings: dict[str, str]) -> int:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | wanted_settings(cases) | settings | {"PORT": str(port)}
-        with open(Path(folder) / "log", "wb") as log:  # noqa: PTH123
+        with open(Path(folder) / "log", "wb") as log:
             up = subprocess.Popen([str(ROOT / "dev"), "up"], cwd=folder, env=environment, stdout=log, stderr=log)
         service = Service(Path(folder), {})
         service.port = port

@@ -81,12 +81,13 @@ def _worker() -> DrainWorker:
 
 def _sweep() -> None:
     name = f"{socket.gethostname()}:{os.getpid()}"
-    while not process.stopping.wait(SWEEP_SECONDS):
+    while not process.stopping.is_set():
         try:
             health.say_alive(name)
             _look_after_what_waits()
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
+        process.stopping.wait(SWEEP_SECONDS)
     try:
         health.say_farewell(name)
     except SQLAlchemyError as error:

@@ -1,0 +1,181 @@
+"""The simulator's side of the network: deliveries go out on a few kept connections, at a rate, and nothing is tried twice."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from receiver.simulator.bodies import Applicant
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: How many send at the same time.
+LANES = 8
+
+#: The server closes a connection that has been idle for five seconds; one that is nearly so is not used again.
+IDLE_SECONDS_MAX = 2.0
+
+ANSWER_SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    #: None: nothing did.
+    status: int | None
+    content: Any
+    seconds: float
+
+    @property
+    def word(self) -> str:
+        """The answer in a word: what the service says it did, else the HTTP status, else why there is none."""
+        if self.status == 200:
+            return str(self.content.get("status", 200))
+        return str(self.status or self.content["trouble"])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Letter:
+    """A body and its signature, made when it is first sent and the same when it is sent again."""
+
+    vendor: str
+    body: bytes
+    sign: Callable[[], dict[str, str]]
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        return self.sign()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A letter on its way: `first`, `again` or `forged`."""
+
+    letter: Letter
+    kind: str
+    #: Of whom it speaks.
+    applicant: Applicant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A delivery and what was answered."""
+
+    delivery: Delivery
+    answer: Answer
+
+
+class Service:
+    """A running service. Each thread that asks has a connection of its own."""
+
+    def __init__(self, base: str, *, token: str, environment: str) -> None:
+        """Raises ValueError if the base is no address of a service."""
+        self._parts = urlsplit(base)
+        if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
+            raise ValueError("an address is like http://127.0.0.1:8000")
+        self.base = base.rstrip("/")
+        self._port, self._path = self._parts.port, self._parts.path.rstrip("/")
+        self._token, self._environment = token, environment
+        self._own = threading.local()
+
+    def deliver(self, letter: Letter) -> Answer:
+        """Send a letter, as its vendor would."""
+        headers = {"Content-Type": "application/json"} | letter.headers
+        return self._ask("POST", f"/webhooks/{letter.vendor}", letter.body, headers)
+
+    def read(self, *path: str, **query: str) -> Answer:
+        """Ask the API."""
+        whole = "/".join(quote(part, safe="") for part in ("v1", *path))
+        asked = urlencode(query | {"environment": self._environment})
+        return self._ask("GET", f"/{whole}?{asked}", None, {"Authorization": f"Bearer {self._token}"})
+
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        connection, began = self._connection(), time.monotonic()
+        try:
+            connection.request(method, self._path + path, body, headers)
+            response = connection.getresponse()
+            status, text = response.status, response.read()
+        except (OSError, HTTPException) as error:
+            connection.close()
+            return Answer(status=None, content={"trouble": type(error).__name__}, seconds=time.monotonic() - began)
+        self._own.used_at = time.monotonic()
+        return Answer(status=status, content=_parsed(text), seconds=self._own.used_at - began)
+
+    def _connection(self) -> HTTPConnection:
+        if not hasattr(self._own, "connection"):
+            self._own.connection, self._own.used_at = self._connect(), 0.0
+        connection: HTTPConnection = self._own.connection
+        if time.monotonic() - self._own.used_at > IDLE_SECONDS_MAX:
+            connection.close()  # It opens anew when it is used.
+        return connection
+
+    def _connect(self) -> HTTPConnection:
+        host = self._parts.hostname or ""
+        if self._parts.scheme == "https":
+            return HTTPSConnection(host, self._port, timeout=ANSWER_SECONDS_MAX, context=ssl.create_default_context())
+        return HTTPConnection(host, self._port, timeout=ANSWER_SECONDS_MAX)
+
+
+@dataclass
+class Pace:
+    """Lets through so many a second, whoever asks; with a rate of 0 whoever asks passes."""
+
+    rate: float
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next_at: float = 0.0
+
+    def wait(self) -> None:
+        if not self.rate:
+            return
+        with self._lock:
+            now = time.monotonic()
+            mine = max(now, self._next_at)
+            self._next_at = mine + 1 / self.rate
+        time.sleep(mine - now)
+
+
+def send(service: Service, lanes: Sequence[Sequence[Delivery]], pace: Pace, *, on_sent: Callable[[], None]) -> list[Sent]:
+    """Send lanes beside one another, each in its order: what comes later in a lane is sent once the former is answered."""
+    stopped = threading.Event()
+
+    def drive(lane: Sequence[Delivery]) -> list[Sent]:
+        sent = []
+        for delivery in lane:
+            pace.wait()
+            if stopped.is_set():
+                break
+            sent.append(Sent(delivery=delivery, answer=service.deliver(delivery.letter)))
+            on_sent()
+        return sent
+
+    with ThreadPoolExecutor(LANES) as threads:
+        try:
+            return [one for lane in threads.map(drive, lanes) for one in lane]
+        finally:
+            stopped.set()
+
+
+def side_by_side(function: Callable[[T], R], values: Iterable[T]) -> list[R]:
+    """A function's value for each, asked for by several threads, in the order of the values."""
+    with ThreadPoolExecutor(LANES) as threads:
+        return list(threads.map(function, values))
+
+
+def _parsed(text: bytes) -> Any:
+    """A JSON object, or an empty one: whoever answers may be no service of ours."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

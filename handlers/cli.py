@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from handlers import config, process, terminal
-from store import applicants, audit, database, feed, inbox
+from store import applicants, audit, database, events, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
 
@@ -85,7 +85,7 @@ def _settled(event_id: str, timeout: float) -> dict[str, Any]:
     deadline = time.monotonic() + timeout
     while True:
         with database.reading() as connection:
-            event = inbox.find(connection, event_id)
+            event = events.find(connection, event_id)
         assert event is not None
         if event["status"] != Outcome.PENDING or event["attempts"] or time.monotonic() > deadline:
             return event
@@ -141,11 +141,11 @@ def show_applicant(vendor: str | None, reference: str | None, external_user_id: 
 
 def _show(applicant: applicants.Applicant, as_json: bool) -> None:
     with database.reading() as connection:
-        rows = feed.history(connection, **applicant.key._asdict(), limit=ROWS_MAX)
-        history = [feed.describe_change(row) for row in rows]
-        whys = {row.event_id: (inbox.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
+        rows = history.of(connection, applicant.key, limit=ROWS_MAX)
+        changes = [feed.describe_change(row) for row in rows]
+        whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
     told = applicants.describe(applicant)
-    terminal.print_json([told | {"history": history}]) if as_json else terminal.print_applicant(told, history, whys)
+    terminal.print_json([told | {"history": changes}]) if as_json else terminal.print_applicant(told, changes, whys)
 
 
 # events -------------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     """List events, in the order of receipt."""
     config.settings()
     with database.reading() as connection:
-        found = [inbox.describe(row) for row in inbox.listing(connection, **wanted, limit=limit)]
+        found = [events.describe(row) for row in events.listing(connection, **wanted, limit=limit)]
     terminal.print_json(found) if as_json else terminal.print_events(found)
 
 
@@ -178,7 +178,7 @@ def show_event(event_id: str, as_json: bool) -> None:
     """Show an event, without its body."""
     config.settings()
     with database.reading() as connection:
-        found = inbox.find(connection, event_id) if is_event_id(event_id) else None
+        found = events.find(connection, event_id) if is_event_id(event_id) else None
     if found is None:
         raise click.ClickException(f"no event has the id {event_id}")
     terminal.print_json([found]) if as_json else terminal.print_fields(found)

@@ -8,28 +8,28 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from handlers import config, transitions
 from handlers.news import News, Unreadable
 from handlers.transitions import Decision, Occasion
 from handlers.vendors import VENDORS
-from store import applicants, clock, database, doorbell, feed, inbox
+from store import applicants, clock, database, doorbell, feed, history, inbox, mentions
 from store.applicants import Applicant, Key
 from store.inbox import Claimed, Settlement
 from store.logs import describe_error
+from store.mentions import Said
 from store.states import Outcome, Reversal
 
 log = structlog.get_logger()
 
-DATABASE_AWAY = (DBAPIError, PoolExhausted)
-
 BATCH = 200
+
+#: How many applicants one transaction locks, as far as one event does not name more.
+APPLICANTS_MAX = 500
 
 #: How long one drain runs, well under its job's timeout.
 DRAIN_SECONDS = 20.0
@@ -76,7 +76,12 @@ def _drain(seconds: float) -> int:
     doorbell.answer()
     token, handled, deadline = new_token(), 0, time.monotonic() + seconds
     while time.monotonic() < deadline and not stopping.is_set():
-        count = handle_some(token, call_others=doorbell.ring)
+        try:
+            count = handle_some(token, call_others=doorbell.ring)
+        except database.Failure as error:
+            # It is no attempt of any event; the sweep tries again within seconds.
+            log.error("the database failed while events were handled", error=describe_error(error))
+            return handled
         if not count:
             return handled
         handled += count
@@ -97,13 +102,26 @@ def handle(token: str, batch: list[Claimed]) -> None:
     """Handle claimed events. If the database fails they are given back, and it is no attempt; the failure is raised."""
     try:
         read = [found for event in batch if (found := _read(token, event)) is not None]
-        replays = [one for one in read if one.event.replayed]
-        _write_all(token, [one for one in read if not one.event.replayed])
-        for one in replays:
-            _write_all(token, [one])
-    except DATABASE_AWAY:
+        for some in _bounded(read):
+            _write_all(token, some)
+    except database.Failure:
         _release(token)
         raise
+
+
+def _bounded(read: list[Read]) -> Iterable[list[Read]]:
+    """A batch in parts that name a bounded number of applicants; a replay, which derives anew, is a part of its own."""
+    part: list[Read] = []
+    names = 0
+    for one in read:
+        more = len(_references(one.news))
+        if part and (one.event.replayed or part[-1].event.replayed or names + more > APPLICANTS_MAX):
+            yield part
+            part, names = [], 0
+        part.append(one)
+        names += more
+    if part:
+        yield part
 
 
 def new_token() -> str:
@@ -114,8 +132,6 @@ def _read(token: str, event: Claimed) -> Read | None:
     """What an event says; None if reading it failed, which is an attempt."""
     try:
         return Read(event, interpret(event))
-    except DATABASE_AWAY:
-        raise
     except Exception as error:
         _attempt_failed(token, event, describe_error(error))
         return None
@@ -155,7 +171,7 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
 def _release(token: str) -> None:
     try:
         inbox.release(token)
-    except DATABASE_AWAY:
+    except database.Failure:
         return  # On purpose: the lease runs out by itself.
 
 
@@ -170,32 +186,32 @@ def _write_all(token: str, batch: list[Read]) -> None:
         told = _write(token, batch)
     except LeaseLost:
         _release(token)
-        return
-    except DATABASE_AWAY as error:
-        if len(batch) == 1 and _by_the_data(error):
-            _attempt_failed(token, batch[0].event, describe_error(error))
-            return
-        if not _by_the_data(error):
-            raise
-        told = _one_by_one(token, batch)
     except Exception as error:
-        if len(batch) == 1:
-            _attempt_failed(token, batch[0].event, describe_error(error))
-            return
-        told = _one_by_one(token, batch)
-    for transition in told:
-        _tell(transition)
+        if database.is_away(error):
+            raise
+        _spoiled(token, batch, error)
+    else:
+        for transition in told:
+            _tell(transition)
 
 
-def _one_by_one(token: str, batch: list[Read]) -> list[feed.Transition]:
+def _spoiled(token: str, batch: list[Read], error: Exception) -> None:
+    """Find the event that spoils a batch: alone, failing is its own attempt."""
+    if len(batch) == 1:
+        _attempt_failed(token, batch[0].event, describe_error(error))
+        return
     for one in batch:
         _write_all(token, [one])
-    return []
 
 
-def _by_the_data(error: Exception) -> bool:
-    """Whether the database refused what it was given, as against being away."""
-    return isinstance(error, DBAPIError) and type(error).__name__ in ("DataError", "IntegrityError", "ProgrammingError")
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a transaction writes beside the applicants themselves."""
+
+    said: list[Said] = field(default_factory=list)
+    quiet: list[Applicant] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    told: list[feed.Transition] = field(default_factory=list)
 
 
 def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
@@ -205,27 +221,39 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
             raise LeaseLost
         named = {one.event.sequence: _keys(connection, one) for one in batch}
         present = applicants.lock(connection, (key for keys in named.values() for key in keys))
-        before = dict(present)
-        told: list[feed.Transition] = []
-        settlements = []
+        before, written = dict(present), Written()
         for one in batch:
-            decisions = [_decide(connection, present[key], one) for key in named[one.event.sequence]]
-            for decision in decisions:
-                told.extend(_transition(present[decision.applicant.key], decision, one.event))
-                present[decision.applicant.key] = decision.applicant
-            settlements.append(_settlement(one, decisions, applied_before=one.event.replayed and feed.tells_of(connection, one.event.id)))
+            _apply(connection, one, named[one.event.sequence], present, written)
         applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
-        _mention(connection, batch)
-        inbox.settle(connection, settlements)
-        feed.append(connection, told)
-    return told
+        history.remember_quietly(connection, written.quiet)
+        mentions.remember(connection, written.said)
+        inbox.settle(connection, written.settlements)
+        feed.append(connection, written.told)
+    return written.told
+
+
+def _apply(connection: Connection, one: Read, keys: list[Key], present: dict[Key, Applicant], written: Written) -> None:
+    """Let an event move the applicants that it names, and note what it said and how it ended."""
+    decisions = [_decide(connection, present[key], one) for key in keys]
+    for decision in decisions:
+        before, after = present[decision.applicant.key], decision.applicant
+        written.told.extend(_transition(before, decision, one.event))
+        if not decision.changed and after.updated_at != before.updated_at:
+            written.quiet.append(after)
+        present[after.key] = after
+    applied_before = False
+    if one.event.replayed:
+        mentions.forget(connection, one.event.sequence)
+        applied_before = feed.tells_of(connection, one.event.id)
+    written.said.extend(_said(one, decisions))
+    written.settlements.append(_settlement(one, decisions, applied_before=applied_before))
 
 
 def _keys(connection: Connection, one: Read) -> list[Key]:
     """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
     event, references = one.event, _references(one.news)
     if event.replayed:
-        references = tuple(dict.fromkeys([*references, *inbox.mentioned(connection, event.sequence)]))
+        references = tuple(dict.fromkeys([*references, *mentions.of_event(connection, event.sequence)]))
     elif isinstance(one.news, Unreadable) or one.news.says is None:
         return []
     return [Key(event.vendor, event.environment, reference) for reference in references]
@@ -246,7 +274,7 @@ def _decide(connection: Connection, applicant: Applicant, one: Read) -> Decision
 
 def _derive_anew(connection: Connection, applicant: Applicant, replayed: Read) -> Decision:
     """What all of an applicant's events say together, one of them read again."""
-    others = inbox.naming(connection, **applicant.key._asdict())
+    others = mentions.events_naming(connection, applicant.key)
     said = [(event, interpret(event)) for event in others if event.id != replayed.event.id]
     if applicant.reference in _references(replayed.news):
         said.append((replayed.event, replayed.news))
@@ -307,17 +335,28 @@ def _settlement(one: Read, decisions: list[Decision], *, applied_before: bool) -
     )
 
 
-def _mention(connection: Connection, batch: list[Read]) -> None:
-    """Remember which applicants the events named, also those that moved none."""
-    for one in batch:
-        if one.event.replayed:
-            inbox.forget_mentions(connection, one.event.sequence)
-    rows = [
-        {"vendor": one.event.vendor, "environment": one.event.environment, "reference": reference, "event_sequence": one.event.sequence}
-        for one in batch
-        for reference in _references(one.news)
-    ]
-    inbox.mention(connection, rows)
+def _said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
+    """What an event said of each applicant that it names, also of those that it did not move."""
+    decided = {decision.applicant.reference: decision for decision in decisions}
+    event, news = one.event, one.news
+    for reference in _references(news):
+        decision = decided.get(reference)
+        occasion = _occasion(event)
+        place, rank = transitions.place(news, occasion)
+        said = news.reason if isinstance(news, Unreadable) else news.because
+        yield Said(
+            vendor=event.vendor,
+            environment=event.environment,
+            reference=reference,
+            event_sequence=event.sequence,
+            place=place,
+            rank=rank,
+            said=said,
+            meant=transitions.meaning(news, occasion),
+            outcome=decision.outcome if decision else Outcome.UNREADABLE if isinstance(news, Unreadable) else Outcome.IGNORED,
+            why=decision.reason if decision else said,
+            superseded_by=decision.superseded_by if decision else None,
+        )
 
 
 def _tell(transition: feed.Transition) -> None:

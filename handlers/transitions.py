@@ -66,6 +66,17 @@ class Entry(NamedTuple):
 
 Registers = dict[str, Entry]
 
+#: What never covers a rejection.
+NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)
+
+
+class Ground(NamedTuple):
+    """One reason why an applicant stands where it stands: the status it stands for, what it is, and the event that said so."""
+
+    status: Status
+    name: str
+    event_id: str | None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
@@ -91,6 +102,8 @@ class Decision:
     #: Which fields changed; empty if none did.
     changed: list[str]
     reversal: Reversal | None
+    #: The event that had already said something newer.
+    superseded_by: str | None
 
 
 def decide(applicant: Applicant, news: News, occasion: Occasion, *, now: datetime) -> Decision:
@@ -116,8 +129,8 @@ def _decision(applicant: Applicant, registers: Registers, news: News | Unreadabl
         moved = replace(moved, updated_at=now, last_event_id=occasion.event_id)
     if changed:
         moved = replace(moved, version=applicant.version + 1)
-    outcome, reason = _outcome(news, occasion, moved, registers, bool(changed))
-    return Decision(applicant=moved, outcome=outcome, reason=reason, changed=changed, reversal=reversal(applicant, moved))
+    ending = _outcome(news, occasion, moved, registers, bool(changed))
+    return Decision(applicant=moved, changed=changed, reversal=reversal(applicant, moved), **ending._asdict())
 
 
 def changes(before: Applicant, after: Applicant) -> list[str]:
@@ -158,7 +171,7 @@ def _doubts(step: Step, news: News, occasion: Occasion) -> list[str]:
 def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
     """The registers that news writes, each with its stamp."""
     unknown = _time_unknown(news, occasion)
-    order = occasion.sequence if occasion.by_receipt else _microseconds(occasion.received_at if unknown else news.occurred_at)
+    order = _order(news, occasion)
     # Nothing is lifted by a repeat, nor may a time that we made up ourselves bring an approval back to light.
     lifts = not occasion.repeat
     uncovers = lifts and not unknown
@@ -213,12 +226,43 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
 def _write_beside(written: Registers, news: News, occasion: Occasion, order: int) -> None:
     """What every moving event writes beside its own news: whose applicant it is, how far the vendor's clock came, who was first."""
     event_id = occasion.event_id
-    if news.external_user_id is not None:
+    if news.external_user_id is not None and not occasion.repeat:
         written["external_user_id"] = Entry(order, 0, occasion.body_sha256, event_id, news.external_user_id)
     if not occasion.by_receipt and not _time_unknown(news, occasion):
         moment = _microseconds(news.occurred_at)
         written["as_of"] = Entry(moment, 0, "", event_id, moment)
     written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
+
+
+def place(news: News | Unreadable, occasion: Occasion) -> tuple[int, int]:
+    """Where an event belongs among its vendor's: by the vendor's clock, or by our order of receipt; and its rank at one instant."""
+    if isinstance(news, Unreadable):
+        return occasion.sequence if occasion.by_receipt else _microseconds(occasion.received_at), len(RANK)
+    says = soberly(news, occasion)
+    rank = RANK["restarted" if says.restarts else says.status] if isinstance(says, Step) else len(RANK)
+    return _order(news, occasion), rank
+
+
+def meaning(news: News | Unreadable, occasion: Occasion) -> str:
+    """What news was taken to mean, in our words."""
+    if isinstance(news, Unreadable):
+        return "nothing"
+    match soberly(news, occasion):
+        case None:
+            return "nothing"
+        case Step() as step:
+            kind = "final verdict" if step.binding else "verdict" if step.verdict else "progress"
+            return f"{kind}: {step.status}" + (f", provisionally {step.provisional}" if step.provisional else "")
+        case Deletion():
+            return "deletion"
+        case Activity(active=active):
+            return "activation" if active else "deactivation"
+        case Alert(monitoring=monitoring, raised=raised):
+            return f"monitoring alert {'raised' if raised else 'cleared'}" + (f" ({monitoring})" if monitoring else "")
+        case DocumentNotice(expired=expired):
+            return "document expired" if expired else "document runs out soon"
+        case Archived():
+            return "archived"
 
 
 def merge(registers: Registers, written: Registers) -> Registers:
@@ -243,7 +287,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     beneath = _beneath(registers)
     step = beneath.value if beneath else _shown(Step(status=Status.CREATED)) | {"flags": []}
     decision = registers.get("decision")
-    alerts = _alerts(registers)
+    alerts, grounds = _alerts(registers), _grounds(registers)
     hits = {*(decision.value["hits"] if decision else ()), *(("aml",) if alerts else ())}
     as_of = registers.get("as_of")
     first = registers.get("first")
@@ -251,7 +295,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     return replace(
         applicant,
         external_user_id=applicant.linked_user_id or (external and external.value),
-        status=_status(Status(step["status"]), registers, alerts),
+        status=grounds[0].status,
         final=step["final"],
         provisional=step["provisional"] and Status(step["provisional"]),
         vendor_status=step["vendor_status"],
@@ -266,6 +310,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         ever_approved=_holds(registers, "ever_approved"),
         as_of=as_of and _moment(as_of.value),
         first_sequence=first and first.value,
+        grounds=[ground._asdict() for ground in grounds],
         registers={name: list(entry) for name, entry in registers.items()},
     )
 
@@ -286,17 +331,27 @@ def _beneath(registers: Registers) -> Entry | None:
     return final if final and not _newer(reopened, final) else registers.get("open")
 
 
-def _status(beneath: Status, registers: Registers, alerts: list[Entry]) -> Status:
-    """The first of what lies over the verdict; alerts and expired documents never cover a rejection."""
-    if _holds(registers, "erased"):
-        return Status.DELETED
-    if _holds(registers, "deactivated"):
-        return Status.DEACTIVATED
-    if alerts and beneath != Status.REJECTED:
-        return Status.NEEDS_REVIEW
-    if _holds(registers, "document_expired") and beneath != Status.REJECTED:
-        return Status.DOCUMENT_EXPIRED
-    return beneath
+def _grounds(registers: Registers) -> list[Ground]:
+    """Why it stands where it stands: what lies over the verdict or progress, the first that covers deciding; then that itself."""
+    beneath = _beneath(registers)
+    beneath_status = Status(beneath.value["status"]) if beneath else Status.CREATED
+    lying = [Ground(status, name, entry.event_id) for status, name, entries in _overlays(registers) for entry in entries]
+    covering = [ground for ground in lying if ground.status not in NEVER_OVER_A_REJECTION or beneath_status != Status.REJECTED]
+    idle = [ground for ground in lying if ground not in covering]
+    name = "the final verdict" if beneath and beneath is registers.get("final") else "the newest verdict or progress"
+    return [*covering, Ground(beneath_status, name, beneath.event_id if beneath else None), *idle]
+
+
+def _overlays(registers: Registers) -> Iterable[tuple[Status, str, list[Entry]]]:
+    """What may lie over a verdict, the strongest first, and the news that put it there."""
+
+    def holding(name: str) -> list[Entry]:
+        return [registers[name]] if _holds(registers, name) else []
+
+    yield Status.DELETED, "a deletion", holding("erased")
+    yield Status.DEACTIVATED, "a deactivation", holding("deactivated")
+    yield Status.NEEDS_REVIEW, "a monitoring alert", _alerts(registers)
+    yield Status.DOCUMENT_EXPIRED, "an expired document", holding("document_expired")
 
 
 def _flags(registers: Registers, alerts: list[Entry], of_the_step: list[str]) -> list[str]:
@@ -353,22 +408,31 @@ def _beside(applicant: Applicant) -> tuple[object, ...]:
 # outcomes -----------------------------------------------------------------------------------------------------
 
 
-def _outcome(news: News | Unreadable, occasion: Occasion, after: Applicant, registers: Registers, changed: bool) -> tuple[Outcome, str]:
+def _outcome(news: News | Unreadable, occasion: Occasion, after: Applicant, registers: Registers, changed: bool) -> Ending:
     """How the event ended for this applicant, and why."""
     if isinstance(news, Unreadable):
-        return Outcome.UNREADABLE, news.reason
+        return Ending(Outcome.UNREADABLE, news.reason)
     says = soberly(news, occasion)
     if says is None:
-        return Outcome.IGNORED, news.because
+        return Ending(Outcome.IGNORED, news.because)
     because = _because(says, news, occasion)
     if changed:
-        return Outcome.APPLIED, f"{because}: {after.status}"
-    if any(registers[name].event_id == occasion.event_id for name in _visible(says, registers)):
-        return Outcome.UNCHANGED, f"{because}: {after.status}, as was known"
-    if not writes(says, news, occasion):
-        return Outcome.UNCHANGED, f"{because}, but {'a repeat' if occasion.repeat else 'without its time it'} lifts nothing"
+        return Ending(Outcome.APPLIED, f"{because}: {after.status}")
+    written = writes(says, news, occasion)
+    if any(name in written and registers[name].stamp == written[name].stamp for name in _visible(says, registers)):
+        return Ending(Outcome.UNCHANGED, f"{because}: {after.status}, as was known")
+    if not written:
+        return Ending(Outcome.UNCHANGED, f"{because}, but {'a repeat' if occasion.repeat else 'without its time it'} lifts nothing")
     newer = next((registers[name].event_id for name in _visible(says, registers)), None)
-    return Outcome.SUPERSEDED, f"{because}, but newer news is known" + (f" from event {newer}" if newer else "")
+    return Ending(Outcome.SUPERSEDED, f"{because}, but newer news is known" + (f" from event {newer}" if newer else ""), newer)
+
+
+class Ending(NamedTuple):
+    """How an event ended for an applicant, why, and which newer event stood in its way."""
+
+    outcome: Outcome
+    reason: str
+    superseded_by: str | None = None
 
 
 def _because(says: Says, news: News, occasion: Occasion) -> str:
@@ -404,6 +468,13 @@ def _time_unknown(news: News, occasion: Occasion) -> bool:
     if occasion.by_receipt:
         return False
     return news.occurred_at is None or news.occurred_at > occasion.received_at + AHEAD_MAX
+
+
+def _order(news: News, occasion: Occasion) -> int:
+    """The first part of a stamp: microseconds of the vendor's clock (of ours if its says nothing usable), or the order of receipt."""
+    if occasion.by_receipt:
+        return occasion.sequence
+    return _microseconds(occasion.received_at if _time_unknown(news, occasion) else news.occurred_at)
 
 
 def _microseconds(moment: datetime | None) -> int:

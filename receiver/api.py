@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import msgspec
 from flask import Blueprint, Response, request
 from msgspec import Meta
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
-from receiver import access, calls, config
+from receiver import access, calls, config, requests
 from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
-from store import applicants, audit, database, doorbell, feed, inbox
+from store import applicants, audit, doorbell, events, explanations, feed, inbox
+from store import history as store_history
 from store.applicants import Applicant, Key
 from store.names import is_name
 from store.sealing import Unopenable
@@ -27,6 +28,8 @@ from store.states import HITS, Outcome, Status
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
 POLL_SECONDS = 0.1
+
+AwareMoment = Annotated[datetime, Meta(tz=True)]
 
 Vendor = StrEnum("Vendor", {name: name for name in VENDORS})  # type: ignore[misc]
 Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]
@@ -38,6 +41,10 @@ class ApplicantsQuery(Page, forbid_unknown_fields=True):
     status: Status | None = None
     hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
     updated_after: Annotated[str | None, Meta(description="RFC 3339; changed later than this.")] = None
+
+
+class ApplicantQuery(One, forbid_unknown_fields=True):
+    at: Annotated[str | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
 
 
 class EventsQuery(Page, forbid_unknown_fields=True):
@@ -64,16 +71,24 @@ class Link(msgspec.Struct):
 def applicant(vendor: str, reference: str) -> Response:
     """Where an applicant stands."""
     access.require(Right.READ)
-    query = calls.query(One)
-    with database.reading() as connection:
-        found = applicants.find(connection, Key(vendor, query.environment, reference))
+    query = calls.query(ApplicantQuery)
+    key, at = calls.key(vendor, query.environment, reference), calls.moment("at", query.at)
+    found = calls.read(lambda connection: _as_known(connection, key, at))
     if found is None:
         raise _unknown_applicant()
-    answer = calls.answer(applicants.describe(found))
+    answer = calls.answer(found)
     answer.add_etag()
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.make_conditional(request)
     return answer
+
+
+def _as_known(connection: Connection, key: Key, at: datetime | None) -> dict[str, Any] | None:
+    """The applicant as it is shown, or was at a moment."""
+    found = applicants.find(connection, key)
+    if found is None or (at and at < found.updated_at):
+        return store_history.as_known(connection, key, at) if at else None
+    return applicants.describe(found)
 
 
 @blueprint.get("/applicants")
@@ -81,19 +96,34 @@ def list_applicants() -> Response:
     """Applicants, in the order of their last change."""
     access.require(Right.READ)
     query = calls.query(ApplicantsQuery)
-    with database.reading() as connection:
-        rows = applicants.listing(
+    updated_after = calls.moment("updated_after", query.updated_after)
+    after = calls.decode_cursor(query.cursor, tuple[AwareMoment, calls.StoredName, calls.StoredName])
+    rows = calls.read(
+        lambda connection: applicants.listing(
             connection,
             environment=query.environment,
             external_user_id=query.external_user_id,
             vendor=query.vendor,
             status=query.status,
             hit=query.hit,
-            updated_after=calls.moment("updated_after", query.updated_after),
-            after=calls.decode_cursor(query.cursor, tuple[datetime, str, str]),
+            updated_after=updated_after,
+            after=after,
             limit=query.limit + 1,
         )
+    )
     return calls.page(rows, query.limit, place=lambda row: [row.updated_at, row.vendor, row.reference], describe=applicants.describe)
+
+
+@blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
+def explanation(vendor: str, reference: str) -> Response:
+    """Why an applicant stands where it stands: the grounds, and all that was said, in the vendor's order, with what became of it."""
+    access.require(Right.READ)
+    query = calls.query(One)
+    key = calls.key(vendor, query.environment, reference)
+    found = calls.read(lambda connection: explanations.explain(connection, key))
+    if found is None:
+        raise _unknown_applicant()
+    return calls.answer(found)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
@@ -101,12 +131,11 @@ def history(vendor: str, reference: str) -> Response:
     """An applicant's changes, oldest first."""
     access.require(Right.READ)
     query = calls.query(Page)
-    key = Key(vendor, query.environment, reference)
-    after = calls.decode_cursor(query.cursor, tuple[int]) or (0,)
-    with database.reading() as connection:
-        if applicants.find(connection, key) is None:
-            raise _unknown_applicant()
-        rows = feed.history(connection, **key._asdict(), after=after[0], limit=query.limit + 1)
+    key = calls.key(vendor, query.environment, reference)
+    after = calls.decode_cursor(query.cursor, tuple[calls.Version]) or (0,)
+    rows = calls.read(lambda connection: store_history.of(connection, key, after=after[0], limit=query.limit + 1))
+    if not rows and calls.read(lambda connection: applicants.find(connection, key)) is None:
+        raise _unknown_applicant()
     return calls.page(rows, query.limit, place=lambda row: [row.version], describe=feed.describe_change)
 
 
@@ -115,8 +144,7 @@ def user(external_user_id: str) -> Response:
     """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
     access.require(Right.READ)
     query = calls.query(One)
-    with database.reading() as connection:
-        rows = applicants.of_user(connection, external_user_id, environment=query.environment)
+    rows = calls.read(lambda connection: _of_user(connection, external_user_id, query.environment))
     if not rows:
         raise Problem(404, "No applicant of this person is known.")
     newest: dict[str, Applicant] = {}
@@ -134,6 +162,10 @@ def user(external_user_id: str) -> Response:
     )
 
 
+def _of_user(connection: Connection, external_user_id: str, environment: str) -> list[Applicant]:
+    return applicants.of_user(connection, external_user_id, environment=environment) if is_name(external_user_id) else []
+
+
 # the feed -----------------------------------------------------------------------------------------------------
 
 
@@ -143,8 +175,7 @@ def changes() -> Response:
     access.require(Right.READ)
     query = calls.query(ChangesQuery)
     try:
-        with database.reading() as connection:
-            epoch, number = feed.position(connection, query.after)
+        epoch, number = calls.read(lambda connection: feed.position(connection, query.after))
     except feed.OutOfPlace as error:
         raise Problem(400, f"The query parameter 'after' cannot be right: {error}.") from error
     rows = _changes_after(number, query)
@@ -159,8 +190,7 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
     deadline = time.monotonic() + (query.wait if waits else 0)
     try:
         while True:
-            with database.reading() as connection:
-                rows = feed.after(connection, number, environment=query.environment, limit=query.limit + 1)
+            rows = calls.read(lambda connection: feed.after(connection, number, environment=query.environment, limit=query.limit + 1))
             if rows or time.monotonic() >= deadline:
                 return rows
             time.sleep(POLL_SECONDS)
@@ -187,27 +217,29 @@ def list_events() -> Response:
     """The inbox, in the order of receipt, without bodies."""
     access.require(Right.READ)
     query = calls.query(EventsQuery)
-    after = calls.decode_cursor(query.cursor, tuple[int]) or (0,)
-    with database.reading() as connection:
-        rows = inbox.listing(
+    after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
+    received_after = calls.moment("received_after", query.received_after)
+    rows = calls.read(
+        lambda connection: events.listing(
             connection,
             environment=query.environment,
             vendor=query.vendor,
             status=query.status,
             reference=query.reference,
-            received_after=calls.moment("received_after", query.received_after),
+            received_after=received_after,
             after=after[0],
             limit=query.limit + 1,
         )
-    return calls.page(rows, query.limit, place=lambda row: [row.sequence], describe=inbox.describe)
+    )
+    return calls.page(rows, query.limit, place=lambda row: [row.sequence], describe=events.describe)
 
 
 @blueprint.get("/events/<name:event_id>")
 def event(event_id: str) -> Response:
     """One event, without its body."""
     access.require(Right.READ)
-    with database.reading() as connection:
-        found = inbox.find(connection, _event_id(event_id))
+    calls.query(calls.Nothing)
+    found = calls.read(lambda connection: events.find(connection, _event_id(event_id)))
     if found is None:
         raise _unknown_event()
     return calls.answer(found)
@@ -217,29 +249,41 @@ def event(event_id: str) -> Response:
 def body(event_id: str) -> Response:
     """An event's body, byte for byte. Who read it is recorded."""
     caller = access.require(Right.OPERATE)
-    with database.begin() as connection:
-        try:
-            found = inbox.body(connection, _event_id(event_id))
-        except Unopenable as error:
-            raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
-        if found is None:
-            raise _unknown_event()
-        audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
+    calls.query(calls.Nothing)
+    try:
+        found = calls.write(lambda connection: _read_body(connection, _event_id(event_id), caller))
+    except Unopenable as error:
+        raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
+    if found is None:
+        raise _unknown_event()
     answer = Response(found, content_type="application/octet-stream")
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _read_body(connection: Connection, event_id: str, caller: access.Caller) -> bytes | None:
+    found = events.body(connection, event_id)
+    if found is not None:
+        audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
+    return found
 
 
 @blueprint.post("/events/<name:event_id>/replay")
 def replay(event_id: str) -> Response:
     """Handle an event again. The applicants that it named, or names, are derived anew from all their events."""
     caller = access.require(Right.OPERATE)
-    with database.begin() as connection:
-        if inbox.reopen(connection, _event_id(event_id)) is None:
-            raise _unknown_event()
-        audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
+    calls.query(calls.Nothing)
+    if not calls.write(lambda connection: _reopen(connection, _event_id(event_id), caller)):
+        raise _unknown_event()
     doorbell.ring()
     return calls.answer({"status": "accepted", "event_id": event_id}, status=202)
+
+
+def _reopen(connection: Connection, event_id: str, caller: access.Caller) -> bool:
+    if inbox.reopen(connection, event_id) is None:
+        return False
+    audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
+    return True
 
 
 # links --------------------------------------------------------------------------------------------------------
@@ -251,16 +295,21 @@ def link(case_id: str) -> Response:
     caller = access.require(Right.LINK)
     query = calls.query(One)
     try:
-        given = msgspec.json.decode(request.get_data(), type=Link)
+        given = msgspec.json.decode(requests.body(), type=Link)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(400, "The body must be a JSON object with a text 'external_user_id'.") from error
     if not is_name(given.external_user_id):
         raise Problem(400, "'external_user_id' must be a text of 1 to 200 characters that can be stored.")
+    if not is_name(case_id):
+        raise Problem(400, "The case's id must be a text of 1 to 200 characters that can be stored.")
     key = Key("ifcgate", query.environment, case_id)
-    with database.begin() as connection:
-        if applicants.link(connection, key, external_user_id=given.external_user_id):
-            audit.write(connection, actor=caller.name, action="link", subject=f"ifcgate {query.environment} {case_id}")
+    calls.write(lambda connection: _link(connection, key, given.external_user_id, caller))
     return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})
+
+
+def _link(connection: Connection, key: Key, external_user_id: str, caller: access.Caller) -> None:
+    if applicants.link(connection, key, external_user_id=external_user_id):
+        audit.write(connection, actor=caller.name, action="link", subject=" ".join(key))
 
 
 def _event_id(text: str) -> str:

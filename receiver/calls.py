@@ -6,21 +6,36 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from flask import Response, request
 from msgspec import Meta
+from sqlalchemy import Connection
 
 from receiver.problems import Problem
-from store import clock
-from store.names import is_storable
+from store import clock, database
+from store.applicants import Key
+from store.deadline import Crew
+from store.models import NAME_CHARS_MAX
+from store.names import is_name, is_storable
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Row = TypeVar("Row")
+T = TypeVar("T")
+
+#: A call is answered within this time, or told that it cannot be: a database that hangs must not take the threads along.
+ANSWER_SECONDS = 1.6
+
+_readers = Crew("read", 8)
 
 World = Literal["live", "sandbox"]
+#: Numbers in cursors: what the database's columns can hold.
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+StoredName = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=r"^[^\x00]*$")]
+
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
 
 
@@ -30,6 +45,10 @@ class One(msgspec.Struct, forbid_unknown_fields=True):
     environment: Annotated[World, Meta(description="The world it belongs to.")] = "live"
 
 
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No query."""
+
+
 class Page(One, forbid_unknown_fields=True):
     """A query about a list."""
 
@@ -37,11 +56,28 @@ class Page(One, forbid_unknown_fields=True):
     cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
+def read(work: Callable[[Connection], T]) -> T:
+    """What the work reads from the database, within the time there is. Raises what becomes a 503."""
+    return _readers.within(ANSWER_SECONDS, lambda: database.read(work))
+
+
+def write(work: Callable[[Connection], T]) -> T:
+    """What the work returns, committed, within the time there is. It must bear being done twice. Raises what becomes a 503."""
+    return _readers.within(ANSWER_SECONDS, lambda: database.write(work))
+
+
+def key(vendor: str, environment: str, reference: str) -> Key:
+    """What names an applicant. Raises a problem where nothing can have this name."""
+    if not (is_name(vendor) and is_name(reference)):
+        raise Problem(404, "No applicant has this name.")
+    return Key(vendor, environment, reference)
+
+
 def query(shape: type[Query]) -> Query:
     """The request's query. Raises a problem that names what cannot be right, and does not quote it."""
     given = {name: values[0] for name, values in request.args.lists()}
-    for name, value in given.items():
-        if not is_storable(value):
+    for name, values in request.args.lists():
+        if len(values) > 1 or not values[0] or not is_storable(values[0]):
             raise _wrong(name)
     try:
         return msgspec.convert(given, shape, strict=False)
@@ -53,6 +89,7 @@ def query(shape: type[Query]) -> Query:
 def moment(name: str, text: str | None) -> datetime | None:
     """A query's time."""
     try:
+        # A plus sign that nobody encoded arrives as a space.
         return clock.parse_rfc3339(text.replace(" ", "+")) if text else None
     except ValueError as error:
         raise _wrong(name) from error
@@ -80,8 +117,12 @@ def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
     if cursor is None:
         return None
     try:
-        return msgspec.json.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True), type=shape)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        place = msgspec.json.decode(text, type=shape)
+        for moment in (part for part in place if isinstance(part, datetime)):  # type: ignore[attr-defined]
+            moment.astimezone(UTC)
+        return place
+    except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise _wrong("cursor") from error
 
 

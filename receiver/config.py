@@ -12,6 +12,9 @@ from receiver.vendors.base import Key, Scheme
 from store import config
 from store.config import Environment
 
+#: A text with `=` at its end alone is a name without its token, unless it is as long as base64 of a secret.
+NAMELESS_CHARS_MIN = 16
+
 MAX_BODY_BYTES = 5 * 1024 * 1024
 
 
@@ -53,7 +56,7 @@ def read(environment: Environment) -> Settings:
     """The web process's settings; what is wrong with them is remembered by the environment."""
     return Settings(
         host=environment.text("HOST", "127.0.0.1"),
-        port=environment.number("PORT", 8000),
+        port=environment.number("PORT", 8000, most=65535),
         processes=environment.number("WEB_CONCURRENCY", 2),
         threads=environment.number("WEB_THREADS", 12),
         senders={name: sender for name in VENDORS if (sender := _sender(environment, name)).keys},
@@ -85,14 +88,19 @@ def _sender(environment: Environment, vendor: str) -> Sender:
         for secret in environment.each(name, lambda text: module.parse_secret(text, scheme))
     ]
     if len({key.secret for key in keys}) < len(keys):
-        environment.wrong(f"{prefix}_SANDBOX_SECRETS", f"and {prefix}_SECRETS must all be different")
+        environment.wrong(f"{prefix}_SECRETS", f"and {prefix}_SANDBOX_SECRETS must all be different: one is given twice")
     return Sender(scheme=scheme, keys=tuple(keys))
 
 
 def _token(entry: str) -> Token:
-    """`token` or `name=token`, the token plain or `sha256:<hex>`."""
-    match = re.fullmatch(r"([A-Za-z0-9_.-]{1,100})=(?!=*$)(.+)", entry)
-    name, token = match.groups() if match else ("", entry)
+    """`token` or `name=token`, the token plain or `sha256:<hex>`. Base64 may end a plain token with `=`."""
+    name, separator, token = entry.partition("=")
+    if not separator or (not token.strip("=") and len(name) >= NAMELESS_CHARS_MIN):
+        name, token = "", entry
+    if not token.strip("= "):
+        raise ValueError("has a name and no token")
+    if name and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
+        raise ValueError("has a name with other characters than letters, digits, '_', '.' and '-'")
     if not token.startswith("sha256:"):
         digest = hashlib.sha256(token.encode()).digest()
     elif re.fullmatch(r"[0-9a-fA-F]{64}", token.removeprefix("sha256:")):

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.vendors import VENDORS
-from store import clock, database, health, inbox, logs
+from store import clock, database, events, health, logs
 from store import config as store_config
 from store.config import Environment, secrets_dir
 from store.sealing import Unopenable
@@ -120,11 +120,11 @@ def _what_is_kept() -> Iterator[Finding]:
 def _newest_body() -> Iterator[Finding]:
     """Whether the configured keys open what was kept last."""
     with database.reading() as connection:
-        newest = inbox.newest_id(connection)
+        newest = events.newest_id(connection)
         if newest is None:
             return
         try:
-            inbox.body(connection, newest)
+            events.body(connection, newest)
             yield Finding("bodies", "ok", "the newest can be opened with the configured keys")
         except Unopenable as error:
             yield Finding("bodies", "wrong", f"the newest cannot be opened: {error}")

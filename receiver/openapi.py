@@ -15,7 +15,8 @@ blueprint = Blueprint("openapi", __name__)
 
 #: The query that each call takes.
 QUERIES: dict[str, type[msgspec.Struct]] = {
-    "api.applicant": calls.One,
+    "api.applicant": api.ApplicantQuery,
+    "api.explanation": calls.One,
     "api.list_applicants": api.ApplicantsQuery,
     "api.history": calls.Page,
     "api.user": calls.One,

@@ -11,21 +11,16 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from flask import Flask
-from werkzeug.routing import BaseConverter, ValidationError
-
-from store.names import is_name
+from werkzeug.routing import BaseConverter
 
 
 class NameConverter(BaseConverter):
-    """A name of the vendor's or of yours; what cannot be stored as one is found nowhere."""
+    """A name of the vendor's or of yours. Whether it can be one at all is asked after the caller's right."""
 
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        name = unquote(value)
-        if not is_name(name):
-            raise ValidationError
-        return name
+        return unquote(value)
 
     def to_url(self, value: str) -> str:
         return quote(value, safe="")

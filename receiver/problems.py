@@ -7,10 +7,10 @@ from http import HTTPStatus
 import msgspec
 import structlog
 from flask import Flask, Response
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
 from receiver.requests import request_id
+from store import database
 from store.deadline import Overdue
 from store.inbox import Unavailable
 from store.logs import describe_error
@@ -43,9 +43,7 @@ class Problem(HTTPException):
 def describe(app: Flask) -> None:
     """Answer every error of an application as a problem."""
     app.register_error_handler(HTTPException, _answer)
-    for unavailable in (Unavailable, Overdue, SQLAlchemyError):
-        app.register_error_handler(unavailable, _unavailable)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, _failure)
 
 
 def _answer(error: HTTPException) -> Response:
@@ -61,11 +59,9 @@ def _answer(error: HTTPException) -> Response:
     return response
 
 
-def _unavailable(error: Exception) -> Response:
-    log.error("the database cannot be reached", error=describe_error(error))
-    return _answer(ServiceUnavailable())
-
-
-def _unexpected(error: Exception) -> Response:
+def _failure(error: Exception) -> Response:
+    if isinstance(error, Unavailable | Overdue) or database.is_away(error):
+        log.error("the database cannot be reached", error=describe_error(error))
+        return _answer(ServiceUnavailable())
     log.error("a request failed unexpectedly", error=describe_error(error))
     return _answer(InternalServerError())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ control_socket_disable = True
 # Both headers and the request line are small; a vendor's body is not.
 limit_request_line = 8190
 
+SILENCE_SECONDS_MAX = 5
+
 # Each process counts for itself; the counts are added up from files, which a new start begins anew.
 _metrics = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="standing-metrics-"))
 
@@ -35,6 +39,12 @@ def on_starting(_server: Any) -> None:
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
     logs.configure()
+
+
+def when_ready(server: Any) -> None:
+    # Connections inherit it: who sends nothing for so long is let go, and holds no thread.
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE_SECONDS_MAX, 0))
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

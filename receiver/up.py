@@ -207,9 +207,9 @@ def _tell_what_was_made(made: list[str], folder: Path) -> None:
 
 
 def _shown(url: str) -> str:
-    """A URL without its password."""
+    """Where a URL leads, without what it says of users and passwords."""
     scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    return f"{scheme}{separator}{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Blueprint, Response, jsonify, request
 
-from receiver import config
+from receiver import config, requests
 from receiver.config import Sender
 from receiver.metrics import DELIVERIES
 from receiver.problems import Problem
@@ -22,7 +22,7 @@ blueprint = Blueprint("webhooks", __name__)
 def receive(vendor: str) -> Response:
     """Keep a vendor's delivery. 200 means that it is durable."""
     sender = _sender(vendor)
-    body = request.get_data(cache=False)
+    body = requests.body()
     try:
         delivery = sender.scheme.authenticate(request.headers, body, sender.keys, now=clock.now())
     except Forged as forged:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
 
 from store import clock, database, feed
 from store.models import ApplicantRow
 from store.states import Status
+
+ROWS_MAX = 500
+
+T = TypeVar("T")
+
+#: Columns that the contract does not show.
+_OUR_OWN = ("grounds", "registers", "linked_user_id", "first_sequence")
 
 NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "additional_steps": None}
 
@@ -49,6 +56,7 @@ class Applicant:
     updated_at: datetime
     version: int = 0
     last_event_id: str | None = None
+    grounds: list[dict[str, str]] = field(default_factory=list)
     registers: dict[str, Any] = field(default_factory=dict)
     linked_user_id: str | None = None
     first_sequence: int | None = None
@@ -63,26 +71,22 @@ class Applicant:
 
 def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
-    ordered = sorted(set(keys))
-    if not ordered:
-        return {}
-    connection.execute(database.insert(ApplicantRow).values([_row(_unknown(key)) for key in ordered]).on_conflict_do_nothing())
-    mine = tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).in_(ordered)
+    locked: dict[Key, Applicant] = {}
     order = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    rows = connection.execute(select(ApplicantRow.__table__).where(mine).order_by(*order).with_for_update())
-    found = (_applicant(row) for row in rows)
-    return {applicant.key: applicant for applicant in found}
+    for some in _parts(sorted(set(keys))):
+        connection.execute(database.insert(ApplicantRow).values([_row(_unknown(key)) for key in some]).on_conflict_do_nothing())
+        rows = connection.execute(select(ApplicantRow.__table__).where(tuple_(*order).in_(some)).order_by(*order).with_for_update())
+        locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
+    return locked
 
 
 def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
     """Write applicants that are locked."""
-    rows = [_row(applicant) for applicant in applicants]
-    if not rows:
-        return
-    statement = database.insert(ApplicantRow).values(rows)
-    key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
-    columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
+    for rows in _parts([_row(applicant) for applicant in applicants]):
+        statement = database.insert(ApplicantRow).values(rows)
+        key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
+        columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
 
 
 def link(connection: Connection, key: Key, *, external_user_id: str) -> bool:
@@ -164,8 +168,14 @@ def of_user(connection: Connection, external_user_id: str, *, environment: str) 
 
 def describe(applicant: Applicant) -> dict[str, Any]:
     """An applicant as the contract shows it."""
-    told = {name: value for name, value in vars(applicant).items() if name not in ("registers", "linked_user_id", "first_sequence")}
+    told = {name: value for name, value in vars(applicant).items() if name not in _OUR_OWN}
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
+
+
+def _parts(rows: list[T]) -> Iterator[list[T]]:
+    """Rows in parts that fit into a statement: both databases bound its parameters, and each row takes one for every column."""
+    for start in range(0, len(rows), ROWS_MAX):
+        yield rows[start : start + ROWS_MAX]
 
 
 def _unknown(key: Key) -> Applicant:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def now() -> datetime:
@@ -21,9 +24,9 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 def parse_rfc3339(text: str) -> datetime:
     """The moment that an RFC 3339 text names, in UTC. Raises ValueError when it names none, or has no zone."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs a zone")
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("not a date and a time with a zone")
+    moment = datetime.fromisoformat(text.upper())
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:

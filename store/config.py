@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,15 +61,18 @@ class Environment:
         """A list: separated by commas in the environment, one entry a line in a file."""
         given = self._given(name)
         entries = given.split(",") if given else self._from_file(name).splitlines()
-        return tuple(entry.strip() for entry in entries if entry.strip()) or default
+        found = tuple(entry.strip() for entry in entries if entry.strip())
+        if not found and self.source(name):
+            self.wrong(name, "is given and names nothing")
+        return found or default
 
-    def number(self, name: str, default: int, *, least: int = 1) -> int:
+    def number(self, name: str, default: int, *, least: int = 1, most: int = 10**9) -> int:
         """A whole number."""
         text = self.text(name)
         if not text:
             return default
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            self.wrong(name, f"must be a whole number of at least {least}")
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
+            self.wrong(name, f"must be a whole number from {least} to {most}")
             return default
         return int(text)
 
@@ -172,7 +176,7 @@ def _database_url(environment: Environment) -> str:
         text = text.replace("postgres://", "postgresql://", 1)
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         environment.wrong("DATABASE_URL", "is not a database URL")
         return ""
     if url.get_backend_name() not in ("sqlite", "postgresql"):

@@ -6,16 +6,17 @@ import fcntl
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import TimeoutError as QueueTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
 from store import config
@@ -23,8 +24,17 @@ from store import config
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
 
-#: Connections a process may hold; a web process has fewer threads than that.
+#: Connections a process may hold: those of the crews that keep and read, and a few to look after the whole.
 CONNECTIONS_MAX = 20
+
+#: What the database raises when it is away, busy or full, as against what it raises over what it is given.
+Failure = (DBAPIError, PoolExhausted)
+
+#: PostgreSQL's classes of errors that are the world's fault (Appendix A of its manual), and SQLite's words for them.
+_WORLDLY_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "XX")
+_WORLDLY_WORDS = ("locked", "busy", "readonly", "read-only", "disk", "full", "unable to open")
+
+T = TypeVar("T")
 
 _writing = threading.Lock()
 _migrating = threading.Lock()
@@ -45,6 +55,49 @@ def reading() -> Iterator[Connection]:
     _ensure_migrated()
     with engine().connect().execution_options(reads_only=True) as connection:
         yield connection
+
+
+def write(work: Callable[[Connection], T]) -> T:
+    """What the work returns, committed. A connection that broke meanwhile is replaced once: the work must bear being done twice."""
+    try:
+        with begin() as connection:
+            return work(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    with begin() as connection:
+        return work(connection)
+
+
+def read(work: Callable[[Connection], T]) -> T:
+    """What the work reads. A connection that broke meanwhile is replaced once."""
+    try:
+        with reading() as connection:
+            return work(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    with reading() as connection:
+        return work(connection)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a failure is the database's (away, busy, full, a deadlock), so that trying again later helps."""
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return isinstance(error, Failure)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_WORLDLY_CLASSES)
+    return any(word in str(error.orig).lower() for word in _WORLDLY_WORDS) or not _answers()
+
+
+def _answers() -> bool:
+    try:
+        with reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        return True
+    except Failure:
+        return False
 
 
 @cache
@@ -100,14 +153,33 @@ def _turn() -> Iterator[None]:
     """Wait for one's turn to write to SQLite, which itself lets waiting writers poll, so that some starve.
 
     With 8 senders and a worker it took 3 to 8 deliveries in 2,000 past their patience; with turns none."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     if not _writing.acquire(timeout=PATIENCE_SECONDS):
-        raise QueueTimeout("another thread is writing")
+        raise PoolExhausted("another thread is writing")
     try:
-        with Path(f"{engine().url.database}.turn").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _turn_file() as file:
+            while not _locked(file):
+                if time.monotonic() > deadline:
+                    raise PoolExhausted("another process is writing")
+                time.sleep(0.002)
             yield
     finally:
         _writing.release()
+
+
+def _turn_file() -> IO[str]:
+    try:
+        return Path(f"{engine().url.database}.turn").open("w")
+    except OSError as error:
+        raise PoolExhausted("the database's folder cannot be written") from error
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _ensure_migrated() -> None:

@@ -1,35 +1,49 @@
-"""Work with a deadline: a database that hangs costs the caller seconds, not forever."""
+"""Work with a deadline: a database that hangs costs the caller seconds, not forever, and the next caller nothing."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TimedOut
-from functools import cache
 from typing import TypeVar
-
-from store.database import CONNECTIONS_MAX
 
 T = TypeVar("T")
 
+#: After work that was overdue, further work is refused at once for so long: it would only wait in line behind it.
+PAUSE_SECONDS = 1.0
+
 
 class Overdue(Exception):
-    """The work did not end in time. It may still be done later, unseen."""
+    """The work did not end in time, or would not. It may still be done later, unseen."""
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What the work returns (or raises), if it ends in time; else raise Overdue and leave it to its fate."""
-    future = _threads().submit(work)
-    try:
-        return future.result(timeout=seconds)
-    except TimedOut as error:
-        if future.done():
-            raise
-        future.cancel()
-        raise Overdue(f"not done within {seconds} s") from error
+class Crew:
+    """Threads that do work for others, who wait for it only so long."""
 
+    def __init__(self, name: str, size: int) -> None:
+        self._name, self._size = name, size
+        self._threads: ThreadPoolExecutor | None = None
+        self._making = threading.Lock()
+        self._refusing_until = 0.0
 
-@cache
-def _threads() -> ThreadPoolExecutor:
-    # As many as there are connections: a thread more could only wait for one.
-    return ThreadPoolExecutor(CONNECTIONS_MAX, thread_name_prefix="deadline")
+    def within(self, seconds: float, work: Callable[[], T]) -> T:
+        """What the work returns (or raises), if it ends in time; else raise Overdue and leave it to its fate."""
+        if time.monotonic() < self._refusing_until:
+            raise Overdue("other work is overdue")
+        future = self._crew().submit(work)
+        try:
+            return future.result(timeout=seconds)
+        except TimedOut as error:
+            if future.done():
+                raise
+            future.cancel()
+            self._refusing_until = time.monotonic() + PAUSE_SECONDS
+            raise Overdue(f"not done within {seconds} s") from error
+
+    def _crew(self) -> ThreadPoolExecutor:
+        with self._making:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
+            return self._threads

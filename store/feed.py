@@ -61,18 +61,6 @@ def after(connection: Connection, number: int, *, environment: str, limit: int) 
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
 
-def history(connection: Connection, *, vendor: str, environment: str, reference: str, after: int = 0, limit: int) -> list[Row[Any]]:
-    """An applicant's changes, oldest first, after a version."""
-    query = (
-        select(TransitionRow.__table__)
-        .filter_by(vendor=vendor, environment=environment, reference=reference)
-        .where(TransitionRow.version > after)
-        .order_by(TransitionRow.version)
-        .limit(limit)
-    )
-    return list(connection.execute(query).all())
-
-
 def tells_of(connection: Connection, event_id: str) -> bool:
     """Whether an event ever changed something."""
     return connection.execute(select(exists().where(TransitionRow.event_id == event_id))).scalar_one()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from store import clock, database
 from store.models import Event, Worker
@@ -25,32 +25,32 @@ class Backlog:
 
 def say_alive(name: str) -> None:
     """Tell that a worker lives. Commits. Proves at the same time that the database can be written."""
-    with database.begin() as connection:
-        statement = database.insert(Worker).values(name=name, seen_at=clock.now())
-        connection.execute(statement.on_conflict_do_update(index_elements=[Worker.name], set_={"seen_at": clock.now()}))
-        connection.execute(delete(Worker).where(Worker.seen_at < clock.now() - 10 * SILENCE_MAX))
+    database.write(lambda connection: _say_alive(connection, name))
+
+
+def _say_alive(connection: Connection, name: str) -> None:
+    now = clock.now()
+    statement = database.insert(Worker).values(name=name, seen_at=now)
+    connection.execute(statement.on_conflict_do_update(index_elements=[Worker.name], set_={"seen_at": now}))
+    connection.execute(delete(Worker).where(Worker.seen_at < now - 10 * SILENCE_MAX))
 
 
 def say_farewell(name: str) -> None:
     """Tell that a worker ends. Commits."""
-    with database.begin() as connection:
-        connection.execute(delete(Worker).where(Worker.name == name))
+    database.write(lambda connection: connection.execute(delete(Worker).where(Worker.name == name)))
 
 
 def workers() -> int:
     """How many workers live."""
-    with database.reading() as connection:
-        alive = select(func.count()).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
-        return connection.execute(alive).scalar_one()
+    alive = select(func.count()).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
+    return database.read(lambda connection: connection.execute(alive).scalar_one())
 
 
 def backlog() -> Backlog:
     """What is pending."""
     now = clock.now()
-    with database.reading() as connection:
-        pending, due, received = connection.execute(
-            select(func.count(), func.min(Event.due_at), func.min(Event.received_at)).where(Event.status == Outcome.PENDING)
-        ).one()
+    waiting_ones = select(func.count(), func.min(Event.due_at), func.min(Event.received_at)).where(Event.status == Outcome.PENDING)
+    pending, due, received = database.read(lambda connection: connection.execute(waiting_ones).one())
     waiting = max(due, received) if pending else now
     return Backlog(pending=pending, oldest_seconds=max(0.0, (now - waiting).total_seconds()))
 
@@ -62,5 +62,5 @@ def prove_writable(name: str) -> None:
 
 def failed() -> int:
     """How many dead letters there are."""
-    with database.reading() as connection:
-        return connection.execute(select(func.count()).where(Event.status == Outcome.FAILED)).scalar_one()
+    dead = select(func.count()).where(Event.status == Outcome.FAILED)
+    return database.read(lambda connection: connection.execute(dead).scalar_one())

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, or_, select, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store import clock, config, database
-from store.deadline import Overdue, within
-from store.models import Event, Mention, Subject
+from store.deadline import Crew, Overdue
+from store.models import Event, Subject
 from store.sealing import Keyring
 from store.states import Outcome
 
@@ -28,8 +28,15 @@ RECORD_SECONDS = 1.6
 #: How long a claim lasts. A worker that has not settled by then is taken for dead.
 LEASE = timedelta(seconds=30)
 
+#: The most that one claim brings into memory, as far as it is more than one event.
+CLAIMED_BYTES_MAX = 8 * 1024 * 1024
+
 #: The form of an event's id; whatever else is asked for does not exist.
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+# A crew of its own: readers that wait for a slow database must not keep deliveries waiting.
+_recorders = Crew("record", 8)
 
 
 class Unavailable(Exception):
@@ -77,7 +84,7 @@ class Claimed:
 
     def body(self) -> bytes:
         """The body, byte for byte. Raises Unopenable."""
-        return _keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
+        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,7 @@ class Settlement:
 def record(delivery: Delivery) -> Kept:
     """Keep a delivery. When this returns it is committed. Raises Unavailable, within 2 seconds, if it cannot be."""
     event_id = new_event_id()
-    key_id, sealed_body = _keyring().seal(delivery.body, event_id=event_id)
+    key_id, sealed_body = keyring().seal(delivery.body, event_id=event_id)
     row = {
         "id": event_id,
         "vendor": delivery.vendor,
@@ -114,7 +121,7 @@ def record(delivery: Delivery) -> Kept:
         "repeat": False,
     }
     try:
-        return within(RECORD_SECONDS, lambda: _record(row, delivery.identity))
+        return _recorders.within(RECORD_SECONDS, lambda: _record(row, delivery.identity))
     except (SQLAlchemyError, Overdue) as error:
         raise Unavailable(type(error).__name__) from error
 
@@ -122,14 +129,7 @@ def record(delivery: Delivery) -> Kept:
 def _record(row: dict[str, Any], fingerprint: bytes) -> Kept:
     """Commit a delivery. A connection that broke is replaced once; doing it twice is harmless, the id being the same."""
     keep = _keep_once if row["subject"] is None else _keep_unless_latest
-    try:
-        with database.begin() as connection:
-            event_id = keep(connection, row, fingerprint)
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        with database.begin() as connection:
-            event_id = keep(connection, row, fingerprint)
+    event_id = database.write(lambda connection: keep(connection, row, fingerprint))
     return Kept(event_id, first=event_id == row["id"])
 
 
@@ -146,25 +146,34 @@ def _keep_unless_latest(connection: Connection, row: dict[str, Any], fingerprint
     """The id of the event, which is the subject's latest if it says the same. The subject's row is the lock for its order."""
     key = {name: row[name] for name in ("vendor", "environment", "subject")}
     latest = {"latest_fingerprint": fingerprint, "latest_event_id": row["id"], "latest_body_sha256": row["body_sha256"]}
-    statement = database.insert(Subject).values(key | latest)
+    statement = database.insert(Subject).values(key | latest | {"latest_is_repeat": False})
     statement = statement.on_conflict_do_update(
         index_elements=[Subject.vendor, Subject.environment, Subject.subject],
         set_=latest | {"previous_body_sha256": Subject.latest_body_sha256},
         where=Subject.latest_fingerprint != fingerprint,
     )
-    became_latest = connection.execute(statement.returning(Subject.previous_body_sha256)).one_or_none()
+    became_latest = connection.execute(statement.returning(Subject.previous_body_sha256, Subject.latest_is_repeat)).one_or_none()
     if became_latest is None:
         latest_id = select(Subject.latest_event_id).filter_by(**key).scalar_subquery()
         again = update(Event).where(Event.id == latest_id).values(deliveries=Event.deliveries + 1).returning(Event.id)
         return str(connection.execute(again).scalar_one())
-    (previous_body,) = became_latest
-    if previous_body is not None and previous_body != row["body_sha256"]:
-        seen = select(
-            exists().where(*(getattr(Event, name) == value for name, value in key.items()), Event.body_sha256 == row["body_sha256"])
-        )
-        row = row | {"repeat": connection.execute(seen).scalar_one()}
-    connection.execute(database.insert(Event).values(row))
+    previous_body, previous_was_repeat = became_latest
+    repeat = _is_repeat(connection, key, row["body_sha256"], previous_body, previous_was_repeat)
+    if repeat != previous_was_repeat:
+        connection.execute(update(Subject).filter_by(**key).values(latest_is_repeat=repeat))
+    connection.execute(database.insert(Event).values(row | {"repeat": repeat}))
     return str(row["id"])
+
+
+def _is_repeat(connection: Connection, key: dict[str, Any], body: bytes, previous: bytes | None, previous_was_repeat: bool) -> bool:
+    """Whether a body was seen before and went out of date since. The latest body under another type is what it was before:
+    the type is outside the signature, and must not make a repeat look new."""
+    if previous is None:
+        return False
+    if previous == body:
+        return previous_was_repeat
+    seen = exists().where(*(getattr(Event, name) == value for name, value in key.items()), Event.body_sha256 == body)
+    return bool(connection.execute(select(seen)).scalar_one())
 
 
 def new_event_id() -> str:
@@ -177,7 +186,7 @@ def new_event_id() -> str:
 
 # handling -----------------------------------------------------------------------------------------------------
 
-_CLAIMED: list[InstrumentedAttribute[Any]] = [
+CLAIMED: list[InstrumentedAttribute[Any]] = [
     Event.sequence, Event.id, Event.vendor, Event.environment, Event.headers, Event.body_sha256, Event.key_id, Event.sealed_body,
     Event.received_at, Event.repeat, Event.attempts, Event.replayed,
 ]  # fmt: skip
@@ -188,17 +197,30 @@ def claim(token: str, *, most: int, only: list[str] | None = None) -> list[Claim
     now = clock.now()
     wanted = Event.due_at <= now if only is None else Event.id.in_(only)
     chosen = (
-        select(Event.sequence)
+        select(Event.sequence, func.length(Event.sealed_body))
         .where(Event.status == Outcome.PENDING, wanted, Event.claimed_by.is_(None), Event.suspect.is_(False))
         .order_by(Event.due_at, Event.sequence)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
     with database.begin() as connection:
-        rows = connection.execute(
-            update(Event).where(Event.sequence.in_(chosen)).values(claimed_by=token, claimed_until=now + LEASE).returning(*_CLAIMED)
-        ).all()
-    return sorted((_claimed(row) for row in rows), key=lambda event: event.sequence)
+        sizes = [(sequence, size) for sequence, size in connection.execute(chosen)]
+        sequences = [sequence for sequence, _ in sizes[: _within_bytes([size for _, size in sizes])]]
+        if not sequences:
+            return []
+        statement = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token, claimed_until=now + LEASE)
+        rows = connection.execute(statement.returning(*CLAIMED)).all()
+    return sorted((claimed(row) for row in rows), key=lambda event: event.sequence)
+
+
+def _within_bytes(sizes: list[int]) -> int:
+    """How many of these bodies, from the first, are held in memory at a time: at least one."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and total > CLAIMED_BYTES_MAX:
+            return count
+    return len(sizes)
 
 
 def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
@@ -222,9 +244,9 @@ def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
             update(Event)
             .where(Event.sequence == found.sequence)
             .values(claimed_by=token, claimed_until=now + LEASE, suspect=True)
-            .returning(*_CLAIMED)
+            .returning(*CLAIMED)
         ).one()
-    return _claimed(row), bool(found.suspect and found.claimed_by)
+    return claimed(row), bool(found.suspect and found.claimed_by)
 
 
 def hold(connection: Connection, token: str, sequences: list[int]) -> bool:
@@ -283,92 +305,12 @@ def _give_back(sequence: int, token: str, **values: object) -> None:
         connection.execute(update(Event).where(mine).values(claimed_by=None, claimed_until=None, **values))
 
 
-def _claimed(row: Row[Any]) -> Claimed:
+def claimed(row: Row[Any]) -> Claimed:
+    """An event as it is handled, from its row."""
     return Claimed(**row._mapping)
 
 
-# which applicants an event named -------------------------------------------------------------------------------
-
-
-def mention(connection: Connection, named: list[dict[str, Any]]) -> None:
-    """Remember which applicants events named: rows of vendor, environment, reference, event_sequence."""
-    if named:
-        connection.execute(database.insert(Mention).values(named).on_conflict_do_nothing())
-
-
-def mentioned(connection: Connection, sequence: int) -> list[str]:
-    """The references that an event named when it was last handled."""
-    return list(connection.execute(select(Mention.reference).where(Mention.event_sequence == sequence)).scalars())
-
-
-def forget_mentions(connection: Connection, sequence: int) -> None:
-    connection.execute(Mention.__table__.delete().where(Mention.event_sequence == sequence))  # type: ignore[attr-defined]
-
-
-def naming(connection: Connection, *, vendor: str, environment: str, reference: str) -> list[Claimed]:
-    """Every handled event that named an applicant, in the order of receipt."""
-    named = select(Mention.event_sequence).filter_by(vendor=vendor, environment=environment, reference=reference)
-    rows = connection.execute(select(*_CLAIMED).where(Event.sequence.in_(named)).order_by(Event.sequence))
-    return [_claimed(row) for row in rows]
-
-
-# reading ------------------------------------------------------------------------------------------------------
-
-_DESCRIBED: list[InstrumentedAttribute[Any]] = [
-    Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,
-    Event.occurred_at, Event.received_at, Event.settled_at, Event.repeat, Event.deliveries, Event.attempts,
-]  # fmt: skip
-
-
-def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
-    """An event as the contract describes it, without its body."""
-    row = connection.execute(select(*_DESCRIBED).where(Event.id == event_id)).one_or_none()
-    return describe(row) if row else None
-
-
-def listing(
-    connection: Connection,
-    *,
-    environment: str,
-    vendor: str | None = None,
-    status: str | None = None,
-    reference: str | None = None,
-    received_after: datetime | None = None,
-    after: int = 0,
-    limit: int,
-) -> list[Row[Any]]:
-    """Events in the order of receipt, after a sequence number."""
-    query = select(*_DESCRIBED).where(Event.environment == environment, Event.sequence > after)
-    if vendor:
-        query = query.where(Event.vendor == vendor)
-    if status:
-        query = query.where(Event.status == status)
-    if reference:
-        naming = select(Mention.event_sequence).where(Mention.environment == environment, Mention.reference == reference)
-        query = query.where(Event.sequence.in_(naming.where(Mention.vendor == vendor) if vendor else naming))
-    if received_after:
-        query = query.where(Event.received_at > received_after)
-    return list(connection.execute(query.order_by(Event.sequence).limit(limit)).all())
-
-
-def body(connection: Connection, event_id: str) -> bytes | None:
-    """An event's body, byte for byte; None if there is no such event. Raises Unopenable."""
-    columns = (Event.sealed_body, Event.key_id)
-    row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
-    return row and _keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
-
-
-def newest_id(connection: Connection) -> str | None:
-    """The id of the event that was kept last."""
-    return connection.execute(select(Event.id).order_by(Event.sequence.desc()).limit(1)).scalar_one_or_none()
-
-
-def describe(row: Row[Any]) -> dict[str, Any]:
-    """An event as the contract shows it."""
-    told = {name: value for name, value in row._mapping.items() if name != "sequence"}
-    return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at")}
-
-
 @cache
-def _keyring() -> Keyring:
+def keyring() -> Keyring:
+    """The keys for bodies at rest."""
     return Keyring(config.settings().encryption_keys)

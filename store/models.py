@@ -133,12 +133,13 @@ class Subject(Base):
     latest_fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     latest_event_id: Mapped[str] = mapped_column(EventId)
     latest_body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    latest_is_repeat: Mapped[bool]
     #: The body before the latest; null while there is but one event.
     previous_body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Mention(Base):
-    """Which applicants an event named."""
+    """Which applicants an event named, what it said of them, and what became of that."""
 
     __tablename__ = "mentions"
 
@@ -146,6 +147,14 @@ class Mention(Base):
     environment: Mapped[str] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(Name, primary_key=True)
     event_sequence: Mapped[int] = mapped_column(Number, ForeignKey("events.sequence"), primary_key=True)
+    #: Its place among the vendor's news: microseconds of the vendor's clock, or the order of receipt.
+    place: Mapped[int] = mapped_column(Number)
+    rank: Mapped[int]
+    said: Mapped[str] = mapped_column(Text)
+    meant: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str]
+    why: Mapped[str] = mapped_column(Text)
+    superseded_by: Mapped[str | None] = mapped_column(EventId)
 
     __table_args__ = (Index(None, "event_sequence"),)
 
@@ -176,6 +185,8 @@ class ApplicantRow(Base):
     updated_at: Mapped[datetime]
     version: Mapped[int]
     last_event_id: Mapped[str | None] = mapped_column(EventId)
+    #: Why it stands where it stands: what is shown and what lies over it, each with its event and a sentence.
+    grounds: Mapped[list[Any]] = mapped_column(JSON)
     #: What the rules remember of the events, register by register. Only they read it.
     registers: Mapped[dict[str, Any]]
     #: Whose case it is, as a linker said.
@@ -217,6 +228,23 @@ class TransitionRow(Base):
         Index(None, "environment", "number"),
         partial("ix_transitions_event", "event_id", where="event_id IS NOT NULL"),
     )
+
+
+class QuietMove(Base):
+    """What was shown of an applicant after a move that is no change (its `as_of` moved, or it was once approved, as a late event
+    tells): kept so that one can ask what was known at any moment."""
+
+    __tablename__ = "quiet_moves"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    vendor: Mapped[str]
+    environment: Mapped[str]
+    reference: Mapped[str] = mapped_column(Name)
+    version: Mapped[int]
+    at: Mapped[datetime]
+    applicant: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "vendor", "environment", "reference", "at"),)
 
 
 class Feed(Base):

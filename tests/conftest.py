@@ -93,7 +93,7 @@ def forget() -> None:
     receiver_config.settings.cache_clear()
     handlers_config.settings.cache_clear()
     doorbell._redis.cache_clear()
-    inbox._keyring.cache_clear()
+    inbox.keyring.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

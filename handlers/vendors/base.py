@@ -19,7 +19,7 @@ Payload = TypeVar("Payload", bound=msgspec.Struct)
 #: The longest comment that is kept to be shown to an applicant.
 COMMENT_CHARS_MAX = 10_000
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?( ?(Z|[+-]\d\d:?\d\d))?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?( ?(Z|[+-]\d\d:?\d\d))?", re.ASCII | re.IGNORECASE)
 
 
 class Interpret(Protocol):
@@ -65,7 +65,7 @@ def moment(text: object, *, zone_needed: bool) -> datetime | None:
     if not isinstance(text, str) or not (match := _MOMENT.fullmatch(text)) or (zone_needed and not match[2]):
         return None
     try:
-        found = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
+        found = datetime.fromisoformat(text.upper().replace(" ", "T", 1).replace(" ", ""))
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

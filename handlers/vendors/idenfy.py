@@ -31,13 +31,16 @@ VERDICTS = {"APPROVED": Status.APPROVED, "DENIED": Status.REJECTED, "SUSPECTED":
 #: `status.overall`, where it is none.
 PROGRESS = {"EXPIRED": Status.SESSION_EXPIRED, "REVIEWING": Status.IN_REVIEW, "ACTIVE": Status.CREATED}
 
+#: One person's verifications; a monitoring that names more is not believed, and holds nobody else up.
+REFERENCES_MAX = 2000
+
 DELETED = ("DELETED", "EXPIRED-DELETED")
 
 #: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
 RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
 CLEARING = ("ACTIVE", "ACCEPTED", "NO_FLAGS", "FALSE_POSITIVE")
 
-#: `…_IN_BLACKLIST` was put on the blacklist, `…_BLACKLISTED` matched it.
+#: The tags that name a hit. `…_IN_BLACKLIST` was put on the blacklist, `…_BLACKLISTED` matched it.
 TAG_HITS = {
     "FACE_IN_BLACKLIST": "blacklist",
     "DOC_FACE_IN_BLACKLIST": "blacklist",
@@ -49,11 +52,6 @@ TAG_HITS = {
     "CRIMINAL_SUSPECTED": "criminal",
     "AML_SUSPECTION": "aml",
 }
-
-#: Tags that say a check failed or, for lost and stolen documents (LID), found something that is no hit on the person.
-FAILED_SCREENINGS = frozenset(
-    {"AML_FAILED", "SANCTIONS_FAILED", "LID_FAILED", "LID_SUSPECTION", "CRIMINAL_CHECK_FAILED", "RC_FAILED", "DL_FAILED"}
-)
 
 
 class Event(msgspec.Struct):
@@ -117,15 +115,16 @@ def _result(header: str | None, event: Event) -> News:
     references = _scan_ref(event)
     if not references:
         raise Unreadable("the body names no scanRef that can be stored", event_type=header)
-    overall = name(event.status.get("overall")) if isinstance(event.status, dict) else None
-    if overall is None:
-        raise Unreadable("the body names no status.overall", event_type=header, reference=references[0])
-    says, because = _says(_normal(header) if header else "IDENTIFICATION", overall, event)
+    kind = _normal(header) if header else "IDENTIFICATION"
+    if kind not in BY_TYPE and not (isinstance(event.status, dict) and "overall" in event.status):
+        raise Unreadable("the body has no status.overall", event_type=header, reference=references[0])
+    says, because = _says(kind, event)
     return News(event_type=header, references=references, says=says, because=because, external_user_id=name(event.clientId))
 
 
-def _says(kind: str, overall: str, event: Event) -> tuple[Says, str]:
-    step = _step(overall, event)
+def _says(kind: str, event: Event) -> tuple[Says, str]:
+    step = _step(event)
+    overall = step.vendor_status or "a word that cannot be read"
     if kind in BY_TYPE:
         return replace(step, status=BY_TYPE[kind]), kind
     if overall in DELETED:
@@ -135,27 +134,27 @@ def _says(kind: str, overall: str, event: Event) -> tuple[Says, str]:
     # A missing `final` is not final; only a resubmission that is not final reopens what was.
     reopens = kind == RESUBMITTED and not step.final
     if overall in PROGRESS:
-        return replace(step, status=PROGRESS[overall], reopens=reopens), overall
+        return replace(step, status=Status.IN_REVIEW if reopens else PROGRESS[overall], reopens=reopens), overall
     meant = VERDICTS.get(overall, Status.NEEDS_REVIEW)
     if step.final:
         return replace(step, status=meant, verdict=True, binding=True), f"{overall} is final"
     if overall not in VERDICTS:
         return replace(step, status=meant, reopens=reopens), f"{overall} is not final, and a word unknown"
-    # What a doubtful approval would have meant is decided like an approval: by the rules.
     return replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
 
 
-def _step(overall: str, event: Event) -> Step:
-    status = event.status
+def _step(event: Event) -> Step:
+    status = event.status if isinstance(event.status, dict) else {}
     reasons = tuple(dict.fromkeys([*names(status.get("fraudTags")), *names(status.get("mismatchTags"))]))
-    hits = {TAG_HITS.get(tag) for tag in reasons} | _screening_hits(event)
+    tags = (*reasons, *names(status.get("suspicionReasons")))
+    hits = {_hit(tag) for tag in tags} | _screening_hits(event)
     return Step(
         status=Status.IN_REVIEW,
         final=event.final is True,
-        vendor_status=overall,
+        vendor_status=name(status.get("overall")),
         reasons=reasons,
         hits=tuple(hit for hit in HITS if hit in hits),
-        failed_screenings=tuple(tag for tag in reasons if tag in FAILED_SCREENINGS) + _failed_screenings(event),
+        failed_screenings=(*filter(_is_doubt, tags), *_unreadable_tags(status), *_failed_screenings(event)),
         checks=NOTHING_CHECKED
         | {
             "document": name(status.get("manualDocument")) or name(status.get("autoDocument")),
@@ -163,6 +162,26 @@ def _step(overall: str, event: Event) -> Step:
             "additional_steps": name(status.get("additionalSteps")),
         },
     )
+
+
+def _hit(tag: str) -> str | None:
+    """What a tag names; a tag that is not in the table is known by what its name contains."""
+    return TAG_HITS.get(tag) or ("blacklist" if "BLACKLIST" in tag else "pep" if tag.startswith("PEP") and not _is_failure(tag) else None)
+
+
+def _is_doubt(tag: str) -> bool:
+    """Whether a tag says that a check failed or found something that is no hit on the person (LID: lost and stolen documents)."""
+    return _is_failure(tag) or (tag not in TAG_HITS and tag.endswith(("_SUSPICION", "_SUSPECTION", "_SUSPECTED")))
+
+
+def _is_failure(tag: str) -> bool:
+    return tag.endswith("_FAILED")
+
+
+def _unreadable_tags(status: dict[str, Any]) -> tuple[str, ...]:
+    """Lists of tags that are there and are no lists: nobody knows what they name."""
+    lists = ("fraudTags", "mismatchTags", "suspicionReasons")
+    return tuple(f"{tags} unreadable" for tags in lists if status.get(tags) is not None and not isinstance(status[tags], list))
 
 
 def _screening_hits(event: Event) -> set[str]:
@@ -205,6 +224,8 @@ def _monitoring(header: str | None, event: Event) -> News:
     references = names(event.scanRefList)
     if not references:
         raise Unreadable("the monitoring names no scanRef that can be stored", event_type=header)
+    if len(references) > REFERENCES_MAX:
+        raise Unreadable(f"the monitoring names more than {REFERENCES_MAX} verifications", event_type=header)
     word, overall = name(event.status) or name(event.alertStatus), _overall(event.amlCheck)
     raised = word in RAISING or overall in RAISING
     cleared = (word or overall) in CLEARING

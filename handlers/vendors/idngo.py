@@ -139,13 +139,18 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
         may_retry={"RED:RETRY": True, "RED:FINAL": False}.get(word or "") if counts else None,
         reasons=labels,
         hits=tuple(hit for hit in HITS if hit in {LABEL_HITS.get(label) for label in labels}),
-        failed_screenings=tuple(label for label in labels if label in FAILED_SCREENINGS),
+        failed_screenings=tuple(label for label in labels if label in FAILED_SCREENINGS) + _unreadable_labels(result),
         user_message=comment(result.moderationComment),
         level=level,
     )
     answer = word or name(result.reviewAnswer) or "no answer that is known"
     because = f"{event_type} {event.reviewStatus if completed else 'not completed'}, {answer}"
     return step, f"{because} at a level that does not approve" if elsewhere else because
+
+
+def _unreadable_labels(result: Result) -> tuple[str, ...]:
+    """Labels that are there and are no list: nobody knows what they name."""
+    return () if result.rejectLabels is None or isinstance(result.rejectLabels, list) else ("rejectLabels unreadable",)
 
 
 def _answer(result: Result) -> tuple[str | None, Status]:

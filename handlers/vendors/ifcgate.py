@@ -53,15 +53,15 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     if reference is None:
         raise Unreadable("the body names no case_id that can be stored", event_type=event_type)
     word = name(event.status)
-    if word is None and event_type == COMPLETED:
-        raise Unreadable("the review is completed, and no status is named", event_type=event_type, reference=reference)
     status = _status(event_type, word, STATUSES | settings.ifcgate_statuses)
     return News(
         event_type=event_type,
         references=(reference,),
         occurred_at=moment(event.processed_at, zone_needed=True),
         says=_step(event_type, word, status, level=name(event.workflow)) if status else None,
-        because=f"{event_type} {word}" if status else f"{word or 'no status'} in {event_type} moves nothing",
+        because=f"{event_type} {word or 'without a status that can be read'}"
+        if status
+        else f"{word or 'no status'} in {event_type} moves nothing",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,18 @@ def signing_key(keys: tuple[Key, ...], given: str, digest: Callable[[bytes], str
         if hmac.compare_digest(digest(key.secret).encode(), presented):
             return key
     raise Forged
+
+
+def header_name(environment: Environment, name: str, default: str) -> str:
+    """The name of a header, as configured."""
+    header = environment.text(name, default)
+    if not is_header_name(header):
+        environment.wrong(name, "is no name of a header")
+    return header
+
+
+def is_header_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9-]{1,100}", text) is not None
 
 
 def environment_of(key: Key, body: bytes) -> str:

@@ -61,4 +61,4 @@ def _subject(event_type: str, body: bytes) -> bytes:
         value = getattr(names, field)
         if (isinstance(value, str) and value) or isinstance(value, int):
             return sha256(field.encode(), str(value).encode("utf-8", "surrogatepass"))
-    return sha256(b"type", event_type.encode("latin-1", "replace"))
+    return sha256(b"type", event_type.strip().upper().encode("latin-1", "replace"))

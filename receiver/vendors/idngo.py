@@ -54,8 +54,8 @@ def scheme(environment: Environment) -> Scheme:
         environment.wrong("IDNGO_DIGEST_ALGORITHMS", f"may name {', '.join(ALGORITHMS)}, and nothing else")
     return Scheme(
         accepted=accepted,
-        digest_header=environment.text("IDNGO_DIGEST_HEADER", "x-payload-digest"),
-        algorithm_header=environment.text("IDNGO_ALGORITHM_HEADER", "x-payload-digest-alg"),
+        digest_header=base.header_name(environment, "IDNGO_DIGEST_HEADER", "x-payload-digest"),
+        algorithm_header=base.header_name(environment, "IDNGO_ALGORITHM_HEADER", "x-payload-digest-alg"),
     )
 
 

@@ -24,8 +24,6 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 #: How far a signed timestamp may be off, either way.
 TOLERANCE = timedelta(minutes=5)
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
-
 
 @dataclass(frozen=True)
 class StandardWebhooks:
@@ -69,7 +67,7 @@ def scheme(environment: Environment) -> base.Scheme:
     """The scheme, as `IFCGATE_SIGNATURE` configures it."""
     chosen = environment.text("IFCGATE_SIGNATURE", "standard-webhooks")
     kind, _, header = chosen.partition(":")
-    if kind == "hmac-sha256-hex" and _HEADER_NAME.fullmatch(header.strip()):
+    if kind == "hmac-sha256-hex" and base.is_header_name(header.strip()):
         return HexDigest(header.strip())
     if chosen != "standard-webhooks":
         environment.wrong("IFCGATE_SIGNATURE", "must be standard-webhooks, or hmac-sha256-hex:<header name>")

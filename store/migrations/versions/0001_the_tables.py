@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("last_event_id", EVENT_ID, nullable=True),
+        sa.Column("grounds", sa.JSON(), nullable=False),
         sa.Column("registers", sa.JSON(), nullable=False),
         sa.Column("linked_user_id", NAME, nullable=True),
         sa.Column("first_sequence", NUMBER, nullable=True),
@@ -141,6 +142,7 @@ def upgrade() -> None:
         sa.Column("latest_fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("latest_event_id", EVENT_ID, nullable=False),
         sa.Column("latest_body_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("latest_is_repeat", sa.Boolean(), nullable=False),
         sa.Column("previous_body_sha256", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("vendor", "environment", "subject", name=op.f("pk_subjects")),
     )
@@ -187,10 +189,29 @@ def upgrade() -> None:
         sa.Column("environment", WORD, nullable=False),
         sa.Column("reference", NAME, nullable=False),
         sa.Column("event_sequence", NUMBER, nullable=False),
+        sa.Column("place", NUMBER, nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("meant", sa.Text(), nullable=False),
+        sa.Column("outcome", WORD, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("superseded_by", EVENT_ID, nullable=True),
         sa.ForeignKeyConstraint(["event_sequence"], ["events.sequence"], name=op.f("fk_mentions_event_sequence")),
         sa.PrimaryKeyConstraint("vendor", "environment", "reference", "event_sequence", name=op.f("pk_mentions")),
     )
     op.create_index("ix_mentions_event_sequence", "mentions", ["event_sequence"])
+    op.create_table(
+        "quiet_moves",
+        sa.Column("id", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("vendor", WORD, nullable=False),
+        sa.Column("environment", WORD, nullable=False),
+        sa.Column("reference", NAME, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("applicant", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quiet_moves")),
+    )
+    op.create_index("ix_quiet_moves_vendor_environment_reference_at", "quiet_moves", ["vendor", "environment", "reference", "at"])
     feed = sa.table("feed", sa.column("id"), sa.column("epoch"), sa.column("last"))
     op.execute(feed.insert().values(id=1, epoch=new_epoch(), last=0))
     if op.get_bind().dialect.name == "postgresql":

@@ -1,0 +1,67 @@
+"""Reading the inbox: what came, how it ended, and, for who may, the body."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from store import clock
+from store.inbox import keyring
+from store.models import Event, Mention
+
+_DESCRIBED: list[InstrumentedAttribute[Any]] = [
+    Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,
+    Event.occurred_at, Event.received_at, Event.settled_at, Event.repeat, Event.deliveries, Event.attempts,
+]  # fmt: skip
+
+
+def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
+    """An event as the contract describes it, without its body."""
+    row = connection.execute(select(*_DESCRIBED).where(Event.id == event_id)).one_or_none()
+    return describe(row) if row else None
+
+
+def listing(
+    connection: Connection,
+    *,
+    environment: str,
+    vendor: str | None = None,
+    status: str | None = None,
+    reference: str | None = None,
+    received_after: datetime | None = None,
+    after: int = 0,
+    limit: int,
+) -> list[Row[Any]]:
+    """Events in the order of receipt, after a sequence number."""
+    query = select(*_DESCRIBED).where(Event.environment == environment, Event.sequence > after)
+    if vendor:
+        query = query.where(Event.vendor == vendor)
+    if status:
+        query = query.where(Event.status == status)
+    if reference:
+        naming = select(Mention.event_sequence).where(Mention.environment == environment, Mention.reference == reference)
+        query = query.where(Event.sequence.in_(naming.where(Mention.vendor == vendor) if vendor else naming))
+    if received_after:
+        query = query.where(Event.received_at > received_after)
+    return list(connection.execute(query.order_by(Event.sequence).limit(limit)).all())
+
+
+def body(connection: Connection, event_id: str) -> bytes | None:
+    """An event's body, byte for byte; None if there is no such event. Raises Unopenable."""
+    columns = (Event.sealed_body, Event.key_id)
+    row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    return row and keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
+
+
+def newest_id(connection: Connection) -> str | None:
+    """The id of the event that was kept last."""
+    return connection.execute(select(Event.id).order_by(Event.sequence.desc()).limit(1)).scalar_one_or_none()
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """An event as the contract shows it."""
+    told = {name: value for name, value in row._mapping.items() if name != "sequence"}
+    return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at")}

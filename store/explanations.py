@@ -1,0 +1,86 @@
+"""Why an applicant stands where it stands: what lies over what, and everything that was said of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from store import applicants, clock
+from store.applicants import Applicant, Key
+from store.models import Event, Mention, TransitionRow
+
+
+def explain(connection: Connection, key: Key) -> dict[str, Any] | None:
+    """The applicant, the grounds it stands on, the deciding one first, and every event that named it, in the vendor's order.
+
+    None if it is unknown."""
+    applicant = applicants.find(connection, key)
+    if applicant is None:
+        return None
+    said = _said(connection, key)
+    return {
+        "applicant": applicants.describe(applicant),
+        "linked": applicant.linked_user_id is not None,
+        "grounds": _grounds(applicant, {one["event_id"]: one for one in said}),
+        "events": said,
+    }
+
+
+def _grounds(applicant: Applicant, said: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each ground with what its event said; what follows the first lies beneath it, or cannot cover it."""
+    return [
+        {
+            "status": ground["status"],
+            "name": ground["name"],
+            "decides": place == 0,
+            "event_id": ground["event_id"],
+            "said": said[ground["event_id"]]["said"] if ground["event_id"] in said else None,
+        }
+        for place, ground in enumerate(applicant.grounds)
+    ]
+
+
+def _said(connection: Connection, key: Key) -> list[dict[str, Any]]:
+    changes = _changes(connection, key)
+    query = (
+        select(Mention.__table__, Event.id, Event.event_type, Event.occurred_at, Event.received_at, Event.settled_at, Event.repeat)
+        .join(Event, Event.sequence == Mention.event_sequence)
+        .where(Mention.vendor == key.vendor, Mention.environment == key.environment, Mention.reference == key.reference)
+        .order_by(Mention.place, Mention.rank, Mention.event_sequence)
+    )
+    return [_describe(row, changes[row.id]) for row in connection.execute(query)]
+
+
+def _changes(connection: Connection, key: Key) -> dict[str, list[dict[str, Any]]]:
+    """What each event changed when it was handled."""
+    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.is_not(None))
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in connection.execute(query.order_by(TransitionRow.version)):
+        change = {
+            "from": row.from_status,
+            "to": row.to_status,
+            "reversal": row.reversal,
+            "changed": row.changed,
+            "at": clock.rfc3339(row.at),
+        }
+        found[row.event_id].append(change)
+    return found
+
+
+def _describe(row: Row[Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "event_id": row.id,
+        "event_type": row.event_type,
+        "occurred_at": clock.rfc3339(row.occurred_at),
+        "received_at": clock.rfc3339(row.received_at),
+        "settled_at": clock.rfc3339(row.settled_at),
+        "repeat": row.repeat,
+        "said": row.said,
+        "meant": row.meant,
+        "outcome": row.outcome,
+        "superseded_by": row.superseded_by,
+        "why": row.why,
+        "changes": changes,
+    }

@@ -1,0 +1,36 @@
+"""What was known of an applicant, and when: its changes, and how it was shown at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, union_all
+
+from store import database
+from store.applicants import Applicant, Key, describe
+from store.models import QuietMove, TransitionRow
+
+
+def of(connection: Connection, key: Key, *, after: int = 0, limit: int) -> list[Row[Any]]:
+    """An applicant's changes, oldest first, after a version."""
+    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.version > after)
+    return list(connection.execute(query.order_by(TransitionRow.version).limit(limit)).all())
+
+
+def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None:
+    """Remember how applicants are shown after a move that is no change."""
+    rows = [one.key._asdict() | {"version": one.version, "at": one.updated_at, "applicant": describe(one)} for one in moved]
+    if rows:
+        connection.execute(database.insert(QuietMove), rows)
+
+
+def as_known(connection: Connection, key: Key, at: datetime) -> dict[str, Any] | None:
+    """An applicant as this service showed it at a moment; None if it was unknown."""
+    changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict())
+    moved = select(QuietMove.version, QuietMove.at, QuietMove.applicant).filter_by(**key._asdict())
+    known = union_all(changed, moved).subquery()
+    query = select(known.c.applicant).where(known.c.at <= at).order_by(known.c.version.desc(), known.c.at.desc()).limit(1)
+    found: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
+    return found

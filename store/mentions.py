@@ -1,0 +1,65 @@
+"""Which applicants each event named, what it said of them, and what became of that: what an explanation is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from store import database
+from store.applicants import Key
+from store.inbox import CLAIMED, Claimed, claimed
+from store.models import Event, Mention
+from store.states import Outcome
+
+#: Rows in one statement: both databases bound the parameters that a statement may have.
+ROWS_MAX = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What one event said of one applicant, and what became of it."""
+
+    vendor: str
+    environment: str
+    reference: str
+    event_sequence: int
+    #: Its place among the vendor's news: microseconds of the vendor's clock, or the order of receipt.
+    place: int
+    rank: int
+    #: In the vendor's words.
+    said: str
+    #: In ours.
+    meant: str
+    outcome: Outcome
+    why: str
+    #: The event that had already said something newer.
+    superseded_by: str | None
+
+
+def remember(connection: Connection, said: Iterable[Said]) -> None:
+    """Remember what events said of applicants; what they were taken to say before is replaced."""
+    rows = [vars(one) for one in said]
+    for start in range(0, len(rows), ROWS_MAX):
+        statement = database.insert(Mention).values(rows[start : start + ROWS_MAX])
+        key = [Mention.vendor, Mention.environment, Mention.reference, Mention.event_sequence]
+        columns = {name: statement.excluded[name] for name in rows[0] if name not in {column.name for column in key}}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
+
+
+def of_event(connection: Connection, sequence: int) -> list[str]:
+    """The references that an event named when it was last handled."""
+    return list(connection.execute(select(Mention.reference).where(Mention.event_sequence == sequence)).scalars())
+
+
+def forget(connection: Connection, sequence: int) -> None:
+    """Forget whom an event named."""
+    connection.execute(delete(Mention).where(Mention.event_sequence == sequence))
+
+
+def events_naming(connection: Connection, key: Key) -> list[Claimed]:
+    """Every handled event that named an applicant, in the order of receipt, as it would be claimed."""
+    named = select(Mention.event_sequence).filter_by(**key._asdict())
+    rows = connection.execute(select(*CLAIMED).where(Event.sequence.in_(named)).order_by(Event.sequence))
+    return [claimed(row) for row in rows]

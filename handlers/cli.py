@@ -6,12 +6,13 @@ import getpass
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import click
 
 from handlers import config, process, terminal
-from store import applicants, audit, database, events, feed, history, inbox
+from store import applicants, audit, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
 
@@ -19,6 +20,21 @@ from store.states import HITS, Outcome, Status
 ROWS_MAX = 500
 
 Command = Callable[..., Any]
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else clock.parse_rfc3339(value)
+        except ValueError:
+            self.fail("give it as RFC 3339, such as 2026-03-30T12:00:00Z", param, ctx)
+
+
+MOMENT = Moment()
 
 
 def environment_option(command: Command) -> Command:
@@ -120,32 +136,50 @@ def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
 @click.argument("vendor", required=False)
 @click.argument("reference", required=False)
 @click.option("--user", "external_user_id", help="All applicants of a person, by your own id.")
+@click.option("--at", type=MOMENT, help="As this service knew it at that moment (RFC 3339).")
 @environment_option
 @json_option
-def show_applicant(vendor: str | None, reference: str | None, external_user_id: str | None, environment: str, as_json: bool) -> None:
+def show_applicant(
+    vendor: str | None, reference: str | None, external_user_id: str | None, at: datetime | None, environment: str, as_json: bool
+) -> None:
     """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
     config.settings()
     if bool(vendor and reference) == bool(external_user_id):
         raise click.UsageError("give VENDOR REFERENCE, or --user ID")
     with database.reading() as connection:
         if external_user_id:
-            found = applicants.of_user(connection, external_user_id, environment=environment)
+            keys = [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
         else:
-            one = applicants.find(connection, Key(str(vendor), environment, str(reference)))
-            found = [one] if one else []
-    if not found:
-        raise click.ClickException(f"no such applicant is known in the {environment} environment")
-    for applicant in found:
-        _show(applicant, as_json)
+            keys = [Key(str(vendor), environment, str(reference))]
+        known = [(key, told) for key in keys if (told := history.as_known(connection, key, at)) is not None]
+    if not known:
+        when = f" at {clock.rfc3339(at)}" if at else ""
+        raise click.ClickException(f"no such applicant is known in the {environment} environment{when}")
+    for key, told in known:
+        _show(key, told, at, as_json)
 
 
-def _show(applicant: applicants.Applicant, as_json: bool) -> None:
+def _show(key: Key, told: dict[str, Any], at: datetime | None, as_json: bool) -> None:
     with database.reading() as connection:
-        rows = history.of(connection, applicant.key, limit=ROWS_MAX)
+        rows = [row for row in history.of(connection, key, limit=ROWS_MAX) if at is None or row.at <= at]
         changes = [feed.describe_change(row) for row in rows]
         whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
-    told = applicants.describe(applicant)
     terminal.print_json([told | {"history": changes}]) if as_json else terminal.print_applicant(told, changes, whys)
+
+
+@applicants_group.command("explain")
+@click.argument("vendor")
+@click.argument("reference")
+@environment_option
+@json_option
+def explain_applicant(vendor: str, reference: str, environment: str, as_json: bool) -> None:
+    """Say why an applicant stands where it stands: all that was said of it, in the vendor's order, and what became of that."""
+    config.settings()
+    with database.reading() as connection:
+        found = explanations.explain(connection, Key(vendor, environment, reference))
+    if found is None:
+        raise click.ClickException(f"no such applicant is known in the {environment} environment")
+    terminal.print_json([found]) if as_json else terminal.print_explanation(found)
 
 
 # events -------------------------------------------------------------------------------------------------------

@@ -343,7 +343,7 @@ def _said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
         decision = decided.get(reference)
         occasion = _occasion(event)
         place, rank = transitions.place(news, occasion)
-        said = news.reason if isinstance(news, Unreadable) else news.because
+        said = news.reason if isinstance(news, Unreadable) else transitions.words(news)
         yield Said(
             vendor=event.vendor,
             environment=event.environment,

@@ -41,6 +41,17 @@ def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str,
     console.print(table)
 
 
+def print_explanation(found: Mapping[str, Any]) -> None:
+    """Why an applicant stands where it stands: the grounds, then a timeline in the vendor's order."""
+    console, applicant = _console(), found["applicant"]
+    console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
+    if found["linked"]:
+        console.print(Text("  whose case it is was linked here; the vendor's events carry no user"))
+    console.print(Text("\nWhat was said, in the vendor's order", style="bold"))
+    for event in found["events"]:
+        console.print(_event_title(event), *_event_lines(event), sep="\n")
+
+
 def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
     """A table of applicants."""
     rows = [
@@ -81,6 +92,41 @@ def plain(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """The ground that decides, then those that lie beneath it or cannot cover it."""
+    when = {event["event_id"]: event["occurred_at"] or event["received_at"] for event in events}
+    lines = []
+    for ground in grounds:
+        line = Text("  because of " if ground["decides"] else "  besides, ")
+        line.append(ground["name"]).append(" (").append(_coloured(ground["status"])).append(")")
+        if ground["said"]:
+            line.append(f": {plain(ground['said'])}, {when[ground['event_id']]}, event {ground['event_id']}", style="")
+        lines.append(line)
+    return lines
+
+
+def _event_title(event: Mapping[str, Any]) -> Text:
+    late = "" if event["occurred_at"] else " (ours: the vendor gives no time)"
+    title = Text(f"\n{event['occurred_at'] or event['received_at']}{late}  ", style="bold")
+    return title.append(plain(event["event_type"]) or "no type").append("  ").append(_coloured(event["outcome"]))
+
+
+def _event_lines(event: Mapping[str, Any]) -> list[Text]:
+    """What an event said, what it was taken to mean, what became of it and why, and what it changed."""
+    lines = [
+        Text(f"  said     {plain(event['said'])}"),
+        Text(f"  meant    {plain(event['meant'])}"),
+        Text(f"  why      {plain(event['why'])}"),
+    ]
+    for change in event["changes"]:
+        line = Text(f"  changed  {change['from'] or '(unknown)'} → ").append(_coloured(change["to"]))
+        if change["reversal"]:
+            line.append("  ").append(_coloured(change["reversal"]))
+        lines.append(line.append(f"  ({', '.join(change['changed'])})", style="dim"))
+    known = f"{event['received_at']}, event {event['event_id']}" + (", a repeat of an earlier body" if event["repeat"] else "")
+    return [*lines, Text(f"  received {known}", style="dim")]
 
 
 def _title(applicant: Mapping[str, Any]) -> Text:

@@ -243,6 +243,12 @@ def place(news: News | Unreadable, occasion: Occasion) -> tuple[int, int]:
     return _order(news, occasion), rank
 
 
+def words(news: News) -> str:
+    """What news said, in the vendor's words."""
+    reasons = news.says.reasons if isinstance(news.says, Step) else ()
+    return news.because + (f" ({', '.join(reasons)})" if reasons else "")
+
+
 def meaning(news: News | Unreadable, occasion: Occasion) -> str:
     """What news was taken to mean, in our words."""
     if isinstance(news, Unreadable):

@@ -73,7 +73,7 @@ def applicant(vendor: str, reference: str) -> Response:
     access.require(Right.READ)
     query = calls.query(ApplicantQuery)
     key, at = calls.key(vendor, query.environment, reference), calls.moment("at", query.at)
-    found = calls.read(lambda connection: _as_known(connection, key, at))
+    found = calls.read(lambda connection: store_history.as_known(connection, key, at))
     if found is None:
         raise _unknown_applicant()
     answer = calls.answer(found)
@@ -81,14 +81,6 @@ def applicant(vendor: str, reference: str) -> Response:
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.make_conditional(request)
     return answer
-
-
-def _as_known(connection: Connection, key: Key, at: datetime | None) -> dict[str, Any] | None:
-    """The applicant as it is shown, or was at a moment."""
-    found = applicants.find(connection, key)
-    if found is None or (at and at < found.updated_at):
-        return store_history.as_known(connection, key, at) if at else None
-    return applicants.describe(found)
 
 
 @blueprint.get("/applicants")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, union_all
 
 from store import database
-from store.applicants import Applicant, Key, describe
+from store.applicants import Applicant, Key, describe, find
 from store.models import QuietMove, TransitionRow
 
 
@@ -26,8 +26,11 @@ def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None
         connection.execute(database.insert(QuietMove), rows)
 
 
-def as_known(connection: Connection, key: Key, at: datetime) -> dict[str, Any] | None:
-    """An applicant as this service showed it at a moment; None if it was unknown."""
+def as_known(connection: Connection, key: Key, at: datetime | None) -> dict[str, Any] | None:
+    """An applicant as this service shows it, or showed it at a moment; None if it is, or was, unknown."""
+    applicant = find(connection, key)
+    if applicant is None or at is None or at >= applicant.updated_at:
+        return describe(applicant) if applicant else None
     changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict())
     moved = select(QuietMove.version, QuietMove.at, QuietMove.applicant).filter_by(**key._asdict())
     known = union_all(changed, moved).subquery()

@@ -108,6 +108,19 @@ def _settled(event_id: str, timeout: float) -> dict[str, Any]:
         time.sleep(0.1)
 
 
+@click.command()
+@click.option("--check", "apply", flag_value=False, default=False, help="Only compare (the default): exit status 1 if anything differs.")
+@click.option("--apply", "apply", flag_value=True, help="Mend what differs, while the service runs; each change is told.")
+@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Mend nothing if more would change.")
+@json_option
+def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
+    """Derive every applicant anew from the kept events, and compare: who would change, and from where to where."""
+    from handlers import rebuilding
+
+    config.settings()
+    sys.exit(rebuilding.run(apply=apply, max_changes=max_changes, as_json=as_json))
+
+
 # applicants ---------------------------------------------------------------------------------------------------
 
 
@@ -218,4 +231,4 @@ def show_event(event_id: str, as_json: bool) -> None:
     terminal.print_json([found]) if as_json else terminal.print_fields(found)
 
 
-commands = [worker, process_pending, replay, applicants_group, events_group]
+commands = [worker, process_pending, replay, rebuild, applicants_group, events_group]

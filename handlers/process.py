@@ -6,7 +6,6 @@ import random
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -15,14 +14,14 @@ from sqlalchemy import Connection
 
 from handlers import config, transitions
 from handlers.news import News, Unreadable
-from handlers.transitions import Decision, Occasion
-from handlers.vendors import VENDORS
+from handlers.reading import Read, interpret, occasion, references, said, settlement
+from handlers.transitions import Decision
 from store import applicants, clock, database, doorbell, feed, history, inbox, mentions
 from store.applicants import Applicant, Key
 from store.inbox import Claimed, Settlement
 from store.logs import describe_error
 from store.mentions import Said
-from store.states import Outcome, Reversal
+from store.states import Reversal
 
 log = structlog.get_logger()
 
@@ -38,20 +37,9 @@ DRAIN_SECONDS = 20.0
 stopping = threading.Event()
 _at_work = threading.Lock()
 
-# Of several outcomes for several applicants, the first of these that occurs is the event's.
-_STRONGEST = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)
-
 
 class LeaseLost(Exception):
     """Another worker took the batch over, because we were too slow."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """A claimed event and what it says."""
-
-    event: Claimed
-    news: News | Unreadable
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -114,7 +102,7 @@ def _bounded(read: list[Read]) -> Iterable[list[Read]]:
     part: list[Read] = []
     names = 0
     for one in read:
-        more = len(_references(one.news))
+        more = len(references(one.news))
         if part and (one.event.replayed or part[-1].event.replayed or names + more > APPLICANTS_MAX):
             yield part
             part, names = [], 0
@@ -135,14 +123,6 @@ def _read(token: str, event: Claimed) -> Read | None:
     except Exception as error:
         _attempt_failed(token, event, describe_error(error))
         return None
-
-
-def interpret(event: Claimed) -> News | Unreadable:
-    """What an event says, or why nobody can tell."""
-    try:
-        return VENDORS[event.vendor].interpret(event.headers, event.body(), config.settings())
-    except Unreadable as unreadable:
-        return unreadable
 
 
 def _handle_a_suspect(token: str) -> int:
@@ -237,7 +217,8 @@ def _apply(connection: Connection, one: Read, keys: list[Key], present: dict[Key
     decisions = [_decide(connection, present[key], one) for key in keys]
     for decision in decisions:
         before, after = present[decision.applicant.key], decision.applicant
-        written.told.extend(_transition(before, decision, one.event))
+        if decision.changed:
+            written.told.append(feed.transition(before, after, decision.changed, decision.reversal, event_id=one.event.id))
         if not decision.changed and after.updated_at != before.updated_at:
             written.quiet.append(after)
         present[after.key] = after
@@ -245,118 +226,35 @@ def _apply(connection: Connection, one: Read, keys: list[Key], present: dict[Key
     if one.event.replayed:
         mentions.forget(connection, one.event.sequence)
         applied_before = feed.tells_of(connection, one.event.id)
-    written.said.extend(_said(one, decisions))
-    written.settlements.append(_settlement(one, decisions, applied_before=applied_before))
+    written.said.extend(said(one, decisions))
+    written.settlements.append(settlement(one, decisions, applied_before=applied_before))
 
 
 def _keys(connection: Connection, one: Read) -> list[Key]:
     """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
-    event, references = one.event, _references(one.news)
+    event, named = one.event, references(one.news)
     if event.replayed:
-        references = tuple(dict.fromkeys([*references, *mentions.of_event(connection, event.sequence)]))
+        named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
     elif isinstance(one.news, Unreadable) or one.news.says is None:
         return []
-    return [Key(event.vendor, event.environment, reference) for reference in references]
-
-
-def _references(news: News | Unreadable) -> tuple[str, ...]:
-    if isinstance(news, Unreadable):
-        return (news.reference,) if news.reference else ()
-    return news.references
+    return [Key(event.vendor, event.environment, reference) for reference in named]
 
 
 def _decide(connection: Connection, applicant: Applicant, one: Read) -> Decision:
     if one.event.replayed:
         return _derive_anew(connection, applicant, one)
     assert isinstance(one.news, News)
-    return transitions.decide(applicant, one.news, _occasion(one.event), now=clock.now())
+    return transitions.decide(applicant, one.news, occasion(one.event), now=clock.now())
 
 
 def _derive_anew(connection: Connection, applicant: Applicant, replayed: Read) -> Decision:
     """What all of an applicant's events say together, one of them read again."""
     others = mentions.events_naming(connection, applicant.key)
     said = [(event, interpret(event)) for event in others if event.id != replayed.event.id]
-    if applicant.reference in _references(replayed.news):
+    if applicant.reference in references(replayed.news):
         said.append((replayed.event, replayed.news))
-    heard = ((news, _occasion(event)) for event, news in said if isinstance(news, News))
-    return transitions.derive(applicant, heard, _occasion(replayed.event), replayed.news, now=clock.now())
-
-
-def _occasion(event: Claimed) -> Occasion:
-    return Occasion(
-        event_id=event.id,
-        sequence=event.sequence,
-        received_at=event.received_at,
-        body_sha256=event.body_sha256.hex(),
-        repeat=event.repeat,
-        by_receipt=not VENDORS[event.vendor].has_clock,
-    )
-
-
-def _transition(before: Applicant, decision: Decision, event: Claimed) -> Iterable[feed.Transition]:
-    after = decision.applicant
-    if decision.changed:
-        yield feed.Transition(
-            **after.key._asdict(),
-            version=after.version,
-            from_status=before.status if before.version else None,
-            to_status=after.status,
-            reversal=decision.reversal,
-            changed=decision.changed,
-            reasons=after.reasons,
-            event_id=event.id,
-            as_of=after.as_of,
-            at=after.updated_at,
-            applicant=applicants.describe(after),
-        )
-
-
-def _settlement(one: Read, decisions: list[Decision], *, applied_before: bool) -> Settlement:
-    """How an event ended: by the strongest of what it did to the applicants that it names."""
-    news, sequence = one.news, one.event.sequence
-    references = _references(news)
-    reference = references[0] if len(references) == 1 else None
-    if isinstance(news, Unreadable):
-        return Settlement(sequence=sequence, status=Outcome.UNREADABLE, reason=news.reason, event_type=news.event_type, reference=reference)
-    ended: dict[Outcome, list[str]] = defaultdict(list)
-    for decision in decisions:
-        ended[decision.outcome].append(decision.reason)
-    status = next((outcome for outcome in _STRONGEST if outcome in ended), Outcome.IGNORED)
-    reason = next(iter(ended[status]), news.because)
-    if applied_before and status in (Outcome.UNCHANGED, Outcome.SUPERSEDED):
-        status, reason = Outcome.APPLIED, f"{reason}; it was applied before, and handled again it changed nothing"
-    return Settlement(
-        sequence=sequence,
-        status=status,
-        reason=reason,
-        event_type=news.event_type,
-        reference=reference,
-        occurred_at=news.occurred_at,
-    )
-
-
-def _said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
-    """What an event said of each applicant that it names, also of those that it did not move."""
-    decided = {decision.applicant.reference: decision for decision in decisions}
-    event, news = one.event, one.news
-    for reference in _references(news):
-        decision = decided.get(reference)
-        occasion = _occasion(event)
-        place, rank = transitions.place(news, occasion)
-        said = news.reason if isinstance(news, Unreadable) else transitions.words(news)
-        yield Said(
-            vendor=event.vendor,
-            environment=event.environment,
-            reference=reference,
-            event_sequence=event.sequence,
-            place=place,
-            rank=rank,
-            said=said,
-            meant=transitions.meaning(news, occasion),
-            outcome=decision.outcome if decision else Outcome.UNREADABLE if isinstance(news, Unreadable) else Outcome.IGNORED,
-            why=decision.reason if decision else said,
-            superseded_by=decision.superseded_by if decision else None,
-        )
+    heard = ((news, occasion(event)) for event, news in said if isinstance(news, News))
+    return transitions.derive(applicant, heard, occasion(replayed.event), replayed.news, now=clock.now())
 
 
 def _tell(transition: feed.Transition) -> None:

@@ -108,7 +108,7 @@ class Decision:
 
 def decide(applicant: Applicant, news: News, occasion: Occasion, *, now: datetime) -> Decision:
     """What news does to an applicant: the row to write, what changed, and why."""
-    registers = merge(registers_of(applicant), writes(soberly(news, occasion), news, occasion))
+    registers = hear(registers_of(applicant), news, occasion)
     return _decision(applicant, registers, news, occasion, now=now)
 
 
@@ -118,19 +118,32 @@ def derive(
     """The applicant as all the news says that is kept of it, for the sake of one event that is handled again."""
     registers: Registers = {}
     for said, occasion in heard:
-        registers = merge(registers, writes(soberly(said, occasion), said, occasion))
+        registers = hear(registers, said, occasion)
     return _decision(applicant, registers, news, replayed, now=now)
+
+
+def hear(registers: Registers, news: News, occasion: Occasion) -> Registers:
+    """The registers after one more event."""
+    return merge(registers, writes(soberly(news, occasion), news, occasion))
 
 
 def _decision(applicant: Applicant, registers: Registers, news: News | Unreadable, occasion: Occasion, *, now: datetime) -> Decision:
     moved = show(applicant, registers)
-    changed = changes(applicant, moved) if _known(moved, registers) else []
-    if changed or (applicant.version and _beside(moved) != _beside(applicant)):
-        moved = replace(moved, updated_at=now, last_event_id=occasion.event_id)
-    if changed:
-        moved = replace(moved, version=applicant.version + 1)
+    changed = changes_shown(applicant, moved, registers)
+    if changed or (applicant.version and beside(moved) != beside(applicant)):
+        moved = replace(as_changed(applicant, moved, changed, now=now), last_event_id=occasion.event_id)
     ending = _outcome(news, occasion, moved, registers, bool(changed))
     return Decision(applicant=moved, changed=changed, reversal=reversal(applicant, moved), **ending._asdict())
+
+
+def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:
+    """The applicant after a move: with its time, and a version more if anything changed."""
+    return replace(after, updated_at=now, version=before.version + bool(changed))
+
+
+def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> list[str]:
+    """Which fields changed, if there is anything to show."""
+    return changes(before, after) if _known(after, registers) else []
 
 
 def changes(before: Applicant, after: Applicant) -> list[str]:
@@ -406,7 +419,7 @@ def _told(applicant: Applicant, name: str) -> Any:
     return {key: part for key, part in value.items() if key != "as_of"} if name == "last_verdict" and value else value
 
 
-def _beside(applicant: Applicant) -> tuple[object, ...]:
+def beside(applicant: Applicant) -> tuple[object, ...]:
     """What is shown and may differ without being a change."""
     return applicant.as_of, applicant.ever_approved, applicant.last_verdict
 

@@ -18,7 +18,7 @@ from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
-from store import applicants, audit, doorbell, events, explanations, feed, inbox
+from store import applicants, audit, doorbell, events, explanations, feed, inbox, links
 from store import history as store_history
 from store.applicants import Applicant, Key
 from store.names import is_name
@@ -300,7 +300,7 @@ def link(case_id: str) -> Response:
 
 
 def _link(connection: Connection, key: Key, external_user_id: str, caller: access.Caller) -> None:
-    if applicants.link(connection, key, external_user_id=external_user_id):
+    if links.link(connection, key, external_user_id=external_user_id):
         audit.write(connection, actor=caller.name, action="link", subject=" ".join(key))
 
 

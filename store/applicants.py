@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
 
-from store import clock, database, feed
+from store import clock, database
 from store.models import ApplicantRow
 from store.states import Status
 
@@ -74,7 +74,7 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     locked: dict[Key, Applicant] = {}
     order = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
     for some in _parts(sorted(set(keys))):
-        connection.execute(database.insert(ApplicantRow).values([_row(_unknown(key)) for key in some]).on_conflict_do_nothing())
+        connection.execute(database.insert(ApplicantRow).values([_row(unknown(key)) for key in some]).on_conflict_do_nothing())
         rows = connection.execute(select(ApplicantRow.__table__).where(tuple_(*order).in_(some)).order_by(*order).with_for_update())
         locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
     return locked
@@ -89,26 +89,6 @@ def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
         connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
 
 
-def link(connection: Connection, key: Key, *, external_user_id: str) -> bool:
-    """Say whose applicant this is; return whether that is a change. Of a known applicant it is told like any other change."""
-    before = lock(connection, [key])[key]
-    if before.linked_user_id == external_user_id:
-        return False
-    now = clock.now()
-    after = replace(before, linked_user_id=external_user_id, external_user_id=external_user_id)
-    if before.version and before.external_user_id != external_user_id:
-        after = replace(after, version=before.version + 1, updated_at=now)
-        change = feed.Transition(
-            **key._asdict(), version=after.version, from_status=before.status, to_status=after.status, reversal=None,
-            changed=["external_user_id"], reasons=after.reasons, event_id=None, as_of=after.as_of, at=now, applicant=describe(after),
-        )  # fmt: skip
-        save(connection, [after])
-        feed.append(connection, [change])
-    else:
-        save(connection, [after])
-    return True
-
-
 # what the API reads -------------------------------------------------------------------------------------------
 
 
@@ -116,6 +96,22 @@ def find(connection: Connection, key: Key) -> Applicant | None:
     """The applicant, if it is known."""
     row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
     return _applicant(row) if row else None
+
+
+def among(connection: Connection, keys: list[Key]) -> dict[Key, Applicant]:
+    """Those of some applicants that have a row, known or not."""
+    names = tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
+    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(names.in_(keys))))
+    return {applicant.key: applicant for applicant in found}
+
+
+def keys_after(connection: Connection, last: Key | None, *, limit: int) -> list[Key]:
+    """Applicants that have a row, in their order, after one of them."""
+    columns = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
+    query = select(*columns).order_by(*columns).limit(limit)
+    if last is not None:
+        query = query.where(tuple_(*columns) > tuple_(*last))
+    return [Key(*row) for row in connection.execute(query)]
 
 
 def listing(
@@ -178,7 +174,8 @@ def _parts(rows: list[T]) -> Iterator[list[T]]:
         yield rows[start : start + ROWS_MAX]
 
 
-def _unknown(key: Key) -> Applicant:
+def unknown(key: Key) -> Applicant:
+    """An applicant that nobody knows."""
     return Applicant(**key._asdict(), updated_at=clock.now())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select, update
 
 from store import clock, database
+from store.applicants import Applicant, describe
 from store.models import Feed, TransitionRow
 from store.states import Reversal, Status
 
@@ -40,6 +41,25 @@ class Transition:
     at: datetime
     #: The applicant as it is after the change, as the contract shows it.
     applicant: dict[str, Any]
+
+
+def transition(
+    before: Applicant, after: Applicant, changed: list[str], reversal: Reversal | None, *, event_id: str | None = None
+) -> Transition:
+    """A change, as it is told. Without an event it is a linker's, or a rebuild's."""
+    return Transition(
+        **after.key._asdict(),
+        version=after.version,
+        from_status=before.status if before.version else None,
+        to_status=after.status,
+        reversal=reversal,
+        changed=changed,
+        reasons=after.reasons,
+        event_id=event_id,
+        as_of=after.as_of,
+        at=after.updated_at,
+        applicant=describe(after),
+    )
 
 
 def append(connection: Connection, transitions: Iterable[Transition]) -> None:

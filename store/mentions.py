@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from store import database
 from store.applicants import Key
@@ -58,8 +59,37 @@ def forget(connection: Connection, sequence: int) -> None:
     connection.execute(delete(Mention).where(Mention.event_sequence == sequence))
 
 
+def of_events(connection: Connection, *, first: int, last: int) -> dict[int, list[str]]:
+    """The references that the events of a range named when they were last handled."""
+    query = select(Mention.event_sequence, Mention.reference).where(Mention.event_sequence.between(first, last))
+    named: dict[int, list[str]] = {}
+    for sequence, reference in connection.execute(query):
+        named.setdefault(sequence, []).append(reference)
+    return named
+
+
 def events_naming(connection: Connection, key: Key) -> list[Claimed]:
-    """Every handled event that named an applicant, in the order of receipt, as it would be claimed."""
-    named = select(Mention.event_sequence).filter_by(**key._asdict())
-    rows = connection.execute(select(*CLAIMED).where(Event.sequence.in_(named)).order_by(Event.sequence))
-    return [claimed(row) for row in rows]
+    """Every event that, when it was handled, named an applicant, in the order of receipt, as it would be claimed."""
+    return [event for _, event in events_naming_any(connection, [key])]
+
+
+def events_naming_any(connection: Connection, keys: list[Key]) -> list[tuple[Key, Claimed]]:
+    """Every event that, when it was handled, named one of some applicants, with whom it named, in the order of receipt."""
+    names = (Mention.vendor, Mention.environment, Mention.reference)
+    query = select(*CLAIMED, Mention.reference.label("named")).join(Mention, Event.sequence == Mention.event_sequence)
+    query = query.where(tuple_(*names).in_(keys)).order_by(Event.sequence)
+    rows: Iterable[Row[Any]] = connection.execute(query)
+    return [_named(row) for row in rows]
+
+
+def handled_after(connection: Connection, sequence: int, *, limit: int) -> list[Claimed]:
+    """Events that were handled, whether they moved anyone or not, after one of them, in the order of receipt."""
+    handled = Event.status.not_in((Outcome.PENDING, Outcome.FAILED))
+    query = select(*CLAIMED).where(Event.sequence > sequence, handled).order_by(Event.sequence).limit(limit)
+    return [claimed(row) for row in connection.execute(query)]
+
+
+def _named(row: Row[Any]) -> tuple[Key, Claimed]:
+    values = dict(row._mapping)
+    reference = values.pop("named")
+    return Key(values["vendor"], values["environment"], reference), Claimed(**values)

@@ -1,0 +1,100 @@
+"""Reading an event: what it says, whom it names, and what is written down of it once it was decided upon."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from handlers import config, transitions
+from handlers.news import News, Unreadable
+from handlers.transitions import Decision, Occasion
+from handlers.vendors import VENDORS
+from store.inbox import Claimed, Settlement
+from store.mentions import Said
+from store.states import Outcome
+
+# Of several outcomes for several applicants, the first of these that occurs is the event's.
+_STRONGEST = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A claimed event and what it says."""
+
+    event: Claimed
+    news: News | Unreadable
+
+
+def interpret(event: Claimed) -> News | Unreadable:
+    """What an event says, or why nobody can tell."""
+    try:
+        return VENDORS[event.vendor].interpret(event.headers, event.body(), config.settings())
+    except Unreadable as unreadable:
+        return unreadable
+
+
+def references(news: News | Unreadable) -> tuple[str, ...]:
+    """Which applicants an event names."""
+    if isinstance(news, Unreadable):
+        return (news.reference,) if news.reference else ()
+    return news.references
+
+
+def occasion(event: Claimed) -> Occasion:
+    """How an event came to us."""
+    return Occasion(
+        event_id=event.id,
+        sequence=event.sequence,
+        received_at=event.received_at,
+        body_sha256=event.body_sha256.hex(),
+        repeat=event.repeat,
+        by_receipt=not VENDORS[event.vendor].has_clock,
+    )
+
+
+def settlement(one: Read, decisions: list[Decision], *, applied_before: bool) -> Settlement:
+    """How an event ended: by the strongest of what it did to the applicants that it names."""
+    news, sequence = one.news, one.event.sequence
+    named = references(news)
+    reference = named[0] if len(named) == 1 else None
+    if isinstance(news, Unreadable):
+        return Settlement(sequence=sequence, status=Outcome.UNREADABLE, reason=news.reason, event_type=news.event_type, reference=reference)
+    ended: dict[Outcome, list[str]] = defaultdict(list)
+    for decision in decisions:
+        ended[decision.outcome].append(decision.reason)
+    status = next((outcome for outcome in _STRONGEST if outcome in ended), Outcome.IGNORED)
+    reason = next(iter(ended[status]), news.because)
+    if applied_before and status in (Outcome.UNCHANGED, Outcome.SUPERSEDED):
+        status, reason = Outcome.APPLIED, f"{reason}; it was applied before, and handled again it changed nothing"
+    return Settlement(
+        sequence=sequence,
+        status=status,
+        reason=reason,
+        event_type=news.event_type,
+        reference=reference,
+        occurred_at=news.occurred_at,
+    )
+
+
+def said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
+    """What an event said of each applicant that it names, also of those that it did not move."""
+    decided = {decision.applicant.reference: decision for decision in decisions}
+    event, news = one.event, one.news
+    for reference in references(news):
+        decision, came = decided.get(reference), occasion(event)
+        place, rank = transitions.place(news, came)
+        words = news.reason if isinstance(news, Unreadable) else transitions.words(news)
+        yield Said(
+            vendor=event.vendor,
+            environment=event.environment,
+            reference=reference,
+            event_sequence=event.sequence,
+            place=place,
+            rank=rank,
+            said=words,
+            meant=transitions.meaning(news, came),
+            outcome=decision.outcome if decision else Outcome.UNREADABLE if isinstance(news, Unreadable) else Outcome.IGNORED,
+            why=decision.reason if decision else words,
+            superseded_by=decision.superseded_by if decision else None,
+        )

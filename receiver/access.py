@@ -59,7 +59,8 @@ def _matching(tokens: Iterable[Token]) -> Token | None:
     kind, _, presented = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return None
-    digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogatepass")).digest()
+    # WSGI hands the header's bytes over as Latin-1: these are the bytes that were sent.
+    digest = hashlib.sha256(presented.strip().encode("latin-1", "replace")).digest()
     matching = [token for token in tokens if hmac.compare_digest(token.digest, digest)]
     return matching[0] if matching else None
 

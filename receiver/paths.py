@@ -6,12 +6,16 @@ route is found; the converter `name` then decodes the id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
+
+#: What stands before the path when a request names its whole URL.
+_ABSOLUTE = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 
 
 class NameConverter(BaseConverter):
@@ -20,7 +24,8 @@ class NameConverter(BaseConverter):
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        return unquote(value)
+        # What is no UTF-8 becomes a text that cannot be stored, and is found nowhere.
+        return unquote(value, errors="surrogateescape")
 
     def to_url(self, value: str) -> str:
         return quote(value, safe="")
@@ -34,8 +39,9 @@ def keep_encoded_slashes(app: Flask) -> None:
     def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         raw = environ.get("RAW_URI")
         if raw:
-            path = urlsplit(raw).path if "://" in raw.partition("?")[0] else raw.partition("?")[0]
-            kept = path.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252F")
+            path = _ABSOLUTE.sub("", raw).partition("?")[0]
+            # Encoded once more: what a path uses itself, and bytes that are no ASCII, which WSGI would replace if they are no UTF-8.
+            kept = re.sub(r"%(?=25|2[Ff]|[89A-Fa-f][0-9A-Fa-f])", "%25", path)
             environ["PATH_INFO"] = unquote_to_bytes(kept.encode("latin-1", "replace")).decode("latin-1")
         return inner(environ, start_response)
 

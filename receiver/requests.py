@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 HEADER = "X-Request-Id"
+DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -23,16 +24,26 @@ def identify(app: Flask) -> None:
 def body() -> bytes:
     """The request's body, byte for byte. Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is."""
     limit = int(current_app.config["MAX_CONTENT_LENGTH"])
-    if (request.content_length or 0) > limit:
-        raise RequestEntityTooLarge
     try:
+        if (request.content_length or 0) > limit:
+            raise _too_large()
         # One byte more than is allowed: a chunked body does not say how long it is.
         found: bytes = request.environ["wsgi.input"].read(limit + 1)
+        if len(found) > limit:
+            raise _too_large()
+    except RequestEntityTooLarge:
+        raise
     except Exception as error:  # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.
         raise BadRequest from error
-    if len(found) > limit:
-        raise RequestEntityTooLarge
     return found
+
+
+def _too_large() -> RequestEntityTooLarge:
+    """Read what is still being sent, within reason, so that the sender comes to reading the answer."""
+    left = DISCARDED_BYTES_MAX
+    while left > 0 and (part := request.environ["wsgi.input"].read(65536)):
+        left -= len(part)
+    return RequestEntityTooLarge()
 
 
 def request_id() -> str:

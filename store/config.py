@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from redis import ConnectionPool
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -40,8 +41,8 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
-        self.var_dir = Path(self._variables.get("VAR_DIR") or "var").absolute()
         self.problems: list[str] = []
+        self.var_dir = self._var_dir()
 
     def wrong(self, name: str, what: str) -> None:
         problem = f"{name} {what}"
@@ -94,6 +95,11 @@ class Environment:
             return f"file named by {name}_FILE"
         return f"file {self._made(name)}" if self._made(name).is_file() else None
 
+    def _var_dir(self) -> Path:
+        named = self._variables.get("VAR_DIR_FILE")
+        given = self._read("VAR_DIR_FILE", Path(named)).strip() if named else self._given("VAR_DIR")
+        return Path(given or "var").absolute()
+
     def _given(self, name: str) -> str:
         value = self._variables.get(name, "")
         if value and self._variables.get(f"{name}_FILE"):
@@ -104,10 +110,13 @@ class Environment:
         named = self._variables.get(f"{name}_FILE")
         if not named and not self._made(name).is_file():
             return ""
+        return self._read(f"{name}_FILE" if named else name, Path(named) if named else self._made(name))
+
+    def _read(self, name: str, path: Path) -> str:
         try:
-            return (Path(named) if named else self._made(name)).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            self.wrong(f"{name}_FILE" if named else name, f"names a file that cannot be read ({type(error).__name__})")
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            self.wrong(name, f"names a file that cannot be read ({type(error).__name__})")
             return ""
 
     def _made(self, name: str) -> Path:
@@ -179,7 +188,7 @@ def _database_url(environment: Environment) -> str:
     except (ArgumentError, ValueError):
         environment.wrong("DATABASE_URL", "is not a database URL")
         return ""
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
         environment.wrong("DATABASE_URL", "must begin with sqlite:/// or postgresql://")
     elif url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         environment.wrong("DATABASE_URL", "must name a file: several processes share the database")
@@ -190,6 +199,9 @@ def _redis_url(environment: Environment) -> str:
     text = environment.text("REDIS_URL")
     if not text:
         return f"unix://{embedded_socket(environment.var_dir)}"
-    if not text.startswith(("redis://", "rediss://", "unix://")):
-        environment.wrong("REDIS_URL", "must begin with redis://, rediss:// or unix://")
+    try:
+        pool = ConnectionPool.from_url(text)
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        environment.wrong("REDIS_URL", "must be a URL of redis://, rediss:// or unix://")
     return text

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TimedOut
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: After work that was overdue, further work is refused at once for so long: it would only wait in line behind it.
+#: While work is overdue, further work is refused at once for so long: it would only wait in line behind it.
 PAUSE_SECONDS = 1.0
 
 
@@ -27,10 +27,11 @@ class Crew:
         self._threads: ThreadPoolExecutor | None = None
         self._making = threading.Lock()
         self._refusing_until = 0.0
+        self._overdue: Future[Any] | None = None
 
     def within(self, seconds: float, work: Callable[[], T]) -> T:
         """What the work returns (or raises), if it ends in time; else raise Overdue and leave it to its fate."""
-        if time.monotonic() < self._refusing_until:
+        if self._overdue and not self._overdue.done() and time.monotonic() < self._refusing_until:
             raise Overdue("other work is overdue")
         future = self._crew().submit(work)
         try:
@@ -39,6 +40,7 @@ class Crew:
             if future.done():
                 raise
             future.cancel()
+            self._overdue = future
             self._refusing_until = time.monotonic() + PAUSE_SECONDS
             raise Overdue(f"not done within {seconds} s") from error
 

@@ -12,6 +12,7 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.news import News, Unreadable
+from store import payloads
 from store.names import is_name, is_storable
 
 Payload = TypeVar("Payload", bound=msgspec.Struct)
@@ -39,8 +40,8 @@ class Vendor:
 def decode(body: bytes, payload: type[Payload]) -> Payload:
     """The fields of a JSON object that a payload names. Raises Unreadable."""
     try:
-        return msgspec.json.decode(body, type=payload)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return payloads.decode(body, payload)
+    except payloads.NoObject as error:
         raise Unreadable("the body is not a JSON object") from error
 
 

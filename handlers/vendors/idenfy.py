@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -72,14 +73,14 @@ class Event(msgspec.Struct):
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an iDenfy event says. Raises Unreadable."""
-    header = name(headers.get(TYPE_HEADER))
+    header = headers.get(TYPE_HEADER)
     try:
         event = decode(body, Event)
     except Unreadable as unreadable:
         # A type that moves nothing may have any body, or none: VIDEO_CALL_FINISHED has no published shape.
         if header and _kind(header, Event()) not in ("monitoring", "document", "result"):
-            return News(event_type=header, says=None, because=f"{header} moves nothing")
-        raise Unreadable(unreadable.reason, event_type=header) from unreadable
+            return _moves_nothing(header, ())
+        raise Unreadable(unreadable.reason, event_type=name(header)) from unreadable
     match _kind(header, event):
         case "result":
             return _result(header, event)
@@ -87,7 +88,12 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
             return _monitoring(header, event)
         case "document":
             return _document(header, event)
-    return News(event_type=header, references=_scan_ref(event), says=None, because=f"{header or 'a body of unknown shape'} moves nothing")
+    return _moves_nothing(header, _scan_ref(event))
+
+
+def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
+    what = "a body of unknown shape" if header is None else name(header) or "a type that cannot be read"
+    return News(event_type=name(header), references=references, says=None, because=f"{what} moves nothing")
 
 
 def _kind(header: str | None, event: Event) -> str:
@@ -229,11 +235,17 @@ def _monitoring(header: str | None, event: Event) -> News:
     word, overall = name(event.status) or name(event.alertStatus), _overall(event.amlCheck)
     raised = word in RAISING or overall in RAISING
     cleared = (word or overall) in CLEARING
-    monitoring = str(event.monitoringId) if isinstance(event.monitoringId, int) else event.monitoringId
-    says = Alert(monitoring=name(monitoring) or "", raised=raised) if raised or cleared else None
+    says = Alert(monitoring=_monitoring_name(event.monitoringId), raised=raised) if raised or cleared else None
     telling = overall if raised and word not in RAISING else word or overall
     because = f"AML_MONITORING {telling or 'without a status'}"
     return News(event_type=header, references=references, says=says, because=because if says else f"{because} moves nothing")
+
+
+def _monitoring_name(value: object) -> str:
+    """What tells one monitoring from another, whatever the vendor calls it by; nothing, where it calls it nothing."""
+    if value is None:
+        return ""
+    return name(str(value)) or "sha256:" + hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _document(header: str | None, event: Event) -> News:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from store import payloads
 from store.config import Environment
 from store.inbox import Delivery
 
@@ -87,11 +88,11 @@ def environment_of(key: Key, body: bytes) -> str:
     return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
 
 
-def peek(body: bytes, shape: type[Any]) -> Any:
+def peek(body: bytes, shape: type[payloads.Shape]) -> payloads.Shape:
     """The fields of a body that name its event; an empty shape if the body cannot be read, which is for others to judge."""
     try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return payloads.decode(body, shape)
+    except payloads.NoObject:
         return shape()
 
 

@@ -292,9 +292,7 @@ def link(case_id: str) -> Response:
         raise Problem(400, "The body must be a JSON object with a text 'external_user_id'.") from error
     if not is_name(given.external_user_id):
         raise Problem(400, "'external_user_id' must be a text of 1 to 200 characters that can be stored.")
-    if not is_name(case_id):
-        raise Problem(400, "The case's id must be a text of 1 to 200 characters that can be stored.")
-    key = Key("ifcgate", query.environment, case_id)
+    key = calls.key("ifcgate", query.environment, case_id)
     calls.write(lambda connection: _link(connection, key, given.external_user_id, caller))
     return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})
 

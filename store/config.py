@@ -63,7 +63,7 @@ class Environment:
         given = self._given(name)
         entries = given.split(",") if given else self._from_file(name).splitlines()
         found = tuple(entry.strip() for entry in entries if entry.strip())
-        if not found and self.source(name):
+        if not found and self.source(name) and not any(problem.startswith(name) for problem in self.problems):
             self.wrong(name, "is given and names nothing")
         return found or default
 
@@ -202,6 +202,8 @@ def _redis_url(environment: Environment) -> str:
     try:
         pool = ConnectionPool.from_url(text)
         pool.connection_class(**pool.connection_kwargs)
+        if text.startswith("unix://") and not pool.connection_kwargs.get("path"):
+            raise ValueError("no path")
     except (ValueError, TypeError):
         environment.wrong("REDIS_URL", "must be a URL of redis://, rediss:// or unix://")
     return text

@@ -23,6 +23,11 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         pass
     try:
-        return msgspec.convert(json.loads(body.decode()), shape)
+        return msgspec.convert(json.loads(body.decode(), parse_constant=_refuse), shape)
     except (ValueError, RecursionError) as error:
         raise NoObject from error
+
+
+def _refuse(constant: str) -> float:
+    """NaN and the infinities are no JSON."""
+    raise ValueError(constant)

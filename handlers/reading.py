@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handlers import config, transitions
-from handlers.news import News, Unreadable
-from handlers.transitions import Decision, Occasion
+from handlers import config
+from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Step, Unreadable
+from handlers.registers import Occasion, place, soberly
+from handlers.transitions import Decision
 from handlers.vendors import VENDORS
 from store.inbox import Claimed, Settlement
 from store.mentions import Said
@@ -83,18 +84,46 @@ def said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
     event, news = one.event, one.news
     for reference in references(news):
         decision, came = decided.get(reference), occasion(event)
-        place, rank = transitions.place(news, came)
-        words = news.reason if isinstance(news, Unreadable) else transitions.words(news)
+        at, rank = place(news, came)
+        told = news.reason if isinstance(news, Unreadable) else words(news)
         yield Said(
             vendor=event.vendor,
             environment=event.environment,
             reference=reference,
             event_sequence=event.sequence,
-            place=place,
+            place=at,
             rank=rank,
-            said=words,
-            meant=transitions.meaning(news, came),
+            said=told,
+            meant=meaning(news, came),
             outcome=decision.outcome if decision else Outcome.UNREADABLE if isinstance(news, Unreadable) else Outcome.IGNORED,
-            why=decision.reason if decision else words,
+            why=decision.reason if decision else told,
             superseded_by=decision.superseded_by if decision else None,
         )
+
+
+def words(news: News) -> str:
+    """What news said, in the vendor's words."""
+    reasons = news.says.reasons if isinstance(news.says, Step) else ()
+    return news.because + (f" ({', '.join(reasons)})" if reasons else "")
+
+
+def meaning(news: News | Unreadable, occasion: Occasion) -> str:
+    """What news was taken to mean, in our words."""
+    if isinstance(news, Unreadable):
+        return "nothing"
+    match soberly(news, occasion):
+        case None:
+            return "nothing"
+        case Step() as step:
+            kind = "final verdict" if step.binding else "verdict" if step.verdict else "progress"
+            return f"{kind}: {step.status}" + (f", provisionally {step.provisional}" if step.provisional else "")
+        case Deletion():
+            return "deletion"
+        case Activity(active=active):
+            return "activation" if active else "deactivation"
+        case Alert(monitoring=monitoring, raised=raised):
+            return f"monitoring alert {'raised' if raised else 'cleared'}" + (f" ({monitoring})" if monitoring else "")
+        case DocumentNotice(expired=expired):
+            return "document expired" if expired else "document runs out soon"
+        case Archived():
+            return "archived"

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from handlers import reading, transitions
 from handlers.news import News
 from handlers.reading import Read
-from handlers.transitions import Registers
+from handlers.registers import Registers, hear
+from handlers.showing import show
 from store import applicants, clock, database, feed, history, mentions
 from store.applicants import Applicant, Key
 from store.inbox import Claimed
@@ -130,7 +131,7 @@ def _compare(keys: list[Key], renamed: Renamed) -> Iterator[Difference]:
 
 
 def _difference(shown: Applicant, registers: Registers) -> Difference | None:
-    derived = transitions.show(shown, registers)
+    derived = show(shown, registers)
     changed = transitions.changes_shown(shown, derived, registers)
     if not changed and not (shown.version and transitions.beside(derived) != transitions.beside(shown)):
         return None
@@ -155,7 +156,7 @@ def _derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> d
 def _hear(registers: dict[Key, Registers], key: Key, event: Claimed) -> None:
     news = reading.interpret(event)
     if isinstance(news, News) and key.reference in news.references:
-        registers[key] = transitions.hear(registers[key], news, reading.occasion(event))
+        registers[key] = hear(registers[key], news, reading.occasion(event))
 
 
 def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:

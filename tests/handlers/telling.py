@@ -14,7 +14,8 @@ import msgspec
 from handlers import config, transitions
 from handlers.config import Settings
 from handlers.news import News
-from handlers.transitions import Decision, Occasion
+from handlers.registers import Occasion
+from handlers.transitions import Decision
 from handlers.vendors import VENDORS
 from store.applicants import Applicant, Key, describe
 from store.config import Environment

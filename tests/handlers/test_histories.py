@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers import registers as rules
 from handlers import transitions
 from handlers.config import Settings
-from handlers.transitions import Registers
+from handlers.registers import Registers
 from store.applicants import Applicant
 from store.states import Outcome
 from tests import payloads
@@ -182,7 +183,7 @@ def test_hearing_events_one_by_one_equals_deriving_from_all_of_them(vendor: str,
     one_by_one = told(*history.received, settings=history.settings)[-1].applicant
     anew = derived(history.received, heard=history.handled, settings=history.settings)
     assert shown(anew, without=ON_THE_WAY) == shown(one_by_one, without=ON_THE_WAY)
-    assert _said(transitions.registers_of(anew)) == _said(transitions.registers_of(one_by_one))
+    assert _said(rules.registers_of(anew)) == _said(rules.registers_of(one_by_one))
 
 
 @every_vendor
@@ -207,7 +208,7 @@ def test_registers_merge_in_any_grouping_and_order_and_twice_is_once(vendor: str
     written = [_written(history, place) for place in history.handled]
     cuts = sorted(data.draw(st.tuples(st.integers(0, len(written)), st.integers(0, len(written)))))
     a, b, c = (_merged(part) for part in (written[: cuts[0]], written[cuts[0] : cuts[1]], written[cuts[1] :]))
-    merge = transitions.merge
+    merge = rules.merge
     assert _said(merge(a, b)) == _said(merge(b, a))
     assert _said(merge(merge(a, b), c)) == _said(merge(a, merge(b, c)))
     assert merge(a, a) == a
@@ -280,13 +281,13 @@ def test_the_time_shown_is_the_greatest_that_a_moving_event_named(vendor: str, d
 
 def _written(history: History, place: int) -> Registers:
     news, occasion = interpreted(history.received[place], history.settings), occasion_of(history.received, place)
-    return transitions.writes(transitions.soberly(news, occasion), news, occasion)
+    return rules.writes(rules.soberly(news, occasion), news, occasion)
 
 
 def _merged(written: list[Registers]) -> Registers:
     merged: Registers = {}
     for registers in written:
-        merged = transitions.merge(merged, registers)
+        merged = rules.merge(merged, registers)
     return merged
 
 

@@ -120,6 +120,7 @@ def describe_change(row: Row[Any]) -> dict[str, Any]:
         "event_id": row.event_id,
         "as_of": clock.rfc3339(row.as_of),
         "at": clock.rfc3339(row.at),
+        "code_version": row.code_version,
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,10 @@ from tests.service import Service
 
 KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 
+#: Small, so that a body over the limit is soon sent.
+BODY_BYTES_MAX = 4000
+
+_parts = itertools.count()
 _without_postgres: list[str] = []
 
 
@@ -36,10 +42,42 @@ def postgres() -> Iterator[Postgres | None]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The tests' Valkey, on a socket of its own."""
     with servers.valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server.url
+
+
+@pytest.fixture
+def redis_url(valkey_url: str) -> str:
+    """A part of the tests' Valkey that no other test's worker listens to: it would answer the bell, and look in its own inbox."""
+    return f"{valkey_url}?db={2 + next(_parts) % 14}"
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def running(request: pytest.FixtureRequest, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service on each database, for tests that use applicants of their own and do not disturb one another."""
+    folder = tmp_path_factory.mktemp("running")
+    with empty_database(request, folder) as url:
+        queue = f"{valkey_url}?db={int(request.param == 'sqlite')}"
+        settings = {"DATABASE_URL": url, "REDIS_URL": queue, "ENCRYPTION_KEYS": KEY, "MAX_BODY_BYTES": str(BODY_BYTES_MAX)}
+        with Service(folder, settings) as service:
+            yield service
+
+
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """An empty database of the kind that is asked for, with the tables."""
+    if request.param == "sqlite":
+        path = folder / "standing.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Postgres | None = request.getfixturevalue("postgres")
+    if server is None:
+        pytest.skip("no PostgreSQL")
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +91,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind, with the tables."""
-    if request.param == "sqlite":
-        path = tmp_path / "standing.sqlite3"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        yield f"sqlite:///{path}"
-        return
-    server: Postgres | None = request.getfixturevalue("postgres")
-    if server is None:
-        pytest.skip("no PostgreSQL")
-    with server.database() as url:
+    with empty_database(request, tmp_path) as url:
         yield url
 
 

@@ -7,16 +7,16 @@ from tests.payloads import after
 from tests.service import Service
 
 
-def test_an_approved_applicant_who_is_blacklisted_a_week_later_is_reversed(service: Service) -> None:
+def test_an_approved_applicant_who_is_blacklisted_a_week_later_is_reversed(running: Service) -> None:
     who = payloads.new_applicant()
-    service.told("idngo", payloads.idngo(who, answer="GREEN"))
-    event = service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST", "SANCTIONS"], at=after(days=7)))
-    state = service.applicant("idngo", who)
+    running.told("idngo", payloads.idngo(who, answer="GREEN"))
+    event = running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST", "SANCTIONS"], at=after(days=7)))
+    state = running.applicant("idngo", who)
     assert (state["status"], state["hits"], state["user_message"], state["ever_approved"]) == (
         "rejected",
         ["blacklist", "sanctions"],
         None,
         True,
     )
-    last = service.history("idngo", who)[-1]
+    last = running.history("idngo", who)[-1]
     assert (last["from"], last["to"], last["reversal"], last["event_id"]) == ("approved", "rejected", "adverse", event["id"])

@@ -138,7 +138,7 @@ def test_events_page_to_their_end(population: Population, limit: int) -> None:
 def test_a_history_pages_to_its_end(population: Population, limit: int) -> None:
     rows = walk(population.service, f"/v1/applicants/idngo/{population.approved}/history", limit=limit)
     assert [(row["from"], row["to"], row["reversal"]) for row in rows] == [(None, "in_review", None), ("in_review", "approved", None)]
-    assert set(rows[0]) == {"from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at"}
+    assert set(rows[0]) == {"from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at", "code_version"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 500])

@@ -9,8 +9,7 @@ import pytest
 from store import config as store_config
 from store.config import Environment
 from tests import payloads, signing
-from tests.conftest import KEY
-from tests.receiver.conftest import BODY_BYTES_MAX
+from tests.conftest import BODY_BYTES_MAX, KEY
 from tests.receiver.test_config import refusal, wrong_names
 from tests.receiver.test_strangers import OPERATOR, READER, cursor, is_a_problem
 from tests.receiver.wire import send

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests import payloads, signing
-from tests.receiver.conftest import BODY_BYTES_MAX
+from tests.conftest import BODY_BYTES_MAX
 from tests.receiver.wire import send
 from tests.service import Answer, Service
 

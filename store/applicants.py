@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
 
@@ -13,9 +13,7 @@ from store import clock, database
 from store.models import ApplicantRow
 from store.states import Status
 
-ROWS_MAX = 500
-
-T = TypeVar("T")
+KEYS_MAX = 500
 
 #: Columns that the contract does not show.
 _OUR_OWN = ("grounds", "registers", "linked_user_id", "first_sequence")
@@ -74,7 +72,7 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     locked: dict[Key, Applicant] = {}
     order = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
     for some in _parts(sorted(set(keys))):
-        connection.execute(database.insert(ApplicantRow).values([_row(unknown(key)) for key in some]).on_conflict_do_nothing())
+        connection.execute(database.insert(ApplicantRow).on_conflict_do_nothing(), [_row(unknown(key)) for key in some])
         rows = connection.execute(select(ApplicantRow.__table__).where(tuple_(*order).in_(some)).order_by(*order).with_for_update())
         locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
     return locked
@@ -82,11 +80,13 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
 
 def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
     """Write applicants that are locked."""
-    for rows in _parts([_row(applicant) for applicant in applicants]):
-        statement = database.insert(ApplicantRow).values(rows)
-        key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
-        columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
+    rows = [_row(applicant) for applicant in applicants]
+    if not rows:
+        return
+    statement = database.insert(ApplicantRow)
+    key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
+    columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), rows)
 
 
 # what the API reads -------------------------------------------------------------------------------------------
@@ -168,10 +168,10 @@ def describe(applicant: Applicant) -> dict[str, Any]:
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
 
 
-def _parts(rows: list[T]) -> Iterator[list[T]]:
-    """Rows in parts that fit into a statement: both databases bound its parameters, and each row takes one for every column."""
-    for start in range(0, len(rows), ROWS_MAX):
-        yield rows[start : start + ROWS_MAX]
+def _parts(keys: list[Key]) -> Iterator[list[Key]]:
+    """Keys in parts that fit into a statement: both databases bound its parameters."""
+    for start in range(0, len(keys), KEYS_MAX):
+        yield keys[start : start + KEYS_MAX]
 
 
 def unknown(key: Key) -> Applicant:

@@ -14,9 +14,6 @@ from store.inbox import CLAIMED, Claimed, claimed
 from store.models import Event, Mention
 from store.states import Outcome
 
-#: Rows in one statement: both databases bound the parameters that a statement may have.
-ROWS_MAX = 1000
-
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
@@ -42,11 +39,12 @@ class Said:
 def remember(connection: Connection, said: Iterable[Said]) -> None:
     """Remember what events said of applicants; what they were taken to say before is replaced."""
     rows = [vars(one) for one in said]
-    for start in range(0, len(rows), ROWS_MAX):
-        statement = database.insert(Mention).values(rows[start : start + ROWS_MAX])
-        key = [Mention.vendor, Mention.environment, Mention.reference, Mention.event_sequence]
-        columns = {name: statement.excluded[name] for name in rows[0] if name not in {column.name for column in key}}
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns))
+    if not rows:
+        return
+    statement = database.insert(Mention)
+    key = [Mention.vendor, Mention.environment, Mention.reference, Mention.event_sequence]
+    columns = {name: statement.excluded[name] for name in rows[0] if name not in {column.name for column in key}}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), rows)
 
 
 def of_event(connection: Connection, sequence: int) -> list[str]:

@@ -96,6 +96,13 @@ def is_event_id(text: str) -> bool:
     return inbox.EVENT_ID.fullmatch(text) is not None
 
 
+def _say_if_cut(found: list[dict[str, Any]], limit: int) -> None:
+    if len(found) == limit:
+        click.echo(f"These are the newest {limit}; there may be more (--limit, up to {ROWS_MAX}; the API pages through all).", err=True)
+    elif not found:
+        click.echo("Nothing is found (--sandbox looks into the sandbox).", err=True)
+
+
 def _settled(event_id: str, timeout: float) -> dict[str, Any]:
     """The event, once whoever handles it is done."""
     deadline = time.monotonic() + timeout
@@ -130,19 +137,20 @@ def applicants_group() -> None:
 
 
 @applicants_group.command("list")
-@click.option("--vendor")
-@click.option("--status", type=click.Choice([status.value for status in Status]))
-@click.option("--hit", type=click.Choice(HITS))
+@click.option("--vendor", help="Of one vendor.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Where they stand.")
+@click.option("--hit", type=click.Choice(HITS), help="What their latest verdict or an open alert names.")
 @click.option("--user", "external_user_id", help="Your own id of the person.")
 @limit_option
 @environment_option
 @json_option
 def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
-    """List applicants, in the order of their last change."""
+    """List applicants, the last changed first."""
     config.settings()
     with database.reading() as connection:
-        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, limit=limit)]
+        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=limit)]
     terminal.print_json(found) if as_json else terminal.print_applicants(found)
+    _say_if_cut(found, limit)
 
 
 @applicants_group.command("show")
@@ -177,7 +185,12 @@ def _show(key: Key, told: dict[str, Any], at: datetime | None, as_json: bool) ->
         rows = [row for row in history.of(connection, key, limit=ROWS_MAX) if at is None or row.at <= at]
         changes = [feed.describe_change(row) for row in rows]
         whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
-    terminal.print_json([told | {"history": changes}]) if as_json else terminal.print_applicant(told, changes, whys)
+    if as_json:
+        terminal.print_json([told | {"history": changes}])
+        return
+    if at:
+        click.echo(f"As this service knew it at {clock.rfc3339(at)}:")
+    terminal.print_applicant(told, changes, whys)
 
 
 @applicants_group.command("explain")
@@ -204,18 +217,19 @@ def events_group() -> None:
 
 
 @events_group.command("list")
-@click.option("--vendor")
-@click.option("--status", type=click.Choice([outcome.value for outcome in Outcome]))
+@click.option("--vendor", help="Of one vendor.")
+@click.option("--status", type=click.Choice([outcome.value for outcome in Outcome]), help="How they ended.")
 @click.option("--reference", help="Which applicant they named.")
 @limit_option
 @environment_option
 @json_option
 def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
-    """List events, in the order of receipt."""
+    """List events, the last received first."""
     config.settings()
     with database.reading() as connection:
-        found = [events.describe(row) for row in events.listing(connection, **wanted, limit=limit)]
+        found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
     terminal.print_json(found) if as_json else terminal.print_events(found)
+    _say_if_cut(found, limit)
 
 
 @events_group.command("show")

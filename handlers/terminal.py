@@ -53,27 +53,19 @@ def print_explanation(found: Mapping[str, Any]) -> None:
 
 
 def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
-    """A table of applicants."""
-    rows = [
-        (
-            row["vendor"],
-            row["reference"],
-            row["external_user_id"],
-            row["status"],
-            ", ".join([*row["hits"], *row["flags"]]),
-            row["updated_at"],
+    """Applicants, a line each."""
+    for row in applicants:
+        words = ", ".join([*row["hits"], *row["flags"]])
+        _print_line(
+            row["updated_at"], row["vendor"], row["reference"], row["status"], words, f"user {row['external_user_id'] or 'unknown'}"
         )
-        for row in applicants
-    ]
-    _print_table(("vendor", "reference", "user", "status", "hits and flags", "updated"), rows)
 
 
 def print_events(events: Iterable[Mapping[str, Any]]) -> None:
-    """A table of events."""
-    rows = [
-        (row["id"], row["received_at"], row["vendor"], row["event_type"], row["reference"], row["status"], row["reason"]) for row in events
-    ]
-    _print_table(("id", "received", "vendor", "type", "reference", "outcome", "why"), rows)
+    """Events: when, whose and how each ended; below it why, and the id that it is known by."""
+    for row in events:
+        _print_line(row["received_at"], row["vendor"], row["event_type"] or "no type", row["reference"] or "", row["status"])
+        _print_line(f"  {plain(row['id'])}", plain(row["reason"]) or "waits to be handled")
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
@@ -153,13 +145,10 @@ def _state(applicant: Mapping[str, Any]) -> Table:
     return table
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "received", "updated", "reference"))
-    for row in rows:
-        table.add_row(*(_coloured(cell) for cell in row))
-    _console().print(table)
+def _print_line(*parts: object) -> None:
+    """Parts on a line of their own, which a narrow terminal wraps and does not cut."""
+    texts = [text for part in parts if (text := _coloured(part))]
+    _console().print(Text("  ").join(texts), soft_wrap=True)
 
 
 def _coloured(value: object) -> Text:

@@ -40,6 +40,8 @@ def examine() -> Iterator[Finding]:
     """Every finding, in the order in which a person would look."""
     environment = Environment()
     stored, web = store_config.read(environment), config.read(environment)
+    for read in store_config.registered():
+        read(environment)
     if environment.problems:
         yield from (Finding("settings", "wrong", problem) for problem in environment.problems)
         return
@@ -103,7 +105,8 @@ def _database(stored: store_config.Settings) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{kind}, writable, tables up to date")
         yield from _what_is_kept()
     except (SQLAlchemyError, OSError) as error:
-        yield Finding("database", "wrong", f"{kind} cannot be written ({logs.describe_error(error)}): deliveries are answered 503")
+        why = str(getattr(error, "orig", error)).partition("\n")[0]
+        yield Finding("database", "wrong", f"{kind} cannot be written, so that deliveries are answered 503: {why}")
 
 
 def _what_is_kept() -> Iterator[Finding]:

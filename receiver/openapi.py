@@ -28,6 +28,19 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
 #: Calls that need no bearer token.
 OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics", "openapi.openapi")
 
+LINK = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["external_user_id"],
+                "properties": {"external_user_id": {"type": "string", "maxLength": 200}},
+            }
+        }
+    },
+}
+
 PROBLEM = {
     "description": "A problem, as RFC 9457 describes it.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -73,11 +86,13 @@ def describe() -> dict[str, Any]:
 
 def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
     view = current_app.view_functions[endpoint]
+    body = {"requestBody": LINK} if endpoint == "api.link" else {}
     needed = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments]
     return {
         "operationId": endpoint.partition(".")[2],
         "summary": (view.__doc__ or "").strip(),
         "parameters": needed + _query_parameters(QUERIES.get(endpoint)),
+        **body,
         "responses": {"2XX": {"description": "As asked."}, "default": PROBLEM},
         "security": [] if endpoint in OPEN else [{"bearer": []}],
     }

@@ -27,7 +27,8 @@ MAKERS: dict[str, Callable[[], str]] = {
 def provide(environment: Environment) -> list[str]:
     """Make what is missing; return the names of what was made."""
     folder = secrets_dir(environment.var_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     missing = [name for name in MAKERS if environment.source(name) is None]
     for name in missing:
         _write_privately(folder / name, MAKERS[name]() + "\n")

@@ -32,7 +32,8 @@ limit_request_line = 8190
 SILENCE_SECONDS_MAX = 5
 
 # Each process counts for itself; the counts are added up from files, which a new start begins anew.
-_metrics = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="standing-metrics-"))
+_metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
 
 def on_starting(_server: Any) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,10 +87,13 @@ class Process:
 def run() -> None:
     """Run until SIGTERM or Ctrl-C. Raises Misconfigured and NoValkey."""
     began = time.monotonic()
+    # What is kept here is for its owner alone.
+    os.umask(0o077)
     environment = Environment()
     os.environ["VAR_DIR"] = str(environment.var_dir)
-    _tell_what_was_made(provisions.provide(environment), secrets_dir(environment.var_dir))
-    settings, stored = config.settings(), store_config.settings()
+    _provide(environment)
+    settings, stored = _settings()
+    _refuse_a_taken_port(settings.host, settings.port)
     stopping = _until_asked_to_end()
     with _alone(environment.var_dir):
         processes: list[Process] = []
@@ -105,6 +109,34 @@ def run() -> None:
             say("ending")
             for process in processes:
                 process.stop()
+
+
+def _provide(environment: Environment) -> None:
+    try:
+        _tell_what_was_made(provisions.provide(environment), secrets_dir(environment.var_dir))
+    except OSError as error:
+        raise click.ClickException(f"VAR_DIR {environment.var_dir} cannot be written ({type(error).__name__})") from error
+
+
+def _settings() -> tuple[config.Settings, store_config.Settings]:
+    """Every process's settings, so that all that is wrong is told at once, and nothing starts."""
+    environment = Environment()
+    stored, web = store_config.read(environment), config.read(environment)
+    for read in store_config.registered():
+        read(environment)
+    environment.check()
+    return web, stored
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        why = error.strerror or "it is no address of this machine"
+        raise click.ClickException(f"the web process cannot listen on {host}, port {port}: {why}. Set HOST and PORT.") from error
 
 
 def _keep_running(processes: list[Process], stopping: list[int], *, address: str, began: float) -> None:
@@ -132,11 +164,11 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
 
 def _start_valkey(var_dir: Path) -> Process:
     """Start the embedded Valkey, and wait until it answers. One that an earlier run left behind is ended first."""
-    socket = embedded_socket(var_dir)
-    client = Redis.from_url(f"unix://{socket}", socket_timeout=1, retry=None)
+    path = embedded_socket(var_dir)
+    client = Redis.from_url(f"unix://{path}", socket_timeout=1, retry=None)
     with suppress(RedisError):  # Usually there is none.
         client.shutdown()
-    process = Process("valkey", valkey.command(socket=socket, data=var_dir / "valkey"), dict(os.environ))
+    process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), dict(os.environ))
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         process.look_after()

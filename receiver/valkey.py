@@ -25,7 +25,7 @@ def command(*, socket: Path, data: Path) -> list[str]:
     return [
         str(binary()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(data),
         "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
-        "--loglevel", "warning",
+        "--loglevel", "warning", "--logfile", str(data / "valkey.log"),
     ]  # fmt: skip
 
 

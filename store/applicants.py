@@ -124,9 +124,10 @@ def listing(
     hit: str | None = None,
     updated_after: datetime | None = None,
     after: tuple[datetime, str, str] | None = None,
+    newest_first: bool = False,
     limit: int,
 ) -> list[Applicant]:
-    """Applicants in the order of their last change, after a place in that order."""
+    """Applicants in the order of their last change, after a place in that order; or the last changed, from the last."""
     query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
@@ -149,8 +150,9 @@ def listing(
             ),
         )
         query = query.where(or_(ApplicantRow.updated_at > moment, later))
-    order = (ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference)
-    return [_applicant(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+    order = [ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference]
+    backwards = [column.desc() for column in order]
+    return [_applicant(row) for row in connection.execute(query.order_by(*(backwards if newest_first else order)).limit(limit))]
 
 
 def of_user(connection: Connection, external_user_id: str, *, environment: str) -> list[Applicant]:

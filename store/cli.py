@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import entry_points
 
@@ -30,6 +31,8 @@ commands = [migrate]
 
 def main() -> None:
     """Run the command line. Exit status 2 for what was asked wrongly, or configured wrongly."""
+    # Standard output is for what was asked for; what happens on the way goes to the logs, and only if it matters.
+    logs.configure(least=logging.WARNING)
     for entry in sorted(entry_points(group="standing.commands"), key=lambda entry: entry.name):
         try:
             registered = entry.load()

@@ -12,9 +12,10 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
@@ -137,7 +138,8 @@ def read(environment: Environment) -> Settings:
     """The store's settings; what is wrong with them is remembered by the environment."""
     keys = environment.each("ENCRYPTION_KEYS", _encryption_key)
     if not keys and not any(problem.startswith("ENCRYPTION_KEYS") for problem in environment.problems):
-        environment.wrong("ENCRYPTION_KEYS", "is missing: base64 of 32 random bytes each, newest first")
+        folder = secrets_dir(environment.var_dir)
+        environment.wrong("ENCRYPTION_KEYS", f"is missing: base64 of 32 random bytes each, newest first (`./dev up` keeps one in {folder})")
     return Settings(
         database_url=_database_url(environment),
         redis_url=_redis_url(environment),
@@ -153,6 +155,15 @@ def settings() -> Settings:
     found = read(environment)
     environment.check()
     return found
+
+
+def registered() -> Iterator[Callable[[Environment], object]]:
+    """What other packages' processes read from the environment; one that is broken is left out, and tells so itself."""
+    for entry in entry_points(group="standing.settings"):
+        try:
+            yield entry.load()
+        except Exception:  # noqa: S112 - whatever is broken in one package must not keep the others from starting
+            continue
 
 
 def secrets_dir(var_dir: Path) -> Path:

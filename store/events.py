@@ -33,9 +33,10 @@ def listing(
     reference: str | None = None,
     received_after: datetime | None = None,
     after: int = 0,
+    newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Events in the order of receipt, after a sequence number."""
+    """Events in the order of receipt, after a sequence number; or the newest, from the last."""
     query = select(*_DESCRIBED).where(Event.environment == environment, Event.sequence > after)
     if vendor:
         query = query.where(Event.vendor == vendor)
@@ -46,7 +47,8 @@ def listing(
         query = query.where(Event.sequence.in_(naming.where(Mention.vendor == vendor) if vendor else naming))
     if received_after:
         query = query.where(Event.received_at > received_after)
-    return list(connection.execute(query.order_by(Event.sequence).limit(limit)).all())
+    order = Event.sequence.desc() if newest_first else Event.sequence
+    return list(connection.execute(query.order_by(order).limit(limit)).all())
 
 
 def body(connection: Connection, event_id: str) -> bytes | None:

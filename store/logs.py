@@ -27,8 +27,8 @@ KEYS = frozenset(
 _ROOT = Path(__file__).parent.parent
 
 
-def configure() -> None:
-    """Send our logs, and those of every library, to standard error as JSON lines."""
+def configure(*, least: int = logging.INFO) -> None:
+    """Send our logs, and those of every library, to standard error as JSON lines; none below the least level."""
     ours: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -36,9 +36,9 @@ def configure() -> None:
     ]
     structlog.configure(
         processors=[*ours, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
@@ -55,7 +55,7 @@ def configure() -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(least)
     for name in ("gunicorn.error", "gunicorn.access", "rq.worker", "alembic", "py.warnings"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
@@ -92,9 +92,16 @@ def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mut
 
 def _cut(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep another library's news of its life; of its complaints only what comes before the first colon or line's end."""
-    if line.get("level") not in ("debug", "info"):
-        line["event"] = str(line["event"]).splitlines()[0].partition(":")[0] if str(line["event"]) else ""
+    text = next(iter(str(line["event"]).splitlines()), "")
+    if line.get("level") not in ("debug", "info") and not _of_its_processes(line.get("logger"), text):
+        text = text.partition(":")[0]
+    line["event"] = text
     return line
+
+
+def _of_its_processes(logger: object, text: str) -> bool:
+    """Whether the web server complains of its own processes and sockets, and of no request."""
+    return logger == "gunicorn.error" and "request" not in text.lower()
 
 
 def _only_known_keys(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -114,6 +114,30 @@ def test_a_second_one_on_the_same_data_is_refused(up: Up) -> None:
     assert up.ready()
 
 
+def test_a_taken_port_is_told_and_nothing_starts(up: Up, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    second = subprocess.run(
+        [str(PROGRAMS / "standing"), "up"], cwd=elsewhere, env=up.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert second.returncode != 0
+    assert f"port {up.port}" in second.stderr
+    assert "ready" not in second.stderr
+
+
+def test_what_is_wrong_for_the_worker_is_told_before_anything_starts(tmp_path: Path) -> None:
+    wrong = {"ATTEMPTS_MAX": "-1", "IFCGATE_STATUSES": "a:b", "PORT": "x", "PATH": os.environ["PATH"]}
+    told = subprocess.run(
+        [str(PROGRAMS / "standing"), "up"], cwd=tmp_path, env=wrong, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert told.returncode == 2
+    assert all(name in told.stderr for name in ("ATTEMPTS_MAX", "IFCGATE_STATUSES", "PORT"))
+
+
+def test_what_is_kept_is_for_its_owner_alone(up: Up) -> None:
+    kept = [up.folder / "var", *(up.folder / "var").iterdir()]
+    assert [path for path in kept if path.stat().st_mode & 0o077] == []
+
+
 def test_an_answer_in_flight_is_given_before_the_end(up: Up) -> None:
     token = (up.folder / "var" / "secrets" / "READ_TOKENS").read_text().strip().partition("=")[2]
     outside = Service(up.folder, {})

@@ -121,7 +121,9 @@ def test_a_wrong_value_is_told_by_its_name_and_not_repeated(name: str, value: st
 def test_a_process_does_not_start_without_a_key_for_data_at_rest(value: str | None) -> None:
     environment = Environment({"VAR_DIR": "/nonexistent"} | ({} if value is None else {"ENCRYPTION_KEYS": value}))
     store_config.read(environment)
-    assert environment.problems == ["ENCRYPTION_KEYS is missing: base64 of 32 random bytes each, newest first"]
+    (problem,) = environment.problems
+    assert problem.startswith("ENCRYPTION_KEYS is missing: base64 of 32 random bytes each, newest first")
+    assert "/nonexistent/secrets" in problem
 
 
 def test_all_that_is_wrong_is_told_in_one_error() -> None:

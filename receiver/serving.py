@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from receiver import config as web_config
 from store import logs
 
@@ -36,20 +38,26 @@ _metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
 
+class JsonLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines among ours, from the first."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure()
+
+
+logger_class = JsonLogger
+
+
 def on_starting(_server: Any) -> None:
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
-    logs.configure()
 
 
 def when_ready(server: Any) -> None:
     # Connections inherit it: who sends nothing for so long is let go, and holds no thread.
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE_SECONDS_MAX, 0))
-
-
-def post_fork(_server: Any, _worker: Any) -> None:
-    logs.configure()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -165,7 +165,7 @@ every_vendor = pytest.mark.parametrize("vendor", list(EVENTS))
 
 
 @every_vendor
-@bounded
+@settings(bounded, max_examples=700)
 @given(data=st.data())
 def test_the_order_of_handling_does_not_matter(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))

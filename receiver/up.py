@@ -93,9 +93,9 @@ def run() -> None:
     os.environ["VAR_DIR"] = str(environment.var_dir)
     _provide(environment)
     settings, stored = _settings()
-    _refuse_a_taken_port(settings.host, settings.port)
     stopping = _until_asked_to_end()
     with _alone(environment.var_dir):
+        _refuse_a_taken_port(settings.host, settings.port)
         processes: list[Process] = []
         try:
             if not environment.text("REDIS_URL"):

@@ -121,7 +121,7 @@ def test_a_taken_port_is_told_and_nothing_starts(up: Up, tmp_path_factory: pytes
     )
     assert second.returncode != 0
     assert f"port {up.port}" in second.stderr
-    assert "ready" not in second.stderr
+    assert "ready after" not in second.stderr
 
 
 def test_what_is_wrong_for_the_worker_is_told_before_anything_starts(tmp_path: Path) -> None:

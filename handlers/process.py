@@ -16,7 +16,7 @@ from handlers import config, transitions
 from handlers.news import News, Unreadable
 from handlers.reading import Read, interpret, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, clock, database, doorbell, feed, history, inbox, mentions
+from store import applicants, clock, database, doorbell, faults, feed, history, inbox, mentions
 from store.applicants import Applicant, Key
 from store.inbox import Claimed, Settlement
 from store.logs import describe_error
@@ -80,6 +80,7 @@ def _drain(seconds: float) -> int:
 def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
     """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled."""
     batch = inbox.claim(token, most=BATCH)
+    faults.reach("claimed")
     if call_others and len(batch) == BATCH:
         call_others()
     handle(token, batch)
@@ -207,8 +208,11 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
         history.remember_quietly(connection, written.quiet)
         mentions.remember(connection, written.said)
+        faults.reach("written")
         inbox.settle(connection, written.settlements)
         feed.append(connection, written.told)
+        faults.reach("settled")
+    faults.reach("handled")
     return written.told
 
 

@@ -11,6 +11,7 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, N
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
+from store import faults
 from store.inbox import Claimed, Settlement
 from store.mentions import Said
 from store.states import Outcome
@@ -29,6 +30,7 @@ class Read:
 
 def interpret(event: Claimed) -> News | Unreadable:
     """What an event says, or why nobody can tell."""
+    faults.reach("interpret", event.body_sha256.hex())
     try:
         return VENDORS[event.vendor].interpret(event.headers, event.body(), config.settings())
     except Unreadable as unreadable:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from store import faults
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def now() -> datetime:
     """This moment, aware and in UTC."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) + faults.clock_offset()
 
 
 def rfc3339(moment: datetime | None) -> str | None:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
-from store import config
+from store import config, faults
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
@@ -223,4 +223,6 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail at once, however long the timeout, if another wrote in between.
+    if pages := faults.sqlite_pages_max():
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")

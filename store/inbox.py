@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, or_, sele
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store import clock, config, database
+from store import clock, config, database, faults
 from store.deadline import Crew, Overdue
 from store.models import Event, Subject
 from store.sealing import Keyring
@@ -128,9 +128,15 @@ def record(delivery: Delivery) -> Kept:
 
 def _record(row: dict[str, Any], fingerprint: bytes) -> Kept:
     """Commit a delivery. A connection that broke is replaced once; doing it twice is harmless, the id being the same."""
-    keep = _keep_once if row["subject"] is None else _keep_unless_latest
-    event_id = database.write(lambda connection: keep(connection, row, fingerprint))
+    event_id = database.write(lambda connection: _keep(connection, row, fingerprint))
+    faults.reach("committed")
     return Kept(event_id, first=event_id == row["id"])
+
+
+def _keep(connection: Connection, row: dict[str, Any], fingerprint: bytes) -> str:
+    event_id = (_keep_once if row["subject"] is None else _keep_unless_latest)(connection, row, fingerprint)
+    faults.reach("inserted")
+    return event_id
 
 
 def _keep_once(connection: Connection, row: dict[str, Any], _fingerprint: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from handlers import config, process, terminal
-from store import applicants, audit, clock, database, events, explanations, feed, history, inbox
+from store import applicants, audit, claims, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
 
@@ -81,11 +81,11 @@ def replay(event_ids: tuple[str, ...], timeout: float, as_json: bool) -> None:
     config.settings()
     for event_id in event_ids:
         with database.begin() as connection:
-            if not is_event_id(event_id) or inbox.reopen(connection, event_id) is None:
+            if not is_event_id(event_id) or claims.reopen(connection, event_id) is None:
                 raise click.ClickException(f"no event has the id {event_id}")
             audit.write(connection, actor=getpass.getuser(), action="replay", subject=f"event {event_id}")
     token = process.new_token()
-    process.handle(token, inbox.claim(token, most=len(event_ids), only=list(event_ids)))
+    process.handle(token, claims.claim(token, most=len(event_ids), only=list(event_ids)))
     settled = [_settled(event_id, timeout) for event_id in event_ids]
     terminal.print_json(settled) if as_json else terminal.print_events(settled)
     if any(event["status"] in (Outcome.PENDING, Outcome.FAILED) for event in settled):

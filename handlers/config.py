@@ -28,6 +28,9 @@ class Settings:
     attempts_max: int = 14
     retry_base: timedelta = timedelta(seconds=30)
     retry_limit: timedelta = timedelta(hours=6)
+    #: What one event may cost: then the process that handles it is killed, or told that there is no more memory.
+    event_seconds_max: int = 10
+    worker_bytes_max: int = 512 * 1024 * 1024
 
 
 def read(environment: Environment) -> Settings:
@@ -39,6 +42,8 @@ def read(environment: Environment) -> Settings:
         attempts_max=environment.number("ATTEMPTS_MAX", 14),
         retry_base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30)),
         retry_limit=timedelta(seconds=environment.number("RETRY_LIMIT_SECONDS", 6 * 60 * 60)),
+        event_seconds_max=environment.number("EVENT_SECONDS_MAX", 10),
+        worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
 
 

@@ -8,17 +8,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
 from handlers import config, transitions
 from handlers.news import News, Unreadable
+from handlers.pulse import pulse
 from handlers.reading import Read, interpret, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, clock, database, doorbell, faults, feed, history, inbox, mentions
+from store import applicants, claims, clock, database, doorbell, faults, feed, history, mentions
 from store.applicants import Applicant, Key
-from store.inbox import Claimed, Settlement
+from store.claims import Claimed, Settlement
 from store.logs import describe_error
 from store.mentions import Said
 from store.states import Reversal
@@ -32,6 +34,11 @@ APPLICANTS_MAX = 500
 
 #: How long one drain runs, well under its job's timeout.
 DRAIN_SECONDS = 20.0
+
+#: Under which name this process holds what it claims, and whose claims are still to be ended: a dead predecessor's, or its own
+#: from when the database failed.
+_name = uuid.uuid4().hex
+_left: list[Callable[[], None]] = []
 
 #: Set when the process is to end: the drain finishes its batch, and rings for the rest.
 stopping = threading.Event()
@@ -54,18 +61,34 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         _at_work.release()
 
 
-def until_idle() -> None:
-    """Wait until no drain is at work in this process."""
-    with _at_work:
-        pass
+def hold_as(name: str, dead: str | None) -> None:
+    """Hold what is claimed from now on under a name; what a dead process held is to be taken back."""
+    global _name
+    _name = name
+    if dead:
+        _left.append(partial(claims.take_back, dead))
+
+
+def _take_back_what_was_left() -> None:
+    """End the claims that nobody works on."""
+    while _left:
+        _left[0]()
+        del _left[0]
+
+
+def wait_until_idle(seconds: float) -> None:
+    """Wait until no drain is at work in this process, but not longer."""
+    if _at_work.acquire(timeout=seconds):
+        _at_work.release()
 
 
 def _drain(seconds: float) -> int:
     doorbell.answer()
-    token, handled, deadline = new_token(), 0, time.monotonic() + seconds
+    handled, deadline = 0, time.monotonic() + seconds
     while time.monotonic() < deadline and not stopping.is_set():
         try:
-            count = handle_some(token, call_others=doorbell.ring)
+            _take_back_what_was_left()
+            count = handle_some(_name, call_others=doorbell.ring)
         except database.Failure as error:
             # It is no attempt of any event; the sweep tries again within seconds.
             log.error("the database failed while events were handled", error=describe_error(error))
@@ -79,8 +102,7 @@ def _drain(seconds: float) -> int:
 
 def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
     """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled."""
-    batch = inbox.claim(token, most=BATCH)
-    faults.reach("claimed")
+    batch = claims.claim(token, most=BATCH)
     if call_others and len(batch) == BATCH:
         call_others()
     handle(token, batch)
@@ -120,7 +142,7 @@ def new_token() -> str:
 def _read(token: str, event: Claimed) -> Read | None:
     """What an event says; None if reading it failed, which is an attempt."""
     try:
-        return Read(event, interpret(event))
+        return Read(event, _interpret(event))
     except Exception as error:
         _attempt_failed(token, event, describe_error(error))
         return None
@@ -128,7 +150,7 @@ def _read(token: str, event: Claimed) -> Read | None:
 
 def _handle_a_suspect(token: str) -> int:
     """Handle one event whose holder died, alone. To die or hang while it was alone counts as an attempt."""
-    found = inbox.claim_suspect(token)
+    found = claims.claim_suspect(token)
     if found is None:
         return 0
     event, was_alone = found
@@ -143,17 +165,17 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
     attempts, settings = event.attempts + 1, config.settings()
     log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=attempts)
     if attempts >= settings.attempts_max:
-        inbox.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
+        claims.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
         return
     pause = min(settings.retry_base * 2 ** (attempts - 1), settings.retry_limit) * random.uniform(1, 1.25)  # noqa: S311
-    inbox.postpone(event.sequence, token=token, due_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")
+    claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")
 
 
 def _release(token: str) -> None:
     try:
-        inbox.release(token)
+        claims.release(token)
     except database.Failure:
-        return  # On purpose: the lease runs out by itself.
+        _left.append(partial(claims.release, token))
 
 
 # writing ------------------------------------------------------------------------------------------------------
@@ -198,7 +220,7 @@ class Written:
 def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
     """Lock, decide, write and settle a batch: events first, then applicants in order, then the feed. Commits."""
     with database.begin() as connection:
-        if not inbox.hold(connection, token, [one.event.sequence for one in batch]):
+        if not claims.hold(connection, token, [one.event.sequence for one in batch]):
             raise LeaseLost
         named = {one.event.sequence: _keys(connection, one) for one in batch}
         present = applicants.lock(connection, (key for keys in named.values() for key in keys))
@@ -209,7 +231,7 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         history.remember_quietly(connection, written.quiet)
         mentions.remember(connection, written.said)
         faults.reach("written")
-        inbox.settle(connection, written.settlements)
+        claims.settle(connection, written.settlements)
         feed.append(connection, written.told)
         faults.reach("settled")
     faults.reach("handled")
@@ -248,17 +270,24 @@ def _decide(connection: Connection, applicant: Applicant, one: Read) -> Decision
     if one.event.replayed:
         return _derive_anew(connection, applicant, one)
     assert isinstance(one.news, News)
-    return transitions.decide(applicant, one.news, occasion(one.event), now=clock.now())
+    with pulse:
+        return transitions.decide(applicant, one.news, occasion(one.event), now=clock.now())
 
 
 def _derive_anew(connection: Connection, applicant: Applicant, replayed: Read) -> Decision:
     """What all of an applicant's events say together, one of them read again."""
     others = mentions.events_naming(connection, applicant.key)
-    said = [(event, interpret(event)) for event in others if event.id != replayed.event.id]
+    said = [(event, _interpret(event)) for event in others if event.id != replayed.event.id]
     if applicant.reference in references(replayed.news):
         said.append((replayed.event, replayed.news))
     heard = ((news, occasion(event)) for event, news in said if isinstance(news, News))
-    return transitions.derive(applicant, heard, occasion(replayed.event), replayed.news, now=clock.now())
+    with pulse:
+        return transitions.derive(applicant, heard, occasion(replayed.event), replayed.news, now=clock.now())
+
+
+def _interpret(event: Claimed) -> News | Unreadable:
+    with pulse:
+        return interpret(event)
 
 
 def _tell(transition: feed.Transition) -> None:

@@ -12,7 +12,7 @@ from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
 from store import faults
-from store.inbox import Claimed, Settlement
+from store.claims import Claimed, Settlement
 from store.mentions import Said
 from store.states import Outcome
 

@@ -19,7 +19,7 @@ from handlers.registers import Registers, hear
 from handlers.showing import show
 from store import applicants, clock, database, feed, history, mentions
 from store.applicants import Applicant, Key
-from store.inbox import Claimed
+from store.claims import Claimed
 from store.states import Reversal, Status
 
 EVENTS_AT_ONCE = 1000

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
 from handlers import config, process
+from handlers.supervisor import Supervisor
 from store import doorbell, health
 from store.doorbell import OwnJob
 from store.logs import describe_error
@@ -26,6 +27,9 @@ log = structlog.get_logger()
 
 SWEEP_SECONDS = 2.0
 FAREWELL_SECONDS = 2.0
+
+#: How long what is in hand may take to be finished once the worker is to end.
+GRACE_SECONDS = 20.0
 
 #: What has waited longer than this was not rung for, or the ring was lost.
 WAIT_MAX_SECONDS = 1.0
@@ -46,8 +50,14 @@ class DrainWorker(SimpleWorker):
 
 
 def run() -> None:
-    """Work until SIGTERM or SIGINT; what is in hand is finished."""
-    config.settings()
+    """Work until SIGTERM or SIGINT; what is in hand is finished. A child does the work: it may hang, or die of an event."""
+    settings = config.settings()
+    Supervisor(work, event_seconds_max=settings.event_seconds_max, bytes_max=settings.worker_bytes_max).run()
+
+
+def work(name: str, dead: str | None) -> None:
+    """Work until SIGTERM or SIGINT, holding what is claimed under a name; what a dead worker held is taken back."""
+    process.hold_as(name, dead)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stopping.set())
     sweeper = threading.Thread(target=_sweep, name="sweep")
@@ -96,15 +106,16 @@ def _sweep() -> None:
 
 
 def _end_soon() -> None:
-    """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it."""
-    process.until_idle()
+    """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it. What hangs itself is left behind:
+    its lease runs out."""
+    process.wait_until_idle(GRACE_SECONDS)
     timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
     timer.daemon = True
     timer.start()
 
 
 def _look_after_what_waits() -> None:
-    waiting = health.backlog().oldest_seconds
+    waiting = health.oldest_seconds()
     if waiting < WAIT_MAX_SECONDS:
         return
     heard = doorbell.ring()

@@ -18,7 +18,7 @@ from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
-from store import applicants, audit, doorbell, events, explanations, feed, inbox, links
+from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
 from store import history as store_history
 from store.applicants import Applicant, Key
 from store.names import is_name
@@ -272,7 +272,7 @@ def replay(event_id: str) -> Response:
 
 
 def _reopen(connection: Connection, event_id: str, caller: access.Caller) -> bool:
-    if inbox.reopen(connection, event_id) is None:
+    if claims.reopen(connection, event_id) is None:
         return False
     audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import shlex
@@ -25,6 +24,7 @@ from receiver import config, provisions, valkey
 from store import config as store_config
 from store.config import Environment, embedded_socket, secrets_dir
 from store.migrations import upgrade
+from store.processes import end_with_parent
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 
@@ -72,7 +72,7 @@ class Process:
         self._started_at = time.monotonic()
         # A session of its own: Ctrl-C is for us, and we end them in order.
         self._running = subprocess.Popen(  # noqa: S603
-            self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+            self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent
         )
 
     def _died(self, status: int) -> None:
@@ -212,13 +212,6 @@ def _until_asked_to_end() -> list[int]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: asked.append(received))
     return asked
-
-
-def _end_with_parent() -> None:
-    """On Linux, let a child be told to end when we are killed, so that nothing is left behind."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _is_ready(address: str) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store import clock
-from store.inbox import keyring
 from store.models import Event, Mention
+from store.sealing import keyring
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, select
 
 from store import clock, database
+from store.claims import PENDING
 from store.models import Event, Worker
 from store.states import Outcome
 
@@ -48,11 +49,25 @@ def workers() -> int:
 
 def backlog() -> Backlog:
     """What is pending."""
+    return database.read(_backlog)
+
+
+def _backlog(connection: Connection) -> Backlog:
+    pending = connection.execute(select(func.count()).where(Event.status == PENDING)).scalar_one()
+    return Backlog(pending=pending, oldest_seconds=_oldest_seconds(connection))
+
+
+def oldest_seconds() -> float:
+    """How long the oldest of what is due has waited: cheap, however much is pending."""
+    return database.read(_oldest_seconds)
+
+
+def _oldest_seconds(connection: Connection) -> float:
     now = clock.now()
-    waiting_ones = select(func.count(), func.min(Event.due_at), func.min(Event.received_at)).where(Event.status == Outcome.PENDING)
-    pending, due, received = database.read(lambda connection: connection.execute(waiting_ones).one())
-    waiting = max(due, received) if pending else now
-    return Backlog(pending=pending, oldest_seconds=max(0.0, (now - waiting).total_seconds()))
+    first = select(Event.received_at).where(Event.status == PENDING, Event.retry_at.is_(None)).order_by(Event.sequence).limit(1)
+    again = select(func.min(Event.retry_at)).where(Event.status == PENDING, Event.retry_at <= now)
+    waiting = [since for since in (connection.execute(query).scalar_one_or_none() for query in (first, again)) if since]
+    return max(0.0, (now - min(waiting, default=now)).total_seconds())
 
 
 def prove_writable(name: str) -> None:

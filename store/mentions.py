@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from store import database
 from store.applicants import Key
-from store.inbox import CLAIMED, Claimed, claimed
+from store.claims import CLAIMED, Claimed, claimed
 from store.models import Event, Mention
 from store.states import Outcome
 

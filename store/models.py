@@ -102,7 +102,8 @@ class Event(Base):
     settled_at: Mapped[datetime | None]
 
     attempts: Mapped[int] = mapped_column(default=0)
-    due_at: Mapped[datetime]
+    #: When it is tried again; null: it was not tried yet.
+    retry_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None]
     claimed_until: Mapped[datetime | None]
     #: Claimed alone, because a process died (or hung) while it held this event.
@@ -116,7 +117,10 @@ class Event(Base):
         CheckConstraint("identity IS NOT NULL OR subject IS NOT NULL", name="has_an_identity"),
         CheckConstraint("(status = 'pending') = (settled_at IS NULL)", name="settled_unless_pending"),
         CheckConstraint("status = 'pending' OR reason IS NOT NULL", name="settled_with_a_reason"),
-        partial("ix_events_pending", "due_at", "sequence", where="status = 'pending'"),
+        partial("ix_events_pending", "sequence", where="status = 'pending'"),
+        partial("ix_events_retries", "retry_at", where="status = 'pending' AND retry_at IS NOT NULL"),
+        partial("ix_events_suspects", "sequence", where="status = 'pending' AND suspect IS TRUE"),
+        partial("ix_events_claimed", "claimed_until", where="status = 'pending' AND claimed_until IS NOT NULL"),
         partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
         partial("ix_events_subject", "vendor", "environment", "subject", "body_sha256", where="subject IS NOT NULL"),
     )

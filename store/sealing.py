@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from store import config
 
 NONCE_BYTES = 12
 
@@ -36,6 +39,12 @@ class Keyring:
             return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _binding(key_id, event_id))
         except InvalidTag as error:
             raise Unopenable("the sealed body was changed, or belongs to another event") from error
+
+
+@cache
+def keyring() -> Keyring:
+    """The configured keys."""
+    return Keyring(config.settings().encryption_keys)
 
 
 def key_id(key: bytes) -> str:

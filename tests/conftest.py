@@ -14,7 +14,7 @@ import pytest
 
 from handlers import config as handlers_config
 from receiver import config as receiver_config
-from store import database, doorbell, inbox
+from store import database, doorbell, sealing
 from tests import servers
 from tests.servers import NoPostgres, Postgres
 from tests.service import Service
@@ -123,7 +123,7 @@ def forget() -> None:
     receiver_config.settings.cache_clear()
     handlers_config.settings.cache_clear()
     doorbell._redis.cache_clear()
-    inbox.keyring.cache_clear()
+    sealing.keyring.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from handlers import process
-from store import clock, database, inbox
+from store import claims, clock, database
 from store.models import Event
 from store.states import Outcome
 
@@ -25,11 +25,11 @@ QUIET_SECONDS = 1.0
 def main(seed: int) -> None:
     chance, token, quiet_since = random.Random(seed), process.new_token(), time.monotonic()
     while time.monotonic() - quiet_since < QUIET_SECONDS:
-        batch = inbox.claim(token, most=chance.randint(1, 40))
+        batch = claims.claim(token, most=chance.randint(1, 40))
         postponed = [event for event in batch if chance.random() < 0.05]
         for event in postponed:
-            inbox.postpone(
-                event.sequence, token=token, due_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
+            claims.postpone(
+                event.sequence, token=token, retry_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
             )
         process.handle(token, [event for event in batch if event not in postponed])
         if batch and chance.random() < 0.3:
@@ -47,7 +47,7 @@ def replay_one(chance: random.Random) -> None:
         some = select(Event.id).where(Event.sequence >= chance.randint(1, last), Event.status != Outcome.PENDING).order_by(Event.sequence)
         event_id = connection.execute(some.limit(1)).scalar_one_or_none()
         if event_id:
-            inbox.reopen(connection, event_id)
+            claims.reopen(connection, event_id)
 
 
 def pending() -> int:

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, insert, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from handlers import process
-from store import applicants, clock, database, doorbell, events, health, inbox, links, mentions
+from store import applicants, claims, clock, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
 from store.models import ApplicantRow, Event, Feed, Mention, TransitionRow
 from tests import payloads
@@ -67,7 +67,7 @@ def handle_all() -> int:
 
 def replay(event_id: str) -> dict[str, Any]:
     with database.begin() as connection:
-        assert inbox.reopen(connection, event_id)
+        assert claims.reopen(connection, event_id)
     handle_all()
     return event(event_id)
 
@@ -105,7 +105,7 @@ def tamper(statement: Any) -> None:
 
 
 def make_due(event_id: str) -> None:
-    tamper(update(Event).where(Event.id == event_id).values(due_at=clock.now() - timedelta(seconds=1)))
+    tamper(update(Event).where(Event.id == event_id).values(retry_at=clock.now() - timedelta(seconds=1)))
 
 
 def let_the_claim_run_out(*event_ids: str) -> None:
@@ -265,7 +265,7 @@ def test_an_event_that_cannot_be_handled_spoils_no_other_and_is_tried_again_late
     assert [event(event_id)["status"] for event_id in others] == ["applied"] * 4
     spoiled = row(bad)
     assert (spoiled.status, spoiled.attempts, spoiled.claimed_by) == ("pending", 1, None)
-    assert before + timedelta(seconds=29) < spoiled.due_at < clock.now() + timedelta(seconds=38)
+    assert before + timedelta(seconds=29) < spoiled.retry_at < clock.now() + timedelta(seconds=38)
     assert handle_all() == 0
 
 
@@ -282,7 +282,7 @@ def test_an_event_that_fails_as_often_as_allowed_becomes_a_dead_letter_that_tell
         spoiled = row(bad)
         assert (spoiled.status, spoiled.attempts) == ("pending", attempt)
         # A quarter of chance is added, so that what failed together is not tried again together.
-        assert timedelta(seconds=pause) <= spoiled.due_at - before <= timedelta(seconds=pause * 1.25 + 5)
+        assert timedelta(seconds=pause) <= spoiled.retry_at - before <= timedelta(seconds=pause * 1.25 + 5)
         assert PRIVATE not in spoiled.reason
         make_due(bad)
     handle_all()
@@ -319,7 +319,7 @@ def test_a_dead_letter_whose_cause_is_mended_is_handled_by_a_replay() -> None:
 def test_a_worker_whose_lease_was_taken_over_writes_nothing_twice() -> None:
     """A is slow. Its claim runs out; B takes the event over and settles it. Then A comes to write."""
     event_id = keep(idngo(answer="GREEN"))
-    slow = inbox.claim("A", most=10)
+    slow = claims.claim("A", most=10)
     let_the_claim_run_out(event_id)
     assert process.handle_some("B") == 1
     settled = row(event_id)
@@ -332,7 +332,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing_twice() -> None:
 def test_a_worker_that_lost_one_of_its_events_writes_none_of_them_and_gives_the_rest_back() -> None:
     """A is slow with three events, B has taken over the second and is at work on it. Then A comes to write."""
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    slow = inbox.claim("A", most=10)
+    slow = claims.claim("A", most=10)
     tamper(update(Event).where(Event.id == ids[1]).values(claimed_by="B"))
     process.handle("A", slow)
     assert told() == []
@@ -350,7 +350,7 @@ def test_a_worker_that_lost_one_of_its_events_writes_none_of_them_and_gives_the_
 def test_a_worker_that_lost_a_failing_event_does_not_count_an_attempt_against_it() -> None:
     """A reads an event that fails, slowly; B has taken it over. A's attempt is not B's."""
     event_id = of_an_unknown_vendor()
-    slow = inbox.claim("A", most=10)
+    slow = claims.claim("A", most=10)
     tamper(update(Event).where(Event.id == event_id).values(claimed_by="B"))
     process.handle("A", slow)
     assert (row(event_id).attempts, row(event_id).claimed_by) == (0, "B")
@@ -359,7 +359,7 @@ def test_a_worker_that_lost_a_failing_event_does_not_count_an_attempt_against_it
 def test_the_events_of_a_worker_that_died_are_taken_one_at_a_time_and_death_in_company_is_no_attempt() -> None:
     """A worker is killed with three events in hand, one of which may have killed it. Their claims run out."""
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    inbox.claim("killed", most=10)
+    claims.claim("killed", most=10)
     assert process.handle_some("B") == 0
     let_the_claim_run_out(*ids)
     for settled in (1, 2, 3):
@@ -373,9 +373,9 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
     """An event kills every worker that takes it: the first in company, the rest alone."""
     monkeypatch.setenv("ATTEMPTS_MAX", "2")
     killer, innocent = keep(idngo(answer="GREEN")), keep(of("b" * 24, idngo(answer="GREEN")))
-    inbox.claim("first", most=10)
+    claims.claim("first", most=10)
     let_the_claim_run_out(killer, innocent)
-    found = inbox.claim_suspect("second")
+    found = claims.claim_suspect("second")
     assert found is not None
     assert (found[0].id, found[1]) == (killer, False)
     let_the_claim_run_out(killer)
@@ -386,10 +386,10 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
         1,
         "attempt 1 failed with the process died or hung",
     )
-    assert row(killer).due_at > clock.now() + timedelta(seconds=20)
+    assert row(killer).retry_at > clock.now() + timedelta(seconds=20)
     make_due(killer)
-    assert inbox.claim("third", most=10) == []
-    assert inbox.claim_suspect("third") is not None
+    assert claims.claim("third", most=10) == []
+    assert claims.claim_suspect("third") is not None
     let_the_claim_run_out(killer)
     handle_all()
     assert (event(killer)["status"], event(killer)["attempts"]) == ("failed", 2)
@@ -398,7 +398,7 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
 
 def test_an_event_that_survives_being_handled_alone_is_like_any_other() -> None:
     event_id = keep(idngo(answer="GREEN"))
-    inbox.claim("killed", most=10)
+    claims.claim("killed", most=10)
     let_the_claim_run_out(event_id)
     handle_all()
     assert (row(event_id).suspect, row(event_id).claimed_by, row(event_id).status) == (False, None, "applied")
@@ -406,7 +406,7 @@ def test_an_event_that_survives_being_handled_alone_is_like_any_other() -> None:
 
 def test_a_database_that_goes_away_costs_no_attempt(kept: str) -> None:
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    batch = inbox.claim("A", most=10)
+    batch = claims.claim("A", most=10)
     with _away(kept), pytest.raises(OperationalError):
         process.handle("A", batch)
     assert [(row(event_id).status, row(event_id).attempts) for event_id in ids] == [("pending", 0)] * 3
@@ -449,7 +449,7 @@ def test_two_workers_on_one_backlog_handle_each_event_once_and_tell_each_change_
 
     def work(token: str) -> int:
         handled = 0
-        while batch := inbox.claim(token, most=13):
+        while batch := claims.claim(token, most=13):
             process.handle(token, batch)
             handled += len(batch)
         return handled
@@ -475,7 +475,7 @@ def test_two_workers_who_meet_a_newcomer_both_see_the_other() -> None:
         who = f"{number:024d}"
         keep(of(who, idngo(answer="GREEN")))
         keep(of(who, idngo("applicantPending", at=after(hours=1))))
-    pairs = inbox.claim("A", most=24)
+    pairs = claims.claim("A", most=24)
     tamper(update(Event).where(Event.id.in_([event.id for event in pairs[1::2]])).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(process.handle, ["A", "B"], [pairs[::2], pairs[1::2]]))
@@ -491,7 +491,7 @@ def test_a_worker_waits_for_another_that_has_the_same_applicant_in_hand() -> Non
     keep(idngo("applicantCreated"))
     handle_all()
     rejection, approval = keep(idngo(answer="RED", reject="FINAL", at=after(hours=2))), keep(idngo(answer="GREEN", at=after(hours=1)))
-    first, second = ([claimed] for claimed in inbox.claim("both", most=2))
+    first, second = ([claimed] for claimed in claims.claim("both", most=2))
     tamper(update(Event).where(Event.id == approval).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
@@ -523,7 +523,7 @@ def test_two_workers_whose_batches_name_the_same_applicants_in_opposite_orders_d
         keep(of(who, idngo("applicantPending", at=after(hours=1))))
     for who in reversed(people):
         keep(of(who, idngo(answer="GREEN", at=after(hours=2))))
-    batches = inbox.claim("A", most=3), inbox.claim("B", most=3)
+    batches = claims.claim("A", most=3), claims.claim("B", most=3)
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
             applicants.lock(holder, [Key("idngo", "live", "m" * 24)])

@@ -8,7 +8,7 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from store import database, events, inbox
+from store import claims, database, events, inbox
 from store.inbox import Delivery, Kept
 from store.models import Event
 
@@ -105,16 +105,16 @@ def test_ids_sort_by_arrival(kept: str) -> None:
 def test_a_claimed_event_is_claimed_by_nobody_else(kept: str) -> None:
     for number in range(10):
         inbox.record(once(f"event {number}".encode()))
-    first, second = inbox.claim("one", most=6), inbox.claim("other", most=6)
+    first, second = claims.claim("one", most=6), claims.claim("other", most=6)
     assert (len(first), len(second)) == (6, 4)
     assert not {event.id for event in first} & {event.id for event in second}
 
 
 def test_what_is_given_back_can_be_claimed_again(kept: str) -> None:
     inbox.record(once(b"event"))
-    inbox.claim("one", most=1)
-    inbox.release("one")
-    assert len(inbox.claim("other", most=1)) == 1
+    claims.claim("one", most=1)
+    claims.release("one")
+    assert len(claims.claim("other", most=1)) == 1
 
 
 def test_a_repeat_stays_one_under_another_type(kept: str) -> None:
@@ -127,4 +127,4 @@ def test_a_repeat_stays_one_under_another_type(kept: str) -> None:
 def test_a_claim_brings_a_bounded_number_of_bytes_into_memory(kept: str) -> None:
     for number in range(5):
         inbox.record(once(bytes([number]) * 3_000_000))
-    assert len(inbox.claim("one", most=200)) == 2
+    assert len(claims.claim("one", most=200)) == 2

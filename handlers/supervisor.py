@@ -1,0 +1,87 @@
+"""The worker's parent: it has one child that works, ends it when an event hangs, and replaces it when it died.
+
+The parent never touches the database, so that nothing it does can hang. The child is forked: it starts at once, and shares
+what was loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from handlers.pulse import IDLE, pulse
+from store import processes
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 0.25
+
+#: A child that dies soon after its start is replaced after a pause.
+SOON_SECONDS, PAUSE_SECONDS = 5.0, 1.0
+
+#: What the child is to do: it is told under which name it holds what it claims, and which name a dead child had.
+Work = Callable[[str, str | None], None]
+
+
+class Supervisor:
+    """Keeps one child at work until it is asked to end, and then waits for it to finish what is in hand."""
+
+    def __init__(self, work: Work, *, event_seconds_max: int, bytes_max: int) -> None:
+        self._work, self._bytes_max = work, bytes_max
+        self._looks_max = event_seconds_max / LOOK_SECONDS
+        self._child = 0
+        self._ending = False
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        dead: str | None = None
+        while not self._ending:
+            name, began = os.urandom(16).hex(), time.monotonic()
+            self._child = self._start(name, dead)
+            if self._ending:  # Asked to before there was a child to tell.
+                os.kill(self._child, signal.SIGTERM)
+            status = self._look_after_it()
+            if not self._ending:
+                log.error("the working process ended; it is replaced", status=status)
+                time.sleep(PAUSE_SECONDS if time.monotonic() - began < SOON_SECONDS else 0)
+            dead = name
+
+    def _start(self, name: str, dead: str | None) -> int:
+        parent = os.getpid()
+        child = os.fork()
+        if child:
+            return child
+        try:
+            processes.end_with_parent(parent)
+            resource.setrlimit(resource.RLIMIT_DATA, (self._bytes_max, resource.RLIM_INFINITY))
+            self._work(name, dead)
+            os._exit(0)
+        finally:  # Whatever happened, a child does not go on as its parent.
+            os._exit(1)
+
+    def _look_after_it(self) -> int:
+        """The status with which the child ended. Time is counted in looks: a parent that is stopped sees nothing hang."""
+        last, looks = IDLE, 0
+        while True:
+            ended, status = os.waitpid(self._child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(LOOK_SECONDS)
+            step = pulse.step()
+            looks = looks + 1 if step == last != IDLE else 0
+            last = step
+            if looks > self._looks_max:
+                log.error("an event hangs; the process that handles it is killed")
+                os.kill(self._child, signal.SIGKILL)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self._ending = True
+        if self._child:
+            os.kill(self._child, signal.SIGTERM)

@@ -1,0 +1,206 @@
+"""Claims: which worker has which pending event in hand, until it is settled with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from store import clock, database, faults
+from store.models import Event
+from store.sealing import keyring
+from store.states import Outcome
+
+#: How long a claim lasts. A worker that has not settled by then is taken for dead.
+LEASE = timedelta(seconds=30)
+
+#: The most that one claim brings into memory, as far as it is more than one event.
+CLAIMED_BYTES_MAX = 8 * 1024 * 1024
+
+#: At most one in so many of a batch was tried before, so that many failures hold up nobody's first try.
+RETRIES_SHARE = 4
+
+#: Written out, not bound: a database uses a partial index only where it can see that its condition holds.
+PENDING: ColumnElement[str] = literal_column(f"'{Outcome.PENDING}'")
+SUSPECT: ColumnElement[bool] = literal_column("suspect IS TRUE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A pending event, claimed for handling."""
+
+    sequence: int
+    id: str
+    vendor: str
+    environment: str
+    headers: dict[str, str]
+    body_sha256: bytes
+    key_id: str
+    sealed_body: bytes
+    received_at: datetime
+    repeat: bool
+    attempts: int
+    replayed: bool
+
+    def body(self) -> bytes:
+        """The body, byte for byte. Raises Unopenable."""
+        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """How an event ended, and what was learned about it on the way."""
+
+    sequence: int
+    status: Outcome
+    reason: str
+    event_type: str | None = None
+    reference: str | None = None
+    occurred_at: datetime | None = None
+
+
+# claiming -----------------------------------------------------------------------------------------------------
+
+CLAIMED: list[InstrumentedAttribute[Any]] = [
+    Event.sequence, Event.id, Event.vendor, Event.environment, Event.headers, Event.body_sha256, Event.key_id, Event.sealed_body,
+    Event.received_at, Event.repeat, Event.attempts, Event.replayed,
+]  # fmt: skip
+
+FREE = (
+    select(Event.sequence, func.length(Event.sealed_body).label("size"))
+    .where(Event.status == PENDING, Event.claimed_by.is_(None), Event.suspect.is_(False))
+    .with_for_update(skip_locked=True)
+)
+
+
+def claim(token: str, *, most: int, only: list[str] | None = None) -> list[Claimed]:
+    """Claim pending events that are due, in the order of receipt; `only` those with these ids, due or not. Commits."""
+    with database.begin() as connection:
+        if only is None:
+            chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
+            chosen += _not_yet_tried(connection, most=most - len(chosen))
+        else:
+            chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
+        sequences = _within_bytes(chosen)
+        if not sequences:
+            return []
+        taken = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token, claimed_until=clock.now() + LEASE)
+        rows = connection.execute(taken.returning(*CLAIMED)).all()
+    faults.reach("claimed")
+    return sorted((claimed(row) for row in rows), key=lambda event: event.sequence)
+
+
+def _not_yet_tried(connection: Connection, *, most: int) -> list[Row[Any]]:
+    return list(connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most)))
+
+
+def _tried_before(connection: Connection, *, most: int) -> list[Row[Any]]:
+    """Those whose next try is due."""
+    return list(connection.execute(FREE.where(Event.retry_at <= clock.now()).order_by(Event.retry_at).limit(most)))
+
+
+def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
+    """As many, from the first, as are held in memory at a time: at least one."""
+    total = 0
+    for count, event in enumerate(chosen):
+        total += event.size
+        if count and total > CLAIMED_BYTES_MAX:
+            return [one.sequence for one in chosen[:count]]
+    return [one.sequence for one in chosen]
+
+
+def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
+    """Claim one event whose holder died or hung, so that it takes no other with it; say whether it was alone then, too. Commits."""
+    now = clock.now()
+    # No lease ends later than that, unless it was given by a clock that was wrong.
+    run_out = or_(Event.claimed_until < now, Event.claimed_until > now + LEASE)
+    waiting = and_(SUSPECT, Event.claimed_by.is_(None), or_(Event.retry_at.is_(None), Event.retry_at <= now))
+    with database.begin() as connection:
+        found = _one(connection, run_out) or _one(connection, waiting)
+        if found is None:
+            return None
+        taken = update(Event).where(Event.sequence == found.sequence)
+        taken = taken.values(claimed_by=token, claimed_until=now + LEASE, suspect=True)
+        row = connection.execute(taken.returning(*CLAIMED)).one()
+    return claimed(row), found.suspect and found.claimed_by not in (None, token)
+
+
+def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, bool, str | None] | None:
+    query = select(Event.sequence, Event.suspect, Event.claimed_by).where(Event.status == PENDING, condition)
+    return connection.execute(query.order_by(Event.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
+
+
+def take_back(token: str) -> None:
+    """End the lease of a holder that is known to be dead: what it held is handled alone, as after any death. Commits."""
+    with database.begin() as connection:
+        connection.execute(update(Event).where(*_held_by(token)).values(claimed_until=clock.now() - LEASE))
+
+
+def release(token: str) -> None:
+    """Give back whatever this token still holds, as if it had never been claimed. Commits."""
+    with database.begin() as connection:
+        connection.execute(update(Event).where(*_held_by(token)).values(claimed_by=None, claimed_until=None))
+
+
+def _held_by(token: str) -> tuple[ColumnElement[bool], ...]:
+    return Event.status == PENDING, Event.claimed_until.is_not(None), Event.claimed_by == token
+
+
+def claimed(row: Row[Any]) -> Claimed:
+    """An event as it is handled, from its row."""
+    return Claimed(**row._mapping)
+
+
+# settling -----------------------------------------------------------------------------------------------------
+
+
+def hold(connection: Connection, token: str, sequences: list[int]) -> bool:
+    """Lock claimed events for settling; return whether all of them are still ours."""
+    mine = select(Event.sequence).where(Event.sequence.in_(sequences), Event.claimed_by == token).order_by(Event.sequence)
+    return len(connection.execute(mine.with_for_update()).all()) == len(sequences)
+
+
+def settle(connection: Connection, settlements: list[Settlement]) -> None:
+    """Write how events ended. They are held."""
+    names = ("status", "reason", "event_type", "reference", "occurred_at")
+    written = update(Event).where(Event.sequence == bindparam("held")).values(
+        {name: bindparam(f"its_{name}") for name in names}
+        | {"settled_at": clock.now(), "attempts": Event.attempts + 1}
+        | {"claimed_by": None, "claimed_until": None, "suspect": False, "replayed": False}
+    )  # fmt: skip
+    rows = [{"held": one.sequence} | {f"its_{name}": getattr(one, name) for name in names} for one in settlements]
+    connection.execute(written, rows)
+
+
+def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
+    """Give a claimed event back, to be tried again later. Commits."""
+    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=Event.attempts + 1)
+
+
+def bury(sequence: int, *, token: str, reason: str) -> None:
+    """Make a claimed event a dead letter. Commits."""
+    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=Event.attempts + 1, suspect=False)
+
+
+def _give_back(sequence: int, token: str, **values: object) -> None:
+    with database.begin() as connection:
+        mine = (Event.sequence == sequence) & (Event.claimed_by == token)
+        connection.execute(update(Event).where(mine).values(claimed_by=None, claimed_until=None, **values))
+
+
+def reopen(connection: Connection, event_id: str) -> bool | None:
+    """Make a settled event pending again, to be replayed; False if it is pending anyway, None if there is none."""
+    status = connection.execute(select(Event.status).where(Event.id == event_id).with_for_update()).scalar_one_or_none()
+    if status is None:
+        return None
+    if status == Outcome.PENDING:
+        return False
+    connection.execute(
+        update(Event)
+        .where(Event.id == event_id)
+        .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True)
+    )
+    return True

@@ -64,8 +64,9 @@ def worker() -> None:
 @click.command()
 @json_option
 def process_pending(as_json: bool) -> None:
-    """Handle what is pending in this process, without Redis."""
+    """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
     config.settings()
+    inbox.take_in_spooled()
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count

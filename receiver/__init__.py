@@ -10,7 +10,7 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import api, config, health, metrics, openapi, paths, problems, requests, webhooks
+    from receiver import api, config, health, metrics, openapi, paths, problems, requests, spooling, webhooks
     from store import logs
 
     logs.configure()
@@ -24,4 +24,6 @@ def create_app() -> Flask:
     problems.describe(app)
     for blueprint in (webhooks.blueprint, api.blueprint, health.blueprint, metrics.blueprint, openapi.blueprint):
         app.register_blueprint(blueprint)
+    metrics.begin()
+    spooling.begin()
     return app

@@ -11,8 +11,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import doorbell, health
+from store import doorbell, health, inbox
 from store.deadline import Crew, Overdue
+from store.spool import Spool, SpoolUnavailable
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment.
 REMEMBERED_SECONDS = 1.0
@@ -62,13 +63,27 @@ def readyz() -> Response:
 
 def _ask() -> dict[str, Any]:
     parts: dict[str, Any] = {"database": "ok", "queue": "ok" if doorbell.hears() else "unavailable", "workers": None, "backlog": None}
+    spool = inbox.spool()
+    if spool:
+        parts["spool"] = _ask_spool(spool)
     try:
         parts |= _askers.within(ANSWER_SECONDS, _ask_database)
     except (SQLAlchemyError, Overdue):
-        return {"status": "unavailable"} | parts | {"database": "unavailable"}
+        kept = spool and parts["spool"]["status"] == "ok"
+        return {"status": "degraded" if kept else "unavailable"} | parts | {"database": "unavailable"}
     late = parts["backlog"]["oldest_seconds"] > WAIT_MAX_SECONDS
-    fine = parts["queue"] == "ok" and parts["workers"] and not late
+    spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
+    fine = parts["queue"] == "ok" and parts["workers"] and not late and not spooled
     return {"status": "ok" if fine else "degraded"} | parts
+
+
+def _ask_spool(spool: Spool) -> dict[str, Any]:
+    try:
+        spool.prove_writable()
+        status = "ok"
+    except SpoolUnavailable:
+        status = "unavailable"
+    return {"status": status, "bytes": spool.bytes_spooled()}
 
 
 def _ask_database() -> dict[str, Any]:

@@ -13,14 +13,24 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from receiver import access, config
 from receiver.calls import ANSWER_SECONDS
-from store import doorbell, health
+from receiver.vendors import VENDORS
+from store import doorbell, health, inbox
 from store.deadline import Crew
 
 DELIVERIES = Counter("standing_deliveries", "Deliveries by what was answered.", ["vendor", "answer"])
 
+ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "unavailable")
+
 _askers = Crew("metrics", 2)
 
 blueprint = Blueprint("metrics", __name__)
+
+
+def begin() -> None:
+    """Count from zero: what is there from the start needs no more room later, when the disk may be full."""
+    for vendor in VENDORS:
+        for answer in ANSWERS:
+            DELIVERIES.labels(vendor, answer)
 
 
 class Kept(Collector):
@@ -32,6 +42,8 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_oldest_pending_age_seconds", "How long the oldest due event waits.", backlog.oldest_seconds)
         yield GaugeMetricFamily("standing_events_failed", "Dead letters.", health.failed())
         yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
+        if spool := inbox.spool():
+            yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
         yield GaugeMetricFamily("standing_queue_up", "Whether the queue can be reached.", doorbell.hears())
 
 

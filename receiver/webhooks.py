@@ -32,10 +32,10 @@ def receive(vendor: str) -> Response:
     except Unavailable:
         DELIVERIES.labels(vendor, "unavailable").inc()
         raise
-    if kept.first:
+    if kept.first and not kept.spooled:
         doorbell.ring()
     status = "accepted" if kept.first else "duplicate"
-    DELIVERIES.labels(vendor, status).inc()
+    DELIVERIES.labels(vendor, "spooled" if kept.spooled else status).inc()
     log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
     return jsonify(status=status, event_id=kept.event_id)
 

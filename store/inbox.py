@@ -1,141 +1,143 @@
-"""The inbox: each event once, durable before anyone hears of it."""
+"""The inbox: each event once, durable before anyone hears of it. While the database is away, in the spool."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import time
-import uuid
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
-from sqlalchemy import Connection, exists, select, update
+import msgspec
+import structlog
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import clock, database, faults
+from store import arrivals, config, database, faults
+from store.arrivals import Arrival, Delivery
 from store.deadline import Crew, Overdue
-from store.models import Event, Subject
-from store.sealing import keyring
+from store.logs import describe_error
+from store.spool import Spool, SpoolUnavailable
 
-#: A delivery is answered within 2 seconds, also when the database hangs; this leaves time for the answer itself.
-RECORD_SECONDS = 1.6
+log = structlog.get_logger()
+
+#: A delivery is answered within 2 seconds, also when the database hangs; this leaves time for the spool, and for the answer itself.
+RECORD_SECONDS = 1.5
+
+#: Spooled deliveries that one transaction brings into the database.
+SPOOLED_AT_ONCE = 50
+
+#: Who appends to the spool may have to wait for the last of it to be brought into the database, but not longer.
+LAST_SECONDS = 0.3
 
 #: The form of an event's id; whatever else is asked for does not exist.
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-# A crew of its own: readers that wait for a slow database must not keep deliveries waiting.
+# Crews of their own: readers that wait for a slow database must not keep deliveries waiting, nor what was spooled.
 _recorders = Crew("record", 8)
+_unspooler = Crew("unspool", 1)
 
 
 class Unavailable(Exception):
-    """The database cannot keep the delivery: unreachable, hung, full, out of connections or read-only."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """One authentic HTTP request, as the vendor's module names it."""
-
-    vendor: str
-    environment: str
-    #: The headers worth keeping, never a signature.
-    headers: dict[str, str]
-    body: bytes
-    #: What makes two deliveries the same event: for good, or, if there is a subject, as long as it is that subject's latest.
-    identity: bytes
-    subject: bytes | None = None
+    """A delivery cannot be kept: the database is unreachable, hung, full, out of connections or read-only, and no spool takes it."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The event that a delivery belongs to, and whether this delivery was its first."""
+    """The event that a delivery belongs to, and whether this delivery was its first, as far as could be told."""
 
     event_id: str
     first: bool
+    spooled: bool = False
 
 
 def record(delivery: Delivery) -> Kept:
-    """Keep a delivery. When this returns it is committed. Raises Unavailable, within 2 seconds, if it cannot be."""
-    event_id = new_event_id()
-    key_id, sealed_body = keyring().seal(delivery.body, event_id=event_id)
-    row = {
-        "id": event_id,
-        "vendor": delivery.vendor,
-        "environment": delivery.environment,
-        "identity": None if delivery.subject else delivery.identity,
-        "subject": delivery.subject,
-        "body_sha256": hashlib.sha256(delivery.body).digest(),
-        "headers": delivery.headers,
-        "key_id": key_id,
-        "sealed_body": sealed_body,
-        "received_at": clock.now(),
-        "repeat": False,
-    }
+    """Keep a delivery. When this returns it is durable. Raises Unavailable, within 2 seconds, if it cannot be."""
+    arrival = arrivals.arrive(delivery)
     try:
-        return _recorders.within(RECORD_SECONDS, lambda: _record(row, delivery.identity))
+        # What was spooled before goes first.
+        if _spool(arrival, unless_empty=True):
+            return Kept(arrival.id, first=True, spooled=True)
+        return _recorders.within(RECORD_SECONDS, lambda: _record(arrival))
     except (SQLAlchemyError, Overdue) as error:
+        # The commit may still succeed, unseen: that does no harm, because the id is the same.
+        if _spool(arrival):
+            return Kept(arrival.id, first=True, spooled=True)
         raise Unavailable(type(error).__name__) from error
 
 
-def _record(row: dict[str, Any], fingerprint: bytes) -> Kept:
-    """Commit a delivery. A connection that broke is replaced once; doing it twice is harmless, the id being the same."""
-    event_id = database.write(lambda connection: _keep(connection, row, fingerprint))
+def _record(arrival: Arrival) -> Kept:
+    """Commit a delivery. A connection that broke is replaced once."""
+    event_id = database.write(lambda connection: _keep(connection, arrival))
     faults.reach("committed")
-    return Kept(event_id, first=event_id == row["id"])
+    return Kept(event_id, first=event_id == arrival.id)
 
 
-def _keep(connection: Connection, row: dict[str, Any], fingerprint: bytes) -> str:
-    event_id = (_keep_once if row["subject"] is None else _keep_unless_latest)(connection, row, fingerprint)
+def _keep(connection: Connection, arrival: Arrival) -> str:
+    event_id = arrivals.keep(connection, arrival)
     faults.reach("inserted")
     return event_id
 
 
-def _keep_once(connection: Connection, row: dict[str, Any], _fingerprint: bytes) -> str:
-    """The id of the one event with this identity; the unique index decides which delivery was first."""
-    statement = database.insert(Event).values(row)
-    statement = statement.on_conflict_do_update(
-        index_elements=[Event.vendor, Event.environment, Event.identity], set_={"deliveries": Event.deliveries + 1}
-    )
-    return str(connection.execute(statement.returning(Event.id)).scalar_one())
+def _spool(arrival: Arrival, *, unless_empty: bool = False) -> bool:
+    """Keep a delivery on this host's disk; return whether there is a spool that took it. Raises Unavailable if it could not."""
+    found = spool()
+    try:
+        return found is not None and found.append(msgspec.json.encode(arrival), unless_empty=unless_empty)
+    except SpoolUnavailable as error:
+        raise Unavailable("the spool") from error
 
 
-def _keep_unless_latest(connection: Connection, row: dict[str, Any], fingerprint: bytes) -> str:
-    """The id of the event, which is the subject's latest if it says the same. The subject's row is the lock for its order."""
-    key = {name: row[name] for name in ("vendor", "environment", "subject")}
-    latest = {"latest_fingerprint": fingerprint, "latest_event_id": row["id"], "latest_body_sha256": row["body_sha256"]}
-    statement = database.insert(Subject).values(key | latest | {"latest_is_repeat": False})
-    statement = statement.on_conflict_do_update(
-        index_elements=[Subject.vendor, Subject.environment, Subject.subject],
-        set_=latest | {"previous_body_sha256": Subject.latest_body_sha256},
-        where=Subject.latest_fingerprint != fingerprint,
-    )
-    became_latest = connection.execute(statement.returning(Subject.previous_body_sha256, Subject.latest_is_repeat)).one_or_none()
-    if became_latest is None:
-        latest_id = select(Subject.latest_event_id).filter_by(**key).scalar_subquery()
-        again = update(Event).where(Event.id == latest_id).values(deliveries=Event.deliveries + 1).returning(Event.id)
-        return str(connection.execute(again).scalar_one())
-    previous_body, previous_was_repeat = became_latest
-    repeat = _is_repeat(connection, key, row["body_sha256"], previous_body, previous_was_repeat)
-    if repeat != previous_was_repeat:
-        connection.execute(update(Subject).filter_by(**key).values(latest_is_repeat=repeat))
-    connection.execute(database.insert(Event).values(row | {"repeat": repeat}))
-    return str(row["id"])
+# from the spool into the database -----------------------------------------------------------------------------
 
 
-def _is_repeat(connection: Connection, key: dict[str, Any], body: bytes, previous: bytes | None, previous_was_repeat: bool) -> bool:
-    """Whether a body was seen before and went out of date since. The latest body under another type is what it was before:
-    the type is outside the signature, and must not make a repeat look new."""
-    if previous is None:
-        return False
-    if previous == body:
-        return previous_was_repeat
-    seen = exists().where(*(getattr(Event, name) == value for name, value in key.items()), Event.body_sha256 == body)
-    return bool(connection.execute(select(seen)).scalar_one())
+def take_in_spooled() -> int:
+    """Bring what was spooled on this host into the database, in order; return how much. Raises what the database raises, or Overdue."""
+    found = spool()
+    if found is None or not found.waits():
+        return 0
+    # Asked first, so that a database that hangs is waited for here, and nobody who appends waits along.
+    _unspooler.within(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
+    return found.empty(_take_in, most=SPOOLED_AT_ONCE)
 
 
-def new_event_id() -> str:
-    """A UUID of version 7: sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
-    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    fraction = rest * 4096 // 1_000_000
-    random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
-    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random))
+def _take_in(records: list[bytes], is_last: bool) -> None:
+    arrived = [msgspec.json.decode(record, type=Arrival) for record in records]
+    if is_last:
+        _unspooler.within(LAST_SECONDS, lambda: _keep_all(arrived))
+    else:
+        _keep_all(arrived)
+
+
+def _keep_all(arrived: list[Arrival]) -> None:
+    """Keep some arrivals in one transaction; if one spoils it, each in its own."""
+    try:
+        database.write(lambda connection: _keep_missing(connection, arrived))
+    except Exception as error:
+        if database.is_away(error):
+            raise
+        for one in arrived:
+            _keep_alone(one)
+
+
+def _keep_alone(arrival: Arrival) -> None:
+    try:
+        database.write(lambda connection: _keep_missing(connection, [arrival]))
+    except Exception as error:
+        if database.is_away(error):
+            raise
+        # The same delivery was committed at this moment, by who had seemed to hang; or the database takes no such row.
+        log.error("a spooled delivery was passed over", event_id=arrival.id, vendor=arrival.vendor, error=describe_error(error))
+
+
+def _keep_missing(connection: Connection, arrived: list[Arrival]) -> None:
+    """Keep those that are not kept under their own id: a commit that seemed to hang may have succeeded."""
+    there = arrivals.among(connection, [one.id for one in arrived])
+    for one in arrived:
+        if one.id not in there:
+            arrivals.keep(connection, one)
+
+
+@cache
+def spool() -> Spool | None:
+    """This host's spool; None where there is none."""
+    settings = config.settings()
+    return Spool(settings.spool_dir, bytes_max=settings.spool_bytes_max) if settings.spool_dir else None

@@ -14,7 +14,7 @@ import pytest
 
 from handlers import config as handlers_config
 from receiver import config as receiver_config
-from store import database, doorbell, sealing
+from store import database, doorbell, inbox, sealing
 from tests import servers
 from tests.servers import NoPostgres, Postgres
 from tests.service import Service
@@ -124,6 +124,7 @@ def forget() -> None:
     handlers_config.settings.cache_clear()
     doorbell._redis.cache_clear()
     sealing.keyring.cache_clear()
+    inbox.spool.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

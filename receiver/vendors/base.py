@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from store import payloads
+from store.arrivals import Delivery
 from store.config import Environment
-from store.inbox import Delivery
 
 
 class Forged(Exception):

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, insert, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from handlers import process
-from store import applicants, claims, clock, database, doorbell, events, health, inbox, links, mentions
+from store import applicants, arrivals, claims, clock, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
 from store.models import ApplicantRow, Event, Feed, Mention, TransitionRow
 from tests import payloads
@@ -41,7 +41,7 @@ PRIVATE = "PERSÖN"
 def keep(delivery: Delivery, *, vendor: str | None = None) -> str:
     """Keep a delivery as the receiver does; give the event's id."""
     return inbox.record(
-        inbox.Delivery(
+        arrivals.Delivery(
             vendor=vendor or delivery.vendor,
             environment="live",
             headers=delivery.headers,

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from handlers import cli, process
 from store import applicants, database, feed, inbox
 from store.applicants import Key
-from store.inbox import Delivery
+from store.arrivals import Delivery
 from store.models import ApplicantRow, Feed, TransitionRow
 from tests import payloads
 from tests.conftest import forget

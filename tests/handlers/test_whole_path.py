@@ -23,7 +23,7 @@ from handlers.registers import Registers, hear
 from handlers.showing import show
 from store import applicants, database, inbox, mentions
 from store.applicants import Applicant, Key
-from store.inbox import Delivery
+from store.arrivals import Delivery
 from store.models import ApplicantRow, Event, TransitionRow
 from store.states import Outcome
 from tests import payloads

@@ -21,7 +21,7 @@ from rq.webhook import Webhook
 from rq.worker import SimpleWorker
 
 from handlers import process, worker
-from store import database, doorbell, events, inbox
+from store import arrivals, database, doorbell, events, inbox
 from tests.handlers.telling import idngo
 
 #: What an intruder's functions did. Nothing may ever stand here but by the tests of the tests.
@@ -89,7 +89,7 @@ def keep() -> str:
     delivery = idngo(answer="GREEN")
     identity = hashlib.sha256(delivery.body).digest()
     return inbox.record(
-        inbox.Delivery(vendor="idngo", environment="live", headers=delivery.headers, body=delivery.body, identity=identity)
+        arrivals.Delivery(vendor="idngo", environment="live", headers=delivery.headers, body=delivery.body, identity=identity)
     ).event_id
 
 

@@ -9,7 +9,8 @@ from collections import Counter
 from sqlalchemy import select
 
 from store import claims, database, events, inbox
-from store.inbox import Delivery, Kept
+from store.arrivals import Delivery
+from store.inbox import Kept
 from store.models import Event
 
 

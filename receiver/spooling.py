@@ -1,0 +1,36 @@
+"""Beside the requests: what was spooled while the database was away is brought into it, as soon as it is back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from store import doorbell, inbox
+from store.deadline import Overdue
+from store.logs import describe_error
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 0.5
+
+
+def begin() -> None:
+    """Look after this host's spool, if there is one, as long as the process lives. Of several processes, one at a time does."""
+    if inbox.spool():
+        threading.Thread(target=_look_after, name="spool", daemon=True).start()
+
+
+def _look_after() -> None:
+    while True:
+        time.sleep(LOOK_SECONDS)
+        try:
+            count = inbox.take_in_spooled()
+        except (SQLAlchemyError, Overdue, OSError) as error:
+            log.warning("the spool waits for the database", error=describe_error(error))
+            continue
+        if count:
+            doorbell.ring()
+            log.info("what was spooled is in the database", count=count)

@@ -1,0 +1,173 @@
+"""The spool: records on this host's disk, synced before anyone hears of them, until they are in the database. In order, and whole.
+
+A record is a line: a checksum and JSON. One that a power cut tore fails its checksum; it was never acknowledged. Whoever
+appends holds a lock of all processes of the host. What is to be brought into the database is set apart first, so that
+appending goes on meanwhile; the last few are brought in under the lock, and then the spool is empty.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from store import faults
+
+log = structlog.get_logger()
+
+#: What an ordinary delivery takes at most.
+ORDINARY_BYTES = 8 * 1024
+
+#: What is less is brought in while who appends waits.
+LAST_BYTES = 64 * 1024
+
+#: Brings records into the database, durably; is told whether others wait for it.
+TakeIn = Callable[[list[bytes], bool], None]
+
+
+class SpoolUnavailable(Exception):
+    """The spool cannot keep a record: it is full, or its disk is."""
+
+
+class Spool:
+    """One host's spool, in a folder that all its processes share."""
+
+    def __init__(self, folder: Path, *, bytes_max: int) -> None:
+        self._folder, self._bytes_max = folder, bytes_max
+        self._appended, self._apart = folder / "appended", folder / "apart"
+
+    def waits(self) -> bool:
+        """Whether anything is spooled."""
+        return self._appended.exists() or self._apart.exists()
+
+    def bytes_spooled(self) -> int:
+        return _size(self._appended) + _size(self._apart)
+
+    def append(self, record: bytes, *, unless_empty: bool = False) -> bool:
+        """Keep a record. When this returns it is on the disk. Raises SpoolUnavailable.
+
+        Unless the spool is empty, if so asked: return whether the record was kept."""
+        if unless_empty and not self.waits():
+            return False
+        line = b"%08x %s\n" % (zlib.crc32(record), record)
+        try:
+            with self._lock("lock"):
+                if unless_empty and not self.waits():
+                    return False
+                file = self._write(line)
+            try:
+                faults.reach("spooled")
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise SpoolUnavailable(error.strerror) from error
+        return True
+
+    def prove_writable(self) -> None:
+        """Raise SpoolUnavailable if a record could not be kept."""
+        try:
+            if self.bytes_spooled() + ORDINARY_BYTES > self._bytes_max:
+                raise SpoolUnavailable("it is full")
+            with self._lock("lock"), (self._folder / "probe").open("wb") as probe:
+                probe.write(b"probe")
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise SpoolUnavailable(error.strerror) from error
+
+    def empty(self, take_in: TakeIn, *, most: int) -> int:
+        """Hand over all records in order, so many at once, and forget them; return how many. One process does so at a time.
+
+        Raises what taking in raises; what was taken in and not forgotten yet is handed over again."""
+        with self._lock("empty.lock", wait=False) as mine:
+            if not mine:
+                return 0
+            count = 0
+            while self.waits():
+                with self._lock("lock"):
+                    last = not self._apart.exists() and _size(self._appended) <= LAST_BYTES
+                    if last:
+                        return count + _hand_over(self._appended, take_in, most, is_last=True)
+                    if not self._apart.exists():
+                        self._appended.rename(self._apart)
+                count += _hand_over(self._apart, take_in, most, is_last=False)
+            return count
+
+    def _write(self, line: bytes) -> int:
+        """Write a line at the end, whole or not at all; return the file, to be synced and closed."""
+        if self.bytes_spooled() + len(line) > self._bytes_max:
+            raise SpoolUnavailable("it is full")
+        is_new = not self._appended.exists()
+        file = os.open(self._appended, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            if is_new:
+                _sync_folder(self._folder)
+            end = os.fstat(file).st_size
+            if end and os.pread(file, 1, end - 1) != b"\n":  # Somebody was killed over writing a line.
+                line = b"\n" + line
+            try:
+                if os.write(file, line) < len(line):
+                    raise SpoolUnavailable("its disk is full")
+            except BaseException:
+                os.ftruncate(file, end)
+                raise
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    @contextmanager
+    def _lock(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold one of the locks that all processes share; give whether it is held."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / name).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _hand_over(path: Path, take_in: TakeIn, most: int, *, is_last: bool) -> int:
+    """Hand over a file's records, and remove it."""
+    count = 0
+    with path.open("rb") as file:
+        whole = _records(file)
+        while some := list(islice(whole, most)):
+            take_in(some, is_last)
+            count += len(some)
+    faults.reach("unspooled")
+    path.unlink()
+    return count
+
+
+def _records(lines: Iterator[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        checksum, _, record = line.rstrip(b"\n").partition(b" ")
+        if checksum == b"%08x" % zlib.crc32(record):
+            yield record
+        elif line.strip():
+            log.warning("a torn record was passed over; it was never acknowledged", count=len(line))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

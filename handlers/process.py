@@ -84,6 +84,7 @@ def wait_until_idle(seconds: float) -> None:
 
 def _drain(seconds: float) -> int:
     doorbell.answer()
+    faults.reach("answered")
     handled, deadline = 0, time.monotonic() + seconds
     while time.monotonic() < deadline and not stopping.is_set():
         try:

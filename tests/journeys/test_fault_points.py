@@ -1,0 +1,63 @@
+"""A process killed exactly between two steps of the spine. What was acknowledged is applied, and once."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import payloads
+from tests.conftest import KEY, empty_database
+from tests.payloads import after
+from tests.service import Service, eventually
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def faults_and_service(
+    request: pytest.FixtureRequest, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Service]]:
+    folder = tmp_path_factory.mktemp("points")
+    faults = folder / "faults"
+    faults.mkdir()
+    with empty_database(request, folder) as url:
+        queue = f"{valkey_url}?db={14 + int(request.param == 'sqlite')}"
+        settings = {"DATABASE_URL": url, "REDIS_URL": queue, "ENCRYPTION_KEYS": KEY, "FAULTS_DIR": str(faults)}
+        with Service(folder, settings) as service:
+            eventually(lambda: service.get("/readyz").json["workers"], "the worker to be up")
+            yield faults, service
+
+
+@pytest.mark.parametrize("point", ["inserted", "committed"])
+def test_a_web_process_killed_before_its_answer_leaves_one_event_once_the_vendor_sends_again(
+    faults_and_service: tuple[Path, Service], point: str
+) -> None:
+    faults, service = faults_and_service
+    scan = payloads.new_scan()
+    for overall in ("APPROVED", "DENIED"):
+        body = payloads.idenfy(scan, overall)
+        (faults / point).write_text("kill")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            service.deliver("idenfy", body)
+        assert not (faults / point).exists()
+        event = service.told("idenfy", body)
+        assert (event["status"], event["repeat"]) == ("applied", False)
+    assert [change["to"] for change in service.history("idenfy", scan)] == ["approved", "rejected"]
+
+
+@pytest.mark.parametrize("point", ["answered", "claimed", "interpret", "written", "settled", "handled"])
+def test_a_worker_killed_between_two_steps_loses_and_doubles_nothing(faults_and_service: tuple[Path, Service], point: str) -> None:
+    faults, service = faults_and_service
+    who = payloads.new_applicant()
+    (faults / point).write_text("kill")
+    kept = [
+        service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"],
+        service.deliver("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(minutes=1))).json["event_id"],
+    ]
+    eventually(lambda: not (faults / point).exists(), f"a worker to come to {point!r}")
+    events = [service.settled(event_id) for event_id in kept]
+    applicant, history = service.applicant("idngo", who), service.history("idngo", who)
+    assert applicant["status"] == "rejected"
+    assert [change["event_id"] for change in history] == [event["id"] for event in events if event["status"] == "applied"]
+    assert applicant["version"] == len(history)

@@ -69,6 +69,11 @@ def hold_as(name: str, dead: str | None) -> None:
         _left.append(partial(claims.take_back, dead))
 
 
+def has_left_claims() -> bool:
+    """Whether claims that nobody works on are still to be ended."""
+    return bool(_left)
+
+
 def _take_back_what_was_left() -> None:
     """End the claims that nobody works on."""
     while _left:

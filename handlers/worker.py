@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from types import FrameType
 
 import structlog
@@ -30,9 +31,6 @@ FAREWELL_SECONDS = 2.0
 
 #: How long what is in hand may take to be finished once the worker is to end.
 GRACE_SECONDS = 20.0
-
-#: What has waited longer than this was not rung for, or the ring was lost.
-WAIT_MAX_SECONDS = 1.0
 
 #: What waits although the bell rings: nobody listens, so that the sweep does the work itself.
 UNHEARD_SECONDS = 6.0
@@ -90,11 +88,11 @@ def _worker() -> DrainWorker:
 
 
 def _sweep() -> None:
-    name = f"{socket.gethostname()}:{os.getpid()}"
+    name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
     while not process.stopping.is_set():
         try:
             health.say_alive(name)
-            _look_after_what_waits()
+            watch.look()
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
         process.stopping.wait(SWEEP_SECONDS)
@@ -114,10 +112,20 @@ def _end_soon() -> None:
     timer.start()
 
 
-def _look_after_what_waits() -> None:
-    waiting = health.oldest_seconds()
-    if waiting < WAIT_MAX_SECONDS:
-        return
-    heard = doorbell.ring()
-    if not heard or waiting > UNHEARD_SECONDS:
-        process.drain()
+class Watch:
+    """Rings for what waits too long. It counts by itself how long that is: moments may come from a clock that was wrong."""
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._since = 0.0
+
+    def look(self) -> None:
+        if process.has_left_claims():
+            process.drain()
+        found = health.next_due()
+        if found is None or found != self._next:
+            self._next, self._since = found, time.monotonic()
+            return
+        heard = doorbell.ring()
+        if not heard or time.monotonic() - self._since > UNHEARD_SECONDS:
+            process.drain()

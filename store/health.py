@@ -57,9 +57,11 @@ def _backlog(connection: Connection) -> Backlog:
     return Backlog(pending=pending, oldest_seconds=_oldest_seconds(connection))
 
 
-def oldest_seconds() -> float:
-    """How long the oldest of what is due has waited: cheap, however much is pending."""
-    return database.read(_oldest_seconds)
+def next_due() -> int | None:
+    """The sequence of the event that has waited longest of what is due; None if nothing is. Cheap, however much is pending."""
+    first = select(Event.sequence).where(Event.status == PENDING, Event.retry_at.is_(None)).order_by(Event.sequence).limit(1)
+    again = select(Event.sequence).where(Event.status == PENDING, Event.retry_at <= clock.now()).order_by(Event.retry_at).limit(1)
+    return database.read(lambda connection: connection.scalar(first) or connection.scalar(again))
 
 
 def _oldest_seconds(connection: Connection) -> float:

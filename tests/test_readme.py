@@ -45,6 +45,17 @@ def test_every_setting_is_named(name: str) -> None:
     assert f"`{name}`" in README
 
 
+def failures() -> list[str]:
+    """What the table of failures says that shows each."""
+    table = README.partition("## What happens when…")[2].partition("\n## ")[0]
+    return [row.split("|")[-2].strip(" `") for row in table.splitlines() if row.startswith("| ")][1:]
+
+
+@pytest.mark.parametrize("name", failures())
+def test_every_failure_is_shown_by_a_test(name: str) -> None:
+    assert any(f"def {name}(" in path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_named(command: str) -> None:
     assert f"standing {command}" in README

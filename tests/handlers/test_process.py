@@ -396,6 +396,33 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
     assert "died or hung" in event(killer)["reason"]
 
 
+def test_a_lease_that_no_right_clock_can_have_given_has_run_out() -> None:
+    """A host whose clock is an hour fast claims an event, and dies."""
+    event_id = keep(idngo(answer="GREEN"))
+    claims.claim("killed", most=10)
+    tamper(update(Event).where(Event.id == event_id).values(claimed_until=clock.now() + timedelta(hours=1)))
+    assert handle_all() == 1
+    assert event(event_id)["status"] == "applied"
+
+
+def test_what_a_dead_worker_held_is_taken_back_at_once_by_who_knows_of_its_death() -> None:
+    ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "ab"]
+    claims.claim("dead", most=10)
+    claims.take_back("dead")
+    handle_all()
+    assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in ids] == [("applied", 1)] * 2
+
+
+def test_failures_that_are_due_again_hold_up_no_first_try() -> None:
+    failing = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(8)]
+    for claimed in claims.claim("A", most=8):
+        claims.postpone(claimed.sequence, token="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
+    first_tries = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(100, 103)]
+    batch = [claimed.id for claimed in claims.claim("A", most=4)]
+    assert set(first_tries) < set(batch)
+    assert set(batch) - set(first_tries) < set(failing)
+
+
 def test_an_event_that_survives_being_handled_alone_is_like_any_other() -> None:
     event_id = keep(idngo(answer="GREEN"))
     claims.claim("killed", most=10)

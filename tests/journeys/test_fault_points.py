@@ -61,3 +61,16 @@ def test_a_worker_killed_between_two_steps_loses_and_doubles_nothing(faults_and_
     assert applicant["status"] == "rejected"
     assert [change["event_id"] for change in history] == [event["id"] for event in events if event["status"] == "applied"]
     assert applicant["version"] == len(history)
+
+
+@pytest.mark.parametrize("seconds", ["7200", "-7200"])
+def test_a_clock_that_was_wrong_delays_nothing_once_it_is_right(faults_and_service: tuple[Path, Service], seconds: str) -> None:
+    faults, service = faults_and_service
+    who, point = payloads.new_applicant(), faults / "claimed"
+    (faults / "clock").write_text(seconds)
+    point.write_text("kill")
+    kept = service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"]
+    eventually(lambda: not point.exists(), "a worker to die of it")
+    (faults / "clock").unlink()
+    assert service.settled(kept)["status"] == "applied"
+    assert service.applicant("idngo", who)["status"] == "approved"

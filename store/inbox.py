@@ -290,6 +290,12 @@ def release(token: str) -> None:
         connection.execute(update(Event).where(held).values(claimed_by=None, claimed_until=None))
 
 
+def release_all(connection: Connection) -> None:
+    """Give back whatever anybody holds: in a restored backup no lease is anybody's."""
+    held = update(Event).where(Event.status == Outcome.PENDING, Event.claimed_by.is_not(None))
+    connection.execute(held.values(claimed_by=None, claimed_until=None))
+
+
 def reopen(connection: Connection, event_id: str) -> bool | None:
     """Make a settled event pending again, to be replayed; False if it is pending anyway, None if there is none."""
     status = connection.execute(select(Event.status).where(Event.id == event_id).with_for_update()).scalar_one_or_none()

@@ -84,6 +84,23 @@ def test_a_backup_is_one_private_file_and_says_what_it_holds_and_what_it_does_no
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith("b.")] == ["b.sqlite3"]
 
 
+def test_a_backup_is_of_one_instant_however_much_is_kept_while_it_is_copied(path: Path, tmp_path: Path) -> None:
+    # SQLite begins a copy in steps again whenever somebody else writes between two: beside steady traffic it would never end.
+    before = [keep(f"{number}" * 1_000_000) for number in range(10)]
+    meanwhile, told = [], []
+
+    def keep_another(done: int, total: int) -> None:
+        told.append(done)
+        assert len(told) < 100, "it begins again and again"
+        meanwhile.append(keep(f"meanwhile {len(told)}"))
+
+    contents = backup.take(tmp_path / "b.sqlite3", overwrite=False, progress=keep_another)
+    assert len(told) > 2
+    assert told == sorted(told)
+    assert contents.events == len(before)
+    assert kept_ids() == before + meanwhile
+
+
 def test_a_file_that_exists_is_replaced_only_by_force(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "precious"
     file.write_text("precious")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import stat
@@ -16,21 +15,16 @@ from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from store import audit, clock, config, database, events, faults, feed, health, inbox, migrations
+from store.alone import connect, no_service
 from store.models import ApplicantRow, Event, Feed, TransitionRow
 from store.sealing import Unopenable
 
 #: Pages that are copied at a time: after each the progress is told.
 PAGES_AT_ONCE = 1000
 
-#: Seconds to wait for somebody who is just letting go of the database.
-PATIENCE_SECONDS = 1.0
-
 #: What SQLite keeps beside a database while it is open, and leaves there when its process dies.
 LOGS = ("-wal", "-journal")
 SHARED_MEMORY = "-shm"
-
-#: Where SQLite locks a database's file (its file format, "the lock-byte page"), and how many bytes.
-LOCK_BYTE, LOCK_BYTES = 0x40000000, 512
 
 #: By these a database is known for one of Standing's, of whatever revision.
 TABLES = {table.__tablename__ for table in (Event, ApplicantRow, TransitionRow, Feed)}
@@ -68,7 +62,7 @@ def take(file: Path, *, overwrite: bool, progress: Progress) -> Contents:
     if not path.exists():
         raise Refused(f"there is no database yet at {path}")
     with _failures_told(), _unfinished(file) as unfinished:
-        with closing(_connect(path, mode="rw")) as source:
+        with closing(connect(path, mode="rw")) as source:
             _copy(source, unfinished, progress)
         contents = examine(unfinished)
         unfinished.replace(file)
@@ -83,8 +77,8 @@ def restore(file: Path, *, actor: str, progress: Progress) -> Path | None:
     nothing is changed, and the last step is one rename."""
     path = database_file()
     _refuse_the_database_itself(file, path)
-    with _failures_told(), _no_service(path), _unfinished(path) as unfinished:
-        with closing(_connect(file, mode="ro")) as source:
+    with _failures_told(), no_service(path), _unfinished(path) as unfinished:
+        with closing(connect(file, mode="ro")) as source:
             _copy(source, unfinished, progress)
         _begin_anew(unfinished, file, actor)
         _own_as(path, unfinished)
@@ -129,12 +123,17 @@ def database_file() -> Path:
 @contextmanager
 def _reading(file: Path) -> Iterator[Connection]:
     """A connection to any file, which it does not change."""
-    engine = create_engine("sqlite://", creator=lambda: _connect(file, mode="ro"), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine("sqlite://", creator=lambda: connect(file, mode="ro"), poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
         raise Failed(f"{file} is no SQLite database, or is damaged: {error.orig}") from error
+
+
+def _refuse_the_database_itself(file: Path, path: Path) -> None:
+    if file.resolve() in (path, *(Path(f"{path}{suffix}") for suffix in (*LOGS, SHARED_MEMORY))):
+        raise Refused(f"{file} is the database itself")
 
 
 def _refuse_a_stranger(connection: Connection, file: Path) -> None:
@@ -176,7 +175,7 @@ def _copy(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
     # write-ahead logging no writer waits for a reader: what is kept meanwhile only makes the log longer.
     source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    with closing(_connect(target, mode="rw")) as copy:
+    with closing(connect(target, mode="rw")) as copy:
         # It is synced as a whole, once it is whole.
         copy.execute("PRAGMA synchronous = OFF")
         source.backup(copy, pages=PAGES_AT_ONCE, progress=lambda _status, remaining, total: progress(total - remaining, total))
@@ -232,79 +231,7 @@ def _keep(path: Path, kept: Path) -> None:
         path.rename(kept)
 
 
-# being alone --------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _no_service(path: Path) -> Iterator[None]:
-    """Keep everybody out of the database, and `standing up` from starting. Raises Refused while a service runs."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _no_up(), _nobody_on(path):
-        yield
-
-
-@contextmanager
-def _no_up() -> Iterator[None]:
-    lock = config.up_lock(config.settings().var_dir)
-    if not lock.exists():
-        yield
-        return
-    with lock.open("a") as file:
-        if not database.locked(file):
-            raise Refused("`standing up` runs on this data: end it first, and start it again afterwards")
-        yield
-
-
-@contextmanager
-def _nobody_on(path: Path) -> Iterator[None]:
-    """Hold the database alone, its log folded in. Raises Refused if anybody has it open, be it idle.
-
-    Whoever opens it now waits for the lock. Released, the database has another name, and is without write-ahead logging: SQLite
-    refuses to switch that on in a file that was moved, so that whoever waited cannot write into the wrong one."""
-    if not path.exists():
-        yield
-        return
-    with closing(_connect(path, mode="rw", timeout=PATIENCE_SECONDS)) as connection:
-        try:
-            # Needs to be the only connection, which a mere BEGIN EXCLUSIVE does not beside write-ahead logging.
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("BEGIN EXCLUSIVE")
-            folded = connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise _in_use(path) from error
-            # Too damaged for SQLite to say; nor can anybody open it now who has not.
-            connection.close()
-            folded = not _is_locked(path)
-        if not folded:
-            raise _in_use(path)
-        yield
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process holds SQLite's lock on a file: with write-ahead logging, for as long as it has it open."""
-    with path.open("r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_BYTE)
-        except (BlockingIOError, PermissionError):
-            return True
-    return False
-
-
-def _in_use(path: Path) -> Refused:
-    return Refused(f"a process has {path} open: end the service (web and workers) first, and start it again afterwards")
-
-
-def _refuse_the_database_itself(file: Path, path: Path) -> None:
-    if file.resolve() in (path, *(Path(f"{path}{suffix}") for suffix in (*LOGS, SHARED_MEMORY))):
-        raise Refused(f"{file} is the database itself")
-
-
 # files --------------------------------------------------------------------------------------------------------
-
-
-def _connect(file: Path, *, mode: str, timeout: float = 10.0) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
 
 
 @contextmanager

@@ -12,15 +12,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from store import audit, backup, clock, config
+from store.alone import InUse
 from store.backup import Contents
 
 
 class NotDone(click.ClickException):
     """Exit status 2 for what must not be done, 1 for what failed, each with a sentence."""
 
-    def __init__(self, error: backup.Refused | backup.Failed) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
-        self.status = 2 if isinstance(error, backup.Refused) else 1
+        self.status = 1 if isinstance(error, backup.Failed) else 2
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
@@ -89,7 +90,7 @@ def _warn(text: str) -> None:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (backup.Refused, backup.Failed) as error:
+    except (InUse, backup.Refused, backup.Failed) as error:
         raise NotDone(error) from error
 
 

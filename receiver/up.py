@@ -22,7 +22,7 @@ from redis import Redis, RedisError
 
 from receiver import config, provisions, valkey
 from store import config as store_config
-from store.config import Environment, embedded_socket, secrets_dir
+from store.config import Environment, embedded_socket, secrets_dir, up_lock
 from store.migrations import upgrade
 from store.processes import end_with_parent
 
@@ -196,7 +196,7 @@ def _migrate() -> None:
 @contextmanager
 def _alone(var_dir: Path) -> Iterator[None]:
     """Hold the folder: two of these on the same data would end each other's Valkey."""
-    path = var_dir / "run" / "up.lock"
+    path = up_lock(var_dir)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

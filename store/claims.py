@@ -145,6 +145,12 @@ def release(token: str) -> None:
         connection.execute(update(Event).where(*_held_by(token)).values(claimed_by=None, claimed_until=None))
 
 
+def release_all(connection: Connection) -> None:
+    """Give back whatever anybody holds: in a restored backup no lease is anybody's."""
+    held = update(Event).where(Event.status == PENDING, Event.claimed_until.is_not(None))
+    connection.execute(held.values(claimed_by=None, claimed_until=None))
+
+
 def _held_by(token: str) -> tuple[ColumnElement[bool], ...]:
     return Event.status == PENDING, Event.claimed_until.is_not(None), Event.claimed_by == token
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 
-from store import database, logs
+from store import audit, database, feed, logs
 from store.config import Misconfigured
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -26,7 +30,41 @@ def migrate() -> None:
     click.echo("The tables are up to date now." if upgrade(database.engine()) else "The tables were up to date.")
 
 
-commands = [migrate]
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def backup(file: Path, force: bool) -> None:
+    """Copy the embedded SQLite into FILE, while the service runs. The encryption keys are not in it."""
+    from store import safekeeping
+
+    safekeeping.take(file, overwrite=force)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@yes_option
+def restore(file: Path, yes: bool) -> None:
+    """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
+    from store import safekeeping
+
+    safekeeping.restore(file, unasked=yes)
+
+
+@click.command()
+@yes_option
+def new_epoch(yes: bool) -> None:
+    """Begin a new epoch of the feed, so that each reader begins anew: after PostgreSQL was restored by its own means."""
+    click.echo("Every cursor that the feed gave until now will be refused, so that each of its readers must begin anew.", err=True)
+    click.echo("That is right after a restore (`standing restore` does it by itself), and a burden otherwise.", err=True)
+    if not yes:
+        click.confirm("Begin a new epoch?", abort=True, err=True)
+    with database.begin() as connection:
+        epoch = feed.begin_epoch(connection)
+        audit.write(connection, actor=audit.user(), action="new-epoch", subject=f"the feed's epoch {epoch}")
+    click.echo(f"The feed's epoch is {epoch} now.")
+
+
+commands = [migrate, backup, restore, new_epoch]
 
 
 def main() -> None:

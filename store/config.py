@@ -179,6 +179,11 @@ def secrets_dir(var_dir: Path) -> Path:
     return var_dir / "secrets"
 
 
+def up_lock(var_dir: Path) -> Path:
+    """What `standing up` holds locked while it runs."""
+    return var_dir / "run" / "up.lock"
+
+
 def embedded_socket(var_dir: Path) -> Path:
     """Where the embedded Valkey listens: in VAR_DIR, or in the temporary folder if that path is too long for a socket."""
     socket = var_dir / "run" / "valkey.sock"

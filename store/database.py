@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -102,8 +102,12 @@ def _answers() -> bool:
 
 @cache
 def engine() -> Engine:
-    """This process's engine. Parameters are hidden from errors, because they hold personal data."""
-    url = make_url(config.settings().database_url)
+    """This process's engine."""
+    return engine_of(make_url(config.settings().database_url))
+
+
+def engine_of(url: URL) -> Engine:
+    """An engine. Parameters are hidden from errors, because they hold personal data."""
     options: dict[str, Any] = {"hide_parameters": True, "json_serializer": _encode, "json_deserializer": msgspec.json.decode}
     if url.get_backend_name() == "sqlite":
         made = create_engine(url, connect_args={"timeout": PATIENCE_SECONDS, "isolation_level": None}, **options)
@@ -158,7 +162,7 @@ def _turn() -> Iterator[None]:
         raise PoolExhausted("another thread is writing")
     try:
         with _turn_file() as file:
-            while not _locked(file):
+            while not locked(file):
                 if time.monotonic() > deadline:
                     raise PoolExhausted("another process is writing")
                 time.sleep(0.002)
@@ -174,7 +178,8 @@ def _turn_file() -> IO[str]:
         raise PoolExhausted("the database's folder cannot be written") from error
 
 
-def _locked(file: IO[str]) -> bool:
+def locked(file: IO[str]) -> bool:
+    """Lock a file, for as long as it is open; return whether no other process holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -105,6 +105,13 @@ def cursor_of(epoch: str, number: int) -> str:
     return f"{epoch}.{number}"
 
 
+def begin_epoch(connection: Connection) -> str:
+    """Begin another epoch, and return it: every cursor given before is out of place from now on."""
+    epoch = new_epoch()
+    connection.execute(update(Feed).values(epoch=epoch))
+    return epoch
+
+
 def new_epoch() -> str:
     return secrets.token_hex(4)
 

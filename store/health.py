@@ -41,6 +41,11 @@ def say_farewell(name: str) -> None:
     database.write(lambda connection: connection.execute(delete(Worker).where(Worker.name == name)))
 
 
+def forget_workers(connection: Connection) -> None:
+    """Forget who lived: in a restored backup nobody does."""
+    connection.execute(delete(Worker))
+
+
 def workers() -> int:
     """How many workers live."""
     alive = select(func.count()).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))

@@ -41,6 +41,11 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
+def known() -> set[str]:
+    """Every revision that this code can bring up to date."""
+    return {script.revision for script in ScriptDirectory.from_config(_configuration()).walk_revisions()}
+
+
 def _configuration() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent))

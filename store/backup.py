@@ -1,0 +1,268 @@
+"""Backups of the embedded default: a copy taken while the service runs, and its way back into the database's place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from store import audit, claims, clock, config, database, events, faults, feed, health, migrations
+from store.alone import connect, no_service
+from store.models import ApplicantRow, Event, Feed, TransitionRow
+from store.sealing import Unopenable
+
+#: Pages that are copied at a time: after each the progress is told.
+PAGES_AT_ONCE = 1000
+
+#: What SQLite keeps beside a database while it is open, and leaves there when its process dies.
+LOGS = ("-wal", "-journal")
+SHARED_MEMORY = "-shm"
+
+#: By these a database is known for one of Standing's, of whatever revision.
+TABLES = {table.__tablename__ for table in (Event, ApplicantRow, TransitionRow, Feed)}
+
+#: Told after each part: how much is done, and of how much.
+Progress = Callable[[int, int], None]
+
+
+class Refused(Exception):
+    """What was asked must not be done. The message says why, and what to do instead."""
+
+
+class Failed(Exception):
+    """It could not be done: a file is not what it should be, or a disk is full."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a database's file holds."""
+
+    events: int
+    applicants: int
+    newest_received_at: datetime | None
+    file_bytes: int
+    #: Why the configured keys do not open the newest body; None if they do.
+    sealed_because: str | None
+
+
+def take(file: Path, *, overwrite: bool, progress: Progress) -> Contents:
+    """Copy the database into a file, as it is at one instant. It is there once it is whole, checked and durable."""
+    path = database_file()
+    _refuse_the_database_itself(file, path)
+    if file.exists() and not overwrite:
+        raise Refused(f"{file} exists: name another file, or give --force to replace it")
+    if not path.exists():
+        raise Refused(f"there is no database yet at {path}")
+    with _failures_told(), _unfinished(file) as unfinished:
+        with closing(connect(path, mode="rw")) as source:
+            _copy(source, unfinished, progress)
+        contents = examine(unfinished)
+        unfinished.replace(file)
+        _sync(file.absolute().parent)
+    return contents
+
+
+def restore(file: Path, *, actor: str, progress: Progress) -> Path | None:
+    """Put a backup in the database's place; return where the database that was there is kept, if there was one.
+
+    What is put there is begun anew in what belongs to a life: the feed's epoch, claims, workers. Until the last step
+    nothing is changed, and the last step is one rename."""
+    path = database_file()
+    _refuse_the_database_itself(file, path)
+    with _failures_told(), no_service(path), _unfinished(path) as unfinished:
+        with closing(connect(file, mode="ro")) as source:
+            _copy(source, unfinished, progress)
+        _begin_anew(unfinished, file, actor)
+        _own_as(path, unfinished)
+        _sync(unfinished)
+        faults.reach("restored")
+        return _exchange(path, unfinished)
+
+
+def examine(file: Path) -> Contents:
+    """What a file holds, once it has proved sound. Raises Failed if it is no database of ours, Refused if it is of newer code."""
+    if not file.is_file():
+        raise Refused(f"there is no file {file}")
+    with _reading(file) as connection:
+        found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one())
+        if found != "ok":
+            raise Failed(f"{file} is damaged: {found}")
+        _refuse_a_stranger(connection, file)
+        return _contents(connection, file)
+
+
+def glance(file: Path) -> Contents:
+    """What a file holds, as it says itself. Raises Failed if it cannot be read."""
+    with _reading(file) as connection:
+        return _contents(connection, file)
+
+
+def database_file() -> Path:
+    """The embedded database's own file. Raises Refused on PostgreSQL."""
+    url = make_url(config.settings().database_url)
+    if url.get_backend_name() != "sqlite":
+        raise Refused(
+            "This is for the embedded SQLite, and DATABASE_URL names PostgreSQL. Back that up with pg_dump or by archiving its log"
+            " for point-in-time recovery; after restoring it by its own means, and before readers come back, run `standing new-epoch`."
+            " The README says more under Backups."
+        )
+    return Path(str(url.database)).resolve()
+
+
+# looking ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Connection]:
+    """A connection to any file, which it does not change."""
+    engine = create_engine("sqlite://", creator=lambda: connect(file, mode="ro"), poolclass=NullPool, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise Failed(f"{file} is no SQLite database, or is damaged: {error.orig}") from error
+
+
+def _refuse_the_database_itself(file: Path, path: Path) -> None:
+    if file.resolve() in (path, *(Path(f"{path}{suffix}") for suffix in (*LOGS, SHARED_MEMORY))):
+        raise Refused(f"{file} is the database itself")
+
+
+def _refuse_a_stranger(connection: Connection, file: Path) -> None:
+    revision = migrations.revision(connection)
+    if revision is None or TABLES - set(inspect(connection).get_table_names()):
+        raise Failed(f"{file} is not a database of Standing's")
+    if revision not in migrations.known():
+        raise Refused(f"the tables in {file} are of revision {revision}, which this version of Standing does not know: a newer one made it")
+
+
+def _contents(connection: Connection, file: Path) -> Contents:
+    counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Event, ApplicantRow))
+    events_kept, applicants_known = counts
+    newest = select(Event.received_at).order_by(Event.sequence.desc()).limit(1)
+    return Contents(
+        events=events_kept,
+        applicants=applicants_known,
+        newest_received_at=connection.execute(newest).scalar_one_or_none(),
+        file_bytes=file.stat().st_size,
+        sealed_because=_sealed_because(connection),
+    )
+
+
+def _sealed_because(connection: Connection) -> str | None:
+    newest = events.newest_id(connection)
+    try:
+        newest and events.body(connection, newest)
+    except Unopenable as error:
+        return str(error)
+    return None
+
+
+# copying ------------------------------------------------------------------------------------------------------
+
+
+def _copy(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
+    """Copy a database, as it is at one instant, into an empty file."""
+    # Steps alone would begin again whenever another process writes. Inside one read transaction they all see its instant, and with
+    # write-ahead logging no writer waits for a reader: what is kept meanwhile only makes the log longer.
+    source.execute("BEGIN")
+    source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    with closing(connect(target, mode="rw")) as copy:
+        # It is synced as a whole, once it is whole.
+        copy.execute("PRAGMA synchronous = OFF")
+        source.backup(copy, pages=PAGES_AT_ONCE, progress=lambda _status, remaining, total: progress(total - remaining, total))
+        # One file, which can also be read where nothing can be written.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    _sync(target)
+
+
+def _begin_anew(copy: Path, file: Path, actor: str) -> None:
+    """Bring a copy's tables up to date, and take out what was true only of the time when it was made."""
+    engine = database.engine_of(make_url(config.settings().database_url).set(database=str(copy)))
+    try:
+        migrations.upgrade(engine)
+        with engine.begin() as connection:
+            claims.release_all(connection)
+            health.forget_workers(connection)
+            audit.write(connection, actor=actor, action="restore", subject=f"backup {os.fsencode(file.name).decode(errors='replace')}")
+            feed.begin_epoch(connection)
+    finally:
+        engine.dispose()
+
+
+def _own_as(path: Path, copy: Path) -> None:
+    """Let the service, which may be another user than the restorer, open the copy as it did the database."""
+    like = (path if path.exists() else path.parent).stat()
+    if path.exists():
+        copy.chmod(stat.S_IMODE(like.st_mode))
+    if os.getuid() == 0:
+        os.chown(copy, like.st_uid, like.st_gid)
+
+
+def _exchange(path: Path, copy: Path) -> Path | None:
+    """Put a copy in the database's place, under which nobody holds it; return where that is kept."""
+    kept = path.with_name(f"{path.name}.before-restore-{clock.now():%Y%m%dT%H%M%S.%fZ}")
+    existed = path.exists()
+    if existed:
+        _keep(path, kept)
+    # SQLite would take them for the copy's. They are there only if the database was too damaged to fold them in.
+    for log in LOGS:
+        if (left := Path(f"{path}{log}")).exists():
+            left.rename(f"{kept}{log}")
+    Path(f"{path}{SHARED_MEMORY}").unlink(missing_ok=True)
+    copy.replace(path)
+    _sync(path.parent)
+    return kept if existed else None
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give a file a second name, so that at no instant there is none under the first."""
+    try:
+        kept.hardlink_to(path)
+    except OSError:  # On purpose: a few file systems have no links; there it is renamed.
+        path.rename(kept)
+
+
+# files --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _unfinished(file: Path) -> Iterator[Path]:
+    """An empty file beside another, for its owner alone; gone in the end unless it was renamed."""
+    unfinished = file.with_name(f"{file.name}.new")
+    _discard(unfinished)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield unfinished
+    finally:
+        _discard(unfinished)
+
+
+def _discard(file: Path) -> None:
+    for suffix in ("", *LOGS, SHARED_MEMORY):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, SQLAlchemyError, OSError) as error:
+        raise Failed(f"it could not be done: {getattr(error, 'orig', None) or error}") from error

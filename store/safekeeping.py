@@ -1,0 +1,102 @@
+"""`standing backup` and `standing restore`, as a person sees them: progress, what a file holds, and what will become of what is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from store import audit, backup, clock, config
+from store.alone import InUse
+from store.backup import Contents
+
+
+class NotDone(click.ClickException):
+    """Exit status 2 for what must not be done, 1 for what failed, each with a sentence."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.status = 1 if isinstance(error, backup.Failed) else 2
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.status
+
+
+def take(file: Path, *, overwrite: bool) -> None:
+    """Back up, and say what the file holds and what it does not."""
+    with _told(), _bar("copying") as progress:
+        contents = backup.take(file, overwrite=overwrite, progress=progress)
+    click.echo(f"{file}: {_described(contents)}; {contents.file_bytes / 1e6:,.1f} MB, checked.")
+    _warn(
+        f"The encryption keys are NOT in it. They come from the {_source_of_keys()}: keep a copy of them, apart from the backup."
+        " Without them no body in it can ever be opened."
+    )
+
+
+def restore(file: Path, *, unasked: bool) -> None:
+    """Say what will happen, ask, and restore."""
+    with _told():
+        path, found = backup.database_file(), backup.examine(file)
+        _say_what_will_happen(file, found, path)
+        if not unasked:
+            click.confirm("Restore it?", abort=True, err=True)
+        with _bar("restoring") as progress:
+            kept = backup.restore(file, actor=audit.user(), progress=progress)
+    click.echo(f"Restored {path}: {_described(found)}. A new epoch of the feed has begun.")
+    if kept:
+        click.echo(f"What was there is kept as {kept}: remove it once you need it no more.")
+
+
+def _say_what_will_happen(file: Path, found: Contents, path: Path) -> None:
+    for line in (
+        f"{file}: {_described(found)}.",
+        f"It takes the place of {path}: {_described_now(path)}. The service must not run meanwhile.",
+        "What was received since is not in it, and vendors do not send again. Each reader of the feed must begin anew.",
+    ):
+        click.echo(line, err=True)
+    if found.sealed_because:
+        _warn(f"The configured encryption keys (from the {_source_of_keys()}) do not open its newest body: {found.sealed_because}.")
+
+
+def _described_now(path: Path) -> str:
+    if not path.exists():
+        return "there is none yet"
+    try:
+        return f"{_described(backup.glance(path))}, to be kept beside it"
+    except backup.Failed:
+        return "it cannot be read, and is kept beside it"
+
+
+def _described(contents: Contents) -> str:
+    newest = f", the newest received at {clock.rfc3339(contents.newest_received_at)}" if contents.newest_received_at else ""
+    return f"{contents.events:,} events{newest}, {contents.applicants:,} applicants"
+
+
+def _source_of_keys() -> str:
+    return config.Environment().source("ENCRYPTION_KEYS") or "environment"
+
+
+def _warn(text: str) -> None:
+    click.secho(text, fg="yellow", bold=True, err=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (InUse, backup.Refused, backup.Failed) as error:
+        raise NotDone(error) from error
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[backup.Progress]:
+    """A bar on standard error, gone once it is full; nothing where nobody watches."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

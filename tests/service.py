@@ -180,6 +180,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
+def children(pid: int) -> list[int]:
+    """A process's children: a web process's working ones, or the one that works for a worker."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from tests import payloads
 from tests.conftest import KEY
 from tests.payloads import after
-from tests.service import Service, end, eventually
+from tests.service import Service, children, end, eventually
 
 #: The contract: a delivery is answered within 2 seconds.
 ANSWER_SECONDS = 2.0
@@ -81,10 +82,13 @@ def all_that_is_shown(service: Service) -> tuple[Any, Any]:
 
 def claimed_by_one_that_died(service: Service, worker: subprocess.Popen[bytes]) -> tuple[str, str]:
     """An event that a worker held when it was killed: whose, and its id."""
-    (service.folder / "faults" / "claimed").write_text("kill")
-    who = payloads.new_applicant()
+    point, who = service.folder / "faults" / "claimed", payloads.new_applicant()
+    point.write_text("hang")
     event_id = service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"]
-    assert eventually(lambda: worker.poll(), "the worker to be killed") == -signal.SIGKILL
+    eventually(lambda: not point.exists(), "the worker to hold it")
+    for pid in (worker.pid, *children(worker.pid)):
+        os.kill(pid, signal.SIGKILL)
+    worker.wait()
     return who, event_id
 
 

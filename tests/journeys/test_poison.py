@@ -13,7 +13,7 @@ import pytest
 from tests import payloads
 from tests.conftest import KEY
 from tests.payloads import after
-from tests.service import Service, eventually
+from tests.service import Service, children, eventually
 
 #: So short that a test need not wait for it.
 PATIENCE = {"EVENT_SECONDS_MAX": "1", "RETRY_BASE_SECONDS": "1", "WORKER_BYTES_MAX": str(256 * 1024 * 1024)}
@@ -73,10 +73,6 @@ def test_a_worker_whose_parent_was_killed_ends_too(poisonable: Service) -> None:
     eventually(lambda: not alive(child), "the working process to end")
     poisonable.start_worker()
     assert poisonable.told("idngo", verdict(payloads.new_applicant(), "GREEN"))["status"] == "applied"
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from tests import payloads, servers
 from tests.conftest import KEY
 from tests.payloads import after
 from tests.servers import NoPostgres, Postgres
-from tests.service import Answer, Service, eventually
+from tests.service import Answer, Service, children, eventually
 
 #: The contract: an answer is never later than that, however the database fails.
 ANSWER_SECONDS = 2.0
@@ -163,11 +163,11 @@ def test_a_full_disk_refuses_and_loses_nothing_that_was_acknowledged(spooling: S
     limit = (2000, resource.RLIM_INFINITY)
     with stopped(cluster, ""):
         kept = deliver(spooling, "idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
-        for pid in workers_of(spooling):
+        for pid in children(spooling.web.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
         answers = [spooling.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN")) for _ in range(3)]
         assert answers[-1].status == 503
-        for pid in workers_of(spooling):
+        for pid in children(spooling.web.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         again = deliver(spooling, "idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
     for event_id in [kept, again, *(answer.json["event_id"] for answer in answers if answer.status == 200)]:
@@ -191,9 +191,3 @@ def test_a_process_killed_over_the_spool_loses_and_doubles_nothing(
     events = [spooling.settled(event_id, seconds=40) for event_id in kept]
     assert [(event["status"], event["deliveries"]) for event in events] == [("applied", 1)] * len(kept)
     assert not (tmp_path / "faults" / point).exists()
-
-
-def workers_of(service: Service) -> list[int]:
-    """gunicorn's working processes."""
-    parent = service.web.pid
-    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import structs
 
 from handlers.news import Step
 from handlers.registers import EPOCH, Entry, Registers, shown
@@ -34,7 +35,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
-    return replace(
+    return structs.replace(
         applicant,
         external_user_id=applicant.linked_user_id or (external and external.value),
         status=grounds[0].status,

@@ -7,9 +7,11 @@ are compared: what changed, what that does to an approval, and how the event end
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from msgspec import structs
 
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
@@ -74,7 +76,7 @@ def _decision(applicant: Applicant, registers: Registers, news: News | Unreadabl
     moved = show(applicant, registers)
     changed = changes_shown(applicant, moved, registers)
     if changed or (applicant.version and beside(moved) != beside(applicant)):
-        moved = replace(as_changed(applicant, moved, changed, now=now), last_event_id=occasion.event_id)
+        moved = structs.replace(as_changed(applicant, moved, changed, now=now), last_event_id=occasion.event_id)
     ending = _outcome(news, occasion, moved, registers, bool(changed))
     return Decision(applicant=moved, changed=changed, reversal=reversal(applicant, moved), **ending._asdict())
 
@@ -106,7 +108,7 @@ def changes(before: Applicant, after: Applicant) -> list[str]:
 
 def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:
     """The applicant after a move: with its time, and a version more if anything changed."""
-    return replace(after, updated_at=now, version=before.version + bool(changed))
+    return structs.replace(after, updated_at=now, version=before.version + bool(changed))
 
 
 def beside(applicant: Applicant) -> tuple[object, ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field, structs
 from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
 
-from store import clock, database
+from store import bulk, clock
 from store.models import ApplicantRow
 from store.states import Status
 
 KEYS_MAX = 500
+
+_KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 
 #: Columns that the contract does not show.
 _OUR_OWN = ("grounds", "registers", "linked_user_id", "first_sequence")
@@ -29,8 +31,7 @@ class Key(NamedTuple):
     reference: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Applicant:
+class Applicant(Struct, frozen=True, kw_only=True):
     """Where an applicant stands. Version 0: known to nobody yet."""
 
     vendor: str
@@ -70,23 +71,19 @@ class Applicant:
 def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
     locked: dict[Key, Applicant] = {}
-    order = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
     for some in _parts(sorted(set(keys))):
-        connection.execute(database.insert(ApplicantRow).on_conflict_do_nothing(), [_row(unknown(key)) for key in some])
-        rows = connection.execute(select(ApplicantRow.__table__).where(tuple_(*order).in_(some)).order_by(*order).with_for_update())
+        mine = bulk.among(ApplicantRow, [key._asdict() for key in some])
+        there = {Key(*row) for row in connection.execute(select(*_KEY).where(mine))}
+        newcomers = [structs.asdict(unknown(key)) for key in some if key not in there]
+        bulk.insert(connection, ApplicantRow, newcomers, over=bulk.LEAVE)
+        rows = connection.execute(select(ApplicantRow.__table__).where(mine).order_by(*_KEY).with_for_update())
         locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
     return locked
 
 
 def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
     """Write applicants that are locked."""
-    rows = [_row(applicant) for applicant in applicants]
-    if not rows:
-        return
-    statement = database.insert(ApplicantRow)
-    key = [ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference]
-    columns = {name: statement.excluded[name] for name in rows[0] if name not in Key._fields}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), rows)
+    bulk.insert(connection, ApplicantRow, [structs.asdict(applicant) for applicant in applicants], over=Key._fields)
 
 
 # what the API reads -------------------------------------------------------------------------------------------
@@ -100,17 +97,16 @@ def find(connection: Connection, key: Key) -> Applicant | None:
 
 def among(connection: Connection, keys: list[Key]) -> dict[Key, Applicant]:
     """Those of some applicants that have a row, known or not."""
-    names = tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(names.in_(keys))))
+    mine = bulk.among(ApplicantRow, [key._asdict() for key in keys])
+    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(mine)))
     return {applicant.key: applicant for applicant in found}
 
 
 def keys_after(connection: Connection, last: Key | None, *, limit: int) -> list[Key]:
     """Applicants that have a row, in their order, after one of them."""
-    columns = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    query = select(*columns).order_by(*columns).limit(limit)
+    query = select(*_KEY).order_by(*_KEY).limit(limit)
     if last is not None:
-        query = query.where(tuple_(*columns) > tuple_(*last))
+        query = query.where(tuple_(*_KEY) > tuple_(*last))
     return [Key(*row) for row in connection.execute(query)]
 
 
@@ -166,7 +162,7 @@ def of_user(connection: Connection, external_user_id: str, *, environment: str) 
 
 def describe(applicant: Applicant) -> dict[str, Any]:
     """An applicant as the contract shows it."""
-    told = {name: value for name, value in vars(applicant).items() if name not in _OUR_OWN}
+    told = {name: value for name, value in structs.asdict(applicant).items() if name not in _OUR_OWN}
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
 
 
@@ -179,10 +175,6 @@ def _parts(keys: list[Key]) -> Iterator[list[Key]]:
 def unknown(key: Key) -> Applicant:
     """An applicant that nobody knows."""
     return Applicant(**key._asdict(), updated_at=clock.now())
-
-
-def _row(applicant: Applicant) -> dict[str, Any]:
-    return dict(vars(applicant))
 
 
 def _applicant(row: Row[Any]) -> Applicant:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store import clock, database, faults
+from store import bulk, clock, database, faults
 from store.models import Event
 from store.sealing import keyring
 from store.states import Outcome
@@ -171,14 +171,9 @@ def hold(connection: Connection, token: str, sequences: list[int]) -> bool:
 
 def settle(connection: Connection, settlements: list[Settlement]) -> None:
     """Write how events ended. They are held."""
-    names = ("status", "reason", "event_type", "reference", "occurred_at")
-    written = update(Event).where(Event.sequence == bindparam("held")).values(
-        {name: bindparam(f"its_{name}") for name in names}
-        | {"settled_at": clock.now(), "attempts": Event.attempts + 1}
-        | {"claimed_by": None, "claimed_until": None, "suspect": False, "replayed": False}
-    )  # fmt: skip
-    rows = [{"held": one.sequence} | {f"its_{name}": getattr(one, name) for name in names} for one in settlements]
-    connection.execute(written, rows)
+    ended = {"settled_at": clock.now(), "attempts": Event.attempts + 1, "claimed_by": None, "claimed_until": None}
+    afresh = {"suspect": False, "replayed": False}
+    bulk.rewrite(connection, Event, [vars(one) for one in settlements], key="sequence", also=ended | afresh)
 
 
 def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:

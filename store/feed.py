@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select, update
 
-from store import clock, database
+from store import bulk, clock
 from store.applicants import Applicant, describe
 from store.models import Feed, TransitionRow
 from store.states import Reversal, Status
@@ -72,7 +72,7 @@ def append(connection: Connection, transitions: Iterable[Transition]) -> None:
     last = connection.execute(advance).scalar_one()
     for number, row in enumerate(rows, start=last - len(rows) + 1):
         row["number"] = number
-    connection.execute(database.insert(TransitionRow), rows)
+    bulk.insert(connection, TransitionRow, rows)
 
 
 def after(connection: Connection, number: int, *, environment: str, limit: int) -> list[Row[Any]]:

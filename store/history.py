@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
-from store import database
+from store import bulk
 from store.applicants import Applicant, Key, describe, find
 from store.models import QuietMove, TransitionRow
 
@@ -22,8 +22,7 @@ def of(connection: Connection, key: Key, *, after: int = 0, limit: int) -> list[
 def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None:
     """Remember how applicants are shown after a move that is no change."""
     rows = [one.key._asdict() | {"version": one.version, "at": one.updated_at, "applicant": describe(one)} for one in moved]
-    if rows:
-        connection.execute(database.insert(QuietMove), rows)
+    bulk.insert(connection, QuietMove, rows)
 
 
 def as_known(connection: Connection, key: Key, at: datetime | None) -> dict[str, Any] | None:

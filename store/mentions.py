@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
-from store import database
+from store import bulk
 from store.applicants import Key
 from store.claims import CLAIMED, Claimed, claimed
 from store.models import Event, Mention
@@ -38,13 +38,7 @@ class Said:
 
 def remember(connection: Connection, said: Iterable[Said]) -> None:
     """Remember what events said of applicants; what they were taken to say before is replaced."""
-    rows = [vars(one) for one in said]
-    if not rows:
-        return
-    statement = database.insert(Mention)
-    key = [Mention.vendor, Mention.environment, Mention.reference, Mention.event_sequence]
-    columns = {name: statement.excluded[name] for name in rows[0] if name not in {column.name for column in key}}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), rows)
+    bulk.insert(connection, Mention, [vars(one) for one in said], over=(*Key._fields, "event_sequence"))
 
 
 def of_event(connection: Connection, sequence: int) -> list[str]:

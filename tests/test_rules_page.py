@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from handlers import transitions
 from handlers.config import WORD_STATUSES, Settings
@@ -347,9 +348,11 @@ def test_a_word_of_ifcgate_leads_where_its_row_says_in_a_completed_review_and_el
 def test_a_reversal_is_what_the_row_of_the_status_says_and_of_no_other_verdict(status: Status) -> None:
     (row,) = (row for row in rows("Which reversal a status is") if words(row["to status"]) == [status])
     stood = Status.IN_REVIEW if status == Status.CREATED else Status.CREATED
-    known = replace(stranger("idngo"), version=1, status=stood)
+    known = structs.replace(stranger("idngo"), version=1, status=stood)
     found = {
-        verdict: transitions.reversal(replace(known, last_verdict=verdict and {"status": verdict}), replace(known, status=status))
+        verdict: transitions.reversal(
+            structs.replace(known, last_verdict=verdict and {"status": verdict}), structs.replace(known, status=status)
+        )
         for verdict in (*Status, None)
     }
     reversal = row["reversal"].strip("`")

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from handlers import config, transitions
 from handlers.config import Settings
@@ -161,7 +162,7 @@ def occasion_of(deliveries: Sequence[Delivery], place: int) -> Occasion:
 
 def stored(applicant: Applicant) -> Applicant:
     """The applicant as a table gives it back: its registers have been JSON in between."""
-    return replace(applicant, registers=msgspec.json.decode(msgspec.json.encode(applicant.registers)))
+    return structs.replace(applicant, registers=msgspec.json.decode(msgspec.json.encode(applicant.registers)))
 
 
 def shown(applicant: Applicant, *, without: Sequence[str] = ()) -> dict[str, Any]:

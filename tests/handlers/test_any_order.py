@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from handlers import transitions
 from handlers.registers import Registers, hear, merge, soberly, writes
@@ -44,7 +45,7 @@ def handled(events: Iterable[Heard], applicant: Applicant) -> Applicant:
 
 
 def ending(applicant: Applicant) -> dict[str, Any]:
-    return {name: value for name, value in vars(applicant).items() if name not in OF_THE_WAY}
+    return {name: value for name, value in structs.asdict(applicant).items() if name not in OF_THE_WAY}
 
 
 def shuffled(chance: random.Random, events: Sequence[Heard]) -> list[Heard]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import func, select
 
 from handlers import rebuild
@@ -162,7 +163,7 @@ def folded(key: Key) -> Applicant:
 
 
 def ending(applicant: Applicant) -> dict[str, Any]:
-    return {name: value for name, value in vars(applicant).items() if name not in OF_THE_WAY}
+    return {name: value for name, value in structs.asdict(applicant).items() if name not in OF_THE_WAY}
 
 
 def told(applicant: Applicant) -> dict[str, Any]:

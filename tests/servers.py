@@ -129,7 +129,8 @@ def throwaway_cluster(programs: Path | None = None) -> Iterator[Postgres]:
     try:
         yield server
     finally:
-        with suppress(subprocess.SubprocessError):
+        # A test that failed may have left it stopped.
+        with suppress(subprocess.SubprocessError, FileNotFoundError):
             server.signal_all(signal.SIGCONT)
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)

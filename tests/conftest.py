@@ -51,7 +51,12 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis_url(valkey_url: str) -> str:
     """A part of the tests' Valkey that no other test's worker listens to: it would answer the bell, and look in its own inbox."""
-    return f"{valkey_url}?db={2 + next(_parts) % 14}"
+    return f"{valkey_url}?db={next_part()}"
+
+
+def next_part() -> int:
+    """A part of the tests' Valkey for one service. The first two belong to `running`."""
+    return 2 + next(_parts) % 14
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

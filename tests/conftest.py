@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,13 @@ KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 #: Small, so that a body over the limit is soon sent.
 BODY_BYTES_MAX = 4000
 
+#: Services that many tests share, and none disturbs.
+SHARED = frozenset({"running", "from_files", "undisturbed", "with_a_marked_body"})
+
 _parts = itertools.count()
-_without_postgres: list[str] = []
+
+#: Why there is no PostgreSQL, by each process that looked for one.
+_without_postgres: set[str] = set()
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +43,7 @@ def postgres() -> Iterator[Postgres | None]:
     except NoPostgres as missing:
         if os.environ.get("CI"):
             raise
-        _without_postgres.append(str(missing))
+        _without_postgres.add(str(missing))
         yield None
 
 
@@ -51,7 +57,12 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis_url(valkey_url: str) -> str:
     """A part of the tests' Valkey that no other test's worker listens to: it would answer the bell, and look in its own inbox."""
-    return f"{valkey_url}?db={2 + next(_parts) % 14}"
+    return f"{valkey_url}?db={next_part()}"
+
+
+def next_part() -> int:
+    """A part of the tests' Valkey for one service. The first two belong to `running`."""
+    return 2 + next(_parts) % 14
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -127,6 +138,34 @@ def forget() -> None:
     inbox.spool.cache_clear()
 
 
+# several processes (pytest-xdist) -------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let one process take all tests that share a service, so that it is started once."""
+    if not _is_one_of_several(config):
+        return
+    for item in items:
+        for name in SHARED.intersection(getattr(item, "fixturenames", ())):
+            on = item.callspec.params.get(name, "") if hasattr(item, "callspec") else ""
+            item.add_marker(pytest.mark.xdist_group(f"{name}-{on}"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _is_one_of_several(session.config):
+        session.config.workeroutput["without_postgres"] = sorted(_without_postgres)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # One that crashed has left nothing.
+    _without_postgres.update(getattr(node, "workeroutput", {}).get("without_postgres", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason in _without_postgres:
+    for reason in sorted(_without_postgres):
         terminalreporter.write_line(f"NOT TESTED ON POSTGRESQL: {reason}", red=True, bold=True)
+
+
+def _is_one_of_several(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")

@@ -120,7 +120,9 @@ def throwaway_cluster(programs: Path | None = None) -> Iterator[Postgres]:
     as_user = [] if user == getpass.getuser() else ["runuser", "-u", user, "--"]
     data = folder / "data"
     subprocess.run(
-        [*as_user, programs / "initdb", "-D", data, "-A", "trust", "-U", "standing", "-E", "UTF8"], check=True, capture_output=True
+        [*as_user, programs / "initdb", "-D", data, "-A", "trust", "-U", "standing", "-E", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
     )
     with (data / "postgresql.conf").open("a") as configuration:
         configuration.write(f"listen_addresses = ''\nunix_socket_directories = '{folder}'\nmax_connections = 200\n")
@@ -129,7 +131,8 @@ def throwaway_cluster(programs: Path | None = None) -> Iterator[Postgres]:
     try:
         yield server
     finally:
-        with suppress(subprocess.SubprocessError):
+        # A test that failed may have left it stopped.
+        with suppress(subprocess.SubprocessError, FileNotFoundError):
             server.signal_all(signal.SIGCONT)
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)

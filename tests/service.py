@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,9 @@ from urllib.parse import quote, urlencode
 
 from tests import signing
 
+#: Below those that systems give to whoever asks for any; each test process has a part of them.
+PORTS_FROM, PORTS_EACH = 20_000, 1_000
+
 PROGRAMS = Path(sys.executable).parent
 T = TypeVar("T")
 
@@ -30,6 +34,9 @@ SECRETS = {
     "IDNGO_SANDBOX_SECRETS": signing.IDNGO_SANDBOX_SECRET,
 }
 TOKENS = {"READ_TOKENS": "reader=read-me", "LINK_TOKENS": "linker=link-me", "OPERATOR_TOKENS": "night=operate-me"}
+
+# Another run at the same time begins elsewhere.
+_ports = itertools.count(os.getpid())
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,10 @@ def children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that stays free until it is used: the kernel gives none of these away, nor does another test process."""
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = PORTS_FROM + PORTS_EACH * part + next(_ports) % PORTS_EACH
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

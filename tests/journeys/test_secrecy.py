@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests import payloads, signing
-from tests.conftest import KEY
+from tests.conftest import KEY, next_part
 from tests.payloads import after
 from tests.service import Answer, Service
 
@@ -99,29 +100,37 @@ def signing_secrets() -> list[str]:
     return [signing.IFCGATE_SECRET, signing.IDNGO_SECRET, signing.IDENFY_SECRET, signing.IDNGO_SANDBOX_SECRET]
 
 
-def test_every_log_line_is_a_json_object(service: Service) -> None:
-    every_path(service)
-    lines = [line for line in service.logged().splitlines() if line]
+def test_every_log_line_is_a_json_object(running: Service) -> None:
+    every_path(running)
+    lines = [line for line in running.logged().splitlines() if line]
     assert lines
     assert all("event" in json.loads(line) for line in lines)
 
 
-def test_a_delivery_can_be_followed_through_the_logs_by_ids(service: Service) -> None:
+def test_a_delivery_can_be_followed_through_the_logs_by_ids(running: Service) -> None:
     who = payloads.new_applicant()
     raw = json.dumps(payloads.idngo(who, answer="GREEN")).encode()
-    answer = service.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | {"X-Request-Id": "followed-1"})
+    answer = running.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | {"X-Request-Id": "followed-1"})
     event_id = answer.json["event_id"]
-    service.settled(event_id)
-    lines = [json.loads(line) for line in service.logged().splitlines() if event_id in line]
+    running.settled(event_id)
+    lines = [json.loads(line) for line in running.logged().splitlines() if event_id in line]
     assert any(line.get("request_id") == "followed-1" and line["vendor"] == "idngo" for line in lines)
     assert any(line.get("reference") == who and line["status"] == "approved" for line in lines)
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"])
-def test_bodies_are_not_readable_in_the_database_file(suffix: str, migrated_sqlite: Path, redis_url: str, tmp_path: Path) -> None:
-    path = tmp_path / "kept.sqlite3"
+@pytest.fixture(scope="module")
+def with_a_marked_body(migrated_sqlite: Path, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The database file of a service that was told of a marked person, and still runs."""
+    folder = tmp_path_factory.mktemp("marked")
+    path = folder / "kept.sqlite3"
     path.write_bytes(migrated_sqlite.read_bytes())
-    with Service(tmp_path, {"DATABASE_URL": f"sqlite:///{path}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}) as service:
+    settings = {"DATABASE_URL": f"sqlite:///{path}", "REDIS_URL": f"{valkey_url}?db={next_part()}", "ENCRYPTION_KEYS": KEY}
+    with Service(folder, settings) as service:
         service.told("idenfy", payloads.idenfy(payloads.new_scan(), data={"docNumber": PERSON}))
-        file = path.with_name(path.name + suffix)
-        assert MARK.encode() not in (file.read_bytes() if file.exists() else b"")
+        yield path
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_bodies_are_not_readable_in_the_database_file(suffix: str, with_a_marked_body: Path) -> None:
+    file = with_a_marked_body.with_name(with_a_marked_body.name + suffix)
+    assert MARK.encode() not in (file.read_bytes() if file.exists() else b"")

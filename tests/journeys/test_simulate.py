@@ -31,25 +31,25 @@ def test_every_applicant_stands_where_its_story_says_whatever_goes_wrong_on_the_
     assert (account["as_told"], account["kept_twice"], account["pending"], account["left_out"]) == (True, 0, 0, {})
 
 
-def test_an_applicant_that_is_not_as_told_is_reported(service: Service) -> None:
+def test_an_applicant_that_is_not_as_told_is_reported(database_url: str, redis_url: str, tmp_path: Path) -> None:
     # The rules are told that GREEN approves at another level alone; the simulator is not.
-    service.processes[-1].terminate()
-    service.processes[-1].wait(15)
-    service.environment |= {"IDNGO_APPROVING_LEVELS": "another-level"}
-    service.start_worker()
-    del service.environment["IDNGO_APPROVING_LEVELS"]
-    status, account = simulated(service, "--count", "10", "--timeout", "20")
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
+    with Service(tmp_path, settings, worker=False) as service:
+        service.environment |= {"IDNGO_APPROVING_LEVELS": "another-level"}
+        service.start_worker()
+        del service.environment["IDNGO_APPROVING_LEVELS"]
+        status, account = simulated(service, "--count", "10", "--timeout", "20")
     assert status == 1
     assert account["as_told"] is False
 
 
-def test_a_service_that_is_not_there_is_told_so(service: Service) -> None:
-    done = service.standing("simulate", "--base", "http://127.0.0.1:9")
+def test_a_service_that_is_not_there_is_told_so(running: Service) -> None:
+    done = running.standing("simulate", "--base", "http://127.0.0.1:9")
     assert done.returncode == 2
     assert "Nothing answers" in done.stderr
 
 
-def test_a_vendor_without_a_secret_is_left_out_and_named(service: Service) -> None:
-    status, account = simulated(service, "--count", "5")
+def test_a_vendor_without_a_secret_is_left_out_and_named(running: Service) -> None:
+    status, account = simulated(running, "--count", "5")
     assert status == 0
     assert set(account["left_out"]) == {"ifcgate", "idenfy"}  # type: ignore[call-overload]

@@ -35,6 +35,12 @@ class Up:
         os.close(log)
         eventually(self.ready, "readiness", seconds=READY_SECONDS)
 
+    def another(self, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Start another one in a folder, with the same configuration; give how it ended."""
+        return subprocess.run(
+            [str(PROGRAMS / "standing"), "up"], cwd=folder, env=self.environment, capture_output=True, text=True, timeout=30, check=False
+        )
+
     def ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
@@ -58,13 +64,23 @@ def up(tmp_path: Path) -> Iterator[Up]:
     end(running.process)
 
 
-def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(up: Up) -> None:
-    folder = up.folder / "var" / "secrets"
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One that tests only look at, or that outlives what they do."""
+    running = Up(tmp_path_factory.mktemp("undisturbed"))
+    running.start()
+    yield running
+    end(running.process)
+
+
+def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(undisturbed: Up) -> None:
+    folder = undisturbed.folder / "var" / "secrets"
     made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert made.keys() >= {"ENCRYPTION_KEYS", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
     assert set(made.values()) == {0o600}
-    assert all(name in up.said() for name in made)
-    assert not any((folder / name).read_text().strip() in up.said() for name in made)
+    said = undisturbed.said()
+    assert all(name in said for name in made)
+    assert not any((folder / name).read_text().strip() in said for name in made)
 
 
 def test_a_second_start_keeps_what_the_first_made_and_what_it_was_told(up: Up) -> None:
@@ -105,22 +121,17 @@ def test_nothing_outlives_it_when_it_is_killed(up: Up) -> None:
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the children to end", seconds=30)
 
 
-def test_a_second_one_on_the_same_data_is_refused(up: Up) -> None:
-    second = subprocess.run(
-        [str(PROGRAMS / "standing"), "up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=30, check=False
-    )
+def test_a_second_one_on_the_same_data_is_refused(undisturbed: Up) -> None:
+    second = undisturbed.another(undisturbed.folder)
     assert second.returncode != 0
     assert "already runs" in second.stderr
-    assert up.ready()
+    assert undisturbed.ready()
 
 
-def test_a_taken_port_is_told_and_nothing_starts(up: Up, tmp_path_factory: pytest.TempPathFactory) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    second = subprocess.run(
-        [str(PROGRAMS / "standing"), "up"], cwd=elsewhere, env=up.environment, capture_output=True, text=True, timeout=30, check=False
-    )
+def test_a_taken_port_is_told_and_nothing_starts(undisturbed: Up, tmp_path: Path) -> None:
+    second = undisturbed.another(tmp_path)
     assert second.returncode != 0
-    assert f"port {up.port}" in second.stderr
+    assert f"port {undisturbed.port}" in second.stderr
     assert "ready after" not in second.stderr
 
 
@@ -133,8 +144,9 @@ def test_what_is_wrong_for_the_worker_is_told_before_anything_starts(tmp_path: P
     assert all(name in told.stderr for name in ("ATTEMPTS_MAX", "IFCGATE_STATUSES", "PORT"))
 
 
-def test_what_is_kept_is_for_its_owner_alone(up: Up) -> None:
-    kept = [up.folder / "var", *(up.folder / "var").iterdir()]
+def test_what_is_kept_is_for_its_owner_alone(undisturbed: Up) -> None:
+    var = undisturbed.folder / "var"
+    kept = [var, *var.iterdir()]
     assert [path for path in kept if path.stat().st_mode & 0o077] == []
 
 

@@ -1,0 +1,107 @@
+"""Faults of what is the service's own: its disk, its clock, and the handling of one event."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.faults import processes
+from tests.faults.fault import Amid, Deed, Fault
+from tests.faults.ground import NotInflicted, until
+
+#: A letter is longer than this: the first that is written stops half-way.
+FILE_BYTES_MAX = 512
+
+HOUR_SECONDS = 3600
+
+#: How long one event cannot be handled. The first attempts fail in this time, and those due after it succeed.
+POISONED_SECONDS = 10.0
+PATIENT = {"RETRY_BASE_SECONDS": "5"}
+
+
+@contextmanager
+def full_sqlite(amid: Amid) -> Iterator[None]:
+    """The file may grow no more."""
+    with sqlite3.connect(f"file:{amid.ground.folder / 'standing.sqlite3'}?mode=ro", uri=True) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.close()
+    amid.ground.arm("sqlite_pages_max", str(pages))
+    yield
+    amid.ground.disarm("sqlite_pages_max")
+
+
+@contextmanager
+def full_spool(amid: Amid) -> Iterator[None]:
+    """The database is away, and no file of the web processes may grow: what cannot be spooled is not acknowledged."""
+    pids = processes.family(amid.ground.web())
+    amid.ground.server.stop()
+    _limit_files(pids, FILE_BYTES_MAX)
+    yield
+    _limit_files(pids, resource.RLIM_INFINITY)
+    amid.ground.server.start()
+
+
+def _limit_files(pids: list[int], bytes_max: int) -> None:
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (bytes_max, resource.RLIM_INFINITY))
+
+
+def clock_off(seconds: int) -> Deed:
+    @contextmanager
+    def shift(amid: Amid) -> Iterator[None]:
+        amid.ground.arm("clock", str(seconds))
+        yield
+        amid.ground.disarm("clock")
+
+    return shift
+
+
+def poisoned(deed: str) -> Deed:
+    """One event that cannot be handled, until it can."""
+
+    @contextmanager
+    def poison(amid: Amid) -> Iterator[None]:
+        letter = amid.traffic.ahead(amid.chance).letter
+        point = f"interpret.{hashlib.sha256(letter.body).hexdigest()}"
+        amid.ground.arm(point, deed)
+        try:
+            (event_id,) = until(lambda: amid.traffic.ledger.acknowledged.get(letter), "the event to be kept", seconds=20)
+            yield
+            if amid.traffic.service.read("events", event_id).content.get("status") != "pending":
+                raise NotInflicted("the event was handled all the same")
+        finally:
+            amid.ground.disarm(point)
+
+    return poison
+
+
+FAULTS = (
+    Fault(name="sqlite-full", description="disk full (SQLite's max_page_count)", deed=full_sqlite, seconds=10, on_sqlite=True),
+    Fault(name="spool-full", description="disk full for the spool (RLIMIT_FSIZE), PostgreSQL away", deed=full_spool, seconds=8),
+    Fault(name="clock-forward", description="our clock an hour ahead", deed=clock_off(HOUR_SECONDS), seconds=10),
+    Fault(name="clock-back", description="our clock an hour behind", deed=clock_off(-HOUR_SECONDS), seconds=10),
+    Fault(
+        name="handler-raises",
+        description="handling one event raises (RETRY_BASE_SECONDS=5)",
+        deed=poisoned("raise"),
+        seconds=POISONED_SECONDS,
+        settings=PATIENT,
+    ),
+    Fault(
+        name="handler-hangs",
+        description="handling one event hangs (RETRY_BASE_SECONDS=5)",
+        deed=poisoned("hang"),
+        seconds=POISONED_SECONDS,
+        settings=PATIENT,
+    ),
+    Fault(
+        name="handler-eats",
+        description="handling one event eats memory (RETRY_BASE_SECONDS=5)",
+        deed=poisoned("eat"),
+        seconds=POISONED_SECONDS,
+        settings=PATIENT,
+    ),
+)

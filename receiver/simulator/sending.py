@@ -89,6 +89,12 @@ class Service:
         self._port, self._path = self._parts.port, self._parts.path.rstrip("/")
         self._token, self._environment, self._patience_seconds = token, environment, patience_seconds
         self._own = threading.local()
+        self._connections: list[HTTPConnection] = []
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections:
+            connection.close()
 
     def deliver(self, letter: Letter) -> Answer:
         """Send a letter, as its vendor would."""
@@ -116,6 +122,7 @@ class Service:
     def _connection(self) -> HTTPConnection:
         if not hasattr(self._own, "connection"):
             self._own.connection, self._own.used_at = self._connect(), 0.0
+            self._connections.append(self._own.connection)
         connection: HTTPConnection = self._own.connection
         if time.monotonic() - self._own.used_at > IDLE_SECONDS_MAX:
             connection.close()  # It opens anew when it is used.

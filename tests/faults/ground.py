@@ -192,7 +192,7 @@ def until(look: Callable[[], Any], what: str, *, seconds: float) -> Any:
 
 
 def _copy(pipe: IO[bytes], path: Path) -> None:
-    with path.open("wb") as log:
+    with pipe, path.open("wb") as log:
         while text := pipe.read1(65536):  # type: ignore[attr-defined]
             log.write(text)
             log.flush()

@@ -12,6 +12,11 @@ from tests.faults.fault import Amid, Fault, once
 SECONDS = 10.0
 
 
+def flushed(amid: Amid) -> None:
+    with amid.ground.redis() as redis:
+        redis.flushall()
+
+
 def emptied(amid: Amid) -> None:
     """Kill it, and take its files away before it is started again."""
     data = amid.ground.var_dir / "valkey"
@@ -41,7 +46,7 @@ def read_only(amid: Amid) -> Iterator[None]:
 
 FAULTS = (
     Fault(name="valkey-killed", description="SIGKILL of Valkey", deed=once(lambda amid: processes.kill(amid.ground.valkey()))),
-    Fault(name="valkey-flushed", description="Valkey flushed", deed=once(lambda amid: amid.ground.redis().flushall())),
+    Fault(name="valkey-flushed", description="Valkey flushed", deed=once(flushed)),
     Fault(name="valkey-emptied", description="Valkey killed, and restarted empty", deed=once(emptied)),
     Fault(name="valkey-full", description="Valkey full (maxmemory)", deed=full, seconds=SECONDS),
     Fault(name="valkey-read-only", description="Valkey read-only", deed=read_only, seconds=SECONDS),

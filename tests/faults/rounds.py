@@ -6,6 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
         try:
             with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, dict(fault.settings)) as ground:
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
-                return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
+                with closing(sending.service):
+                    return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
         except NotInflicted as error:
             return Round(fault=fault, wrong=[str(error)], took_seconds=time.monotonic() - began)
 

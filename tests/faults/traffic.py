@@ -85,6 +85,7 @@ class Traffic:
             time.sleep(0.02)
         self._given_up.set()
         self._sending.result()
+        self._thread.shutdown()
         return len(self.ledger.acknowledged) == len(self.letters())
 
     def letters(self) -> set[Letter]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.faults.rounds import Round
 
-console = Console(width=None if sys.stdout.isatty() else 170)
+console = Console(width=None if sys.stdout.isatty() else 180)
 
 
 def line(number: int, total: int, one: Round) -> None:
@@ -24,8 +24,8 @@ def line(number: int, total: int, one: Round) -> None:
 
 
 def table(rounds: list[Round]) -> None:
-    shown = Table("fault", "what breaks")
-    for name in ("sent", "acknowledged", "lost", "applied twice", "in doubt", "503", "no answer", "slowest answer", "healed after", ""):
+    shown = Table(Column("fault", no_wrap=True), "what breaks")
+    for name in ("sent", "acknowledged", "lost", "applied twice", "in doubt", "503", "no answer", "slowest", "healed", ""):
         shown.add_column(name, justify="right")
     for one in rounds:
         counts = (one.sent, one.acknowledged, one.lost, one.twice, one.in_doubt, one.answers.get("503", 0), one.answers.get("none", 0))

@@ -14,6 +14,7 @@ from tests.faults import ground as grounds
 from tests.faults import verdict as verdicts
 from tests.faults.fault import Amid, Fault, lasts
 from tests.faults.ground import Ground, NotInflicted
+from tests.faults.reader import Reader
 from tests.faults.traffic import Traffic, traffic
 from tests.faults.verdict import Unreadable, Verdict
 from tests.servers import Postgres
@@ -23,6 +24,8 @@ HEALED_SECONDS_MAX = 60.0
 
 #: The fault comes when so much of the traffic, at least and at most, was sent.
 EARLIEST, LATEST = 0.15, 0.35
+
+STUCK_SECONDS = 300.0
 
 #: Told what goes on.
 Show = Callable[[str], None]
@@ -60,14 +63,15 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
         try:
             with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, dict(fault.settings)) as ground:
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
-                with closing(sending.service):
+                with closing(sending):
                     return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
         except NotInflicted as error:
             return Round(fault=fault, wrong=[str(error)], took_seconds=time.monotonic() - began)
 
 
 def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
-    wrong, sending = [], amid.traffic
+    wrong, sending, reader = [], amid.traffic, Reader(amid.traffic.service)
+    reader.start()
     sending.start()
     _wait_for(sending, amid.chance.uniform(EARLIEST, LATEST), show)
     try:
@@ -86,7 +90,7 @@ def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
         wrong.append(f"not healed within {HEALED_SECONDS_MAX:g} s: /readyz says {amid.ground.readiness()}")
     show("judging")
     try:
-        found = verdicts.judge(amid.ground, sending)
+        found = verdicts.judge(amid.ground, sending, reader)
     except Unreadable as error:
         found = Verdict(lost=0, twice=0, in_doubt=0, events=0, wrong=[f"cannot be read: {error}"])
     return Round(
@@ -106,8 +110,11 @@ def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
 
 
 def _wait_for(sending: Traffic, share: float, show: Show) -> None:
-    """Wait until so much of the traffic was sent."""
+    """Wait until so much of the traffic was sent. Raises NotInflicted if it never is."""
+    deadline = time.monotonic() + STUCK_SECONDS
     while sending.done < share * sending.total:
+        if time.monotonic() > deadline:
+            raise NotInflicted("the traffic is stuck before anything is broken")
         show(f"sending ({sending.done / sending.total:.0%})")
         time.sleep(0.01)
 

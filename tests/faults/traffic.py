@@ -85,8 +85,13 @@ class Traffic:
             time.sleep(0.02)
         self._given_up.set()
         self._sending.result()
-        self._thread.shutdown()
         return len(self.ledger.acknowledged) == len(self.letters())
+
+    def close(self) -> None:
+        """Send no more."""
+        self._given_up.set()
+        self._thread.shutdown()
+        self.service.close()
 
     def letters(self) -> set[Letter]:
         """What the vendors sent, not the strangers."""
@@ -108,15 +113,16 @@ class Traffic:
 
     def _insist(self, delivery: Delivery, *, last: bool = False) -> Answer:
         """Send until it is acknowledged. What is refused as stale is sent at the end: its vendor's events carry their time."""
-        while True:
+        while not self._given_up.is_set():
             answer = self.service.deliver(delivery.letter)
             self.ledger.note(delivery, answer)
-            if answer.status == 200 or (delivery.kind == "forged" and answer.status == 401) or self._given_up.is_set():
+            if answer.status == 200 or (delivery.kind == "forged" and answer.status == 401):
                 return answer
             if answer.status == 401 and not last:
                 self._aside.append(delivery)
                 return answer
-            time.sleep(PAUSE_SECONDS)
+            self._given_up.wait(PAUSE_SECONDS)
+        return Answer(status=None, content={"trouble": "given up"}, seconds=0.0)
 
 
 def traffic(base: str, var_dir: Path, token: str, *, events: int, seed: str) -> Traffic:

@@ -14,6 +14,7 @@ from receiver.simulator.bodies import Applicant
 from receiver.simulator.plots import Telling
 from receiver.simulator.sending import Delivery, Letter, Service
 from tests.faults.ground import Ground
+from tests.faults.reader import Reader
 from tests.faults.traffic import Traffic
 
 PAGE = 500
@@ -48,12 +49,14 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
 
 
-def judge(ground: Ground, traffic: Traffic) -> Verdict:
-    """Compare what the service holds with the ledger and the stories. Raises Unreadable."""
-    left = read(traffic.service)
+def judge(ground: Ground, traffic: Traffic, reader: Reader) -> Verdict:
+    """Compare what the service holds with the ledger, the stories and what the feed's reader was told. Raises Unreadable."""
+    followed, left = reader.finish(), read(traffic.service)
     gone = missing(ground, traffic, left)
     unsettled = [event["id"] for event in left.events.values() if event["status"] in ("pending", "failed", "unreadable")]
     twice, feed = _feed(left)
+    if followed != [change["cursor"] for change in left.changes]:
+        feed.append(f"its reader was told {len(followed)} changes, {len(set(followed))} of them different, of {len(left.changes)}")
     differing, in_doubt = _as_told(traffic, left)
     kept_twice = _kept_twice(traffic, left)
     wrong = [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import resource
+import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +18,9 @@ from tests.faults.ground import NotInflicted, until
 FILE_BYTES_MAX = 512
 
 HOUR_SECONDS = 3600
+
+#: For so long nothing is handled before the clock is set right.
+BACKLOG_SECONDS = 2.0
 
 #: How long one event cannot be handled. The first attempts fail in this time, and those due after it succeed.
 POISONED_SECONDS = 10.0
@@ -50,11 +55,19 @@ def _limit_files(pids: list[int], bytes_max: int) -> None:
 
 
 def clock_off(seconds: int) -> Deed:
+    """Our clock is wrong, and when it is set right, deliveries wait that were received at the wrong time."""
+
     @contextmanager
     def shift(amid: Amid) -> Iterator[None]:
         amid.ground.arm("clock", str(seconds))
         yield
-        amid.ground.disarm("clock")
+        worker = processes.family(amid.ground.worker())
+        processes.tell(worker, signal.SIGSTOP)
+        try:
+            time.sleep(BACKLOG_SECONDS)
+        finally:
+            amid.ground.disarm("clock")
+            processes.tell(worker, signal.SIGCONT)
 
     return shift
 
@@ -70,7 +83,8 @@ def poisoned(deed: str) -> Deed:
         try:
             (event_id,) = until(lambda: amid.traffic.ledger.acknowledged.get(letter), "the event to be kept", seconds=20)
             yield
-            if amid.traffic.service.read("events", event_id).content.get("status") != "pending":
+            pending = amid.traffic.service.read("events", status="pending", limit="500").content.get("data", [])
+            if event_id not in [event["id"] for event in pending]:
                 raise NotInflicted("the event was handled all the same")
         finally:
             amid.ground.disarm(point)
@@ -81,8 +95,8 @@ def poisoned(deed: str) -> Deed:
 FAULTS = (
     Fault(name="sqlite-full", description="disk full (SQLite's max_page_count)", deed=full_sqlite, seconds=10, on_sqlite=True),
     Fault(name="spool-full", description="disk full for the spool (RLIMIT_FSIZE), PostgreSQL away", deed=full_spool, seconds=8),
-    Fault(name="clock-forward", description="our clock an hour ahead", deed=clock_off(HOUR_SECONDS), seconds=10),
-    Fault(name="clock-back", description="our clock an hour behind", deed=clock_off(-HOUR_SECONDS), seconds=10),
+    Fault(name="clock-forward", description="our clock an hour ahead, set right amid a backlog", deed=clock_off(HOUR_SECONDS), seconds=10),
+    Fault(name="clock-back", description="our clock an hour behind, set right amid a backlog", deed=clock_off(-HOUR_SECONDS), seconds=10),
     Fault(
         name="handler-raises",
         description="handling one event raises (RETRY_BASE_SECONDS=5)",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.faults import on_postgres, on_processes, on_valkey, on_what_is_ours
+from tests.faults import on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
 from tests.faults.fault import Fault
 
-CATALOGUE = {fault.name: fault for fault in (*on_processes.FAULTS, *on_valkey.FAULTS, *on_postgres.FAULTS, *on_what_is_ours.FAULTS)}
+SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours)
+
+CATALOGUE: dict[str, Fault] = {fault.name: fault for source in SOURCES for fault in source.FAULTS}
 
 
 def chosen(*, kinds: int | None, only: Sequence[str], seed: int) -> list[Fault]:

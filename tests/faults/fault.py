@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults.ground import Ground
+from tests.faults.ground import Ground, until
 from tests.faults.traffic import Traffic
 
 
@@ -36,6 +36,8 @@ class Fault:
     seconds: float = 0.0
     #: Stands on SQLite instead of PostgreSQL.
     on_sqlite: bool = False
+    #: With SPOOL_DIR set.
+    spooling: bool = False
     #: The service's settings beside the usual ones.
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,6 +51,18 @@ def once(strike: Callable[[Amid], object]) -> Deed:
         yield
 
     return struck
+
+
+def spooled(deed: Deed) -> Deed:
+    """The same deed; it must be seen that something is spooled meanwhile."""
+
+    @contextmanager
+    def seen(amid: Amid) -> Iterator[None]:
+        with deed(amid):
+            yield
+            until(lambda: amid.ground.readiness().get("spool", {}).get("bytes"), "a delivery to be spooled", seconds=10)
+
+    return seen
 
 
 def lasts(fault: Fault, amid: Amid) -> None:

@@ -102,7 +102,7 @@ class Ground:
         kept = ("PATH", "HOME", "LANG", "PYTHONPATH")
         own = {
             "VAR_DIR": str(self.var_dir), "PORT": str(self.port), "DATABASE_URL": self.database_url,
-            "FAULTS_DIR": str(self.folder / "faults"), "SPOOL_DIR": str(self.folder / "var" / "spool"),
+            "FAULTS_DIR": str(self.folder / "faults"),
         }  # fmt: skip
         return {name: os.environ[name] for name in kept if name in os.environ} | own | self.settings
 
@@ -143,7 +143,8 @@ class Ground:
         def find() -> int | None:
             return next((pid for pid in processes.children(self._up.pid) if processes.runs(pid, *words)), None)
 
-        return until(find, f"{' '.join(words)} to run", seconds=30)
+        pid: int = until(find, f"{' '.join(words)} to run", seconds=30)
+        return pid
 
     # faults in its own code -------------------------------------------------------------------------------------
 

@@ -20,8 +20,10 @@ WAITING = "datname = current_database() AND wait_event_type = 'Lock'"
 @contextmanager
 def killed(amid: Amid) -> Iterator[None]:
     amid.ground.server.stop()
-    yield
-    amid.ground.server.start()
+    try:
+        yield
+    finally:
+        amid.ground.server.start()
 
 
 @contextmanager
@@ -54,9 +56,11 @@ def read_only(amid: Amid) -> Iterator[None]:
     with _session(amid.ground, "postgres") as session:
         session.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         _send_away(session, name)
-        yield
-        session.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-        _send_away(session, name)
+        try:
+            yield
+        finally:
+            session.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            _send_away(session, name)
 
 
 def _send_away(session: psycopg.Connection, database: str) -> None:

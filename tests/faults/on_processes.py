@@ -13,9 +13,6 @@ from tests.faults.ground import Ground, until
 #: Under gunicorn's own patience with a process that says nothing, which is 30 s.
 STOPPED_SECONDS = 20.0
 
-#: How long the database is away, so that deliveries are spooled.
-AWAY_SECONDS = 5.0
-
 
 def one_web_process(amid: Amid) -> None:
     processes.kill(amid.chance.choice(processes.children(amid.ground.web())))
@@ -64,25 +61,6 @@ def killed_at(point: str) -> Deed:
     return kill
 
 
-def killed_with_the_database_away(point: str) -> Deed:
-    """The same where it takes a database that was away for a while to come there."""
-
-    @contextmanager
-    def kill(amid: Amid) -> Iterator[None]:
-        amid.ground.arm(point, "kill")
-        amid.ground.server.stop()
-        try:
-            yield
-        finally:
-            amid.ground.server.start()
-        try:
-            until(lambda: not amid.ground.is_armed(point), f"a process to come to the point '{point}'", seconds=20)
-        finally:
-            amid.ground.disarm(point)
-
-    return kill
-
-
 FAULTS = (
     Fault(name="web-killed", description="SIGKILL of a web process", deed=once(one_web_process)),
     Fault(
@@ -120,16 +98,4 @@ FAULTS = (
     Fault(name="at-written", description="killed with applicants written, events not settled", deed=killed_at("written")),
     Fault(name="at-settled", description="killed with events settled, not committed", deed=killed_at("settled")),
     Fault(name="at-handled", description="killed with a batch committed, nobody told", deed=killed_at("handled")),
-    Fault(
-        name="at-spooled",
-        description="killed with a delivery spooled, not answered; PostgreSQL away",
-        deed=killed_with_the_database_away("spooled"),
-        seconds=AWAY_SECONDS,
-    ),
-    Fault(
-        name="at-unspooled",
-        description="killed with the spool taken over, not removed; PostgreSQL was away",
-        deed=killed_with_the_database_away("unspooled"),
-        seconds=AWAY_SECONDS,
-    ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
 import signal
 import sqlite3
 import time
@@ -13,9 +12,6 @@ from contextlib import contextmanager
 from tests.faults import processes
 from tests.faults.fault import Amid, Deed, Fault
 from tests.faults.ground import NotInflicted, until
-
-#: A letter is longer than this: the first that is written stops half-way.
-FILE_BYTES_MAX = 512
 
 HOUR_SECONDS = 3600
 
@@ -36,22 +32,6 @@ def full_sqlite(amid: Amid) -> Iterator[None]:
     amid.ground.arm("sqlite_pages_max", str(pages))
     yield
     amid.ground.disarm("sqlite_pages_max")
-
-
-@contextmanager
-def full_spool(amid: Amid) -> Iterator[None]:
-    """The database is away, and no file of the web processes may grow: what cannot be spooled is not acknowledged."""
-    pids = processes.family(amid.ground.web())
-    amid.ground.server.stop()
-    _limit_files(pids, FILE_BYTES_MAX)
-    yield
-    _limit_files(pids, resource.RLIM_INFINITY)
-    amid.ground.server.start()
-
-
-def _limit_files(pids: list[int], bytes_max: int) -> None:
-    for pid in pids:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (bytes_max, resource.RLIM_INFINITY))
 
 
 def clock_off(seconds: int) -> Deed:
@@ -94,7 +74,6 @@ def poisoned(deed: str) -> Deed:
 
 FAULTS = (
     Fault(name="sqlite-full", description="disk full (SQLite's max_page_count)", deed=full_sqlite, seconds=10, on_sqlite=True),
-    Fault(name="spool-full", description="disk full for the spool (RLIMIT_FSIZE), PostgreSQL away", deed=full_spool, seconds=8),
     Fault(name="clock-forward", description="our clock an hour ahead, set right amid a backlog", deed=clock_off(HOUR_SECONDS), seconds=10),
     Fault(name="clock-back", description="our clock an hour behind, set right amid a backlog", deed=clock_off(-HOUR_SECONDS), seconds=10),
     Fault(

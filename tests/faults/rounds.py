@@ -61,7 +61,8 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
     show("starting")
     with tempfile.TemporaryDirectory(prefix="standing-fault-", ignore_cleanup_errors=True) as folder:
         try:
-            with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, dict(fault.settings)) as ground:
+            settings = {**fault.settings, **({"SPOOL_DIR": f"{folder}/spool"} if fault.spooling else {})}
+            with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, settings) as ground:
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
                 with closing(sending):
                     return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)

@@ -74,7 +74,8 @@ def _soaked(service: Ground, *, steps: int, size: int) -> dict[tuple[str, str], 
 
 
 def _is_idle(service: Ground) -> bool:
-    return service.readiness().get("backlog", {}).get("pending") == 0
+    backlog = service.readiness().get("backlog")
+    return backlog is not None and backlog["pending"] == 0
 
 
 def _holdings(service: Ground) -> list[Holding]:

@@ -35,6 +35,8 @@ class Ledger:
     acknowledged: dict[Letter, set[str]] = field(default_factory=lambda: defaultdict(set))
     #: Letters of which a copy went out that was never answered: it may still be on its way.
     unsure: set[Letter] = field(default_factory=set)
+    #: Letters found kept under another id than was answered: a spooled copy of what was kept before.
+    under_another_id: set[Letter] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
     slowest_seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -53,7 +53,8 @@ def judge(ground: Ground, traffic: Traffic, reader: Reader) -> Verdict:
     """Compare what the service holds with the ledger, the stories and what the feed's reader was told. Raises Unreadable."""
     followed, left = reader.finish(), read(traffic.service)
     gone = missing(ground, traffic, left)
-    unsettled = [event["id"] for event in left.events.values() if event["status"] in ("pending", "failed", "unreadable")]
+    pending = [event["id"] for event in left.events.values() if event["status"] == "pending"]
+    given_up = [event["id"] for event in left.events.values() if event["status"] in ("failed", "unreadable")]
     twice, feed = _feed(left)
     if followed != [change["cursor"] for change in left.changes]:
         feed.append(f"its reader was told {len(followed)} changes, {len(set(followed))} of them different, of {len(left.changes)}")
@@ -61,13 +62,14 @@ def judge(ground: Ground, traffic: Traffic, reader: Reader) -> Verdict:
     kept_twice = _kept_twice(traffic, left)
     wrong = [
         *_some("acknowledged and lost", [f"{one.vendor} {one.body[:60]!r}" for one in gone]),
-        *_some("without an outcome, or failed", unsettled),
+        *_some("without an outcome", pending),
+        *_some("failed or unreadable", given_up),
         *_some("kept twice", kept_twice),
         *_some("in the feed", feed),
         *_some("not as told", differing),
         *_rebuilt(ground),
     ]
-    return Verdict(lost=len(gone), twice=twice + len(kept_twice), in_doubt=in_doubt, events=len(left.events), wrong=wrong)
+    return Verdict(lost=len(gone) + len(pending), twice=twice + len(kept_twice), in_doubt=in_doubt, events=len(left.events), wrong=wrong)
 
 
 def is_healed(ground: Ground, traffic: Traffic) -> bool:
@@ -110,19 +112,17 @@ def _pages(service: Service, name: str, **query: str) -> Iterator[list[dict[str,
 
 def missing(ground: Ground, traffic: Traffic, left: Left) -> list[Letter]:
     """Letters that were acknowledged and are not kept: neither under an id that was answered, nor, byte for byte, under another."""
-    acknowledged = traffic.ledger.acknowledged.items()
-    absent = [letter for letter, ids in list(acknowledged) if not ids & left.events.keys()]
-    if not absent:
-        return []
-    whose = {delivery.letter: delivery.applicant for lane in traffic.lanes for delivery in lane}
-    by_reference = defaultdict(list)
-    for event in left.events.values():
-        by_reference[event["vendor"], event["reference"]].append(event["id"])
-    return [letter for letter in absent if not _is_kept(ground, letter, by_reference[letter.vendor, whose[letter].reference])]
+    ledger = traffic.ledger
+    absent = {letter for letter, ids in list(ledger.acknowledged.items()) if not ids & left.events.keys()} - ledger.under_another_id
+    if absent:
+        whose = {delivery.letter: delivery.applicant for lane in traffic.lanes for delivery in lane}
+        ledger.under_another_id |= {letter for letter in absent if _is_kept(ground, traffic.service, letter, whose[letter].reference)}
+    return sorted(absent - ledger.under_another_id, key=lambda letter: letter.body)
 
 
-def _is_kept(ground: Ground, letter: Letter, ids: list[str]) -> bool:
-    return any(_body(ground, event_id) == letter.body for event_id in ids)
+def _is_kept(ground: Ground, service: Service, letter: Letter, reference: str) -> bool:
+    events = (event for page in _pages(service, "events", vendor=letter.vendor, reference=reference) for event in page)
+    return any(_body(ground, event["id"]) == letter.body for event in events)
 
 
 def _body(ground: Ground, event_id: str) -> bytes:

@@ -41,7 +41,7 @@ def _wanted() -> argparse.Namespace:
     options.add_argument("--list", action="store_true", help="say which faults there are")
     options.add_argument("--kinds", type=int, metavar="N", help="so many of them, drawn by the seed  [default: all]")
     options.add_argument("--only", nargs="+", metavar="NAME", default=[], choices=list(CATALOGUE), help="these")
-    options.add_argument("--events", type=int, metavar="N", default=6000, help="about so many for each fault  [default: 6000]")
+    options.add_argument("--events", type=int, metavar="N", default=4500, help="about so many for each fault  [default: 4500]")
     options.add_argument("--seed", type=int, default=1, help="makes the same stories, and breaks at the same moments, again  [default: 1]")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options.add_argument(

@@ -115,12 +115,9 @@ class Ground:
     def readiness(self) -> dict[str, Any]:
         """What `/readyz` says; empty if it says nothing."""
         try:
-            with urllib.request.urlopen(f"{self.base}/readyz", timeout=5) as answer:
+            with _asked(f"{self.base}/readyz") as answer:
                 told: dict[str, Any] = json.load(answer)
                 return told
-        except HTTPError as error:
-            error.close()
-            return {}
         except (OSError, ValueError):
             return {}
 
@@ -190,6 +187,15 @@ def until(look: Callable[[], Any], what: str, *, seconds: float) -> Any:
             raise NotInflicted(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.02)
     return found
+
+
+def _asked(url: str) -> IO[bytes]:
+    """An answer, whatever its status."""
+    try:
+        answer: IO[bytes] = urllib.request.urlopen(url, timeout=5)
+        return answer
+    except HTTPError as error:
+        return error
 
 
 def _copy(pipe: IO[bytes], path: Path) -> None:

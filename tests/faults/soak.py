@@ -81,8 +81,9 @@ def _is_idle(service: Ground) -> bool:
 def _holdings(service: Ground) -> list[Holding]:
     found = []
     for role, parent in (("web", service.web()), ("worker", service.worker())):
-        for pid in processes.family(parent):
-            name = f"{role} {pid}" if pid != parent else f"{role}'s parent {pid}"
+        family = processes.family(parent)
+        for pid in family:
+            name = f"{role}'s parent {pid}" if pid == parent and len(family) > 1 else f"{role} {pid}"
             found.append(Holding(what=name, unit="bytes", amount=processes.pss_bytes(pid)))
             found.append(Holding(what=name, unit="files", amount=processes.open_files(pid)))
     with psycopg.connect(service.database_url) as session:

@@ -11,16 +11,12 @@ from typing import Any
 
 from receiver.simulator import findings
 from receiver.simulator.bodies import Applicant
-from receiver.simulator.plots import Telling
 from receiver.simulator.sending import Delivery, Letter, Service
 from tests.faults.ground import Ground
 from tests.faults.reader import Reader
 from tests.faults.traffic import Traffic
 
 PAGE = 500
-
-#: A copy that nobody waited for may arrive when a newer one was kept: without a clock it is a repeat, and access is in doubt.
-IN_DOUBT = "REPEATED_BODY"
 
 
 class Unreadable(Exception):
@@ -43,7 +39,8 @@ class Verdict:
 
     lost: int
     twice: int
-    #: Applicants in doubt because a late copy of an older body came.
+    #: Applicants of a vendor without a clock of whom an older body came again, late: a copy that nobody waited for any more.
+    #: It is a repeat, and may take access away.
     in_doubt: int
     events: int
     wrong: list[str] = field(default_factory=list)
@@ -170,15 +167,18 @@ def _feed(left: Left) -> tuple[int, list[str]]:
 def _as_told(traffic: Traffic, left: Left) -> tuple[list[str], int]:
     """Applicants who do not stand where their story says, and how many are in doubt for a reason."""
     unsure = {delivery.applicant for lane in traffic.lanes for delivery in lane if _may_come_late(traffic, delivery)}
+    repeated = {(event["vendor"], event["reference"]) for event in left.events.values() if event["repeat"]}
     wrong, in_doubt = [], 0
     for telling in traffic.plot.tellings:
-        applicant = left.applicants.get((telling.applicant.vendor, telling.applicant.reference), {})
+        who = telling.applicant.vendor, telling.applicant.reference
+        applicant = left.applicants.get(who, {})
         # What breaks may change the order in which events are handled, and with it the way, never the end.
         differences = findings.differences(replace(telling, in_order=False), applicant, [])
-        if differences and telling.applicant in unsure and IN_DOUBT in applicant.get("flags", []):
+        if differences and telling.applicant in unsure and who in repeated:
             in_doubt += 1
         elif differences:
-            wrong.append(f"{_name(telling)}: {'; '.join(differences)}")
+            why = "a repeat was kept; " if who in repeated else ""
+            wrong.append(f"{' '.join(who)} ({telling.story.name}): {why}{'; '.join(differences)}")
     strangers: set[Applicant] = {delivery.applicant for lane in traffic.lanes for delivery in lane if delivery.kind == "forged"}
     wrong += [f"{one.vendor} {one.reference} was forged" for one in strangers if (one.vendor, one.reference) in left.applicants]
     return wrong, in_doubt
@@ -186,10 +186,6 @@ def _as_told(traffic: Traffic, left: Left) -> tuple[list[str], int]:
 
 def _may_come_late(traffic: Traffic, delivery: Delivery) -> bool:
     return delivery.letter.vendor == "idenfy" and delivery.letter in traffic.ledger.unsure
-
-
-def _name(telling: Telling) -> str:
-    return f"{telling.applicant.vendor} {telling.applicant.reference} ({telling.story.name})"
 
 
 def _rebuilt(ground: Ground) -> list[str]:

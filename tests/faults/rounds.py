@@ -66,22 +66,17 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
                 with closing(sending):
                     return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
-        except NotInflicted as error:
-            return Round(fault=fault, wrong=[str(error)], took_seconds=time.monotonic() - began)
+        except Exception as error:  # A round that cannot be played takes no other along.
+            return Round(fault=fault, wrong=[f"not played: {type(error).__name__}: {error}"], took_seconds=time.monotonic() - began)
 
 
 def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
-    wrong, sending, reader = [], amid.traffic, Reader(amid.traffic.service)
+    sending, reader = amid.traffic, Reader(amid.traffic.service)
     reader.start()
     sending.start()
     _wait_for(sending, amid.chance.uniform(EARLIEST, LATEST), show)
-    try:
-        with fault.deed(amid):
-            show("broken")
-            lasts(fault, amid)
-    except NotInflicted as error:
-        wrong.append(f"not inflicted: {error}")
-        sending.hurry()
+    show("broken")
+    wrong = _break(fault, amid)
     lifted_at = time.monotonic()
     show("healing")
     if not sending.finish(HEALED_SECONDS_MAX):
@@ -90,10 +85,7 @@ def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
     if healed_seconds is None:
         wrong.append(f"not healed within {HEALED_SECONDS_MAX:g} s: /readyz says {amid.ground.readiness()}")
     show("judging")
-    try:
-        found = verdicts.judge(amid.ground, sending, reader)
-    except Unreadable as error:
-        found = Verdict(lost=0, twice=0, in_doubt=0, events=0, wrong=[f"cannot be read: {error}"])
+    found = _judged(amid, reader)
     return Round(
         fault=fault,
         events=found.events,
@@ -108,6 +100,25 @@ def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
         took_seconds=time.monotonic() - began,
         wrong=wrong + found.wrong,
     )
+
+
+def _break(fault: Fault, amid: Amid) -> list[str]:
+    """Bring the fault about, and lift it; what kept it from being brought about."""
+    try:
+        with fault.deed(amid):
+            lasts(fault, amid)
+    except NotInflicted as error:
+        return [f"not inflicted: {error}"]
+    finally:
+        amid.traffic.hurry()
+    return []
+
+
+def _judged(amid: Amid, reader: Reader) -> Verdict:
+    try:
+        return verdicts.judge(amid.ground, amid.traffic, reader)
+    except Unreadable as error:
+        return Verdict(lost=0, twice=0, in_doubt=0, events=0, wrong=[f"cannot be read: {error}"])
 
 
 def _wait_for(sending: Traffic, share: float, show: Show) -> None:

@@ -70,6 +70,10 @@ class Postgres:
     def start(self) -> None:
         self._pg_ctl("start", "-l", str(self._data() / "log"))
 
+    def restart(self) -> None:
+        """End its sessions, and start again."""
+        self._pg_ctl("restart", "-m", "fast", "-l", str(self._data() / "log"))
+
     def signal_all(self, number: int) -> None:
         """Send a signal to the server and all its children."""
         parent = int((self._data() / "postmaster.pid").read_text().splitlines()[0])

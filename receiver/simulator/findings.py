@@ -76,17 +76,17 @@ def _find(service: Service, telling: Telling, kept: int) -> Finding:
         sent_whole=kept == len(telling.story.steps),
         applicant=answer.content if readable else {},
         history=history,
-        differences=_differences(telling, answer.content, history) if readable else [f"the applicant cannot be read ({answer.word})"],
+        differences=differences(telling, answer.content, history) if readable else [f"the applicant cannot be read ({answer.word})"],
     )
 
 
-def _differences(telling: Telling, applicant: dict[str, Any], history: list[dict[str, Any]]) -> list[str]:
+def differences(telling: Telling, applicant: dict[str, Any], history: list[dict[str, Any]]) -> list[str]:
     """In what an applicant differs from what the story says."""
     story: Story = telling.story
     shown = {name: applicant.get(name) for name in story.ending}
-    differences = [f"{name} should be {told!r} and is {shown[name]!r}" for name, told in story.ending.items() if shown[name] != told]
+    found = [f"{name} should be {told!r} and is {shown[name]!r}" for name, told in story.ending.items() if shown[name] != told]
     # How often an approval fell on the way depends on the order in which it was heard; where it ends does not.
     reversals = tuple(change["reversal"] for change in history if change["reversal"])
     if telling.in_order and reversals != story.reversals:
-        differences.append(f"reversals should be {list(story.reversals)} and are {list(reversals)}")
-    return differences
+        found.append(f"reversals should be {list(story.reversals)} and are {list(reversals)}")
+    return found

@@ -1,4 +1,5 @@
-"""The simulator's side of the network: deliveries go out on a few kept connections, at a rate, and nothing is tried twice."""
+"""The simulator's side of the network: deliveries go out on a few kept connections, at a rate, and nothing is tried twice
+unless the sender insists."""
 
 from __future__ import annotations
 
@@ -79,15 +80,21 @@ class Sent:
 class Service:
     """A running service. Each thread that asks has a connection of its own."""
 
-    def __init__(self, base: str, *, token: str, environment: str) -> None:
+    def __init__(self, base: str, *, token: str, environment: str, patience_seconds: float = ANSWER_SECONDS_MAX) -> None:
         """Raises ValueError if the base is no address of a service."""
         self._parts = urlsplit(base)
         if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
             raise ValueError("an address is like http://127.0.0.1:8000")
         self.base = base.rstrip("/")
         self._port, self._path = self._parts.port, self._parts.path.rstrip("/")
-        self._token, self._environment = token, environment
+        self._token, self._environment, self._patience_seconds = token, environment, patience_seconds
         self._own = threading.local()
+        self._connections: list[HTTPConnection] = []
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections:
+            connection.close()
 
     def deliver(self, letter: Letter) -> Answer:
         """Send a letter, as its vendor would."""
@@ -115,6 +122,7 @@ class Service:
     def _connection(self) -> HTTPConnection:
         if not hasattr(self._own, "connection"):
             self._own.connection, self._own.used_at = self._connect(), 0.0
+            self._connections.append(self._own.connection)
         connection: HTTPConnection = self._own.connection
         if time.monotonic() - self._own.used_at > IDLE_SECONDS_MAX:
             connection.close()  # It opens anew when it is used.
@@ -123,8 +131,8 @@ class Service:
     def _connect(self) -> HTTPConnection:
         host = self._parts.hostname or ""
         if self._parts.scheme == "https":
-            return HTTPSConnection(host, self._port, timeout=ANSWER_SECONDS_MAX, context=ssl.create_default_context())
-        return HTTPConnection(host, self._port, timeout=ANSWER_SECONDS_MAX)
+            return HTTPSConnection(host, self._port, timeout=self._patience_seconds, context=ssl.create_default_context())
+        return HTTPConnection(host, self._port, timeout=self._patience_seconds)
 
 
 @dataclass
@@ -145,8 +153,12 @@ class Pace:
         time.sleep(mine - now)
 
 
-def send(service: Service, lanes: Sequence[Sequence[Delivery]], pace: Pace, *, on_sent: Callable[[], None]) -> list[Sent]:
-    """Send lanes beside one another, each in its order: what comes later in a lane is sent once the former is answered."""
+def send(
+    lanes: Sequence[Sequence[Delivery]], pace: Pace, *, deliver: Callable[[Delivery], Answer], on_sent: Callable[[], None]
+) -> list[Sent]:
+    """Send lanes beside one another, each in its order: what comes later in a lane is sent once the former is answered.
+
+    `deliver` sends one, and decides whether to send it again when the answer is not what its vendor hopes for."""
     stopped = threading.Event()
 
     def drive(lane: Sequence[Delivery]) -> list[Sent]:
@@ -155,7 +167,7 @@ def send(service: Service, lanes: Sequence[Sequence[Delivery]], pace: Pace, *, o
             pace.wait()
             if stopped.is_set():
                 break
-            sent.append(Sent(delivery=delivery, answer=service.deliver(delivery.letter)))
+            sent.append(Sent(delivery=delivery, answer=deliver(delivery)))
             on_sent()
         return sent
 

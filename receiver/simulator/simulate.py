@@ -177,7 +177,7 @@ def _tell(service: Service, plot: Plot, wanted: Wanted, show: Show) -> Told:
     for lanes in plot.chapters:
         what = "what came days later" if told.sent else "how it began"
         began = time.monotonic()
-        told.sent += send(service, lanes, pace, on_sent=partial(show, what, 1, total))
+        told.sent += send(lanes, pace, deliver=lambda delivery: service.deliver(delivery.letter), on_sent=partial(show, what, 1, total))
         told.sending_seconds += time.monotonic() - began
         show("letting it be handled", 0, total)
         _wait(service, told, seconds=wanted.timeout)

@@ -1,0 +1,139 @@
+"""Faults of PostgreSQL: away, full, read-only, or angry about one statement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy import make_url
+
+from tests.faults.fault import Amid, Fault, once
+from tests.faults.ground import Ground, NotInflicted, until
+
+SECONDS = 10.0
+
+WAITING = "datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@contextmanager
+def killed(amid: Amid) -> Iterator[None]:
+    amid.ground.server.stop()
+    try:
+        yield
+    finally:
+        amid.ground.server.start()
+
+
+@contextmanager
+def out_of_connections(amid: Amid) -> Iterator[None]:
+    """Take every connection there is, those of the service too."""
+    taken: list[psycopg.Connection] = []
+    with _session(amid.ground, "postgres") as session:
+        try:
+            for _ in range(5):
+                _take_all(amid.ground, taken)
+                _send_away(session, amid.ground.database)
+            _take_all(amid.ground, taken)
+            yield
+        finally:
+            for connection in taken:
+                connection.close()
+
+
+def _take_all(ground: Ground, taken: list[psycopg.Connection]) -> None:
+    while True:
+        try:
+            taken.append(psycopg.connect(_url(ground, "postgres")))
+        except psycopg.OperationalError:
+            return
+
+
+@contextmanager
+def read_only(amid: Amid) -> Iterator[None]:
+    name = amid.ground.database
+    with _session(amid.ground, "postgres") as session:
+        session.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        _send_away(session, name)
+        try:
+            yield
+        finally:
+            session.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            _send_away(session, name)
+
+
+def _send_away(session: psycopg.Connection, database: str) -> None:
+    session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+
+
+def cancel(table: str) -> Callable[[Amid], None]:
+    """A deed that cancels a statement which writes to this table: it is held up for a moment, so that it can be met."""
+
+    def strike(amid: Amid) -> None:
+        with _session(amid.ground) as watcher, _session(amid.ground) as holder, holder.transaction():
+            holder.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            met = until(
+                lambda: watcher.execute(f"SELECT pid FROM pg_stat_activity WHERE {WAITING} LIMIT 1").fetchone(),
+                f"a statement that writes to {table}",
+                seconds=10,
+            )
+            watcher.execute("SELECT pg_cancel_backend(%s)", met)
+            time.sleep(0.1)
+
+    return strike
+
+
+def deadlock(amid: Amid) -> None:
+    """Hold applicants that come late in the worker's order until it waits for one, then ask for one that it holds.
+
+    Our session waits patiently, so that it is the worker's transaction that PostgreSQL ends."""
+    until(lambda: _deadlocked(amid.ground), "a deadlock", seconds=20)
+
+
+def _deadlocked(ground: Ground) -> bool:
+    with _session(ground) as watcher, _session(ground) as holder:
+        before = _deadlocks(watcher)
+        holder.execute("SET deadlock_timeout = '100s'")
+        with holder.transaction():
+            holder.execute("SELECT 1 FROM applicants WHERE vendor <> 'idenfy' FOR UPDATE")
+            waiting = f"SELECT pid FROM pg_stat_activity WHERE {WAITING} AND query ILIKE '%%applicants%%'"
+            until(lambda: watcher.execute(waiting).fetchone(), "a worker that waits for an applicant", seconds=10)
+            every = "SELECT vendor, environment, reference FROM applicants WHERE vendor = 'idenfy'"
+            known, free = set(watcher.execute(every)), set(watcher.execute(f"{every} FOR UPDATE SKIP LOCKED"))
+            held = known - free
+            if not held:
+                return False  # The worker waits for its first.
+            holder.execute("SELECT 1 FROM applicants WHERE (vendor, environment, reference) = (%s, %s, %s) FOR UPDATE", min(held))
+        return bool(until(lambda: _deadlocks(watcher) > before, "PostgreSQL to count it", seconds=5))
+
+
+def _deadlocks(session: psycopg.Connection) -> int:
+    session.execute("SELECT pg_stat_clear_snapshot()")
+    row = session.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
+    assert row
+    return int(row[0])
+
+
+@contextmanager
+def _session(ground: Ground, database: str | None = None) -> Iterator[psycopg.Connection]:
+    try:
+        with psycopg.connect(_url(ground, database or ground.database), autocommit=True) as session:
+            yield session
+    except psycopg.OperationalError as error:
+        raise NotInflicted(f"PostgreSQL did not let the harness in: {error}") from error
+
+
+def _url(ground: Ground, database: str) -> str:
+    return make_url(ground.server.url).set(database=database).render_as_string(hide_password=False)
+
+
+FAULTS = (
+    Fault(name="postgres-killed", description="PostgreSQL killed (immediate shutdown)", deed=killed, seconds=5),
+    Fault(name="postgres-restarted", description="PostgreSQL restarted (fast)", deed=once(lambda amid: amid.ground.server.restart())),
+    Fault(name="postgres-out-of-connections", description="PostgreSQL out of connections", deed=out_of_connections, seconds=SECONDS),
+    Fault(name="postgres-read-only", description="PostgreSQL read-only", deed=read_only, seconds=SECONDS),
+    Fault(name="insert-cancelled", description="one INSERT of an event cancelled", deed=once(cancel("events"))),
+    Fault(name="write-cancelled", description="one statement of the worker cancelled", deed=once(cancel("applicants"))),
+    Fault(name="deadlock", description="one deadlock, the worker its victim", deed=once(deadlock)),
+)

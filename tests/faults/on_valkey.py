@@ -1,0 +1,53 @@
+"""Faults of Valkey, the doorbell. Nothing is in it that could be lost; what is missed must be found by the sweep."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.faults import processes
+from tests.faults.fault import Amid, Fault, once
+
+SECONDS = 10.0
+
+
+def flushed(amid: Amid) -> None:
+    with amid.ground.redis() as redis:
+        redis.flushall()
+
+
+def emptied(amid: Amid) -> None:
+    """Kill it, and take its files away before it is started again."""
+    data = amid.ground.var_dir / "valkey"
+    processes.kill(amid.ground.valkey())
+    for path in data.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def full(amid: Amid) -> Iterator[None]:
+    with amid.ground.redis() as redis:
+        redis.config_set("maxmemory", 1)
+    yield
+    with amid.ground.redis() as redis:
+        redis.config_set("maxmemory", 0)
+
+
+@contextmanager
+def read_only(amid: Amid) -> Iterator[None]:
+    """A replica of a server that does not exist, as after a failover gone wrong."""
+    with amid.ground.redis() as redis:
+        redis.replicaof("127.0.0.1", "1")
+    yield
+    with amid.ground.redis() as redis:
+        redis.replicaof("NO", "ONE")
+
+
+FAULTS = (
+    Fault(name="valkey-killed", description="SIGKILL of Valkey", deed=once(lambda amid: processes.kill(amid.ground.valkey()))),
+    Fault(name="valkey-flushed", description="Valkey flushed", deed=once(flushed)),
+    Fault(name="valkey-emptied", description="Valkey killed, and restarted empty", deed=once(emptied)),
+    Fault(name="valkey-full", description="Valkey full (maxmemory)", deed=full, seconds=SECONDS),
+    Fault(name="valkey-read-only", description="Valkey read-only", deed=read_only, seconds=SECONDS),
+)

@@ -67,8 +67,7 @@ class Template:
 def templates(on: Stage, kind: str) -> tuple[Template, Template]:
     """A population as it is when it is kept, and as it is when it is handled."""
     with on.database(kind) as engine, on.service(engine, web=STANDING) as service:
-        answers = load.at_rate(service.port, [letter.request() for letter in population.population()], per_second=400)
-        assert all(answer.status == 200 for answer in answers), "not every delivery was kept"
+        load.deliver(service.port, [letter.request() for letter in population.population()])
         pending = _template(engine)
         service.start_worker()
         assert stage.wait_until_handled(engine, seconds=60), "the population was not handled"
@@ -117,9 +116,7 @@ def _template(engine: Engine) -> Template:
     beginnings = sorted({event_id[:8] for event_id in ids})
     names = re.compile("|".join([RUN, *beginnings]))
     makers = {table: [_makers(table, columns[table], row, names) for row in rows[table]] for table in TABLES}
-    numbers = {
-        counter: [row[columns[counter].index(column)] for row in rows[counter]] or [1, 1] for counter, column in COUNTED.items()
-    }
+    numbers = {counter: [row[columns[counter].index(column)] for row in rows[counter]] or [1, 1] for counter, column in COUNTED.items()}
     first = {counter: min(map(int, found)) for counter, found in numbers.items()}
     span = {counter: max(map(int, found)) - first[counter] + 1 for counter, found in numbers.items()}
     return Template(columns=columns, makers=makers, beginnings=beginnings, first=first, span=span, events=len(ids))

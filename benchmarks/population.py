@@ -52,8 +52,12 @@ def new_run() -> str:
 
 def deliveries(count: int) -> list[bytes]:
     """So many signed requests, no two the same, each applicant's in the order of its story."""
-    letters = (letter.of(run) for run in iter(new_run, "") for letter in population())
-    return [letter.request() for letter in itertools.islice(letters, count)]
+    return [letter.request() for letter in letters(count)]
+
+
+def letters(count: int) -> Iterator[Letter]:
+    """What so many deliveries say: one population after the other."""
+    return itertools.islice((letter.of(run) for run in iter(new_run, "") for letter in population()), count)
 
 
 @cache
@@ -68,6 +72,11 @@ def endings() -> Counter[str]:
     return Counter(str(story.ending["status"]) for _, story in _cast())
 
 
+def references() -> list[tuple[str, str]]:
+    """Everybody of one population: vendor and reference."""
+    return [(story.vendor, _applicant(story, number).reference) for number, story in _cast()]
+
+
 def fallen(count: int) -> tuple[list[Letter], list[Letter]]:
     """Of so many new applicants of all vendors: what approves them, in order, and the one event that takes it back."""
     run, stories = new_run(), [story for story in TOLD if story.reversals == ("adverse",)]
@@ -79,9 +88,13 @@ def fallen(count: int) -> tuple[list[Letter], list[Letter]]:
 
 
 def _cast() -> Iterator[tuple[int, Story]]:
-    return ((number, story) for number, story in enumerate(TOLD * TELLINGS))
+    return enumerate(TOLD * TELLINGS)
+
+
+def _applicant(story: Story, number: int) -> Applicant:
+    return Applicant(vendor=story.vendor, environment="live", run=RUN, number=number, began_at=_BEGAN, level="basic-kyc-level")
 
 
 def _letters(story: Story, number: int, steps: list[Step] | tuple[Step, ...]) -> list[Letter]:
-    who = Applicant(vendor=story.vendor, environment="live", run=RUN, number=number, began_at=_BEGAN, level="basic-kyc-level")
+    who = _applicant(story, number)
     return [Letter(vendor=story.vendor, event_type=step.event_type, body=bodies.body(who, step)) for step in steps]

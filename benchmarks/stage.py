@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -141,6 +140,3 @@ def git_commit() -> str:
     """The commit that is measured, and whether anything was changed since."""
     described = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
     return described.stdout.strip() or "unknown"
-
-
-PROGRAMS = Path(sys.executable).parent

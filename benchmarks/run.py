@@ -1,0 +1,126 @@
+"""`./dev bench`: how fast Standing accepts, works off and shows, beside an empty Flask view, a textbook receiver and RQ.
+
+Starts everything that it needs, in a folder of its own, and measures in rounds, all contestants in each. The machine is shared
+by the sender and all servers, so that what counts is the ratio between figures of one round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+
+from benchmarks import accept, backlog, copies, growth, latency, machine, report, sizes, stage, targets
+from benchmarks.figures import Figures
+from benchmarks.sizes import Sizes
+from benchmarks.stage import POSTGRESQL, SQLITE, Stage
+
+Measurement = Callable[[], Figures]
+
+PARTS = {
+    "a": "an empty Flask view", "b": "a textbook receiver", "c": "Standing accepting", "d": "working off a backlog, against RQ",
+    "e": "POST to visible", "f": "c, d and e on SQLite", "g": "growth",
+}  # fmt: skip
+
+
+def main() -> int:
+    asked, began = _asked(), time.monotonic()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with stage.stage() as on, ExitStack() as stack:
+        described = machine.described(on)
+        console.print(f"measuring {'; '.join(PARTS[part] for part in asked.only)} (rounds: {asked.rounds})")
+        plan = _plan(on, asked.sizes, asked.only, stack)
+        rounds = [_round(console, number, asked.rounds, plan) for number in range(1, asked.rounds + 1)]
+        found = targets.verdicts((*targets.ALWAYS, *targets.of_growth(asked.sizes.kept)), rounds)
+        report.tell(console, rounds, found, on.notes)
+        files = report.write(asked.name, described, rounds, found, on.notes)
+    console.print(f"written after {(time.monotonic() - began) / 60:.0f} minutes: " + ", ".join(file.name for file in files))
+    return 0 if not asked.quick or all(one.guarded for one in found) else 1
+
+
+def _round(console: Console, number: int, of: int, plan: dict[str, Measurement]) -> Figures:
+    """Each measurement once."""
+    found: Figures = {}
+    for what, measure in plan.items():
+        began = time.monotonic()
+        with console.status(f"round {number} of {of}: {what}"):
+            figures = measure()
+        for name, value in figures.items():
+            console.print(f"{number}/{of}  {name}: {value:,.1f}", highlight=False)
+        console.print(f"{number}/{of}  ({what}: {time.monotonic() - began:.0f} s)", style="dim", highlight=False)
+        found |= figures
+    return found
+
+
+def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, Measurement]:
+    """The measurements of a round, in their order: what is compared stands side by side."""
+    plan: dict[str, Measurement] = {}
+    if "a" in parts:
+        plan["an empty view"] = partial(accept.empty, on, wanted)
+    if "b" in parts:
+        plan["the textbook accepts"] = partial(accept.by_the_textbook, on, wanted)
+    if "d" in parts:
+        for forking, jobs in ((True, wanted.rq_forking_jobs), (False, wanted.rq_simple_jobs)):
+            if jobs:
+                plan["RQ forks for each job" if forking else "RQ's SimpleWorker"] = partial(backlog.by_rq, on, jobs=jobs, forking=forking)
+    for kind, chosen in ((POSTGRESQL, parts), (SQLITE, "cde" if "f" in parts else "")):
+        plan |= _of_standing(on, wanted, kind, chosen)
+    if "g" in parts:
+        pending, handled = copies.templates(on, POSTGRESQL)
+        for kept in stack.enter_context(growth.databases(on, wanted, handled)):
+            plan[f"{kept.events:,} events kept"] = partial(growth.measured, on, wanted, kept, pending)
+    return plan
+
+
+def _of_standing(on: Stage, wanted: Sizes, kind: str, parts: str) -> dict[str, Measurement]:
+    plan: dict[str, Measurement] = {}
+    if "c" in parts:
+        plan[f"Standing accepts, {kind}"] = partial(accept.by_standing, on, wanted, kind)
+    if "d" in parts or ("e" in parts and wanted.overtaken):
+        pending, _ = copies.templates(on, kind)
+    if "d" in parts:
+        for workers in wanted.workers:
+            plan[f"{workers} at work, {kind}"] = partial(backlog.by_standing, on, wanted, pending, workers=workers, kind=kind)
+    if "e" in parts:
+        plan[f"POST to visible, {kind}"] = partial(latency.at_rates, on, wanted, kind)
+    if "e" in parts and wanted.overtaken:
+        plan[f"reversals over a backlog, {kind}"] = partial(latency.over_a_backlog, on, wanted, pending, kind)
+    return plan
+
+
+def _asked() -> argparse.Namespace:
+    options = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=3, help="of which the medians are taken (default: %(default)s)")
+    options.add_argument("--only", type=_parts, help="parts, as in a,c,d: " + "; ".join(f"{part} {is_}" for part, is_ in PARTS.items()))
+    size = options.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a to e in 3 minutes; fails if a ratio is under half of its target")
+    size.add_argument("--large", action="store_true", help="growth up to 5 million events")
+    size.add_argument("--tiny", action="store_true", help="all parts at sizes at which the figures mean nothing")
+    asked = options.parse_args()
+    asked.sizes = sizes.QUICK if asked.quick else sizes.TINY if asked.tiny else sizes.FULL
+    if asked.large:
+        asked.sizes = dataclasses.replace(asked.sizes, kept=sizes.KEPT_LARGE)
+    whole = "abcde" if asked.quick else "abcdefg"
+    asked.name = "quick" if asked.quick else "tiny" if asked.tiny else "part" if asked.only else "bench"
+    asked.only = asked.only or whole
+    return asked
+
+
+def _parts(text: str) -> str:
+    wanted = set(text.replace(",", ""))
+    if not wanted or not wanted <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"names parts among {', '.join(PARTS)}")
+    return "".join(sorted(wanted))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

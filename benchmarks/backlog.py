@@ -37,7 +37,7 @@ def by_standing(on: Stage, sizes: Sizes, pending: Template, *, workers: int, kin
 
 def worked_off(on: Stage, engine: Engine, *, workers: int) -> tuple[float, float]:
     """Events a second that workers handle of what is pending, and the MiB that they hold at its end."""
-    first = int(str(stage.scalar(engine, "SELECT min(sequence) FROM events WHERE status = 'pending'")))
+    first = stage.number(engine, "SELECT min(sequence) FROM events WHERE status = 'pending'")
     with on.service(engine, workers=workers) as service:
         if not stage.wait_until_handled(engine, seconds=SECONDS_MAX):
             on.notes.append(f"(d): a backlog was not worked off within {SECONDS_MAX} seconds")

@@ -195,4 +195,4 @@ def _fill(connection: Connection, table: str, columns: list[str], rows: Iterable
 
 
 def _greatest(engine: Engine, counter: str) -> int:
-    return int(str(stage.scalar(engine, f"SELECT coalesce(max({COUNTED[counter]}), 0) FROM {counter}")))
+    return stage.number(engine, f"SELECT coalesce(max({COUNTED[counter]}), 0) FROM {counter}")

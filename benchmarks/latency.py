@@ -14,6 +14,7 @@ from benchmarks.figures import Figures
 from benchmarks.load import Answer
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
+from tests.service import end
 
 #: How often the reader looks: what it sees may have been there so much longer.
 LOOK_SECONDS = 0.005
@@ -34,7 +35,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._watch, name="watcher")
 
     def __enter__(self) -> Watcher:
-        self._last = int(str(stage.scalar(self._engine, "SELECT coalesce(max(number), 0) FROM transitions")))
+        self._last = stage.number(self._engine, "SELECT coalesce(max(number), 0) FROM transitions")
         self._thread.start()
         return self
 
@@ -82,16 +83,15 @@ def over_a_backlog(on: Stage, sizes: Sizes, pending: Template, kind: str = POSTG
     with on.database(kind) as engine, on.service(engine, web=STANDING, workers=1) as service:
         load.deliver(service.port, [letter.request() for letter in approvals])
         stage.wait_until_handled(engine)
-        service.processes[-1].terminate()
-        service.processes[-1].wait()
+        end(service.processes[-1])
         copies.multiply(pending, engine, -(-(sizes.overtaken + sizes.overtaken_margin) // pending.events))
-        waiting = _count(engine)
+        waiting = stage.number(engine, PENDING)
         service.start_worker()
-        while _count(engine) == waiting:
+        while stage.number(engine, PENDING) == waiting:
             time.sleep(0.02)
         with Watcher(engine) as watcher:
             answers = load.at_rate(service.port, [letter.request() for letter in reversals], per_second=sizes.reversals_per_second)
-            left = _count(engine)
+            left = stage.number(engine, PENDING)
             took = _took(on, answers, watcher)
     if left < sizes.overtaken:
         on.notes.append(f"(e): {left:,} events were left waiting when the last reversal was sent, not {sizes.overtaken:,}")
@@ -108,10 +108,6 @@ def _took(on: Stage, answers: list[Answer], watcher: Watcher) -> list[float]:
         on.notes.append(f"(e): of {len(answers):,} deliveries {len(due_at):,} were accepted, {len(missing):,} of them never seen")
     over = time.monotonic()
     return [(watcher.seen_at.get(event_id, over) - due) * 1000 for event_id, due in due_at.items()]
-
-
-def _count(engine: Engine) -> int:
-    return int(str(stage.scalar(engine, PENDING)))
 
 
 def _plain(event_id: str) -> str:

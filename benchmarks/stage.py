@@ -111,6 +111,10 @@ def scalar(engine: Engine, query: str) -> object:
         return connection.execute(text(query)).scalar_one()
 
 
+def number(engine: Engine, query: str) -> int:
+    return int(str(scalar(engine, query)))
+
+
 def some_wait(engine: Engine) -> bool:
     """Whether any event is pending."""
     return bool(scalar(engine, "SELECT EXISTS (SELECT 1 FROM events WHERE status = 'pending')"))

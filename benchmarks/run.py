@@ -68,12 +68,14 @@ def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, M
         plan["an empty view"] = partial(accept.empty, on, wanted)
     if "b" in parts:
         plan["the textbook accepts"] = partial(accept.by_the_textbook, on, wanted)
+    if "c" in parts:
+        plan["Standing accepts"] = partial(accept.by_standing, on, wanted)
     if "d" in parts:
-        for forking, jobs in ((True, wanted.rq_forking_jobs), (False, wanted.rq_simple_jobs)):
-            if jobs:
-                plan["RQ forks for each job" if forking else "RQ's SimpleWorker"] = partial(backlog.by_rq, on, jobs=jobs, forking=forking)
-    for kind, chosen in ((POSTGRESQL, parts), (SQLITE, "cde" if "f" in parts else "")):
-        plan |= _of_standing(on, wanted, kind, chosen)
+        plan |= _of_rq(on, wanted)
+    plan |= _of_standing(on, wanted, POSTGRESQL, parts)
+    if "f" in parts:
+        plan[f"Standing accepts, {SQLITE}"] = partial(accept.by_standing, on, wanted, SQLITE)
+        plan |= _of_standing(on, wanted, SQLITE, "de")
     if "g" in parts:
         pending, handled = copies.templates(on, POSTGRESQL)
         for kept in stack.enter_context(growth.databases(on, wanted, handled)):
@@ -81,10 +83,16 @@ def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, M
     return plan
 
 
+def _of_rq(on: Stage, wanted: Sizes) -> dict[str, Measurement]:
+    plan = {"RQ forks for each job": partial(backlog.by_rq, on, jobs=wanted.rq_forking_jobs, forking=True)}
+    if wanted.rq_simple_jobs:
+        plan["RQ's SimpleWorker"] = partial(backlog.by_rq, on, jobs=wanted.rq_simple_jobs, forking=False)
+    return plan
+
+
 def _of_standing(on: Stage, wanted: Sizes, kind: str, parts: str) -> dict[str, Measurement]:
+    """What is worked off and becomes visible, on one kind of database."""
     plan: dict[str, Measurement] = {}
-    if "c" in parts:
-        plan[f"Standing accepts, {kind}"] = partial(accept.by_standing, on, wanted, kind)
     if "d" in parts or ("e" in parts and wanted.overtaken):
         pending, _ = copies.templates(on, kind)
     if "d" in parts:

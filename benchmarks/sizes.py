@@ -38,7 +38,7 @@ FULL = Sizes(
 
 QUICK = Sizes(
     busy_seconds=2, steady_seconds=4, rates=(300,),
-    backlog=8_000, workers=(1,), rq_forking_jobs=150, rq_simple_jobs=0,
+    backlog=8_000, workers=(1,), rq_forking_jobs=100, rq_simple_jobs=0,
     overtaken=0, overtaken_margin=0, reversals=0, reversals_per_second=0,
     kept=(), growth_backlog=0, reads=0,
 )  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -18,6 +19,9 @@ from tests.service import TOKENS
 
 READS_PER_SECOND = 100
 
+#: A database of up to so many events is seeded anew in each round: measuring adds some 25,000.
+ANEW_MAX = 100_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
@@ -28,18 +32,32 @@ class Kept:
     runs: list[str]
 
 
+def measurements(on: Stage, sizes: Sizes, stack: ExitStack) -> dict[str, Callable[[], Figures]]:
+    """One for each size. What the measuring adds hardly tells in a large database, which is seeded once for all rounds."""
+    pending, handled = copies.templates(on, POSTGRESQL)
+    plan: dict[str, Callable[[], Figures]] = {}
+    for events in sizes.kept:
+        make = partial(_seeded, on, events, handled)
+        if events > ANEW_MAX:
+            kept = stack.enter_context(make())
+            plan[f"{events:,} events kept"] = partial(_measured, on, sizes, kept, pending)
+        else:
+            plan[f"{events:,} events kept"] = partial(_measured_anew, on, sizes, make, pending)
+    return plan
+
+
 @contextmanager
-def databases(on: Stage, sizes: Sizes, handled: Template) -> Iterator[list[Kept]]:
-    """A database of each size, seeded once for all rounds."""
-    with ExitStack() as stack:
-        yield [_seed(stack.enter_context(on.database(POSTGRESQL)), events, handled) for events in sizes.kept]
+def _seeded(on: Stage, events: int, handled: Template) -> Iterator[Kept]:
+    with on.database(POSTGRESQL) as engine:
+        yield Kept(events=events, engine=engine, runs=copies.multiply(handled, engine, -(-events // handled.events)))
 
 
-def _seed(engine: Engine, events: int, handled: Template) -> Kept:
-    return Kept(events=events, engine=engine, runs=copies.multiply(handled, engine, -(-events // handled.events)))
+def _measured_anew(on: Stage, sizes: Sizes, make: Callable[[], AbstractContextManager[Kept]], pending: Template) -> Figures:
+    with make() as kept:
+        return _measured(on, sizes, kept, pending)
 
 
-def measured(on: Stage, sizes: Sizes, kept: Kept, pending: Template) -> Figures:
+def _measured(on: Stage, sizes: Sizes, kept: Kept, pending: Template) -> Figures:
     with on.service(kept.engine, web=STANDING) as service:
         accepted = accept.accepted_per_second(on, kept.engine, service.port, sizes)
         reads = load.at_rate(service.port, _reads(kept, sizes.reads), per_second=READS_PER_SECOND)

@@ -15,6 +15,9 @@ from sqlalchemy import text
 
 from benchmarks import load, stage
 from benchmarks.stage import Stage
+from receiver import config as web_config
+from store.config import Environment
+from tests.service import Service
 
 PACKAGES = ("gunicorn", "flask", "werkzeug", "sqlalchemy", "psycopg", "psycopg-binary", "rq", "redis", "msgspec", "cryptography")
 
@@ -31,9 +34,15 @@ def described(on: Stage) -> dict[str, Any]:
         "machine": _machine(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES} | _valkey(on),
         "postgresql": _postgresql(on),
-        "web": {"processes": int(os.environ.get("WEB_CONCURRENCY", "2")), "threads": int(os.environ.get("WEB_THREADS", "12"))},
+        "web": _web(on),
         "load": {"connections": load.CONNECTIONS, "warm_up_seconds": load.WARM_UP_SECONDS},
     }
+
+
+def _web(on: Stage) -> dict[str, int]:
+    """What every web process is told, and its own default where it is told nothing."""
+    processes = Service(on.new_folder(), {}).environment["WEB_CONCURRENCY"]
+    return {"processes": int(processes), "threads": web_config.read(Environment()).threads}
 
 
 def _machine() -> dict[str, Any]:

@@ -79,9 +79,7 @@ def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, M
         plan[f"Standing accepts, {SQLITE}"] = partial(accept.by_standing, on, wanted, SQLITE)
         plan |= _of_standing(on, wanted, SQLITE, "de")
     if "g" in parts:
-        pending, handled = copies.templates(on, POSTGRESQL)
-        for kept in stack.enter_context(growth.databases(on, wanted, handled)):
-            plan[f"{kept.events:,} events kept"] = partial(growth.measured, on, wanted, kept, pending)
+        plan |= growth.measurements(on, wanted, stack)
     return plan
 
 

@@ -97,7 +97,9 @@ def multiply(template: Template, engine: Engine, times: int) -> list[str]:
 def check(engine: Engine, populations: int) -> None:
     """Whether everybody of so many populations stands where the stories end."""
     with engine.connect() as connection:
-        stands = dict(connection.execute(text("SELECT status, count(*) FROM applicants WHERE version > 0 GROUP BY status")).tuples().all())
+        stands: dict[str, int] = dict(
+            connection.execute(text("SELECT status, count(*) FROM applicants WHERE version > 0 GROUP BY status")).tuples().all()
+        )
         wrong = connection.execute(text("SELECT count(*) FROM events WHERE status IN ('failed', 'unreadable', 'pending')")).scalar_one()
     expected = {status: count * populations for status, count in population.endings().items()}
     assert stands == expected, f"the applicants stand at {stands}, and their stories end at {expected}"
@@ -185,7 +187,7 @@ def _rows(makers: list[list[Maker]], copies: list[Copy]) -> Iterator[list[Any]]:
 
 def _fill(connection: Connection, table: str, columns: list[str], rows: Iterable[list[Any]]) -> None:
     names = ", ".join(f'"{name}"' for name in columns)
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     if connection.dialect.name == SQLITE:
         cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
         return

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,7 +18,7 @@ OURS, OURS_ON_SQLITE, OTHERS = "#2f6f9f", "#8fb8d4", "#b9b9b9"
 
 def draw(path: Path, values: Values, headline: str) -> list[Path]:
     """Write a plot of the figures there are, as PNG and SVG. None if there is nothing to draw."""
-    panels = [panel for panel in (_accepted, _worked_off, _visible, _growth) if _wanted(panel, values)]
+    panels = [panel for letters, panel in PANELS if any(name[0] in letters for name in values)]
     if not panels:
         return []
     mpl.rcParams["svg.hashsalt"] = "standing"  # The same figures give the same file.
@@ -117,6 +115,5 @@ def _titled(axes: Axes, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _wanted(panel: Callable[[Axes, Values], Any], values: Values) -> bool:
-    letters = {_accepted: "bc", _worked_off: "d", _visible: "e", _growth: "g"}[panel]
-    return any(name[0] in letters for name in values)
+#: Each panel, and the letters of the figures that it shows.
+PANELS = (("bc", _accepted), ("d", _worked_off), ("e", _visible), ("g", _growth))

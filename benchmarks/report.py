@@ -48,12 +48,14 @@ def write(name: str, machine: dict[str, Any], rounds: Sequence[Figures], verdict
 
 def _measured(rounds: Sequence[Figures]) -> tuple[Row, list[Row]]:
     found = sorted(_by_name(rounds).items(), key=lambda item: item[0][0])
-    rows = [(name, _number(statistics.median(values)), f"{_number(min(values))} – {_number(max(values))}") for name, values in found]
+    rows: list[Row] = [
+        (name, _number(statistics.median(values)), f"{_number(min(values))} – {_number(max(values))}") for name, values in found
+    ]
     return ("figure", "median", "lowest – highest"), rows
 
 
 def _reached(verdicts: Sequence[Verdict]) -> tuple[Row, list[Row]]:
-    rows = [
+    rows: list[Row] = [
         (one.target.says, one.target.bound, _number(one.median), f"{_number(one.lowest)} – {_number(one.highest)}", _yes(one.reached))
         for one in verdicts
     ]

@@ -84,7 +84,7 @@ def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, M
 
 
 def _of_rq(on: Stage, wanted: Sizes) -> dict[str, Measurement]:
-    plan = {"RQ forks for each job": partial(backlog.by_rq, on, jobs=wanted.rq_forking_jobs, forking=True)}
+    plan: dict[str, Measurement] = {"RQ forks for each job": partial(backlog.by_rq, on, jobs=wanted.rq_forking_jobs, forking=True)}
     if wanted.rq_simple_jobs:
         plan["RQ's SimpleWorker"] = partial(backlog.by_rq, on, jobs=wanted.rq_simple_jobs, forking=False)
     return plan

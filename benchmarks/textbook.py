@@ -122,7 +122,7 @@ def handle(event_id: int) -> None:
             return
         for reference in references(event.payload):
             applicant = locked(session, event.vendor, reference)
-            applicant.status = STATUSES.get(word(event.payload), "in_review")
+            applicant.status = STATUSES.get(word(event.payload) or "", "in_review")
             applicant.updated_at = datetime.now(UTC)
         event.processed_at = datetime.now(UTC)
 

@@ -39,26 +39,36 @@ def main() -> int:
         described = machine.described(on)
         console.print(f"measuring {'; '.join(PARTS[part] for part in asked.only)} (rounds: {asked.rounds})")
         plan = _plan(on, asked.sizes, asked.only, stack)
-        rounds = [_round(console, number, asked.rounds, plan) for number in range(1, asked.rounds + 1)]
+        failures: list[str] = []
+        rounds = [_round(console, f"{number}/{asked.rounds}", plan, failures) for number in range(1, asked.rounds + 1)]
+        on.notes.extend(failures)
         wanted = (*targets.ALWAYS, *targets.of_growth(asked.sizes.kept))
         found = targets.verdicts(wanted, rounds)
         on.notes.extend(f"not measured in this run: {target.says}" for target in wanted if not target.values(rounds))
         report.tell(console, rounds, found, on.notes)
         files = report.write(asked.name, described, rounds, found, on.notes)
     console.print(f"written after {(time.monotonic() - began) / 60:.0f} minutes: " + ", ".join(file.name for file in files))
-    return 0 if not asked.quick or all(one.guarded for one in found) else 1
+    unguarded = [one for one in found if not one.guarded] if asked.quick else []
+    for one in unguarded:
+        console.print(f"under half of its target: {one.target.says}", style="red")
+    return 1 if failures or unguarded else 0
 
 
-def _round(console: Console, number: int, of: int, plan: dict[str, Measurement]) -> Figures:
-    """Each measurement once."""
+def _round(console: Console, place: str, plan: dict[str, Measurement], failures: list[str]) -> Figures:
+    """Each measurement once. One that fails is told at the end, and costs the others nothing."""
     found: Figures = {}
     for what, measure in plan.items():
         began = time.monotonic()
-        with console.status(f"round {number} of {of}: {what}"):
-            figures = measure()
+        try:
+            with console.status(f"round {place}: {what}"):
+                figures = measure()
+        except Exception as error:
+            failures.append(f"round {place}, {what}: failed with {type(error).__name__}: {error}")
+            console.print(failures[-1], style="red", highlight=False)
+            continue
         for name, value in figures.items():
-            console.print(f"{number}/{of}  {name}: {value:,.1f}", highlight=False)
-        console.print(f"{number}/{of}  ({what}: {time.monotonic() - began:.0f} s)", style="dim", highlight=False)
+            console.print(f"{place}  {name}: {value:,.1f}", highlight=False)
+        console.print(f"{place}  ({what}: {time.monotonic() - began:.0f} s)", style="dim", highlight=False)
         found |= figures
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,9 @@ PARTS = {
 
 def main() -> int:
     asked, began = _asked(), time.monotonic()
+    # Whoever ends us wants the servers to end, too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     console = Console(width=None if sys.stdout.isatty() else 120)
     with stage.stage() as on, ExitStack() as stack:
         described = machine.described(on)

@@ -20,7 +20,7 @@ WARM_UP = 100
 def empty(on: Stage, sizes: Sizes) -> Figures:
     with on.empty_database() as engine, on.service(engine, web=EMPTY) as service:
         load.deliver(service.port, population.deliveries(WARM_UP))
-        rate, _ = load.saturate(service.port, _plenty(sizes) * 2, seconds=sizes.busy_seconds)
+        rate, _ = load.saturate(service.port, _plenty(sizes) * 4, seconds=sizes.busy_seconds)
         return {figures.name(POSTGRESQL, "a", "empty view, answers/s"): rate}
 
 

@@ -7,7 +7,13 @@ from flask import Flask, Response, request
 app = Flask(__name__)
 
 
-@app.post("/webhooks/idngo")
-def receive() -> Response:
+@app.post("/webhooks/<vendor>")
+def receive(vendor: str) -> Response:
+    """Read the body, and say yes."""
     request.get_data(cache=False)
     return Response(b'{"status": "accepted"}', content_type="application/json")
+
+
+@app.get("/healthz")
+def healthz() -> Response:
+    return Response(b"{}", content_type="application/json")

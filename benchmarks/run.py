@@ -1,120 +1,148 @@
-"""`./dev bench`: how fast deliveries are durably taken, and a backlog worked off, against an empty Flask view in the same run.
+"""`./dev bench`: how fast Standing accepts, works off and shows, beside an empty Flask view, a textbook receiver and RQ.
 
-Starts its own PostgreSQL (fsync on), Valkey and gunicorn. The machine is shared, so that what counts is the ratio between
-figures of one run, measured in turns; each is the median of its rounds.
+Starts everything that it needs, in a folder of its own, and measures in rounds, all contestants in each. The machine is shared
+by the sender and all servers, so that what counts is the ratio between figures of one round.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
+import dataclasses
+import signal
 import sys
-import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+from rich.console import Console
 
-from benchmarks import load  # noqa: E402
-from tests import servers  # noqa: E402
-from tests.conftest import KEY  # noqa: E402
-from tests.service import PROGRAMS, Service, end, eventually, free_port  # noqa: E402
+from benchmarks import accept, backlog, copies, growth, latency, machine, report, sizes, stage, targets
+from benchmarks.figures import Figures
+from benchmarks.sizes import Sizes
+from benchmarks.stage import POSTGRESQL, SQLITE, Stage
 
-RESULTS = Path(__file__).parent / "results"
+Measurement = Callable[[], Figures]
 
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--deliveries", type=int, default=6000, help="in each round, for each")
-    wanted = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, servers.valkey(Path(folder)) as valkey, servers.throwaway_cluster() as cluster:
-        databases = {"sqlite": f"sqlite:///{folder}/bench.sqlite3", "postgresql": cluster.url}
-        rounds = [one_round(Path(folder), databases, valkey.url, wanted.deliveries) for _ in range(wanted.rounds)]
-    medians = {name: round(statistics.median(one[name] for one in rounds), 2) for name in rounds[0]}
-    report(medians, rounds)
+PARTS = {
+    "a": "an empty Flask view", "b": "a textbook receiver", "c": "Standing accepting", "d": "working off a backlog, against RQ",
+    "e": "POST to visible", "f": "c, d and e on SQLite", "g": "growth",
+}  # fmt: skip
 
 
-def one_round(folder: Path, databases: dict[str, str], redis_url: str, deliveries: int) -> dict[str, float]:
-    """Each figure once."""
-    figures = {"empty view, requests/s": empty_view(folder, deliveries)}
-    for kind, url in databases.items():
-        with Service(folder, settings(url, redis_url), worker=False) as service:
-            taken = load.send(service.port, load.requests(deliveries))
-            assert taken.refused == 0, f"{taken.refused} deliveries were not kept"
-            figures[f"{kind}: kept, deliveries/s"] = taken.per_second
-            figures[f"{kind}: kept, ms at p50"] = taken.milliseconds[len(taken.milliseconds) // 2]
-            figures[f"{kind}: kept, ms at p99"] = taken.milliseconds[len(taken.milliseconds) * 99 // 100]
-            figures[f"{kind}: worked off, events/s"] = drained(service, deliveries)
-    return figures
+def main() -> int:
+    asked, began = _asked(), time.monotonic()
+    # Whoever ends us wants the servers to end, too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with stage.stage() as on, ExitStack() as stack:
+        described = machine.described(on)
+        console.print(f"measuring {'; '.join(PARTS[part] for part in asked.only)} (rounds: {asked.rounds})")
+        plan = _plan(on, asked.sizes, asked.only, stack)
+        failures: list[str] = []
+        rounds = [_round(console, f"{number}/{asked.rounds}", plan, failures) for number in range(1, asked.rounds + 1)]
+        on.notes.extend(failures)
+        wanted = (*targets.ALWAYS, *targets.of_growth(asked.sizes.kept))
+        found = targets.verdicts(wanted, rounds)
+        on.notes.extend(f"not measured in this run: {target.says}" for target in wanted if not target.values(rounds))
+        report.tell(console, rounds, found, on.notes)
+        files = report.write(asked.name, described, rounds, found, on.notes)
+    console.print(f"written after {(time.monotonic() - began) / 60:.0f} minutes: " + ", ".join(file.name for file in files))
+    unguarded = [one for one in found if not one.guarded] if asked.quick else []
+    for one in unguarded:
+        console.print(f"under half of its target: {one.target.says}", style="red")
+    return 1 if failures or unguarded else 0
 
 
-def empty_view(folder: Path, deliveries: int) -> float:
-    """An empty view under the same gunicorn settings."""
-    port = free_port()
-    command = [
-        str(PROGRAMS / "gunicorn"),
-        "--bind",
-        f"127.0.0.1:{port}",
-        "-w",
-        "2",
-        "--threads",
-        "12",
-        "-k",
-        "gthread",
-        "--no-control-socket",
-    ]
-    with (folder / "empty.log").open("ab") as log:
-        process = subprocess.Popen([*command, "benchmarks.empty:app"], cwd=ROOT, stdout=log, stderr=log)
-    service = Service(folder, {})
-    service.port = port
-    eventually(lambda: reachable(service), "the empty view")
-    try:
-        return load.send(port, load.requests(deliveries)).per_second
-    finally:
-        end(process)
+def _round(console: Console, place: str, plan: dict[str, Measurement], failures: list[str]) -> Figures:
+    """Each measurement once. One that fails is told at the end, and costs the others nothing."""
+    found: Figures = {}
+    for what, measure in plan.items():
+        began = time.monotonic()
+        try:
+            with console.status(f"round {place}: {what}"):
+                figures = measure()
+        except Exception as error:
+            failures.append(f"round {place}, {what}: failed with {type(error).__name__}: {error}")
+            console.print(failures[-1], style="red", highlight=False)
+            continue
+        for name, value in figures.items():
+            console.print(f"{place}  {name}: {value:,.1f}", highlight=False)
+        console.print(f"{place}  ({what}: {time.monotonic() - began:.0f} s)", style="dim", highlight=False)
+        found |= figures
+    return found
 
 
-def drained(service: Service, events: int) -> float:
-    """Events a second that one process handles of a backlog, its start not counted."""
-    script = "import time; from handlers import process; t = process.new_token(); process.handle_some(t); b = time.perf_counter(); n = 0\n"
-    script += "while c := process.handle_some(t): n += c\nprint(n / (time.perf_counter() - b))"
-    environment = service.environment | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, Measurement]:
+    """The measurements of a round, in their order: what is compared stands side by side."""
+    plan: dict[str, Measurement] = {}
+    if "a" in parts:
+        plan["an empty view"] = partial(accept.empty, on, wanted)
+    if "b" in parts:
+        plan["the textbook accepts"] = partial(accept.by_the_textbook, on, wanted)
+    if "c" in parts:
+        plan["Standing accepts"] = partial(accept.by_standing, on, wanted)
+    if "d" in parts:
+        plan |= _of_rq(on, wanted)
+    plan |= _of_standing(on, wanted, POSTGRESQL, parts)
+    if "f" in parts:
+        plan[f"Standing accepts, {SQLITE}"] = partial(accept.by_standing, on, wanted, SQLITE)
+        plan |= _of_standing(on, wanted, SQLITE, "de")
+    if "g" in parts:
+        plan |= growth.measurements(on, wanted, stack)
+    return plan
 
 
-def settings(url: str, redis_url: str) -> dict[str, str]:
-    return {"DATABASE_URL": url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "IDNGO_SECRETS": load.SECRET.decode()}
+def _of_rq(on: Stage, wanted: Sizes) -> dict[str, Measurement]:
+    plan: dict[str, Measurement] = {"RQ forks for each job": partial(backlog.by_rq, on, jobs=wanted.rq_forking_jobs, forking=True)}
+    if wanted.rq_simple_jobs:
+        plan["RQ's SimpleWorker"] = partial(backlog.by_rq, on, jobs=wanted.rq_simple_jobs, forking=False)
+    return plan
 
 
-def reachable(service: Service) -> bool:
-    try:
-        return service.request("POST", "/webhooks/idngo", b"{}", timeout=2).status == 200
-    except OSError:
-        return False
+def _of_standing(on: Stage, wanted: Sizes, kind: str, parts: str) -> dict[str, Measurement]:
+    """What is worked off and becomes visible, on one kind of database."""
+    plan: dict[str, Measurement] = {}
+    if "d" in parts or ("e" in parts and wanted.overtaken):
+        pending, _ = copies.templates(on, kind)
+    if "d" in parts:
+        for workers in wanted.workers:
+            plan[f"{workers} at work, {kind}"] = partial(backlog.by_standing, on, wanted, pending, workers=workers, kind=kind)
+    if "e" in parts:
+        plan[f"POST to visible, {kind}"] = partial(latency.at_rates, on, wanted, kind)
+    if "e" in parts and wanted.overtaken:
+        plan[f"reversals over a backlog, {kind}"] = partial(latency.over_a_backlog, on, wanted, pending, kind)
+    return plan
 
 
-def report(medians: dict[str, float], rounds: list[dict[str, float]]) -> None:
-    empty = medians["empty view, requests/s"]
-    table = Table("figure", "median", "lowest", "highest", "of the empty view")
-    for name, median in medians.items():
-        values = [one[name] for one in rounds]
-        ratio = f"{median / empty:.2f}" if name.endswith("/s") else ""
-        table.add_row(name, f"{median:,.1f}", f"{min(values):,.1f}", f"{max(values):,.1f}", ratio)
-    Console().print(table)
-    RESULTS.mkdir(exist_ok=True)
-    machine = {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(), "at": time.strftime("%Y-%m-%d")}
-    (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, "medians": medians, "rounds": rounds}, indent=2) + "\n")
+def _asked() -> argparse.Namespace:
+    options = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=3, help="of which the medians are taken (default: %(default)s)")
+    options.add_argument("--only", type=_parts, help="parts, as in a,c,d: " + "; ".join(f"{part} {is_}" for part, is_ in PARTS.items()))
+    size = options.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a to e in 3 minutes; fails if a ratio is under half of its target")
+    size.add_argument("--large", action="store_true", help="growth up to 5 million events")
+    size.add_argument("--tiny", action="store_true", help="all parts at sizes at which the figures mean nothing")
+    asked = options.parse_args()
+    asked.sizes = sizes.QUICK if asked.quick else sizes.TINY if asked.tiny else sizes.FULL
+    if asked.large:
+        asked.sizes = dataclasses.replace(asked.sizes, kept=sizes.KEPT_LARGE)
+    whole = "abcde" if asked.quick else "abcdefg"
+    asked.name = "quick" if asked.quick else "tiny" if asked.tiny else "part" if asked.only else "bench"
+    asked.only = asked.only or whole
+    return asked
+
+
+def _parts(text: str) -> str:
+    wanted = set(text.replace(",", ""))
+    if not wanted or not wanted <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"names parts among {', '.join(PARTS)}")
+    return "".join(sorted(wanted))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What a run found: tables for the terminal, and files for those who come later."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import plot
+from benchmarks.figures import Figures
+from benchmarks.targets import Verdict
+
+RESULTS = Path(__file__).parent / "results"
+
+Row = tuple[str, ...]
+
+
+def tell(console: Console, rounds: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> None:
+    for head, rows in (_measured(rounds), _reached(verdicts)):
+        if rows:
+            console.print(_table(head, rows))
+    for note in notes:
+        console.print(f"Note: {note}.", style="yellow")
+
+
+def write(name: str, machine: dict[str, Any], rounds: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> list[Path]:
+    """Write `<name>.json`, `.md`, `.png` and `.svg` into the folder of results."""
+    RESULTS.mkdir(exist_ok=True)
+    whole = {
+        "machine": machine,
+        "medians": {figure: round(statistics.median(values), 3) for figure, values in _by_name(rounds).items()},
+        "targets": [_verdict(verdict) for verdict in verdicts],
+        "notes": list(notes),
+        "rounds": [{figure: round(value, 3) for figure, value in one.items()} for one in rounds],
+    }
+    data, table = RESULTS / f"{name}.json", RESULTS / f"{name}.md"
+    data.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    lines = [_headline(machine, len(rounds)), "", *_markdown(*_reached(verdicts)), "", *_markdown(*_measured(rounds))]
+    lines += ["", *(f"- {note}." for note in notes)] if notes else []
+    table.write_text("\n".join(lines) + "\n")
+    return [data, table, *plot.draw(RESULTS / name, _by_name(rounds), _headline(machine, len(rounds)))]
+
+
+def _measured(rounds: Sequence[Figures]) -> tuple[Row, list[Row]]:
+    found = sorted(_by_name(rounds).items(), key=lambda item: item[0][0])
+    rows: list[Row] = [
+        (name, _number(statistics.median(values)), f"{_number(min(values))} – {_number(max(values))}") for name, values in found
+    ]
+    return ("figure", "median", "lowest – highest"), rows
+
+
+def _reached(verdicts: Sequence[Verdict]) -> tuple[Row, list[Row]]:
+    rows: list[Row] = [
+        (one.target.says, one.target.bound, _number(one.median), f"{_number(one.lowest)} – {_number(one.highest)}", _yes(one.reached))
+        for one in verdicts
+    ]
+    return ("to reach", "target", "median", "lowest – highest", "reached"), rows
+
+
+def _by_name(rounds: Sequence[Figures]) -> dict[str, list[float]]:
+    names = dict.fromkeys(name for one in rounds for name in one)
+    return {name: [one[name] for one in rounds if name in one] for name in names}
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    values = {"median": round(one.median, 3), "lowest": round(one.lowest, 3), "highest": round(one.highest, 3)}
+    return {"says": one.target.says, "target": one.target.bound} | values | {"reached": one.reached}
+
+
+def _headline(machine: dict[str, Any], rounds: int) -> str:
+    it, versions = machine["machine"], machine["versions"]
+    return (
+        f"{it['processor'] or it['architecture']}, {it['cores']} cores for everything, the sender included; Python {versions['python']}, "
+        f"PostgreSQL {machine['postgresql']['server_version'].split()[0]} (fsync {machine['postgresql']['fsync']}), "
+        f"Valkey {versions['valkey']}; {machine['web']['processes']} × {machine['web']['threads']} web threads; "
+        f"median of {rounds} rounds, commit {machine['commit']}."
+    )
+
+
+def _table(head: Row, rows: Sequence[Row]) -> Table:
+    table = Table()
+    for number, name in enumerate(head):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(head: Row, rows: Sequence[Row]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (head, ("---", *("---:" for _ in head[1:])), *rows)] if rows else []
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+
+
+def _yes(reached: bool) -> str:
+    return "yes" if reached else "no"

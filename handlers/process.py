@@ -18,6 +18,7 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, occasion, references, said, settlement
 from handlers.transitions import Decision
+from handlers.vendors import VENDORS
 from store import applicants, claims, clock, database, doorbell, faults, feed, history, mentions
 from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
@@ -108,7 +109,7 @@ def _drain(seconds: float) -> int:
 
 def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
     """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled."""
-    batch = claims.claim(token, most=BATCH)
+    batch = claims.claim(token, most=BATCH, vendors=VENDORS)
     if call_others and len(batch) == BATCH:
         call_others()
     handle(token, batch)

@@ -75,7 +75,7 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
         mine = bulk.among(ApplicantRow, [key._asdict() for key in some])
         there = {Key(*row) for row in connection.execute(select(*_KEY).where(mine))}
         newcomers = [structs.asdict(unknown(key)) for key in some if key not in there]
-        bulk.insert(connection, ApplicantRow, newcomers, over=bulk.LEAVE)
+        bulk.insert(connection, ApplicantRow, newcomers, over=Key._fields, change=bulk.LEAVE)
         rows = connection.execute(select(ApplicantRow.__table__).where(mine).order_by(*_KEY).with_for_update())
         locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
     return locked

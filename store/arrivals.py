@@ -6,15 +6,17 @@ import hashlib
 import os
 import time
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, select, update
 
-from store import clock, database
-from store.models import Event, Subject
+from store import bulk, clock, database
+from store.models import Alias, Event, Subject
 from store.sealing import keyring
+from store.states import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,18 @@ class Delivery:
     #: What makes two deliveries the same event: for good, or, if there is a subject, as long as it is that subject's latest.
     identity: bytes
     subject: bytes | None = None
+
+
+#: What every event begins with.
+AFRESH = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0, "suspect": False, "replayed": False}
+
+
+class Key(NamedTuple):
+    """An event's identity, or its subject."""
+
+    vendor: str
+    environment: str
+    what: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +61,14 @@ class Arrival:
     received_at: datetime
 
     @property
+    def key(self) -> Key:
+        """What it shares with every delivery of the same event, or at least with those that might be: the subject's."""
+        return Key(self.vendor, self.environment, self.subject or self.identity)
+
+    @property
     def row(self) -> dict[str, Any]:
         """The event's row, were it new."""
-        return vars(self) | {"identity": None if self.subject else self.identity, "repeat": False}
+        return vars(self) | AFRESH | {"identity": None if self.subject else self.identity}
 
 
 def arrive(delivery: Delivery) -> Arrival:
@@ -70,59 +89,118 @@ def arrive(delivery: Delivery) -> Arrival:
     )
 
 
-def keep(connection: Connection, arrival: Arrival) -> str:
-    """The id of the event that an arrival belongs to: its own, if it is the first. It may be done twice: the id is the same."""
-    return _keep_once(connection, arrival) if arrival.subject is None else _keep_unless_latest(connection, arrival)
+def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
+    """The id of the event that each arrival belongs to: its own, if it is the first.
+
+    No two of them may be the same event, or of the same subject: see `apart`. It may be done twice: the ids are the same."""
+    once = [arrival for arrival in arrived if arrival.subject is None]
+    latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
+    kept = _insert(connection, [*((arrival, False) for arrival in once), *latest])
+    event_ids = {arrival.key: arrival.id for arrival in arrived} | kept | _count_again(connection, again)
+    return [event_ids[arrival.key] for arrival in arrived]
 
 
-def among(connection: Connection, event_ids: list[str]) -> set[str]:
-    """Those of some ids under which an event is kept."""
-    return set(connection.execute(select(Event.id).where(Event.id.in_(event_ids))).scalars())
+def apart(arrived: Iterable[Arrival]) -> list[list[Arrival]]:
+    """Arrivals in parts, in their order, of which none holds the same event or subject twice."""
+    parts: list[dict[Key, Arrival]] = []
+    places: dict[Key, int] = {}
+    for arrival in arrived:
+        place = places[arrival.key] = places.get(arrival.key, -1) + 1
+        if place == len(parts):
+            parts.append({})
+        parts[place][arrival.key] = arrival
+    return [list(part.values()) for part in parts]
 
 
-def _keep_once(connection: Connection, arrival: Arrival) -> str:
-    """The id of the one event with this identity; the unique index decides which delivery was first."""
-    statement = database.insert(Event).values(arrival.row)
-    statement = statement.on_conflict_do_update(
-        index_elements=[Event.vendor, Event.environment, Event.identity],
-        set_={"deliveries": Event.deliveries + 1},
-        where=Event.id != arrival.id,
+def known(connection: Connection, event_ids: list[str]) -> set[str]:
+    """Those of some ids that were given already: to an event, or for a delivery of one."""
+    queries = (select(column).where(column.in_(event_ids)) for column in (Event.id, Alias.id))
+    return {event_id for query in queries for event_id in connection.execute(query).scalars()}
+
+
+def remember_alias(connection: Connection, given: str, event_id: str) -> None:
+    """Remember that an id was given for a delivery of an event that is kept under another."""
+    connection.execute(database.insert(Alias).values(id=given, event_id=event_id))
+
+
+def _insert(connection: Connection, arrived: list[tuple[Arrival, bool]]) -> dict[Key, str]:
+    """Insert events, each repeat or not, and give their ids; of those with an identity the unique index decides which delivery was first.
+
+    They are sorted, so that two who bring the same events do not wait for each other in a circle."""
+    arrived.sort(key=lambda one: one[0].key)
+    rows = [arrival.row | {"repeat": repeat} for arrival, repeat in arrived]
+    written = bulk.insert(
+        connection,
+        Event,
+        rows,
+        over=("vendor", "environment", "identity"),
+        change={"deliveries": "events.deliveries + 1"},
+        unless="events.id = excluded.id",
+        returning=("id", "vendor", "environment", "identity"),
     )
-    return str(connection.execute(statement.returning(Event.id)).scalar_one_or_none() or arrival.id)
+    return {Key(row.vendor, row.environment, row.identity): row.id for row in written if row.identity is not None}
 
 
-def _keep_unless_latest(connection: Connection, arrival: Arrival) -> str:
-    """The id of the event, which is the subject's latest if it says the same. The subject's row is the lock for its order."""
-    key = {"vendor": arrival.vendor, "environment": arrival.environment, "subject": arrival.subject}
-    latest = {"latest_fingerprint": arrival.identity, "latest_event_id": arrival.id, "latest_body_sha256": arrival.body_sha256}
-    statement = database.insert(Subject).values(key | latest | {"latest_is_repeat": False})
-    statement = statement.on_conflict_do_update(
-        index_elements=[Subject.vendor, Subject.environment, Subject.subject],
-        set_=latest | {"previous_body_sha256": Subject.latest_body_sha256},
-        where=Subject.latest_fingerprint != arrival.identity,
+def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list[tuple[Arrival, bool]], list[Arrival]]:
+    """Those that are now their subjects' latest, each with whether it is a repeat; and those that say what the latest says.
+
+    A subject's row is the lock for its order."""
+    arrived.sort(key=lambda arrival: arrival.key)
+    rows = [
+        {"vendor": arrival.vendor, "environment": arrival.environment, "subject": arrival.subject}
+        | {"latest_fingerprint": arrival.identity, "latest_event_id": arrival.id, "latest_body_sha256": arrival.body_sha256}
+        | {"latest_is_repeat": False}
+        for arrival in arrived
+    ]
+    names = ("latest_fingerprint", "latest_event_id", "latest_body_sha256")
+    written = bulk.insert(
+        connection,
+        Subject,
+        rows,
+        over=("vendor", "environment", "subject"),
+        change={name: f"excluded.{name}" for name in names} | {"previous_body_sha256": "subjects.latest_body_sha256"},
+        unless="subjects.latest_fingerprint = excluded.latest_fingerprint",
+        returning=("vendor", "environment", "subject", "previous_body_sha256", "latest_is_repeat"),
     )
-    became_latest = connection.execute(statement.returning(Subject.previous_body_sha256, Subject.latest_is_repeat)).one_or_none()
-    if became_latest is None:
-        latest_id = select(Subject.latest_event_id).filter_by(**key).scalar_subquery()
-        again = update(Event).where(Event.id == latest_id, Event.id != arrival.id).values(deliveries=Event.deliveries + 1)
-        return str(connection.execute(again.returning(Event.id)).scalar_one_or_none() or arrival.id)
-    previous_body, previous_was_repeat = became_latest
-    repeat = _is_repeat(connection, key, arrival.body_sha256, previous_body, previous_was_repeat)
-    if repeat != previous_was_repeat:
-        connection.execute(update(Subject).filter_by(**key).values(latest_is_repeat=repeat))
-    connection.execute(database.insert(Event).values(arrival.row | {"repeat": repeat}))
-    return arrival.id
+    before = {Key(row.vendor, row.environment, row.subject): (row.previous_body_sha256, row.latest_is_repeat) for row in written}
+    latest = [(arrival, before[arrival.key]) for arrival in arrived if arrival.key in before]
+    return _with_repeats(connection, latest), [arrival for arrival in arrived if arrival.key not in before]
 
 
-def _is_repeat(connection: Connection, key: dict[str, Any], body: bytes, previous: bytes | None, previous_was_repeat: bool) -> bool:
-    """Whether a body was seen before and went out of date since. The latest body under another type is what it was before:
-    the type is outside the signature, and must not make a repeat look new."""
-    if previous is None:
-        return False
-    if previous == body:
-        return previous_was_repeat
-    seen = exists().where(*(getattr(Event, name) == value for name, value in key.items()), Event.body_sha256 == body)
-    return bool(connection.execute(select(seen)).scalar_one())
+def _with_repeats(connection: Connection, latest: list[tuple[Arrival, tuple[bytes | None, bool]]]) -> list[tuple[Arrival, bool]]:
+    """Which of the latest bodies were seen before and went out of date since.
+
+    The body before under another type is what it was: the type is outside the signature, and must not make a repeat look new."""
+    returned = [arrival for arrival, (previous, _) in latest if previous not in (None, arrival.body_sha256)]
+    seen = _seen(connection, returned)
+    found = []
+    for arrival, (previous, previous_was_repeat) in latest:
+        repeat = previous_was_repeat if previous == arrival.body_sha256 else arrival.key in seen
+        if repeat != previous_was_repeat:
+            subject = update(Subject).filter_by(vendor=arrival.vendor, environment=arrival.environment, subject=arrival.subject)
+            connection.execute(subject.values(latest_is_repeat=repeat))
+        found.append((arrival, repeat))
+    return found
+
+
+def _seen(connection: Connection, arrived: list[Arrival]) -> set[Key]:
+    """Whose body is that of an event that is kept."""
+    if not arrived:
+        return set()
+    names = ("vendor", "environment", "subject", "body_sha256")
+    same = bulk.among(Event, [{name: getattr(arrival, name) for name in names} for arrival in arrived])
+    rows = connection.execute(select(Event.vendor, Event.environment, Event.subject).where(same))
+    return {Key(vendor, environment, subject) for vendor, environment, subject in rows if subject}
+
+
+def _count_again(connection: Connection, again: list[Arrival]) -> dict[Key, str]:
+    """Count one more delivery of the latest event of each subject; give their ids."""
+    found = {}
+    for arrival in again:
+        latest = select(Subject.latest_event_id).filter_by(vendor=arrival.vendor, environment=arrival.environment, subject=arrival.subject)
+        counted = update(Event).where(Event.id == latest.scalar_subquery(), Event.id != arrival.id).values(deliveries=Event.deliveries + 1)
+        found[arrival.key] = str(connection.execute(counted.returning(Event.id)).scalar_one_or_none() or arrival.id)
+    return found
 
 
 def new_event_id() -> str:

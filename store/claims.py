@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store import bulk, clock, database, faults
-from store.models import Event
+from store.models import Event, Lease
 from store.sealing import keyring
 from store.states import Outcome
 
-#: How long a claim lasts. A worker that has not settled by then is taken for dead.
+#: How long a holder's claims last since its last one. A worker that has not settled by then is taken for dead.
 LEASE = timedelta(seconds=30)
 
 #: The most that one claim brings into memory, as far as it is more than one event.
@@ -76,25 +77,37 @@ FREE = (
 )
 
 
-def claim(token: str, *, most: int, only: list[str] | None = None) -> list[Claimed]:
-    """Claim pending events that are due, in the order of receipt; `only` those with these ids, due or not. Commits."""
+def claim(token: str, *, most: int, vendors: Iterable[str] = (), only: list[str] | None = None) -> list[Claimed]:
+    """Claim pending events that are due; `only` those with these ids, due or not. Gives them in the order of receipt. Commits.
+
+    Behind a backlog half of a batch is the newest of each of the vendors: news overtakes it, whoever caused it."""
     with database.begin() as connection:
         if only is None:
             chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
-            chosen += _not_yet_tried(connection, most=most - len(chosen))
+            chosen += _not_yet_tried(connection, vendors, most=most - len(chosen))
         else:
             chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
         sequences = _within_bytes(chosen)
         if not sequences:
             return []
-        taken = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token, claimed_until=clock.now() + LEASE)
+        _renew(connection, token)
+        taken = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
     faults.reach("claimed")
     return sorted((claimed(row) for row in rows), key=lambda event: event.sequence)
 
 
-def _not_yet_tried(connection: Connection, *, most: int) -> list[Row[Any]]:
-    return list(connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most)))
+def _not_yet_tried(connection: Connection, vendors: Iterable[str], *, most: int) -> list[Row[Any]]:
+    waiting = FREE.where(Event.retry_at.is_(None))
+    oldest = list(connection.execute(waiting.order_by(Event.sequence).limit(most)))
+    names = list(vendors)
+    if len(oldest) < most or not names:
+        return oldest
+    newest: list[Row[Any]] = []
+    for vendor in names:
+        theirs = waiting.where(Event.vendor == vendor, Event.sequence > oldest[-1].sequence).order_by(Event.sequence.desc())
+        newest += connection.execute(theirs.limit(most // 2 // len(names)))
+    return newest + oldest[: most - len(newest)]
 
 
 def _tried_before(connection: Connection, *, most: int) -> list[Row[Any]]:
@@ -114,18 +127,32 @@ def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
 
 def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
     """Claim one event whose holder died or hung, so that it takes no other with it; say whether it was alone then, too. Commits."""
-    now = clock.now()
-    # No lease ends later than that, unless it was given by a clock that was wrong.
-    run_out = or_(Event.claimed_until < now, Event.claimed_until > now + LEASE)
-    waiting = and_(SUSPECT, Event.claimed_by.is_(None), or_(Event.retry_at.is_(None), Event.retry_at <= now))
     with database.begin() as connection:
-        found = _one(connection, run_out) or _one(connection, waiting)
+        found = _one_of_the_dead(connection) or _one_that_waits(connection)
         if found is None:
             return None
-        taken = update(Event).where(Event.sequence == found.sequence)
-        taken = taken.values(claimed_by=token, claimed_until=now + LEASE, suspect=True)
+        _renew(connection, token)
+        taken = update(Event).where(Event.sequence == found.sequence).values(claimed_by=token, suspect=True)
         row = connection.execute(taken.returning(*CLAIMED)).one()
     return claimed(row), found.suspect and found.claimed_by not in (None, token)
+
+
+def _one_of_the_dead(connection: Connection) -> Row[int, bool, str | None] | None:
+    now = clock.now()
+    # No lease ends later than that, unless it was given by a clock that was wrong.
+    run_out = or_(Lease.until < now, Lease.until > now + LEASE)
+    dead = list(connection.execute(select(Lease.holder).where(run_out)).scalars())
+    if not dead:
+        return None
+    found = _one(connection, Event.claimed_by.in_(dead))
+    if found is None:
+        connection.execute(delete(Lease).where(Lease.holder.in_(dead), run_out))
+    return found
+
+
+def _one_that_waits(connection: Connection) -> Row[int, bool, str | None] | None:
+    due = or_(Event.retry_at.is_(None), Event.retry_at <= clock.now())
+    return _one(connection, and_(SUSPECT, Event.claimed_by.is_(None), due))
 
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, bool, str | None] | None:
@@ -133,26 +160,26 @@ def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, boo
     return connection.execute(query.order_by(Event.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
+def _renew(connection: Connection, token: str) -> None:
+    bulk.insert(connection, Lease, [{"holder": token, "until": clock.now() + LEASE}], over=("holder",))
+
+
 def take_back(token: str) -> None:
     """End the lease of a holder that is known to be dead: what it held is handled alone, as after any death. Commits."""
     with database.begin() as connection:
-        connection.execute(update(Event).where(*_held_by(token)).values(claimed_until=clock.now() - LEASE))
+        connection.execute(update(Lease).where(Lease.holder == token).values(until=clock.now() - LEASE))
 
 
 def release(token: str) -> None:
     """Give back whatever this token still holds, as if it had never been claimed. Commits."""
     with database.begin() as connection:
-        connection.execute(update(Event).where(*_held_by(token)).values(claimed_by=None, claimed_until=None))
+        connection.execute(update(Event).where(Event.status == PENDING, Event.claimed_by == token).values(claimed_by=None))
 
 
 def release_all(connection: Connection) -> None:
     """Give back whatever anybody holds: in a restored backup no lease is anybody's."""
-    held = update(Event).where(Event.status == PENDING, Event.claimed_until.is_not(None))
-    connection.execute(held.values(claimed_by=None, claimed_until=None))
-
-
-def _held_by(token: str) -> tuple[ColumnElement[bool], ...]:
-    return Event.status == PENDING, Event.claimed_until.is_not(None), Event.claimed_by == token
+    connection.execute(update(Event).where(Event.status == PENDING, Event.claimed_by.is_not(None)).values(claimed_by=None))
+    connection.execute(delete(Lease))
 
 
 def claimed(row: Row[Any]) -> Claimed:
@@ -171,9 +198,9 @@ def hold(connection: Connection, token: str, sequences: list[int]) -> bool:
 
 def settle(connection: Connection, settlements: list[Settlement]) -> None:
     """Write how events ended. They are held."""
-    ended = {"settled_at": clock.now(), "attempts": Event.attempts + 1, "claimed_by": None, "claimed_until": None}
-    afresh = {"suspect": False, "replayed": False}
-    bulk.rewrite(connection, Event, [vars(one) for one in settlements], key="sequence", also=ended | afresh)
+    now = clock.now()
+    change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
+    bulk.rewrite(connection, Event, [vars(one) | {"settled_at": now} for one in settlements], key="sequence", change=change)
 
 
 def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
@@ -189,7 +216,7 @@ def bury(sequence: int, *, token: str, reason: str) -> None:
 def _give_back(sequence: int, token: str, **values: object) -> None:
     with database.begin() as connection:
         mine = (Event.sequence == sequence) & (Event.claimed_by == token)
-        connection.execute(update(Event).where(mine).values(claimed_by=None, claimed_until=None, **values))
+        connection.execute(update(Event).where(mine).values(claimed_by=None, **values))
 
 
 def reopen(connection: Connection, event_id: str) -> bool | None:

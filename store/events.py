@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store import clock
-from store.models import Event, Mention
+from store.models import Alias, Event, Mention
 from store.sealing import keyring
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
@@ -20,7 +20,9 @@ _DESCRIBED: list[InstrumentedAttribute[Any]] = [
 
 def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
     """An event as the contract describes it, without its body."""
-    row = connection.execute(select(*_DESCRIBED).where(Event.id == event_id)).one_or_none()
+    # A delivery from the spool may have been given an id before it was known to be of an event that is kept already.
+    alias = select(Alias.event_id).where(Alias.id == event_id).scalar_subquery()
+    row = connection.execute(select(*_DESCRIBED).where(or_(Event.id == event_id, Event.id == alias))).one_or_none()
     return describe(row) if row else None
 
 

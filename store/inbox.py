@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,11 +17,15 @@ from store.arrivals import Arrival, Delivery
 from store.deadline import Crew, Overdue
 from store.logs import describe_error
 from store.spool import Spool, SpoolUnavailable
+from store.together import Together
 
 log = structlog.get_logger()
 
 #: A delivery is answered within 2 seconds, also when the database hangs; this leaves time for the spool, and for the answer itself.
 RECORD_SECONDS = 1.5
+
+#: Deliveries that share a transaction.
+RECORDED_AT_ONCE = 50
 
 #: Spooled deliveries that one transaction brings into the database.
 SPOOLED_AT_ONCE = 50
@@ -31,8 +36,6 @@ LAST_SECONDS = 0.3
 #: The form of an event's id; whatever else is asked for does not exist.
 EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-# Crews of their own: readers that wait for a slow database must not keep deliveries waiting, nor what was spooled.
-_recorders = Crew("record", 8)
 _unspooler = Crew("unspool", 1)
 
 
@@ -56,7 +59,8 @@ def record(delivery: Delivery) -> Kept:
         # What was spooled before goes first.
         if _spool(arrival, unless_empty=True):
             return Kept(arrival.id, first=True, spooled=True)
-        return _recorders.within(RECORD_SECONDS, lambda: _record(arrival))
+        event_id = _recorders.bring(arrival, seconds=RECORD_SECONDS)
+        return Kept(event_id, first=event_id == arrival.id)
     except (SQLAlchemyError, Overdue) as error:
         # The commit may still succeed, unseen: that does no harm, because the id is the same.
         if _spool(arrival):
@@ -64,17 +68,29 @@ def record(delivery: Delivery) -> Kept:
         raise Unavailable(type(error).__name__) from error
 
 
-def _record(arrival: Arrival) -> Kept:
-    """Commit a delivery. A connection that broke is replaced once."""
-    event_id = database.write(lambda connection: _keep(connection, arrival))
+def _record(arrived: Sequence[Arrival]) -> list[str | Exception]:
+    """Commit deliveries together; one that spoils the transaction fails alone. Gives the ids of their events."""
+    kept: dict[str, str | Exception] = {}
+    for part in arrivals.apart(arrived):
+        kept |= _record_part(part)
+    return [kept[arrival.id] for arrival in arrived]
+
+
+def _record_part(part: list[Arrival]) -> dict[str, str | Exception]:
+    try:
+        event_ids = database.write(lambda connection: _keep(connection, part))
+    except Exception as error:
+        if len(part) == 1 or database.is_away(error):
+            return dict.fromkeys((arrival.id for arrival in part), error)
+        return {event_id: kept for arrival in part for event_id, kept in _record_part([arrival]).items()}
     faults.reach("committed")
-    return Kept(event_id, first=event_id == arrival.id)
+    return {arrival.id: event_id for arrival, event_id in zip(part, event_ids, strict=True)}
 
 
-def _keep(connection: Connection, arrival: Arrival) -> str:
-    event_id = arrivals.keep(connection, arrival)
+def _keep(connection: Connection, part: list[Arrival]) -> list[str]:
+    event_ids = arrivals.keep(connection, part)
     faults.reach("inserted")
-    return event_id
+    return event_ids
 
 
 def _spool(arrival: Arrival, *, unless_empty: bool = False) -> bool:
@@ -110,30 +126,28 @@ def _take_in(records: list[bytes], is_last: bool) -> None:
 def _keep_all(arrived: list[Arrival]) -> None:
     """Keep some arrivals in one transaction; if one spoils it, each in its own."""
     try:
-        database.write(lambda connection: _keep_missing(connection, arrived))
+        database.write(lambda connection: _keep_unknown(connection, arrived))
     except Exception as error:
         if database.is_away(error):
             raise
-        for one in arrived:
-            _keep_alone(one)
-
-
-def _keep_alone(arrival: Arrival) -> None:
-    try:
-        database.write(lambda connection: _keep_missing(connection, [arrival]))
-    except Exception as error:
-        if database.is_away(error):
-            raise
+        if len(arrived) > 1:
+            for one in arrived:
+                _keep_all([one])
+            return
         # The same delivery was committed at this moment, by who had seemed to hang; or the database takes no such row.
-        log.error("a spooled delivery was passed over", event_id=arrival.id, vendor=arrival.vendor, error=describe_error(error))
+        log.error("a spooled delivery was passed over", event_id=arrived[0].id, vendor=arrived[0].vendor, error=describe_error(error))
 
 
-def _keep_missing(connection: Connection, arrived: list[Arrival]) -> None:
-    """Keep those that are not kept under their own id: a commit that seemed to hang may have succeeded."""
-    there = arrivals.among(connection, [one.id for one in arrived])
-    for one in arrived:
-        if one.id not in there:
-            arrivals.keep(connection, one)
+def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
+    """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
+    known = arrivals.known(connection, [one.id for one in arrived])
+    for part in arrivals.apart(one for one in arrived if one.id not in known):
+        for arrival, event_id in zip(part, arrivals.keep(connection, part), strict=True):
+            if event_id != arrival.id:
+                arrivals.remember_alias(connection, arrival.id, event_id)
+
+
+_recorders = Together("record", _record, most=RECORDED_AT_ONCE, threads=2)
 
 
 @cache

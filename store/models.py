@@ -105,7 +105,6 @@ class Event(Base):
     #: When it is tried again; null: it was not tried yet.
     retry_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None]
-    claimed_until: Mapped[datetime | None]
     #: Claimed alone, because a process died (or hung) while it held this event.
     suspect: Mapped[bool] = mapped_column(default=False)
     #: To be handled again by deriving its applicants anew.
@@ -118,12 +117,30 @@ class Event(Base):
         CheckConstraint("(status = 'pending') = (settled_at IS NULL)", name="settled_unless_pending"),
         CheckConstraint("status = 'pending' OR reason IS NOT NULL", name="settled_with_a_reason"),
         partial("ix_events_pending", "sequence", where="status = 'pending'"),
+        partial("ix_events_newest", "vendor", "sequence", where="status = 'pending'"),
         partial("ix_events_retries", "retry_at", where="status = 'pending' AND retry_at IS NOT NULL"),
         partial("ix_events_suspects", "sequence", where="status = 'pending' AND suspect IS TRUE"),
-        partial("ix_events_claimed", "claimed_until", where="status = 'pending' AND claimed_until IS NOT NULL"),
         partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
         partial("ix_events_subject", "vendor", "environment", "subject", "body_sha256", where="subject IS NOT NULL"),
     )
+
+
+class Lease(Base):
+    """How long each holder's claims last. Beside the events, so that to claim one touches no index of theirs."""
+
+    __tablename__ = "leases"
+
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
+class Alias(Base):
+    """Ids that were given for deliveries from the spool which turned out to be of an event that was kept under another."""
+
+    __tablename__ = "aliases"
+
+    id: Mapped[str] = mapped_column(EventId, primary_key=True)
+    event_id: Mapped[str] = mapped_column(EventId, ForeignKey("events.id"))
 
 
 class Subject(Base):

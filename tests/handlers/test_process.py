@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from handlers import process
 from store import applicants, arrivals, claims, clock, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
-from store.models import ApplicantRow, Event, Feed, Mention, TransitionRow
+from store.models import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
 from tests import payloads
 from tests.conftest import forget
 from tests.handlers import telling
@@ -110,7 +110,8 @@ def make_due(event_id: str) -> None:
 
 def let_the_claim_run_out(*event_ids: str) -> None:
     """What is left of a worker that was killed: claims that nobody gives back."""
-    tamper(update(Event).where(Event.id.in_(event_ids)).values(claimed_until=clock.now() - timedelta(seconds=1)))
+    holders = select(Event.claimed_by).where(Event.id.in_(event_ids))
+    tamper(update(Lease).where(Lease.holder.in_(holders)).values(until=clock.now() - timedelta(seconds=1)))
 
 
 # outcomes -----------------------------------------------------------------------------------------------------
@@ -400,7 +401,7 @@ def test_a_lease_that_no_right_clock_can_have_given_has_run_out() -> None:
     """A host whose clock is an hour fast claims an event, and dies."""
     event_id = keep(idngo(answer="GREEN"))
     claims.claim("killed", most=10)
-    tamper(update(Event).where(Event.id == event_id).values(claimed_until=clock.now() + timedelta(hours=1)))
+    tamper(update(Lease).values(until=clock.now() + timedelta(hours=1)))
     assert handle_all() == 1
     assert event(event_id)["status"] == "applied"
 

@@ -1,14 +1,11 @@
-"""The drain: claim pending events, read them, decide, write the applicants, settle. One transaction for a batch."""
+"""What becomes of a batch: claim pending events, read them, decide, write the applicants, settle. One transaction for all."""
 
 from __future__ import annotations
 
 import random
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -19,7 +16,7 @@ from handlers.pulse import pulse
 from handlers.reading import Read, interpret, occasion, references, said, settlement
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store import applicants, claims, clock, database, doorbell, faults, feed, history, mentions
+from store import applicants, claims, clock, database, faults, feed, history, mentions
 from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
 from store.logs import describe_error
@@ -28,92 +25,33 @@ from store.states import Reversal
 
 log = structlog.get_logger()
 
-BATCH = 200
+#: Events that share a transaction.
+BATCH, NEWEST_BATCH = 400, 300
 
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
-
-#: How long one drain runs, well under its job's timeout.
-DRAIN_SECONDS = 20.0
-
-#: Under which name this process holds what it claims, and whose claims are still to be ended: a dead predecessor's, or its own
-#: from when the database failed.
-_name = uuid.uuid4().hex
-_left: list[Callable[[], None]] = []
-
-#: Set when the process is to end: the drain finishes its batch, and rings for the rest.
-stopping = threading.Event()
-_at_work = threading.Lock()
 
 
 class LeaseLost(Exception):
     """Another worker took the batch over, because we were too slow."""
 
 
-def drain(seconds: float = DRAIN_SECONDS) -> int:
-    """Handle what is pending, for a bounded time; return how many events were handled. Rings again if there is more.
-
-    A process drains once at a time: a second call finds the first at work, and leaves it to it."""
-    if not _at_work.acquire(blocking=False):
-        return 0
-    try:
-        return _drain(seconds)
-    finally:
-        _at_work.release()
-
-
-def hold_as(name: str, dead: str | None) -> None:
-    """Hold what is claimed from now on under a name; what a dead process held is to be taken back."""
-    global _name
-    _name = name
-    if dead:
-        _left.append(partial(claims.take_back, dead))
-
-
-def has_left_claims() -> bool:
-    """Whether claims that nobody works on are still to be ended."""
-    return bool(_left)
-
-
-def _take_back_what_was_left() -> None:
-    """End the claims that nobody works on."""
-    while _left:
-        _left[0]()
-        del _left[0]
-
-
-def wait_until_idle(seconds: float) -> None:
-    """Wait until no drain is at work in this process, but not longer."""
-    if _at_work.acquire(timeout=seconds):
-        _at_work.release()
-
-
-def _drain(seconds: float) -> int:
-    doorbell.answer()
-    faults.reach("answered")
-    handled, deadline = 0, time.monotonic() + seconds
-    while time.monotonic() < deadline and not stopping.is_set():
-        try:
-            _take_back_what_was_left()
-            count = handle_some(_name, call_others=doorbell.ring)
-        except database.Failure as error:
-            # It is no attempt of any event; the sweep tries again within seconds.
-            log.error("the database failed while events were handled", error=describe_error(error))
-            return handled
-        if not count:
-            return handled
-        handled += count
-    doorbell.ring()
-    return handled
-
-
 def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
-    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled."""
-    batch = claims.claim(token, most=BATCH, vendors=VENDORS)
+    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled.
+
+    Raises what the database raises: it is no try of any event."""
+    batch = claims.claim(token, most=BATCH)
     if call_others and len(batch) == BATCH:
         call_others()
     handle(token, batch)
     return len(batch) + _handle_a_suspect(token)
+
+
+def handle_newest(token: str) -> int:
+    """Claim and handle each vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
+    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=VENDORS)
+    handle(token, batch)
+    return len(batch)
 
 
 def handle(token: str, batch: list[Claimed]) -> None:
@@ -182,7 +120,7 @@ def _release(token: str) -> None:
     try:
         claims.release(token)
     except database.Failure:
-        _left.append(partial(claims.release, token))
+        return  # On purpose: the lease runs out by itself.
 
 
 # writing ------------------------------------------------------------------------------------------------------
@@ -201,8 +139,10 @@ def _write_all(token: str, batch: list[Read]) -> None:
             raise
         _spoiled(token, batch, error)
     else:
+        log.info("events were handled", count=len(batch))
         for transition in told:
-            _tell(transition)
+            if transition.reversal == Reversal.ADVERSE:
+                _warn(transition)
 
 
 def _spoiled(token: str, batch: list[Read], error: Exception) -> None:
@@ -225,10 +165,8 @@ class Written:
 
 
 def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
-    """Lock, decide, write and settle a batch: events first, then applicants in order, then the feed. Commits."""
+    """Lock, decide, write and settle a batch: applicants in order, then the events, then the feed. Commits. Raises LeaseLost."""
     with database.begin() as connection:
-        if not claims.hold(connection, token, [one.event.sequence for one in batch]):
-            raise LeaseLost
         named = {one.event.sequence: _keys(connection, one) for one in batch}
         present = applicants.lock(connection, (key for keys in named.values() for key in keys))
         before, written = dict(present), Written()
@@ -238,7 +176,8 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         history.remember_quietly(connection, written.quiet)
         mentions.remember(connection, written.said)
         faults.reach("written")
-        claims.settle(connection, written.settlements)
+        if not claims.settle(connection, written.settlements, token=token):
+            raise LeaseLost
         feed.append(connection, written.told)
         faults.reach("settled")
     faults.reach("handled")
@@ -297,10 +236,10 @@ def _interpret(event: Claimed) -> News | Unreadable:
         return interpret(event)
 
 
-def _tell(transition: feed.Transition) -> None:
-    write = log.warning if transition.reversal == Reversal.ADVERSE else log.info
-    write(
-        "an approval fell" if transition.reversal == Reversal.ADVERSE else "an applicant changed",
+def _warn(transition: feed.Transition) -> None:
+    """Say that an approval fell: somebody may have to be woken."""
+    log.warning(
+        "an approval fell",
         event_id=transition.event_id,
         vendor=transition.vendor,
         environment=transition.environment,

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import mmap
 import struct
+import threading
 
 _NUMBER = struct.Struct("q")
 IDLE = 0
 
+THREADS = 2
 
-class Pulse:
-    """A number that is another at each step, and 0 between steps. Use as a context manager around a step.
+
+class Pulse(threading.local):
+    """For each of the threads that handle events a number: another at each step, and 0 between steps. A context manager around a step.
 
     Only our own rules are a step. What waits for the database is none: no event is to blame for that."""
 
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, _NUMBER.size)
+    def __init__(self, shared: mmap.mmap) -> None:
+        self._shared = shared
+        self._place = 0
         self._steps = 0
+
+    def beat_as(self, number: int) -> None:
+        """Beat as the thread of this number."""
+        self._place = number * _NUMBER.size
 
     def __enter__(self) -> None:
         self._steps += 1
-        _NUMBER.pack_into(self._shared, 0, self._steps)
+        _NUMBER.pack_into(self._shared, self._place, self._steps)
 
     def __exit__(self, *_: object) -> None:
-        _NUMBER.pack_into(self._shared, 0, IDLE)
+        _NUMBER.pack_into(self._shared, self._place, IDLE)
 
-    def step(self) -> int:
-        """The step at which the process is that shares this pulse; IDLE if it is at none."""
-        return int(_NUMBER.unpack_from(self._shared)[0])
+    def steps(self) -> list[int]:
+        """The step at which each thread of the process is that shares this pulse; IDLE if it is at none."""
+        return [int(step) for (step,) in _NUMBER.iter_unpack(self._shared)]
 
 
-pulse = Pulse()
+pulse = Pulse(mmap.mmap(-1, THREADS * _NUMBER.size))

@@ -68,16 +68,17 @@ class Supervisor:
 
     def _look_after_it(self) -> int:
         """The status with which the child ended. Time is counted in looks: a parent that is stopped sees nothing hang."""
-        last, looks = IDLE, 0
+        last = pulse.steps()
+        looks = [0] * len(last)
         while True:
             ended, status = os.waitpid(self._child, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(LOOK_SECONDS)
-            step = pulse.step()
-            looks = looks + 1 if step == last != IDLE else 0
-            last = step
-            if looks > self._looks_max:
+            steps = pulse.steps()
+            looks = [seen + 1 if step == before != IDLE else 0 for seen, step, before in zip(looks, steps, last, strict=True)]
+            last = steps
+            if max(looks) > self._looks_max:
                 log.error("an event hangs; the process that handles it is killed")
                 os.kill(self._child, signal.SIGKILL)
 

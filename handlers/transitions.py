@@ -103,7 +103,12 @@ def changes(before: Applicant, after: Applicant) -> list[str]:
     """Which fields changed. Of an applicant that nobody knew, the status did, whatever it is."""
     if not before.version:
         before = Applicant(**before.key._asdict(), updated_at=before.updated_at)
-    return [name for name in TOLD if _told(before, name) != _told(after, name) or (name == "status" and not before.version)]
+    return [
+        name
+        for name in TOLD
+        if (name == "status" and not before.version)
+        or (getattr(before, name) != getattr(after, name) and _told(before, name) != _told(after, name))
+    ]
 
 
 def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:

@@ -18,7 +18,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
-from handlers import config, process
+from handlers import config, drain
 from handlers.supervisor import Supervisor
 from store import doorbell, health
 from store.doorbell import OwnJob
@@ -43,7 +43,7 @@ class DrainWorker(SimpleWorker):
     max_connection_wait_time = 3.0
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        process.stopping.set()
+        drain.stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
@@ -55,19 +55,19 @@ def run() -> None:
 
 def work(name: str, dead: str | None) -> None:
     """Work until SIGTERM or SIGINT, holding what is claimed under a name; what a dead worker held is taken back."""
-    process.hold_as(name, dead)
+    drain.hold_as(name, dead)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.stopping.set())
+        signal.signal(number, lambda *_: drain.stopping.set())
     sweeper = threading.Thread(target=_sweep, name="sweep")
     sweeper.start()
     log.info("the worker is up")
-    while not process.stopping.is_set():
+    while not drain.stopping.is_set():
         try:
             _worker().work(with_scheduler=False, logging_level="WARNING")
         except RedisError as error:
             log.warning("the queue cannot be reached; the sweep works without it", error=describe_error(error))
-            process.stopping.wait(SWEEP_SECONDS)
-    process.stopping.set()
+            drain.stopping.wait(SWEEP_SECONDS)
+    drain.stopping.set()
     sweeper.join()
     log.info("the worker ends")
 
@@ -89,13 +89,13 @@ def _worker() -> DrainWorker:
 
 def _sweep() -> None:
     name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
-    while not process.stopping.is_set():
+    while not drain.stopping.is_set():
         try:
             health.say_alive(name)
             watch.look()
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
-        process.stopping.wait(SWEEP_SECONDS)
+        drain.stopping.wait(SWEEP_SECONDS)
     try:
         health.say_farewell(name)
     except SQLAlchemyError as error:
@@ -106,7 +106,7 @@ def _sweep() -> None:
 def _end_soon() -> None:
     """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it. What hangs itself is left behind:
     its lease runs out."""
-    process.wait_until_idle(GRACE_SECONDS)
+    drain.wait_until_idle(GRACE_SECONDS)
     timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
     timer.daemon = True
     timer.start()
@@ -120,12 +120,12 @@ class Watch:
         self._since = 0.0
 
     def look(self) -> None:
-        if process.has_left_claims():
-            process.drain()
+        if drain.has_left_claims():
+            drain.drain()
         found = health.next_due()
         if found is None or found != self._next:
             self._next, self._since = found, time.monotonic()
             return
         heard = doorbell.ring()
         if not heard or time.monotonic() - self._since > UNHEARD_SECONDS:
-            process.drain()
+            drain.drain()

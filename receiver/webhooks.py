@@ -33,7 +33,7 @@ def receive(vendor: str) -> Response:
         DELIVERIES.labels(vendor, "unavailable").inc()
         raise
     if kept.first and not kept.spooled:
-        doorbell.ring()
+        doorbell.ring_soon()
     status = "accepted" if kept.first else "duplicate"
     DELIVERIES.labels(vendor, "spooled" if kept.spooled else status).inc()
     log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)

@@ -50,12 +50,15 @@ def insert(
     return _execute(connection, statement, table, rows, returns=bool(returning))
 
 
-def rewrite(connection: Connection, model: type[DeclarativeBase], rows: Rows, *, key: str, change: Change = LEAVE) -> None:
-    """Update the row that each given row names by its key; change more columns in all of them."""
+def rewrite(connection: Connection, model: type[DeclarativeBase], rows: Rows, *, key: tuple[str, ...], change: Change = LEAVE) -> int:
+    """Update the row that each given row names by its key, and change more columns in all of them; return how many there were."""
     if not rows:
-        return
-    statement = _rewriting(_table(model), tuple(rows[0]), key, tuple(change.items()), database.is_sqlite())
-    _execute(connection, statement, _table(model), rows)
+        return 0
+    table, columns, one_by_one = _table(model), tuple(rows[0]), database.is_sqlite()
+    statement = _rewriting(table, columns, key, tuple(change.items()), one_by_one)
+    if one_by_one:
+        return sum(connection.execute(statement, row).rowcount for row in rows)
+    return connection.execute(statement, {"given": _encode(table, rows)}).rowcount
 
 
 def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
@@ -105,12 +108,15 @@ def _insertion(
 
 
 @cache
-def _rewriting(table: Table, columns: tuple[str, ...], key: str, change: tuple[tuple[str, str], ...], one_by_one: bool) -> TextClause:
+def _rewriting(
+    table: Table, columns: tuple[str, ...], key: tuple[str, ...], change: tuple[tuple[str, str], ...], one_by_one: bool
+) -> TextClause:
     source = ":{}" if one_by_one else "given.{}"
     given = "" if one_by_one else f"FROM {_given(table, columns)} "
-    changes = {name: source.format(name) for name in columns if name != key} | dict(change)
+    changes = {name: source.format(name) for name in columns if name not in key} | dict(change)
+    mine = " AND ".join(f"{table.name}.{name} = {source.format(name)}" for name in key)
     sets = ", ".join(f"{name} = {value}" for name, value in changes.items())
-    written = text(f"UPDATE {table.name} SET {sets} {given}WHERE {table.name}.{key} = {source.format(key)}")  # noqa: S608
+    written = text(f"UPDATE {table.name} SET {sets} {given}WHERE {mine}")  # noqa: S608
     return written.bindparams(*_parameters(table, columns)) if one_by_one else written
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,16 +77,18 @@ FREE = (
 )
 
 
-def claim(token: str, *, most: int, vendors: Iterable[str] = (), only: list[str] | None = None) -> list[Claimed]:
-    """Claim pending events that are due; `only` those with these ids, due or not. Gives them in the order of receipt. Commits.
-
-    Behind a backlog half of a batch is the newest of each of the vendors: news overtakes it, whoever caused it."""
+def claim(token: str, *, most: int, newest_of: Collection[str] = (), only: list[str] | None = None) -> list[Claimed]:
+    """Claim pending events that are due, the oldest first; or the newest of each of some vendors; or `only` those with these ids, due
+    or not. Gives them in the order of receipt. Commits."""
     with database.begin() as connection:
-        if only is None:
-            chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
-            chosen += _not_yet_tried(connection, vendors, most=most - len(chosen))
-        else:
+        database.need_not_last(connection)
+        if only is not None:
             chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
+        elif newest_of:
+            chosen = _newest(connection, newest_of, most=most)
+        else:
+            chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
+            chosen += connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most - len(chosen)))
         sequences = _within_bytes(chosen)
         if not sequences:
             return []
@@ -97,17 +99,10 @@ def claim(token: str, *, most: int, vendors: Iterable[str] = (), only: list[str]
     return sorted((claimed(row) for row in rows), key=lambda event: event.sequence)
 
 
-def _not_yet_tried(connection: Connection, vendors: Iterable[str], *, most: int) -> list[Row[Any]]:
-    waiting = FREE.where(Event.retry_at.is_(None))
-    oldest = list(connection.execute(waiting.order_by(Event.sequence).limit(most)))
-    names = list(vendors)
-    if len(oldest) < most or not names:
-        return oldest
-    newest: list[Row[Any]] = []
-    for vendor in names:
-        theirs = waiting.where(Event.vendor == vendor, Event.sequence > oldest[-1].sequence).order_by(Event.sequence.desc())
-        newest += connection.execute(theirs.limit(most // 2 // len(names)))
-    return newest + oldest[: most - len(newest)]
+def _newest(connection: Connection, vendors: Collection[str], *, most: int) -> list[Row[Any]]:
+    """What was not tried yet, as much of each vendor: a flood from one drowns no other."""
+    theirs = FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence.desc()).limit(most // len(vendors))
+    return [event for vendor in vendors for event in connection.execute(theirs.where(Event.vendor == vendor))]
 
 
 def _tried_before(connection: Connection, *, most: int) -> list[Row[Any]]:
@@ -190,17 +185,12 @@ def claimed(row: Row[Any]) -> Claimed:
 # settling -----------------------------------------------------------------------------------------------------
 
 
-def hold(connection: Connection, token: str, sequences: list[int]) -> bool:
-    """Lock claimed events for settling; return whether all of them are still ours."""
-    mine = select(Event.sequence).where(Event.sequence.in_(sequences), Event.claimed_by == token).order_by(Event.sequence)
-    return len(connection.execute(mine.with_for_update()).all()) == len(sequences)
-
-
-def settle(connection: Connection, settlements: list[Settlement]) -> None:
-    """Write how events ended. They are held."""
+def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
+    """Write how claimed events ended; return whether all of them were still held by this token. If not, nothing may be committed."""
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
-    bulk.rewrite(connection, Event, [vars(one) | {"settled_at": now} for one in settlements], key="sequence", change=change)
+    rows = [vars(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
+    return bulk.rewrite(connection, Event, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
 
 
 def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:

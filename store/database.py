@@ -57,6 +57,12 @@ def reading() -> Iterator[Connection]:
         yield connection
 
 
+def need_not_last(connection: Connection) -> None:
+    """Let PostgreSQL not wait for its disk at this commit: what a power cut would undo may be undone."""
+    if not is_sqlite():
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
 def write(work: Callable[[Connection], T]) -> T:
     """What the work returns, committed. A connection that broke meanwhile is replaced once: the work must bear being done twice."""
     try:

@@ -5,6 +5,7 @@ Rings are coalesced: while one is unanswered, and for a few seconds at most, fur
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import cache
 from typing import Any
@@ -22,7 +23,7 @@ from store import config
 QUEUE = "standing"
 
 #: What a job may run, by name: `handlers` is not imported here, so that a broken mapping stops no delivery.
-DRAIN = "handlers.process.drain"
+DRAIN = "handlers.drain.drain"
 ALLOWED = frozenset({DRAIN})
 
 RUNG = "standing:rung"
@@ -32,6 +33,12 @@ JOB_SECONDS = 120
 #: After a failed ring the door is left alone for a moment: a hung server costs one delivery a moment, not each.
 PAUSE_SECONDS = 2.0
 _silent_until = 0.0
+
+#: How long the bell rests between two rings.
+RINGS_SECONDS = 0.01
+_asking = threading.Lock()
+_asked = threading.Event()
+_ringers: list[threading.Thread] = []
 
 
 class OwnJob(Job):
@@ -75,6 +82,23 @@ def ring() -> bool:
         # On purpose: the event is kept, and the sweep finds it.
         _silent_until = time.monotonic() + PAUSE_SECONDS
         return False
+
+
+def ring_soon() -> None:
+    """Have the bell rung, without waiting for it: however many ask, it is rung but a hundred times a second."""
+    with _asking:
+        _asked.set()
+        if not _ringers:
+            _ringers.append(threading.Thread(target=_ring_when_asked, name="bell", daemon=True))
+            _ringers[0].start()
+
+
+def _ring_when_asked() -> None:
+    while True:
+        _asked.wait()
+        _asked.clear()
+        ring()
+        time.sleep(RINGS_SECONDS)
 
 
 def answer() -> None:

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import create_engine, insert, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from handlers import process
+from handlers import drain, process
 from store import applicants, arrivals, claims, clock, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
 from store.models import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
@@ -583,7 +583,7 @@ def test_a_process_drains_once_at_a_time_and_leaves_nothing_behind() -> None:
     for number in range(30):
         keep(of(f"{number:024d}", idngo(answer="GREEN")))
     with ThreadPoolExecutor(2) as threads:
-        handled = list(threads.map(lambda _: process.drain(), range(2)))
+        handled = list(threads.map(lambda _: drain.drain(), range(2)))
     assert sum(handled) == 30
     assert health.backlog().pending == 0
     assert len(told()) == 30
@@ -765,5 +765,5 @@ def test_a_drain_lets_the_bell_ring_again_before_it_looks() -> None:
     keep(idngo(answer="GREEN"))
     doorbell.ring()
     assert doorbell._redis().exists(doorbell.RUNG)
-    assert process.drain() == 1
+    assert drain.drain() == 1
     assert not doorbell._redis().exists(doorbell.RUNG)

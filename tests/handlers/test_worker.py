@@ -20,7 +20,7 @@ from rq.utils import import_attribute
 from rq.webhook import Webhook
 from rq.worker import SimpleWorker
 
-from handlers import process, worker
+from handlers import drain, worker
 from store import arrivals, database, doorbell, events, inbox
 from tests.handlers.telling import idngo
 
@@ -104,7 +104,7 @@ def outcome(event_id: str) -> str:
 
 
 def test_the_name_that_the_bell_puts_on_the_queue_is_the_drain() -> None:
-    assert import_attribute(doorbell.DRAIN) is process.drain
+    assert import_attribute(doorbell.DRAIN) is drain.drain
     assert frozenset({doorbell.DRAIN}) == doorbell.ALLOWED
 
 
@@ -138,8 +138,8 @@ def test_a_job_that_names_the_systems_shell_is_refused_and_nothing_ran(redis: Re
 
 #: Some of it could be imported, some could not; none of it is the drain.
 NAMES = [
-    f"{HERE}.intrude", "builtins.exec", "handlers.process.handle", "handlers.process.drain.__call__", "handlers.worker.run",
-    "store.database.forget", " handlers.process.drain", "handlers/process.drain", "",
+    f"{HERE}.intrude", "builtins.exec", "handlers.process.handle", "handlers.drain.drain.__call__", "handlers.worker.run",
+    "store.database.forget", " handlers.drain.drain", "handlers/drain.drain", "",
 ]  # fmt: skip
 
 

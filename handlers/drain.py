@@ -1,0 +1,127 @@
+"""The drain: works off what is pending, for a bounded time. While a backlog waits, a second hand takes the newest first.
+
+So news overtakes a backlog; and while one hand waits for the database, the other decides. The two seldom meet over an applicant.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from handlers import process
+from handlers.pulse import pulse
+from store import claims, database, doorbell, faults
+from store.logs import describe_error
+
+log = structlog.get_logger()
+
+#: How long one drain runs, well under its job's timeout.
+DRAIN_SECONDS = 20.0
+
+#: Set when the process is to end: the drain finishes its batches, and rings for the rest.
+stopping = threading.Event()
+_at_work = threading.Lock()
+
+
+class Hand:
+    """Handles one batch after another. What it claims it holds under a name of its own."""
+
+    def __init__(self, number: int, handle: Callable[..., int]) -> None:
+        self._number, self._handle = number, handle
+        self._name = uuid.uuid4().hex
+        #: How to end claims that nobody works on: a dead predecessor's, or its own from when handling them failed.
+        self._left: list[Callable[[], None]] = []
+
+    def hold_as(self, name: str, dead: str | None) -> None:
+        self._name = f"{name}-{self._number}"
+        if dead:
+            self._left.append(partial(claims.take_back, f"{dead}-{self._number}"))
+
+    def has_left_claims(self) -> bool:
+        return bool(self._left)
+
+    def work(self, deadline: float, **options: Callable[[], None]) -> int:
+        """Handle batches until nothing is pending or the time is over; return how many events."""
+        pulse.beat_as(self._number)
+        handled = 0
+        while time.monotonic() < deadline and not stopping.is_set():
+            try:
+                self._end_what_was_left()
+                count = self._handle(self._name, **options)
+            except database.Failure as error:
+                self._left.append(partial(claims.release, self._name))
+                # It is no attempt of any event; the sweep tries again within seconds.
+                log.error("the database failed while events were handled", error=describe_error(error))
+                return handled
+            except BaseException:
+                self._left.append(partial(claims.release, self._name))
+                raise
+            if not count:
+                return handled
+            handled += count
+        doorbell.ring()
+        return handled
+
+    def _end_what_was_left(self) -> None:
+        while self._left:
+            self._left[0]()
+            del self._left[0]
+
+
+_hands = (Hand(0, process.handle_some), Hand(1, process.handle_newest))
+
+
+def drain(seconds: float = DRAIN_SECONDS) -> int:
+    """Handle what is pending, for a bounded time; return how many events were handled. Rings again if there is more.
+
+    A process drains once at a time: a second call finds the first at work, and leaves it to it."""
+    if not _at_work.acquire(blocking=False):
+        return 0
+    try:
+        doorbell.answer()
+        faults.reach("answered")
+        return _drain(time.monotonic() + seconds)
+    finally:
+        _at_work.release()
+
+
+def _drain(deadline: float) -> int:
+    first, second = _hands
+    handled: list[int] = []
+    helpers: list[threading.Thread] = []
+
+    def help_out() -> None:
+        handled.append(second.work(deadline))
+
+    def call_others() -> None:
+        doorbell.ring_soon()
+        if not helpers:
+            helpers.append(threading.Thread(target=help_out, name="second hand"))
+            helpers[0].start()
+
+    handled.append(first.work(deadline, call_others=call_others))
+    for helper in helpers:
+        helper.join()
+    return sum(handled)
+
+
+def hold_as(name: str, dead: str | None) -> None:
+    """Hold what is claimed from now on under a name; what a dead process held is to be taken back."""
+    for hand in _hands:
+        hand.hold_as(name, dead)
+
+
+def has_left_claims() -> bool:
+    """Whether claims that nobody works on are still to be ended."""
+    return any(hand.has_left_claims() for hand in _hands)
+
+
+def wait_until_idle(seconds: float) -> None:
+    """Wait until no drain is at work in this process, but not longer."""
+    if _at_work.acquire(timeout=seconds):
+        _at_work.release()

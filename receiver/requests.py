@@ -50,7 +50,7 @@ def request_id() -> str:
     """The id of the request at hand."""
     if "request_id" not in g:
         given = request.headers.get(HEADER, "")
-        g.request_id = given if _SANE.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311 - it has to differ, and need not be secret
+        g.request_id = given if _SANE.fullmatch(given) else f"{random.getrandbits(128):032x}"
     return str(g.request_id)
 
 

@@ -207,5 +207,5 @@ def new_event_id() -> str:
     """A UUID of version 7: sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
-    chance = random.getrandbits(62)  # noqa: S311 - it has to differ, and need not be secret
+    chance = random.getrandbits(62)
     return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | chance))

@@ -147,7 +147,7 @@ def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
                 arrivals.remember_alias(connection, arrival.id, event_id)
 
 
-_recorders = Together("record", _record, most=RECORDED_AT_ONCE, threads=1)
+_recorders = Together("record", _record, most=RECORDED_AT_ONCE)
 
 
 @cache

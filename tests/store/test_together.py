@@ -1,0 +1,117 @@
+"""What comes at the same moment shares a transaction, and nothing else: each is kept once, durably, and one that is bad fails alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+
+from store import database, inbox
+from store.arrivals import Delivery
+from store.deadline import Overdue
+from store.inbox import Kept
+from store.models import Event
+from store.together import PAUSE_SECONDS, Together
+
+SENDERS = 16
+
+
+def delivery(name: str, *, subject: str | None = None, vendor: str = "idngo") -> Delivery:
+    body = name.encode()
+    return Delivery(vendor=vendor, environment="live", headers={}, body=body, identity=body, subject=subject.encode() if subject else None)
+
+
+def at_once(deliveries: Sequence[Delivery]) -> list[Kept | Exception]:
+    """What each of several senders is told, who all begin at the same moment."""
+    start = threading.Barrier(len(deliveries))
+
+    def send(one: Delivery) -> Kept | Exception:
+        start.wait()
+        try:
+            return inbox.record(one)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(deliveries)) as senders:
+        return list(senders.map(send, deliveries))
+
+
+def kept() -> dict[bytes, int]:
+    """How many deliveries each event counts."""
+    with database.reading() as connection:
+        return {row.body_sha256: row.deliveries for row in connection.execute(select(Event.body_sha256, Event.deliveries))}
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("subject", [None, "one subject"])
+def test_of_many_deliveries_of_one_event_at_the_same_moment_one_is_the_first(subject: str | None) -> None:
+    for number in range(5):
+        told = at_once([delivery(f"event {number}", subject=subject)] * SENDERS)
+        assert all(isinstance(one, Kept) for one in told), told
+        assert len({one.event_id for one in told if isinstance(one, Kept)}) == 1
+        assert sum(one.first for one in told if isinstance(one, Kept)) == 1
+    assert sorted(kept().values()) == [SENDERS] * 5
+
+
+@pytest.mark.usefixtures("kept")
+def test_deliveries_of_many_events_at_the_same_moment_are_all_kept_before_they_are_answered() -> None:
+    for number in range(5):
+        told = at_once([delivery(f"{number} {sender}", subject=f"{sender}" if sender % 2 else None) for sender in range(SENDERS)])
+        assert all(isinstance(one, Kept) and one.first for one in told), told
+        with database.reading() as connection:
+            there = set(connection.execute(select(Event.id)).scalars())
+        assert {one.event_id for one in told if isinstance(one, Kept)} <= there
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_subject_that_two_senders_speak_of_at_once_gets_both_one_after_the_other() -> None:
+    for _ in range(5):
+        told = at_once([delivery("approved", subject="scan"), delivery("denied", subject="scan")])
+        assert all(isinstance(one, Kept) for one in told), told
+    with database.reading() as connection:
+        assert connection.execute(select(func.sum(Event.deliveries))).scalar_one() == 10
+
+
+@pytest.mark.usefixtures("kept")
+def test_one_that_the_database_refuses_fails_alone() -> None:
+    if database.is_sqlite():
+        pytest.skip("SQLite bounds no names")
+    told = at_once([delivery("bad", vendor="x" * 41), *(delivery(f"good {number}") for number in range(SENDERS - 1))])
+    assert [isinstance(one, Kept) for one in told] == [False] + [True] * (SENDERS - 1)
+
+
+def test_one_that_hangs_costs_others_a_moment_and_then_another_does_the_work() -> None:
+    let_go = threading.Event()
+
+    def do(items: Sequence[str]) -> list[str | Exception]:
+        if "hang" in items:
+            let_go.wait(20)
+        return list(items)
+
+    together = Together("test", do, most=1)
+    with pytest.raises(Overdue):
+        together.bring("hang", seconds=0.5)
+    time.sleep(PAUSE_SECONDS + 0.1)
+    assert together.bring("back", seconds=0.5) == "back"
+    let_go.set()
+    for number in range(20):
+        assert together.bring(str(number), seconds=0.5) == str(number)
+
+
+def test_while_all_hang_whoever_comes_is_refused_at_once() -> None:
+    let_go = threading.Event()
+    together = Together("test", lambda items: [ConnectionError() for _ in items] if let_go.wait(20) else [], most=10)
+    with pytest.raises(Overdue):
+        together.bring("hang", seconds=0.5)
+    began = time.monotonic()
+    with pytest.raises(Overdue):
+        together.bring("next", seconds=0.5)
+    assert time.monotonic() - began < 0.4
+    let_go.set()
+    time.sleep(0.1)
+    with pytest.raises(ConnectionError):
+        together.bring("later", seconds=0.5)

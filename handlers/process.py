@@ -139,10 +139,8 @@ def _write_all(token: str, batch: list[Read]) -> None:
             raise
         _spoiled(token, batch, error)
     else:
-        log.info("events were handled", count=len(batch))
         for transition in told:
-            if transition.reversal == Reversal.ADVERSE:
-                _warn(transition)
+            _tell(transition)
 
 
 def _spoiled(token: str, batch: list[Read], error: Exception) -> None:
@@ -236,10 +234,11 @@ def _interpret(event: Claimed) -> News | Unreadable:
         return interpret(event)
 
 
-def _warn(transition: feed.Transition) -> None:
-    """Say that an approval fell: somebody may have to be woken."""
-    log.warning(
-        "an approval fell",
+def _tell(transition: feed.Transition) -> None:
+    """Say that an applicant changed; louder if an approval fell: somebody may have to be woken."""
+    fell = transition.reversal == Reversal.ADVERSE
+    (log.warning if fell else log.info)(
+        "an approval fell" if fell else "an applicant changed",
         event_id=transition.event_id,
         vendor=transition.vendor,
         environment=transition.environment,

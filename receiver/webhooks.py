@@ -36,6 +36,7 @@ def receive(vendor: str) -> Response:
         doorbell.ring_soon()
     status = "accepted" if kept.first else "duplicate"
     DELIVERIES.labels(vendor, "spooled" if kept.spooled else status).inc()
+    log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
     return jsonify(status=status, event_id=kept.event_id)
 
 

@@ -96,7 +96,8 @@ def claim(token: str, *, most: int, newest_of: Collection[str] = (), only: list[
         taken = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
     faults.reach("claimed")
-    return sorted((claimed(row) for row in rows), key=lambda event: event.sequence)
+    # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
+    return sorted((claimed(row) for row in rows), key=lambda event: event.id)
 
 
 def _newest(connection: Connection, vendors: Collection[str], *, most: int) -> list[Row[Any]]:

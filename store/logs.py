@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import structlog
 
 KEYS = frozenset(
@@ -34,10 +35,11 @@ def configure(*, least: int = logging.INFO) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Our own lines go straight out: through `logging` one for each delivery cost an eighth of what can be accepted.
     structlog.configure(
-        processors=[*ours, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*ours, _place, _only_known_keys, structlog.processors.JSONRenderer(serializer=_encode)],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler()
@@ -80,6 +82,10 @@ def describe_error(error: BaseException) -> str:
     file = Path(place.filename)
     name = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
     return f"{' from '.join(kinds)} at {name}:{place.lineno}"
+
+
+def _encode(line: MutableMapping[str, Any], **_: object) -> bytes:
+    return msgspec.json.encode(line, enc_hook=str)
 
 
 def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

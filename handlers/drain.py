@@ -51,12 +51,10 @@ class Hand:
         handled = 0
         while time.monotonic() < deadline and not stopping.is_set():
             try:
-                self._end_what_was_left()
                 count = self._handle(self._name, **options)
             except database.Failure as error:
                 self._left.append(partial(claims.release, self._name))
-                # It is no attempt of any event; the sweep tries again within seconds.
-                log.error("the database failed while events were handled", error=describe_error(error))
+                _say_that_it_failed(error)
                 return handled
             except BaseException:
                 self._left.append(partial(claims.release, self._name))
@@ -67,7 +65,7 @@ class Hand:
         doorbell.ring()
         return handled
 
-    def _end_what_was_left(self) -> None:
+    def end_what_was_left(self) -> None:
         while self._left:
             self._left[0]()
             del self._left[0]
@@ -85,7 +83,12 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     try:
         doorbell.answer()
         faults.reach("answered")
+        for hand in _hands:
+            hand.end_what_was_left()
         return _drain(time.monotonic() + seconds)
+    except database.Failure as error:
+        _say_that_it_failed(error)
+        return 0
     finally:
         _at_work.release()
 
@@ -108,6 +111,11 @@ def _drain(deadline: float) -> int:
     for helper in helpers:
         helper.join()
     return sum(handled)
+
+
+def _say_that_it_failed(error: Exception) -> None:
+    # It is no attempt of any event; the sweep tries again within seconds.
+    log.error("the database failed while events were handled", error=describe_error(error))
 
 
 def hold_as(name: str, dead: str | None) -> None:

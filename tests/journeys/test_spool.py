@@ -140,9 +140,11 @@ def test_a_redelivery_of_what_is_spooled_is_one_event(spooling: Service, cluster
     body = payloads.idngo(who, answer="GREEN")
     with stopped(cluster, ""):
         first = deliver(spooling, "idngo", body)
-        deliver(spooling, "idngo", body)
+        again = deliver(spooling, "idngo", body)
     assert spooling.settled(first, seconds=40)["status"] == "applied"
     eventually(lambda: spooling.get(f"/v1/events/{first}").json["deliveries"] == 2, "the redelivery to be counted")
+    # The id that was given for the redelivery names the event, too.
+    assert spooling.get(f"/v1/events/{again}").json == spooling.get(f"/v1/events/{first}").json
     assert len(spooling.history("idngo", who)) == 1
 
 

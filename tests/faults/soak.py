@@ -10,11 +10,12 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import load
+from benchmarks import load, population
 from tests import servers
 from tests.faults import processes
 from tests.faults.ground import Ground, ground, until
 from tests.faults.report import console
+from tests.service import SECRETS
 
 #: Measured each time so many events were handled.
 STEP = 10_000
@@ -44,11 +45,10 @@ class Holding:
 
 def run(events: int) -> int:
     """Soak, saying what is held at each step; give the exit status."""
-    settings = {"IDNGO_SECRETS": load.SECRET.decode()}
     with (
         tempfile.TemporaryDirectory(prefix="standing-soak-") as folder,
         servers.throwaway_cluster() as cluster,
-        ground(Path(folder), cluster, settings) as service,
+        ground(Path(folder), cluster, SECRETS) as service,
     ):
         held = _soaked(service, steps=max(1, events // STEP), size=min(STEP, events))
     wrong = [problem for (what, unit), amounts in held.items() for problem in _problems(what, unit, amounts)]
@@ -64,12 +64,13 @@ def _soaked(service: Ground, *, steps: int, size: int) -> dict[tuple[str, str], 
     """Send step after step; give what each process held after each."""
     held: dict[tuple[str, str], list[int]] = defaultdict(list)
     for step in range(1, steps + 1):
-        answered = load.send(service.port, load.requests(size))
+        per_second, answers = load.saturate(service.port, population.deliveries(size), seconds=HANDLED_SECONDS_MAX)
+        refused = sum(answer.status != 200 for answer in answers)
         until(lambda: _is_idle(service), "the events to be handled", seconds=HANDLED_SECONDS_MAX)
         holdings = _holdings(service)
         for one in holdings:
             held[one.what, one.unit].append(one.amount)
-        _say(step * size, answered, holdings)
+        _say(step * size, per_second, refused, holdings)
     return held
 
 
@@ -94,10 +95,10 @@ def _holdings(service: Ground) -> list[Holding]:
     return [*found, Holding(what="database", unit="connections", amount=row[0])]
 
 
-def _say(events: int, answered: load.Load, holdings: list[Holding]) -> None:
+def _say(events: int, per_second: float, refused: int, holdings: list[Holding]) -> None:
     shown = [f"{one.what} {one.amount / 1e6:.1f} MB" if one.unit == "bytes" else f"{one.amount} {one.unit}" for one in holdings]
-    refused = f", {answered.refused} refused" if answered.refused else ""
-    console.print(f"{events:>9,} events, {answered.per_second:,.0f}/s{refused}: {', '.join(shown)}", highlight=False, soft_wrap=True)
+    told = f"{events:>9,} events, {per_second:,.0f}/s" + (f", {refused} refused" if refused else "")
+    console.print(f"{told}: {', '.join(shown)}", highlight=False, soft_wrap=True)
 
 
 def _problems(what: str, unit: str, amounts: list[int]) -> list[str]:

@@ -33,6 +33,10 @@ class Pulse(threading.local):
     def __exit__(self, *_: object) -> None:
         _NUMBER.pack_into(self._shared, self._place, IDLE)
 
+    def stop(self) -> None:
+        """Let every thread be between steps: a process that was killed at one left its number behind."""
+        self._shared[:] = bytes(len(self._shared))
+
     def steps(self) -> list[int]:
         """The step at which each thread of the process is that shares this pulse; IDLE if it is at none."""
         return [int(step) for (step,) in _NUMBER.iter_unpack(self._shared)]

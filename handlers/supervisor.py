@@ -17,6 +17,7 @@ import structlog
 
 from handlers.pulse import IDLE, pulse
 from store import processes
+from store.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Supervisor:
             if self._ending:  # Asked to before there was a child to tell.
                 os.kill(self._child, signal.SIGTERM)
             status = self._look_after_it()
+            self._child = 0
             if not self._ending:
                 log.error("the working process ended; it is replaced", status=status)
                 time.sleep(PAUSE_SECONDS if time.monotonic() - began < SOON_SECONDS else 0)
@@ -55,14 +57,19 @@ class Supervisor:
 
     def _start(self, name: str, dead: str | None) -> int:
         parent = os.getpid()
+        pulse.stop()
         child = os.fork()
         if child:
             return child
         try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)  # Until the work has its own: the parent's would end a brother.
             processes.end_with_parent(parent)
             resource.setrlimit(resource.RLIMIT_DATA, (self._bytes_max, resource.RLIM_INFINITY))
             self._work(name, dead)
             os._exit(0)
+        except Exception as error:
+            log.critical("the working process failed", error=describe_error(error))
         finally:  # Whatever happened, a child does not go on as its parent.
             os._exit(1)
 

@@ -107,6 +107,7 @@ def test_while_all_hang_whoever_comes_is_refused_at_once() -> None:
     together = Together("test", lambda items: [ConnectionError() for _ in items] if let_go.wait(20) else [], most=10)
     with pytest.raises(Overdue):
         together.bring("hang", seconds=0.5)
+    time.sleep(0.1)  # It was taken up a moment after it was brought.
     began = time.monotonic()
     with pytest.raises(Overdue):
         together.bring("next", seconds=0.5)

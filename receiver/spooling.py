@@ -6,10 +6,8 @@ import threading
 import time
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from store import doorbell, inbox
-from store.deadline import Overdue
 from store.logs import describe_error
 
 log = structlog.get_logger()
@@ -28,8 +26,8 @@ def _look_after() -> None:
         time.sleep(LOOK_SECONDS)
         try:
             count = inbox.take_in_spooled()
-        except (SQLAlchemyError, Overdue, OSError) as error:
-            log.warning("the spool waits for the database", error=describe_error(error))
+        except Exception as error:  # Whatever it is, what is spooled is not forgotten, and this goes on.
+            log.warning("what is spooled cannot be brought into the database yet", error=describe_error(error))
             continue
         if count:
             doorbell.ring()

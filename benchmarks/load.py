@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-#: As many as the web process has threads, and some that wait.
+#: As many as send at the same moment.
 CONNECTIONS = 32
 
 #: The first answers are not counted: pools fill, caches warm.
@@ -168,7 +168,7 @@ class _Sending:
         return bool(self._idle) or len(self._selector.get_map()) < CONNECTIONS
 
     def _connection(self) -> _Connection:
-        """One that is free, else another: one that is opened and says nothing would hold a thread of the server's."""
+        """One that is free, else another."""
         if self._idle:
             return self._idle.pop()
         made = _Connection(socket.create_connection(("127.0.0.1", self.port)))

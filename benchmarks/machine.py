@@ -42,7 +42,7 @@ def described(on: Stage) -> dict[str, Any]:
 def _web(on: Stage) -> dict[str, int]:
     """What every web process is told, and its own default where it is told nothing."""
     processes = Service(on.new_folder(), {}).environment["WEB_CONCURRENCY"]
-    return {"processes": int(processes), "threads": web_config.read(Environment()).threads}
+    return {"processes": int(processes), "connections": web_config.read(Environment()).connections}
 
 
 def _machine() -> dict[str, Any]:

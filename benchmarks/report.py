@@ -77,7 +77,7 @@ def _headline(machine: dict[str, Any], rounds: int) -> str:
     return (
         f"{it['processor'] or it['architecture']}, {it['cores']} cores for everything, the sender included; Python {versions['python']}, "
         f"PostgreSQL {machine['postgresql']['server_version'].split()[0]} (fsync {machine['postgresql']['fsync']}), "
-        f"Valkey {versions['valkey']}; {machine['web']['processes']} × {machine['web']['threads']} web threads; "
+        f"Valkey {versions['valkey']}; {machine['web']['processes']} × {machine['web']['connections']} connections; "
         f"median of {rounds} rounds, commit {machine['commit']}."
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 from receiver import access, calls, config, requests
 from receiver.access import Right
 from receiver.calls import One, Page
+from receiver.lookout import Lookout
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
 from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
@@ -26,8 +27,6 @@ from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
-
-POLL_SECONDS = 0.1
 
 AwareMoment = Annotated[datetime, Meta(tz=True)]
 
@@ -177,28 +176,21 @@ def changes() -> Response:
 
 
 def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
-    """The next changes, waited for without holding a connection, and by at most a quarter of the threads."""
-    waits = query.wait > 0 and _waiters().acquire(blocking=False)
-    deadline = time.monotonic() + (query.wait if waits else 0)
-    try:
+    """The next changes, waited for without holding a connection to the database."""
+    with _lookout().place() as free:
+        deadline = time.monotonic() + (query.wait if free else 0)
+        seen = number
         while True:
             rows = calls.read(lambda connection: feed.after(connection, number, environment=query.environment, limit=query.limit + 1))
             if rows or time.monotonic() >= deadline:
                 return rows
-            time.sleep(POLL_SECONDS)
-    finally:
-        if waits:
-            _waiters().release()
+            seen = _lookout().grown_beyond(seen, deadline=deadline)
 
 
-def _waiters() -> threading.Semaphore:
-    global _waiting
-    if _waiting is None:
-        _waiting = threading.BoundedSemaphore(max(1, config.settings().threads // 4))
-    return _waiting
-
-
-_waiting: threading.Semaphore | None = None
+@cache
+def _lookout() -> Lookout:
+    """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
+    return Lookout(lambda: calls.read(feed.last), most=max(1, config.settings().connections // 4))
 
 
 # events -------------------------------------------------------------------------------------------------------

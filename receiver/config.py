@@ -41,7 +41,8 @@ class Settings:
     host: str
     port: int
     processes: int
-    threads: int
+    #: How many connections each process serves at a time; further ones wait in line.
+    connections: int
     #: The vendors that have secrets; the others answer 404.
     senders: dict[str, Sender]
     read_tokens: tuple[Token, ...]
@@ -58,7 +59,7 @@ def read(environment: Environment) -> Settings:
         host=environment.text("HOST", "127.0.0.1"),
         port=environment.number("PORT", 8000, most=65535),
         processes=environment.number("WEB_CONCURRENCY", 2),
-        threads=environment.number("WEB_THREADS", 12),
+        connections=environment.number("WEB_CONNECTIONS", 200),
         senders={name: sender for name in VENDORS if (sender := _sender(environment, name)).keys},
         read_tokens=environment.each("READ_TOKENS", _token),
         link_tokens=environment.each("LINK_TOKENS", _token),

@@ -27,7 +27,7 @@ DETAILS = {
     405: "This method is not for this address.",
     413: "The body is larger than this service accepts.",
     500: "Something unexpected happened. It is logged under the request's id.",
-    503: "The database cannot be reached. Nothing was kept; please try again.",
+    503: "The database cannot be reached, or too much comes at once. Nothing was kept; please try again.",
 }
 
 

@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
@@ -23,6 +23,9 @@ from store import config, faults
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
+
+#: SQLite waits for a lock without letting go of the process, so it waits but briefly at a time, and is asked again.
+BUSY_SECONDS = 0.02
 
 #: Connections a process may hold: those of the crews that keep and read, and a few to look after the whole.
 CONNECTIONS_MAX = 20
@@ -116,7 +119,7 @@ def engine_of(url: URL) -> Engine:
     """An engine. Parameters are hidden from errors, because they hold personal data."""
     options: dict[str, Any] = {"hide_parameters": True, "json_serializer": _encode, "json_deserializer": msgspec.json.decode}
     if url.get_backend_name() == "sqlite":
-        made = create_engine(url, connect_args={"timeout": PATIENCE_SECONDS, "isolation_level": None}, **options)
+        made = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}, **options)
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
@@ -211,7 +214,6 @@ def _encode(value: object) -> str:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1000)}")
     cursor.execute("PRAGMA foreign_keys = ON")
     _write_ahead(cursor)
     # A 2xx promises that the event survives a power cut.
@@ -233,7 +235,22 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later would fail at once, however long the timeout, if another wrote in between.
     if pages := faults.sqlite_pages_max():
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("reads_only"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        _begin_writing(connection)
+
+
+def _begin_writing(connection: Connection) -> None:
+    """A transaction that reads first and writes later would fail at once, however long the patience, if another wrote in between."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -86,17 +86,22 @@ def tells_of(connection: Connection, event_id: str) -> bool:
     return connection.execute(select(exists().where(TransitionRow.event_id == event_id))).scalar_one()
 
 
+def last(connection: Connection) -> int:
+    """The number of the newest change; 0 if there is none."""
+    return connection.execute(select(Feed.last)).scalar_one()
+
+
 def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
     """The feed's epoch, and the number that a cursor stands for: none is the beginning, `latest` the end. Raises OutOfPlace."""
-    epoch, last = connection.execute(select(Feed.epoch, Feed.last)).one()
+    epoch, newest = connection.execute(select(Feed.epoch, Feed.last)).one()
     if cursor is None:
         return epoch, 0
     if cursor == "latest":
-        return epoch, last
+        return epoch, newest
     given, _, number = cursor.partition(".")
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
         raise OutOfPlace("this is not a cursor of the feed")
-    if given != epoch or int(number) > last:
+    if given != epoch or int(number) > newest:
         raise OutOfPlace("this cursor belongs to another epoch of the feed: a backup was restored since; begin anew")
     return epoch, int(number)
 

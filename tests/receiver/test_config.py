@@ -82,7 +82,7 @@ def file(folder: Path, content: str | bytes) -> str:
         ("MAX_BODY_BYTES", "0"),
         ("MAX_BODY_BYTES", "1e6"),
         ("WEB_CONCURRENCY", "geheim"),
-        ("WEB_THREADS", "0"),
+        ("WEB_CONNECTIONS", "0"),
         ("ENCRYPTION_KEYS", "geheim!"),
         ("ENCRYPTION_KEYS", "Z2VoZWlt"),
         ("ENCRYPTION_KEYS", f"{KEY},Z2VoZWlt"),

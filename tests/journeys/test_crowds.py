@@ -1,0 +1,70 @@
+"""Many at once: strangers who say little, large bodies, and readers who wait, hinder no delivery."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import payloads
+from tests.conftest import KEY
+from tests.service import Service, eventually
+
+
+@pytest.fixture
+def service(redis_url: str, database_url: str, tmp_path: Path) -> Iterator[Service]:
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "WEB_CONCURRENCY": "1"}
+    with Service(tmp_path, settings) as made:
+        yield made
+
+
+def begun(service: Service, text: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    connection.sendall(text)
+    return connection
+
+
+def test_who_says_nothing_more_hinders_nobody_and_is_let_go(service: Service) -> None:
+    head = b"POST /webhooks/idngo HTTP/1.1\r\nHost: standing.example\r\nContent-Length: 500\r\n\r\nhalf"
+    with ExitStack() as stack:
+        silent = [stack.enter_context(begun(service, text)) for text in (b"", b"POST /webhooks/idngo HT", head) for _ in range(40)]
+        began = time.monotonic()
+        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+        assert time.monotonic() - began < 3
+        for connection in silent:
+            while connection.recv(4096):
+                pass
+        assert time.monotonic() - began < 15
+
+
+def test_large_bodies_take_turns_and_small_ones_do_not_wait_for_them(service: Service) -> None:
+    head = b"POST /webhooks/idngo HTTP/1.1\r\nHost: standing.example\r\nContent-Length: 1000000\r\n\r\nhalf"
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(begun(service, head))
+        time.sleep(0.2)
+        answer = service.deliver("idngo", payloads.idngo(payloads.new_applicant()) | {"more": "x" * 100_000})
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+        large = payloads.idngo(payloads.new_applicant()) | {"more": "x" * 100_000}
+        eventually(lambda: service.deliver("idngo", large).status == 200, "the silent ones to be let go", seconds=20)
+
+
+def test_of_many_who_wait_each_hears_of_a_change_and_one_beyond_the_places_is_answered_at_once(service: Service) -> None:
+    def wait(_: int) -> tuple[float, int]:
+        answer = service.get("/v1/changes", after="latest", wait=20)
+        return time.monotonic(), len(answer.json["data"])
+
+    with ThreadPoolExecutor(51) as threads:
+        waiting = [threads.submit(wait, number) for number in range(51)]
+        eventually(lambda: sum(one.done() for one in waiting) == 1, "one to be turned away")
+        began = time.monotonic()
+        service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+        answers = [one.result() for one in waiting]
+    assert sorted(count for _, count in answers) == [0] + [1] * 50
+    assert max(at for at, _ in answers) - began < 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from store import bulk, clock, database
 from store.models import Alias, Event, Subject
@@ -32,6 +32,10 @@ class Delivery:
     identity: bytes
     subject: bytes | None = None
 
+
+#: Whether a subject sent this body before. A scalar, which is looked up row by row by its index, however much is kept.
+SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AND earlier.environment = {environment}
+    AND earlier.subject = {subject} AND earlier.body_sha256 = {body_sha256} LIMIT 1)"""
 
 #: What every event begins with.
 AFRESH = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0, "suspect": False, "replayed": False}
@@ -71,6 +75,23 @@ class Arrival:
         return vars(self) | AFRESH | {"identity": None if self.subject else self.identity}
 
 
+class Latest(NamedTuple):
+    """An arrival that is its subject's latest, and what was the latest before it."""
+
+    arrival: Arrival
+    previous_body_sha256: bytes | None
+    previous_was_repeat: bool
+
+    @property
+    def repeats(self) -> bool | None:
+        """Whether its body was seen before and went out of date since; None if that depends on what is kept.
+
+        The body before under another type is what it was: the type is outside the signature, and must not make a repeat look new."""
+        if self.previous_body_sha256 is None:
+            return False
+        return self.previous_was_repeat if self.previous_body_sha256 == self.arrival.body_sha256 else None
+
+
 def arrive(delivery: Delivery) -> Arrival:
     """Seal a delivery."""
     event_id = new_event_id()
@@ -95,8 +116,9 @@ def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
     No two of them may be the same event, or of the same subject: see `apart`. It may be done twice: the ids are the same."""
     once = [arrival for arrival in arrived if arrival.subject is None]
     latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
-    kept = _insert(connection, [*((arrival, False) for arrival in once), *latest])
-    event_ids = {arrival.key: arrival.id for arrival in arrived} | kept | _count_again(connection, again)
+    kept = _insert(connection, [*((arrival, False) for arrival in once), *((one.arrival, one.repeats) for one in latest)])
+    _remember_repeats(connection, latest, {row.id for row in kept if row.repeat})
+    event_ids = {arrival.key: arrival.id for arrival in arrived} | _by_identity(kept) | _count_again(connection, again)
     return [event_ids[arrival.key] for arrival in arrived]
 
 
@@ -123,26 +145,30 @@ def remember_alias(connection: Connection, given: str, event_id: str) -> None:
     connection.execute(database.insert(Alias).values(id=given, event_id=event_id))
 
 
-def _insert(connection: Connection, arrived: list[tuple[Arrival, bool]]) -> dict[Key, str]:
-    """Insert events, each repeat or not, and give their ids; of those with an identity the unique index decides which delivery was first.
+def _insert(connection: Connection, arrived: list[tuple[Arrival, bool | None]]) -> list[Row[Any]]:
+    """Insert events, each a repeat or not (None: it is, if its subject ever sent this body). Of those with an identity the unique
+    index decides which delivery was first, and the event that is there is given.
 
     They are sorted, so that two who bring the same events do not wait for each other in a circle."""
     arrived.sort(key=lambda one: one[0].key)
-    rows = [arrival.row | {"repeat": repeat} for arrival, repeat in arrived]
-    written = bulk.insert(
+    return bulk.insert(
         connection,
         Event,
-        rows,
+        [arrival.row | {"repeat": repeat} for arrival, repeat in arrived],
         over=("vendor", "environment", "identity"),
         change={"deliveries": "events.deliveries + 1"},
         unless="events.id = excluded.id",
-        returning=("id", "vendor", "environment", "identity"),
+        derive={"repeat": f"COALESCE({{repeat}}, {SEEN}, FALSE)"},
+        returning=("id", "vendor", "environment", "identity", "repeat"),
     )
-    return {Key(row.vendor, row.environment, row.identity): row.id for row in written if row.identity is not None}
 
 
-def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list[tuple[Arrival, bool]], list[Arrival]]:
-    """Those that are now their subjects' latest, each with whether it is a repeat; and those that say what the latest says.
+def _by_identity(kept: list[Row[Any]]) -> dict[Key, str]:
+    return {Key(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
+
+
+def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list[Latest], list[Arrival]]:
+    """Those that are now their subjects' latest, and those that say what the latest says.
 
     A subject's row is the lock for its order."""
     arrived.sort(key=lambda arrival: arrival.key)
@@ -163,34 +189,17 @@ def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list
         returning=("vendor", "environment", "subject", "previous_body_sha256", "latest_is_repeat"),
     )
     before = {Key(row.vendor, row.environment, row.subject): (row.previous_body_sha256, row.latest_is_repeat) for row in written}
-    latest = [(arrival, before[arrival.key]) for arrival in arrived if arrival.key in before]
-    return _with_repeats(connection, latest), [arrival for arrival in arrived if arrival.key not in before]
+    latest = [Latest(arrival, *before[arrival.key]) for arrival in arrived if arrival.key in before]
+    return latest, [arrival for arrival in arrived if arrival.key not in before]
 
 
-def _with_repeats(connection: Connection, latest: list[tuple[Arrival, tuple[bytes | None, bool]]]) -> list[tuple[Arrival, bool]]:
-    """Which of the latest bodies were seen before and went out of date since.
-
-    The body before under another type is what it was: the type is outside the signature, and must not make a repeat look new."""
-    returned = [arrival for arrival, (previous, _) in latest if previous not in (None, arrival.body_sha256)]
-    seen = _seen(connection, returned)
-    found = []
-    for arrival, (previous, previous_was_repeat) in latest:
-        repeat = previous_was_repeat if previous == arrival.body_sha256 else arrival.key in seen
-        if repeat != previous_was_repeat:
+def _remember_repeats(connection: Connection, latest: list[Latest], repeats: set[str]) -> None:
+    """Note with each subject whether its latest event is a repeat."""
+    for one in latest:
+        arrival, repeat = one.arrival, one.arrival.id in repeats
+        if repeat != one.previous_was_repeat:
             subject = update(Subject).filter_by(vendor=arrival.vendor, environment=arrival.environment, subject=arrival.subject)
             connection.execute(subject.values(latest_is_repeat=repeat))
-        found.append((arrival, repeat))
-    return found
-
-
-def _seen(connection: Connection, arrived: list[Arrival]) -> set[Key]:
-    """Whose body is that of an event that is kept."""
-    if not arrived:
-        return set()
-    names = ("vendor", "environment", "subject", "body_sha256")
-    same = bulk.among(Event, [{name: getattr(arrival, name) for name in names} for arrival in arrived])
-    rows = connection.execute(select(Event.vendor, Event.environment, Event.subject).where(same))
-    return {Key(vendor, environment, subject) for vendor, environment, subject in rows if subject}
 
 
 def _count_again(connection: Connection, again: list[Arrival]) -> dict[Key, str]:

@@ -35,18 +35,20 @@ def insert(
     over: tuple[str, ...] = (),
     change: Change | None = None,
     unless: str = "",
+    derive: Change = LEAVE,
     returning: tuple[str, ...] = (),
 ) -> list[Row[Any]]:
     """Insert rows, which have the same columns; return what is asked for of those that were written.
 
     Where a row with the same values in the columns `over` is there, it is changed: as `change` says (by default it is replaced), and
-    only unless a condition holds."""
+    only unless a condition holds. The columns of `derive` are written as its SQL says, which names what is given as `{column}`."""
     if not rows:
         return []
     table, columns = _table(model), tuple(rows[0])
     if change is None:
         change = {name: f"excluded.{name}" for name in columns if name not in over}
-    statement = _insertion(table, columns, over, tuple(change.items()), unless, returning, database.is_sqlite())
+    one_by_one = database.is_sqlite()
+    statement = _insertion(table, columns, over, tuple(change.items()), unless, tuple(derive.items()), returning, one_by_one)
     return _execute(connection, statement, table, rows, returns=bool(returning))
 
 
@@ -88,10 +90,13 @@ def _insertion(
     over: tuple[str, ...],
     change: tuple[tuple[str, str], ...],
     unless: str,
+    derive: tuple[tuple[str, str], ...],
     returning: tuple[str, ...],
     one_by_one: bool,
 ) -> TextClause:
     names = ", ".join(columns)
+    given = {name: f":{name}" if one_by_one else f"given.{name}" for name in columns}
+    values = ", ".join((given | {name: source.format(**given) for name, source in derive}).values())
     conflict = f"ON CONFLICT ({', '.join(over)}) DO " if over else ""
     if over:
         conflict += f"UPDATE SET {', '.join(f'{name} = {value}' for name, value in change)}" if change else "NOTHING"
@@ -100,10 +105,9 @@ def _insertion(
     if returning:
         conflict += f" RETURNING {', '.join(f'{table.name}.{name}' for name in returning)}"
     if one_by_one:
-        values = f"VALUES ({', '.join(f':{name}' for name in columns)})"
-        written = text(f"INSERT INTO {table.name} ({names}) {values} {conflict}").bindparams(*_parameters(table, columns))
+        written = text(f"INSERT INTO {table.name} ({names}) VALUES ({values}) {conflict}").bindparams(*_parameters(table, columns))  # noqa: S608
     else:
-        written = text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_given(table, columns)} {conflict}")  # noqa: S608
+        written = text(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {_given(table, columns)} {conflict}")  # noqa: S608
     return written.columns(*(table.c[name] for name in returning)) if returning else written  # type: ignore[return-value]
 
 

@@ -190,6 +190,6 @@ def test_a_process_killed_over_the_spool_loses_and_doubles_nothing(
             with (tmp_path / "spool" / "appended").open("ab") as file:
                 file.write(b"89abcdef " + json.dumps({"id": kept[0]}).encode()[:20])
             kept.append(deliver(spooling, "idngo", payloads.idngo(whose[0], answer="RED", reject="FINAL", at=after(minutes=1))))
+    eventually(lambda: not (tmp_path / "faults" / point).exists(), "the process to be killed", seconds=40)
     events = [spooling.settled(event_id, seconds=40) for event_id in kept]
     assert [(event["status"], event["deliveries"]) for event in events] == [("applied", 1)] * len(kept)
-    assert not (tmp_path / "faults" / point).exists()

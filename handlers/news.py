@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from store.applicants import NOTHING_CHECKED
 from store.states import Status
@@ -17,8 +18,7 @@ class Unreadable(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """Verdict or progress: the news that puts an applicant somewhere."""
 
     status: Status
@@ -46,46 +46,40 @@ class Step:
     level: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deletion:
+class Deletion(Struct, frozen=True, kw_only=True):
     """The vendor erased the applicant."""
 
     vendor_status: str | None = None
     final: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Activity:
+class Activity(Struct, frozen=True, kw_only=True):
     """The vendor set the profile aside, or took it up again."""
 
     active: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Alert:
+class Alert(Struct, frozen=True, kw_only=True):
     """A monitoring found something, or what it found was cleared. Each monitoring has its own alert."""
 
     monitoring: str
     raised: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class DocumentNotice:
+class DocumentNotice(Struct, frozen=True, kw_only=True):
     """The document has run out, or soon will."""
 
     expired: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Archived:
+class Archived(Struct, frozen=True, kw_only=True):
     """The vendor archived the verification."""
 
 
 Says = Step | Deletion | Activity | Alert | DocumentNotice | Archived
 
 
-@dataclass(frozen=True, kw_only=True)
-class News:
+class News(Struct, frozen=True, kw_only=True):
     """What one event says, of which applicants, and why we read it so."""
 
     event_type: str | None

@@ -6,9 +6,10 @@ of it: what an applicant's registers hold is a function of what was said, not of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from msgspec import Struct, structs
 
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from store import clock
@@ -51,8 +52,7 @@ class Entry(NamedTuple):
 Registers = dict[str, Entry]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Occasion:
+class Occasion(Struct, frozen=True, kw_only=True):
     """How an event came to us: what places its news among the others'."""
 
     event_id: str
@@ -167,9 +167,9 @@ def soberly(news: News, occasion: Occasion) -> Says | None:
     says = news.says
     if isinstance(says, Step) and doubts(says, news, occasion):
         if says.status == Status.APPROVED:
-            return replace(says, status=Status.NEEDS_REVIEW)
+            return structs.replace(says, status=Status.NEEDS_REVIEW)
         if says.provisional == Status.APPROVED:
-            return replace(says, provisional=Status.NEEDS_REVIEW)
+            return structs.replace(says, provisional=Status.NEEDS_REVIEW)
     return says
 
 

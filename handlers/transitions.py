@@ -7,11 +7,10 @@ are compared: what changed, what that does to an approval, and how the event end
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
@@ -42,8 +41,7 @@ TOLD = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What one event does to one applicant."""
 
     applicant: Applicant

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field, structs
-from sqlalchemy import Connection, Row, String, and_, cast, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, or_, select, tuple_
 
 from store import bulk, clock
 from store.models import ApplicantRow
@@ -72,12 +72,15 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
     locked: dict[Key, Applicant] = {}
     for some in _parts(sorted(set(keys))):
-        mine = bulk.among(ApplicantRow, [key._asdict() for key in some])
-        there = {Key(*row) for row in connection.execute(select(*_KEY).where(mine))}
-        newcomers = [structs.asdict(unknown(key)) for key in some if key not in there]
-        bulk.insert(connection, ApplicantRow, newcomers, over=Key._fields, change=bulk.LEAVE)
-        rows = connection.execute(select(ApplicantRow.__table__).where(mine).order_by(*_KEY).with_for_update())
-        locked |= {applicant.key: applicant for applicant in map(_applicant, rows)}
+        there = {Key(*row._tuple()) for row in connection.execute(select(*_KEY).where(_are(some))).all()}
+        newcomers = {key: unknown(key) for key in some if key not in there}
+        rows = [structs.asdict(applicant) for applicant in newcomers.values()]
+        came = bulk.insert(connection, ApplicantRow, rows, over=Key._fields, change=bulk.LEAVE, returning=Key._fields)
+        locked |= {key: newcomers[key] for key in (Key(*row) for row in came)}
+        known = [key for key in some if key not in locked]
+        if known:
+            query = select(ApplicantRow.__table__).where(_are(known)).order_by(*_KEY).with_for_update()
+            locked |= {applicant.key: applicant for applicant in map(_applicant, connection.execute(query).all())}
     return locked
 
 
@@ -97,8 +100,7 @@ def find(connection: Connection, key: Key) -> Applicant | None:
 
 def among(connection: Connection, keys: list[Key]) -> dict[Key, Applicant]:
     """Those of some applicants that have a row, known or not."""
-    mine = bulk.among(ApplicantRow, [key._asdict() for key in keys])
-    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(mine)))
+    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
     return {applicant.key: applicant for applicant in found}
 
 
@@ -170,6 +172,10 @@ def _parts(keys: list[Key]) -> Iterator[list[Key]]:
     """Keys in parts that fit into a statement: both databases bound its parameters."""
     for start in range(0, len(keys), KEYS_MAX):
         yield keys[start : start + KEYS_MAX]
+
+
+def _are(keys: list[Key]) -> ColumnElement[bool]:
+    return bulk.among(ApplicantRow, [key._asdict() for key in keys])
 
 
 def unknown(key: Key) -> Applicant:

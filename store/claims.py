@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -29,8 +29,7 @@ PENDING: ColumnElement[str] = literal_column(f"'{Outcome.PENDING}'")
 SUSPECT: ColumnElement[bool] = literal_column("suspect IS TRUE")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """A pending event, claimed for handling."""
 
     sequence: int
@@ -51,8 +50,7 @@ class Claimed:
         return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """How an event ended, and what was learned about it on the way."""
 
     sequence: int
@@ -93,7 +91,8 @@ def claim(token: str, *, most: int, newest_of: Collection[str] = (), only: list[
         if not sequences:
             return []
         _renew(connection, token)
-        taken = update(Event).where(Event.sequence.in_(sequences)).values(claimed_by=token)
+        mine = bulk.among(Event, [{"sequence": sequence} for sequence in sequences])
+        taken = update(Event).where(mine).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
     faults.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
@@ -190,7 +189,7 @@ def settle(connection: Connection, settlements: list[Settlement], *, token: str)
     """Write how claimed events ended; return whether all of them were still held by this token. If not, nothing may be committed."""
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
-    rows = [vars(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
+    rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
     return bulk.rewrite(connection, Event, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
 
 

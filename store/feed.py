@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, exists, select, update
 
 from store import bulk, clock
@@ -23,8 +23,7 @@ class OutOfPlace(Exception):
     """A cursor that this feed never gave: of another epoch (a backup was restored), or beyond its end."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Transition:
+class Transition(Struct, frozen=True, kw_only=True):
     """One change of one applicant."""
 
     vendor: str
@@ -65,7 +64,7 @@ def transition(
 def append(connection: Connection, transitions: Iterable[Transition]) -> None:
     """Number changes and write them. The last thing before the commit: it holds the feed's lock until then, so that a
     reader never sees a number before a smaller one."""
-    rows = [vars(transition) | {"code_version": CODE_VERSION} for transition in transitions]
+    rows = [structs.asdict(transition) | {"code_version": CODE_VERSION} for transition in transitions]
     if not rows:
         return
     advance = update(Feed).values(last=Feed.last + len(rows)).returning(Feed.last)

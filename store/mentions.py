@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from store import bulk
@@ -15,8 +15,7 @@ from store.models import Event, Mention
 from store.states import Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What one event said of one applicant, and what became of it."""
 
     vendor: str
@@ -38,7 +37,7 @@ class Said:
 
 def remember(connection: Connection, said: Iterable[Said]) -> None:
     """Remember what events said of applicants; what they were taken to say before is replaced."""
-    bulk.insert(connection, Mention, [vars(one) for one in said], over=(*Key._fields, "event_sequence"))
+    bulk.insert(connection, Mention, [structs.asdict(one) for one in said], over=(*Key._fields, "event_sequence"))
 
 
 def of_event(connection: Connection, sequence: int) -> list[str]:

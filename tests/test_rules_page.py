@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -391,7 +391,7 @@ def hear(*says: Says, repeat: bool = False, timed: bool = True) -> Applicant:
     for hour, one in enumerate(says):
         occurred_at = after(hours=hour) if timed else None
         news = News(event_type=None, references=(WHO,), occurred_at=occurred_at, says=one, because="", external_user_id="customer-1")
-        occasion = replace(occasion_of([telling.idngo()], 0), repeat=repeat)
+        occasion = structs.replace(occasion_of([telling.idngo()], 0), repeat=repeat)
         applicant = transitions.decide(applicant, news, occasion, now=RECEIVED).applicant
     return applicant
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from handlers.config import Settings
 from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
@@ -132,7 +132,7 @@ def _says(kind: str, event: Event) -> tuple[Says, str]:
     step = _step(event)
     overall = step.vendor_status or "a word that cannot be read"
     if kind in BY_TYPE:
-        return replace(step, status=BY_TYPE[kind]), kind
+        return structs.replace(step, status=BY_TYPE[kind]), kind
     if overall in DELETED:
         return Deletion(vendor_status=overall, final=step.final), overall
     if overall == "ARCHIVED":
@@ -140,13 +140,13 @@ def _says(kind: str, event: Event) -> tuple[Says, str]:
     # A missing `final` is not final; only a resubmission that is not final reopens what was.
     reopens = kind == RESUBMITTED and not step.final
     if overall in PROGRESS:
-        return replace(step, status=Status.IN_REVIEW if reopens else PROGRESS[overall], reopens=reopens), overall
+        return structs.replace(step, status=Status.IN_REVIEW if reopens else PROGRESS[overall], reopens=reopens), overall
     meant = VERDICTS.get(overall, Status.NEEDS_REVIEW)
     if step.final:
-        return replace(step, status=meant, verdict=True, binding=True), f"{overall} is final"
+        return structs.replace(step, status=meant, verdict=True, binding=True), f"{overall} is final"
     if overall not in VERDICTS:
-        return replace(step, status=meant, reopens=reopens), f"{overall} is not final, and a word unknown"
-    return replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
+        return structs.replace(step, status=meant, reopens=reopens), f"{overall} is not final, and a word unknown"
+    return structs.replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
 
 
 def _step(event: Event) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -127,7 +127,7 @@ def told(
         assert news.says is None or applicant.reference in news.references, "the event tells of somebody else"
         decision = transitions.decide(applicant, news, occasion, now=RECEIVED)
         applicant = stored(decision.applicant)
-        decisions.append(replace(decision, applicant=applicant))
+        decisions.append(structs.replace(decision, applicant=applicant))
     return decisions
 
 

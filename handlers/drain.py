@@ -1,6 +1,7 @@
-"""The drain: works off what is pending, for a bounded time. While a backlog waits, a second hand takes the newest first.
+"""The drain: works off what is pending, for a bounded time. While a backlog waits, each vendor has a hand that takes its newest first.
 
-So news overtakes a backlog; and while one hand waits for the database, the other decides. The two seldom meet over an applicant.
+So news overtakes a backlog, and a flood from one vendor drowns no other; and while one hand waits for the database, another
+decides. They seldom meet over an applicant.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 
 from handlers import process
 from handlers.pulse import pulse
+from handlers.vendors import VENDORS
 from store import claims, database, doorbell, faults
 from store.logs import describe_error
 
@@ -71,7 +73,10 @@ class Hand:
             del self._left[0]
 
 
-_hands = (Hand(0, process.handle_some), Hand(1, process.handle_newest))
+_hands = (
+    Hand(0, process.handle_some),
+    *(Hand(number, partial(process.handle_newest, vendor)) for number, vendor in enumerate(VENDORS, start=1)),
+)
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -94,18 +99,19 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 
 def _drain(deadline: float) -> int:
-    first, second = _hands
+    first, *others = _hands
     handled: list[int] = []
     helpers: list[threading.Thread] = []
 
-    def help_out() -> None:
-        handled.append(second.work(deadline))
+    def help_out(hand: Hand) -> None:
+        handled.append(hand.work(deadline))
 
     def call_others() -> None:
         doorbell.ring_soon()
         if not helpers:
-            helpers.append(threading.Thread(target=help_out, name="second hand"))
-            helpers[0].start()
+            helpers.extend(threading.Thread(target=help_out, args=(hand,), name="hand") for hand in others)
+            for helper in helpers:
+                helper.start()
 
     handled.append(first.work(deadline, call_others=call_others))
     for helper in helpers:

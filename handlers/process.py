@@ -15,7 +15,6 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, occasion, references, said, settlement
 from handlers.transitions import Decision
-from handlers.vendors import VENDORS
 from store import applicants, claims, clock, database, faults, feed, history, mentions
 from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
@@ -26,7 +25,7 @@ from store.states import Reversal
 log = structlog.get_logger()
 
 #: Events that share a transaction.
-BATCH, NEWEST_BATCH = 400, 300
+BATCH, NEWEST_BATCH = 400, 150
 
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
@@ -47,9 +46,9 @@ def handle_some(token: str, *, call_others: Callable[[], object] | None = None) 
     return len(batch) + _handle_a_suspect(token)
 
 
-def handle_newest(token: str) -> int:
-    """Claim and handle each vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
-    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=VENDORS)
+def handle_newest(vendor: str, token: str) -> int:
+    """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
+    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=vendor)
     handle(token, batch)
     return len(batch)
 

@@ -9,7 +9,8 @@ import threading
 _NUMBER = struct.Struct("q")
 IDLE = 0
 
-THREADS = 2
+#: As many as may handle events at a time, and more.
+THREADS = 8
 
 
 class Pulse(threading.local):

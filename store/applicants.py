@@ -72,11 +72,11 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
     """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
     locked: dict[Key, Applicant] = {}
     for some in _parts(sorted(set(keys))):
-        there = {Key(*row._tuple()) for row in connection.execute(select(*_KEY).where(_are(some))).all()}
+        there = set(map(Key._make, connection.execute(select(*_KEY).where(_are(some))).all()))
         newcomers = {key: unknown(key) for key in some if key not in there}
         rows = [structs.asdict(applicant) for applicant in newcomers.values()]
         came = bulk.insert(connection, ApplicantRow, rows, over=Key._fields, change=bulk.LEAVE, returning=Key._fields)
-        locked |= {key: newcomers[key] for key in (Key(*row) for row in came)}
+        locked |= {key: newcomers[key] for key in map(Key._make, came)}
         known = [key for key in some if key not in locked]
         if known:
             query = select(ApplicantRow.__table__).where(_are(known)).order_by(*_KEY).with_for_update()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,15 +74,16 @@ FREE = (
 )
 
 
-def claim(token: str, *, most: int, newest_of: Collection[str] = (), only: list[str] | None = None) -> list[Claimed]:
-    """Claim pending events that are due, the oldest first; or the newest of each of some vendors; or `only` those with these ids, due
-    or not. Gives them in the order of receipt. Commits."""
+def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str] | None = None) -> list[Claimed]:
+    """Claim pending events that are due, the oldest first; or the newest of a vendor, of those that were not tried yet; or `only`
+    those with these ids, due or not. Gives them in the order of receipt. Commits."""
     with database.begin() as connection:
         database.need_not_last(connection)
         if only is not None:
             chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
         elif newest_of:
-            chosen = _newest(connection, newest_of, most=most)
+            newest = FREE.where(Event.retry_at.is_(None), Event.vendor == newest_of).order_by(Event.sequence.desc())
+            chosen = list(connection.execute(newest.limit(most)))
         else:
             chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
             chosen += connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most - len(chosen)))
@@ -97,12 +97,6 @@ def claim(token: str, *, most: int, newest_of: Collection[str] = (), only: list[
     faults.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
     return sorted((claimed(row) for row in rows), key=lambda event: event.id)
-
-
-def _newest(connection: Connection, vendors: Collection[str], *, most: int) -> list[Row[Any]]:
-    """What was not tried yet, as much of each vendor: a flood from one drowns no other."""
-    theirs = FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence.desc()).limit(most // len(vendors))
-    return [event for vendor in vendors for event in connection.execute(theirs.where(Event.vendor == vendor))]
 
 
 def _tried_before(connection: Connection, *, most: int) -> list[Row[Any]]:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
 
-from handlers import config, process, terminal
+from handlers import config, oncall, process, terminal
+from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import applicants, audit, claims, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
-
-#: Entries of a history or a list that a terminal is asked to bear.
-ROWS_MAX = 500
-
-Command = Callable[..., Any]
-
-
-class Moment(click.ParamType[datetime]):
-    """A time with its zone."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return value if isinstance(value, datetime) else clock.parse_rfc3339(value)
-        except ValueError:
-            self.fail("give it as RFC 3339, such as 2026-03-30T12:00:00Z", param, ctx)
-
-
-MOMENT = Moment()
-
-
-def environment_option(command: Command) -> Command:
-    return click.option(
-        "--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world."
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
-
-
-def limit_option(command: Command) -> Command:
-    return click.option("--limit", type=click.IntRange(1, ROWS_MAX), default=50, show_default=True, help="At most so many.")(command)
 
 
 @click.command()
@@ -84,7 +49,7 @@ def replay(event_ids: tuple[str, ...], timeout: float, as_json: bool) -> None:
         with database.begin() as connection:
             if not is_event_id(event_id) or claims.reopen(connection, event_id) is None:
                 raise click.ClickException(f"no event has the id {event_id}")
-            audit.write(connection, actor=getpass.getuser(), action="replay", subject=f"event {event_id}")
+            audit.write(connection, actor=audit.user(), action="replay", subject=f"event {event_id}")
     token = process.new_token()
     process.handle(token, claims.claim(token, most=len(event_ids), only=list(event_ids)))
     settled = [_settled(event_id, timeout) for event_id in event_ids]
@@ -95,13 +60,6 @@ def replay(event_ids: tuple[str, ...], timeout: float, as_json: bool) -> None:
 
 def is_event_id(text: str) -> bool:
     return inbox.EVENT_ID.fullmatch(text) is not None
-
-
-def _say_if_cut(found: list[dict[str, Any]], limit: int) -> None:
-    if len(found) == limit:
-        click.echo(f"These are the newest {limit}; there may be more (--limit, up to {ROWS_MAX}; the API pages through all).", err=True)
-    elif not found:
-        click.echo("Nothing is found (--sandbox looks into the sandbox).", err=True)
 
 
 def _settled(event_id: str, timeout: float) -> dict[str, Any]:
@@ -151,7 +109,7 @@ def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
     with database.reading() as connection:
         found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=limit)]
     terminal.print_json(found) if as_json else terminal.print_applicants(found)
-    _say_if_cut(found, limit)
+    oncall.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
 @applicants_group.command("show")
@@ -230,7 +188,7 @@ def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     with database.reading() as connection:
         found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
     terminal.print_json(found) if as_json else terminal.print_events(found)
-    _say_if_cut(found, limit)
+    oncall.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
 @events_group.command("show")
@@ -246,4 +204,4 @@ def show_event(event_id: str, as_json: bool) -> None:
     terminal.print_json([found]) if as_json else terminal.print_fields(found)
 
 
-commands = [worker, process_pending, replay, rebuild, applicants_group, events_group]
+commands = [worker, process_pending, replay, rebuild, applicants_group, events_group, *oncall.commands]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,29 @@ def print_json(items: Iterable[object]) -> None:
     """One JSON object a line."""
     for item in items:
         click.echo(msgspec.json.encode(item))
+
+
+def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool = False) -> None:
+    """A list: JSON lines with every field, or some columns as CSV or as a table."""
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows([_for_a_sheet(row[name]) for name in columns] for row in rows)
+    elif rows:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in columns:
+            table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name in ("count", "touched") else "left")
+        for row in rows:
+            table.add_row(*(_coloured(row[name]) for name in columns))
+        _console().print(table)
+
+
+def _for_a_sheet(value: object) -> str:
+    """A value that no spreadsheet takes for a formula."""
+    text = plain(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> None:

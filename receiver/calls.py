@@ -78,12 +78,12 @@ def query(shape: type[Query]) -> Query:
     given = {name: values[0] for name, values in request.args.lists()}
     for name, values in request.args.lists():
         if len(values) > 1 or not values[0] or not is_storable(values[0]):
-            raise _wrong(name)
+            raise wrong(name)
     try:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`", str(error))
-        raise _wrong((match[1] or match[2]) if match else "") from error
+        raise wrong((match[1] or match[2]) if match else "") from error
 
 
 def moment(name: str, text: str | None) -> datetime | None:
@@ -92,7 +92,7 @@ def moment(name: str, text: str | None) -> datetime | None:
         # A plus sign that nobody encoded arrives as a space.
         return clock.parse_rfc3339(text.replace(" ", "+")) if text else None
     except ValueError as error:
-        raise _wrong(name) from error
+        raise wrong(name) from error
 
 
 def page(rows: Sequence[Row], limit: int, *, place: Callable[[Row], list[Any]], describe: Callable[[Row], dict[str, Any]]) -> Response:
@@ -123,9 +123,10 @@ def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
             moment.astimezone(UTC)
         return place
     except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise _wrong("cursor") from error
+        raise wrong("cursor") from error
 
 
-def _wrong(name: str) -> Problem:
+def wrong(name: str) -> Problem:
+    """The problem of a query in which one parameter cannot be right."""
     named = f"The query parameter '{name}'" if re.fullmatch(r"[a-z_]{1,40}", name) else "A query parameter"
     return Problem(400, f"{named} cannot be right.")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, config
+from receiver import access, api, calls, config, oncall
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -23,6 +23,10 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "api.changes": api.ChangesQuery,
     "api.list_events": api.EventsQuery,
     "api.link": calls.One,
+    "oncall.review": calls.Page,
+    "oncall.reversals": oncall.ReversalsQuery,
+    "oncall.failed": calls.One,
+    "oncall.acts": oncall.AuditQuery,
 }
 
 #: Calls that need no bearer token.

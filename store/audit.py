@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 import os
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, select
 
 from store import clock, database
 from store.models import Act
 
 
-def write(connection: Connection, *, actor: str, action: str, subject: str) -> None:
-    """Record that somebody did something to something, all three by name."""
-    connection.execute(database.insert(Act).values(at=clock.now(), actor=actor, action=action, subject=subject))
+def write(connection: Connection, *, actor: str, action: str, subject: str, reason: str | None = None, touched: int | None = None) -> None:
+    """Record that somebody did something to something, all three by name; why, and how many it touched, where that is known."""
+    values = {"actor": actor, "action": action, "subject": subject, "reason": reason, "touched": touched}
+    connection.execute(database.insert(Act).values(at=clock.now(), **values))
 
 
 def user() -> str:
@@ -22,3 +25,30 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # In a container there may be a number without a name.
         return f"uid {os.getuid()}"
+
+
+def listing(
+    connection: Connection,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    after: int = 0,
+    newest_first: bool = False,
+    limit: int,
+) -> list[Row[Any]]:
+    """Acts in the order in which they were done, after one of them; or the newest, from the last."""
+    query = select(Act.__table__).where(Act.id > after)
+    if actor:
+        query = query.where(Act.actor == actor)
+    if action:
+        query = query.where(Act.action == action)
+    if since:
+        query = query.where(Act.at >= since)
+    return list(connection.execute(query.order_by(Act.id.desc() if newest_first else Act.id).limit(limit)).all())
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """An act as it is shown."""
+    told = {name: value for name, value in row._mapping.items() if name != "id"}
+    return told | {"at": clock.rfc3339(row.at)}

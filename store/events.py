@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store import clock
 from store.models import Alias, Event, Mention
 from store.sealing import keyring
+from store.states import Outcome
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,
@@ -51,6 +53,21 @@ def listing(
         query = query.where(Event.received_at > received_after)
     order = Event.sequence.desc() if newest_first else Event.sequence
     return list(connection.execute(query.order_by(order).limit(limit)).all())
+
+
+def failed_groups(connection: Connection, *, environment: str) -> list[dict[str, Any]]:
+    """Dead letters by vendor, type and error: how many, the first and the last received, and one of them. The largest group first."""
+    by = (Event.vendor, Event.event_type, Event.reason)
+    count, example = func.count().label("count"), func.max(cast(Event.id, String)).label("example")
+    first, last = func.min(Event.received_at).label("first_seen"), func.max(Event.received_at).label("last_seen")
+    columns: list[Any] = [*by, count, first, last, example]
+    query = select(*columns).where(Event.status == Outcome.FAILED, Event.environment == environment)
+    return [_describe_group(row) for row in connection.execute(query.group_by(*by).order_by(count.desc(), *by))]
+
+
+def _describe_group(row: Row[Any]) -> dict[str, Any]:
+    times = {name: clock.rfc3339(getattr(row, name)) for name in ("first_seen", "last_seen")}
+    return dict(row._mapping) | times | {"example": str(uuid.UUID(row.example))}
 
 
 def body(connection: Connection, event_id: str) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -77,6 +77,17 @@ def append(connection: Connection, transitions: Iterable[Transition]) -> None:
 def after(connection: Connection, number: int, *, environment: str, limit: int) -> list[Row[Any]]:
     """The changes that follow a number, oldest first."""
     query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
+    return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
+
+
+def reversals(
+    connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, number: int = 0, limit: int
+) -> list[Row[Any]]:
+    """The changes that turned an approval, of some kinds and since a moment, after a number, oldest first."""
+    query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
+    query = query.where(TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
+    if since:
+        query = query.where(TransitionRow.at >= since)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
 

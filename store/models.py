@@ -248,6 +248,7 @@ class TransitionRow(Base):
         UniqueConstraint("vendor", "environment", "reference", "version"),
         Index(None, "environment", "number"),
         partial("ix_transitions_event", "event_id", where="event_id IS NOT NULL"),
+        partial("ix_transitions_reversals", "environment", "number", where="reversal IS NOT NULL"),
     )
 
 
@@ -281,7 +282,7 @@ class Feed(Base):
 
 
 class Act(Base):
-    """What a person with a right did: read a body, asked for a replay, linked a case."""
+    """What a person with a right did: read a body, asked for a replay, linked a case. Why and to how many, where that was said."""
 
     __tablename__ = "acts"
 
@@ -290,6 +291,8 @@ class Act(Base):
     actor: Mapped[str] = mapped_column(Name)
     action: Mapped[str]
     subject: Mapped[str] = mapped_column(String(500))
+    reason: Mapped[str | None] = mapped_column(Text)
+    touched: Mapped[int | None]
 
 
 class Worker(Base):

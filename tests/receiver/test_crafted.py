@@ -28,6 +28,10 @@ NO_ID = "2026-05-04T09:30:00Z"
         ("/v1/events", cursor([2**63])),
         ("/v1/events", cursor([-(2**63) - 1])),
         ("/v1/events", cursor(b"[" + b"9" * 2000 + b"]")),
+        ("/v1/review", cursor([NO_ID, "event", "no id"])),
+        ("/v1/review", cursor([NO_ID, "neither", "a/b"])),
+        ("/v1/review", cursor([NO_ID, "applicant", "a\0/b"])),
+        ("/v1/reversals", cursor([-1])),
     ],
 )
 def test_a_crafted_cursor_is_refused(running: Service, path: str, crafted: str) -> None:

@@ -1,0 +1,41 @@
+"""A body for a person to read: what the rules look at is shown, and everything else is masked, because it may be a passport."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MASKED = "•••"
+
+#: Fields whose values are the vendors' own words, ids and times. Names, numbers of documents, links and comments are not among them.
+SHOWN = frozenset(
+    {
+        # IDnGO
+        "type", "applicantId", "inspectionId", "correlationId", "applicantType", "levelName", "previousLevelName", "reviewStatus",
+        "reviewAnswer", "reviewRejectType", "rejectLabels", "createdAt", "createdAtMs", "sandboxMode", "amlCaseId", "caseId",
+        # iDenfy
+        "scanRef", "final", "overall", "suspicionReasons", "mismatchTags", "fraudTags", "denyReasons", "autoDocument", "autoFace",
+        "manualDocument", "manualFace", "additionalSteps", "startTime", "finishTime", "monitoringId", "scanRefList", "alertStatus",
+        "expirationThreshold", "serviceSuspected",
+        # IFCGATE
+        "event", "case_id", "status", "workflow", "processed_at",
+    }
+)  # fmt: skip
+
+
+def readable(body: bytes, *, reveal: bool = False) -> str:
+    """A body as indented JSON, masked unless it is to be revealed; of what is no JSON, only how long it is."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace") if reveal else f"{len(body)} bytes that are no JSON"
+    return json.dumps(content if reveal else masked(content), indent=2, ensure_ascii=False)
+
+
+def masked(content: Any, *, shown: bool = False) -> Any:
+    """A JSON value in which each text and number is masked, unless it stands in a field that is shown."""
+    if isinstance(content, dict):
+        return {name: masked(value, shown=name in SHOWN) for name, value in content.items()}
+    if isinstance(content, list):
+        return [masked(value, shown=shown) for value in content]
+    return content if shown or content is None or isinstance(content, bool) else MASKED

@@ -1,0 +1,111 @@
+"""What waits for a person: applicants in doubt or with an open alert, and events that could not be handled or understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, String, cast, func, or_, select
+
+from store import clock
+from store.models import ApplicantRow, Event, TransitionRow
+from store.states import Flag, Outcome, Status
+
+UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
+
+What = Literal["applicant", "event"]
+
+
+class Place(NamedTuple):
+    """Where something stands in the list: the oldest first."""
+
+    since: datetime
+    what: What
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """One thing that waits for a person, since when, and why."""
+
+    place: Place
+    vendor: str
+    environment: str
+    reference: str | None
+    event_id: str | None
+    status: str
+    why: str
+
+
+def listing(connection: Connection, *, environment: str, after: Place | None = None, limit: int) -> list[Waiting]:
+    """What waits, the oldest first, after a place in that order."""
+    both = merge(
+        _applicants(connection, environment, after, limit), _events(connection, environment, after, limit), key=lambda one: one.place
+    )
+    return list(islice(both, limit))
+
+
+def describe(one: Waiting) -> dict[str, Any]:
+    """One of them as it is shown."""
+    told = {"what": one.place.what, "since": clock.rfc3339(one.place.since)}
+    return told | {name: value for name, value in vars(one).items() if name != "place"}
+
+
+def _applicants(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+    # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
+    alert = cast(ApplicantRow.flags, String).contains(f'"{Flag.MONITORING_ALERT}"')
+    doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, alert)
+    mine = (TransitionRow.vendor == ApplicantRow.vendor) & (TransitionRow.environment == ApplicantRow.environment)
+    came = (
+        select(func.max(TransitionRow.at))
+        .where(mine, TransitionRow.reference == ApplicantRow.reference, TransitionRow.from_status.is_distinct_from(TransitionRow.to_status))
+        .scalar_subquery()
+    )
+    since = func.coalesce(came, ApplicantRow.updated_at, type_=ApplicantRow.updated_at.type)
+    name = ApplicantRow.vendor + "/" + ApplicantRow.reference
+    query = select(ApplicantRow.__table__, since.label("since"), name.label("name")).where(
+        ApplicantRow.environment == environment, doubtful
+    )
+    query = query.where(*_later(since, name, "applicant", after)).order_by(since, name).limit(limit)
+    return [
+        Waiting(
+            place=Place(row.since, "applicant", row.name),
+            vendor=row.vendor,
+            environment=environment,
+            reference=row.reference,
+            event_id=None,
+            status=row.status,
+            why=", ".join(dict.fromkeys([*row.hits, *row.flags, *row.reasons])),
+        )
+        for row in connection.execute(query).all()
+    ]
+
+
+def _events(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+    columns = (Event.id, Event.vendor, Event.reference, Event.status, Event.reason, Event.received_at)
+    query = select(*columns).where(Event.status.in_(UNHAPPY), Event.environment == environment)
+    query = query.where(*_later(Event.received_at, Event.id, "event", after)).order_by(Event.received_at, Event.id).limit(limit)
+    return [
+        Waiting(
+            place=Place(row.received_at, "event", row.id),
+            vendor=row.vendor,
+            environment=environment,
+            reference=row.reference,
+            event_id=row.id,
+            status=row.status,
+            why=row.reason or "",
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what: What, after: Place | None) -> list[ColumnElement[bool]]:
+    """What comes after a place: of what began at the same moment applicants come first."""
+    if after is None:
+        return []
+    if what != after.what:
+        return [since >= after.since if what > after.what else since > after.since]
+    return [or_(since > after.since, (since == after.since) & (name > after.name))]

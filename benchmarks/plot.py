@@ -55,6 +55,10 @@ def _worked_off(axes: Axes, values: Values) -> None:
     axes.set_xlim(right=axes.get_xlim()[1] * 2)
 
 
+#: What the eye can hold on to.
+MILLISECONDS = (10, 20, 50, 100, 200, 500, 1000)
+
+
 def _visible(axes: Axes, values: Values) -> None:
     for percent, colour in ((50, OURS_ON_SQLITE), (95, OURS), (99, "#143a57")):
         found = re.compile(rf"e  (?:visible at (\d+/s)|(reversal) over [\d,]+ waiting), p{percent} ms")
@@ -62,8 +66,10 @@ def _visible(axes: Axes, values: Values) -> None:
         places, medians = [place for place, _ in points], [statistics.median(of) for _, of in points]
         axes.errorbar(places, medians, yerr=_spread([of for _, of in points]), fmt="o", capsize=3, color=colour, label=f"p{percent}")
     axes.set_yscale("log")
-    axes.legend(fontsize=8, frameon=False)
-    axes.margins(x=0.2)
+    axes.set_yticks(MILLISECONDS, [str(number) for number in MILLISECONDS])
+    axes.set_yticks([], minor=True)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.margins(x=0.2, y=0.1)
     _titled(axes, "POST to visible state, ms (logarithmic)")
 
 

@@ -74,6 +74,14 @@ class Postgres:
         """End its sessions, and start again."""
         self._pg_ctl("restart", "-m", "fast", "-l", str(self._data() / "log"))
 
+    def listen(self, address: str, network: str) -> None:
+        """Listen on an address, too, and trust everybody in a network."""
+        with (self._data() / "postgresql.conf").open("a") as configuration:
+            configuration.write(f"listen_addresses = '{address}'\n")
+        with (self._data() / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.restart()
+
     def signal_all(self, number: int) -> None:
         """Send a signal to the server and all its children."""
         parent = int((self._data() / "postmaster.pid").read_text().splitlines()[0])

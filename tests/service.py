@@ -53,13 +53,17 @@ class Answer:
 class Service:
     """Processes on one database. Use as a context manager; its log is in `log`."""
 
+    #: Where it listens, and what its programs are run by.
+    address = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
     def __init__(self, folder: Path, settings: dict[str, str], *, worker: bool = True, cwd: Path | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self.log = folder / "service.log"
         self.cwd = cwd
         clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
-        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": "127.0.0.1", "WEB_CONCURRENCY": "2"}
+        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2"}
         self.environment = clean | SECRETS | TOKENS | own | settings
         self.processes: list[subprocess.Popen[bytes]] = []
         self._with_worker = worker
@@ -85,7 +89,9 @@ class Service:
 
     def run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen([str(PROGRAMS / program), *arguments], env=self.environment, cwd=self.cwd, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [*self.within, str(PROGRAMS / program), *arguments], env=self.environment, cwd=self.cwd, stdout=log, stderr=log
+            )
         self.processes.append(process)
         return process
 
@@ -113,7 +119,7 @@ class Service:
         token: str | None = None,
         timeout: float = 40,
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             # Refused before the whole body was read, the answer may still be there.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import datetime
 from typing import Any
 
 import click
 
-from handlers import config, oncall, process, terminal
+from handlers import config, oncall, process, replay_commands, terminal
 from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
-from store import applicants, audit, claims, clock, database, events, explanations, feed, history, inbox
+from store import applicants, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
 
@@ -38,40 +37,8 @@ def process_pending(as_json: bool) -> None:
     terminal.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
 
 
-@click.command()
-@click.argument("event_ids", nargs=-1, required=True, metavar="ID…")
-@click.option("--timeout", type=float, default=30, show_default=True, help="Seconds to wait for another worker that is faster.")
-@json_option
-def replay(event_ids: tuple[str, ...], timeout: float, as_json: bool) -> None:
-    """Handle events again, here and now. The applicants that they named, or name, are derived anew from all their events."""
-    config.settings()
-    for event_id in event_ids:
-        with database.begin() as connection:
-            if not is_event_id(event_id) or claims.reopen(connection, event_id) is None:
-                raise click.ClickException(f"no event has the id {event_id}")
-            audit.write(connection, actor=audit.user(), action="replay", subject=f"event {event_id}")
-    token = process.new_token()
-    process.handle(token, claims.claim(token, most=len(event_ids), only=list(event_ids)))
-    settled = [_settled(event_id, timeout) for event_id in event_ids]
-    terminal.print_json(settled) if as_json else terminal.print_events(settled)
-    if any(event["status"] in (Outcome.PENDING, Outcome.FAILED) for event in settled):
-        sys.exit(1)
-
-
 def is_event_id(text: str) -> bool:
     return inbox.EVENT_ID.fullmatch(text) is not None
-
-
-def _settled(event_id: str, timeout: float) -> dict[str, Any]:
-    """The event, once whoever handles it is done."""
-    deadline = time.monotonic() + timeout
-    while True:
-        with database.reading() as connection:
-            event = events.find(connection, event_id)
-        assert event is not None
-        if event["status"] != Outcome.PENDING or event["attempts"] or time.monotonic() > deadline:
-            return event
-        time.sleep(0.1)
 
 
 @click.command()
@@ -204,4 +171,4 @@ def show_event(event_id: str, as_json: bool) -> None:
     terminal.print_json([found]) if as_json else terminal.print_fields(found)
 
 
-commands = [worker, process_pending, replay, rebuild, applicants_group, events_group, *oncall.commands]
+commands = [worker, process_pending, rebuild, applicants_group, events_group, *oncall.commands, *replay_commands.commands]

@@ -13,7 +13,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from handlers import reading, transitions
-from handlers.news import News
+from handlers.news import News, Unreadable
 from handlers.reading import Read
 from handlers.registers import Registers, hear
 from handlers.showing import show
@@ -58,32 +58,51 @@ class Renamed:
     events: dict[int, Claimed] = field(default_factory=dict)
     #: For each applicant, the events that name it and did not.
     added: dict[Key, list[int]] = field(default_factory=dict)
+    #: Events of which reading fails, by id: whom they name stays as it is.
+    failing: set[str] = field(default_factory=set)
+
+    def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[Key]:
+        """Compare whom events name with whom they named when they were handled; return all of these."""
+        concerned: set[Key] = set()
+        for event in events:
+            before = {Key(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
+            news = self.read(event)
+            if news is None:
+                concerned |= before
+                continue
+            now = {Key(event.vendor, event.environment, reference) for reference in reading.references(news)}
+            concerned |= now | before
+            if now != before:
+                self.events[event.sequence] = event
+            for key in now - before:
+                self.added.setdefault(key, []).append(event.sequence)
+        return concerned
+
+    def read(self, event: Claimed) -> News | Unreadable | None:
+        """What an event says; None, and remembered, if reading it fails."""
+        try:
+            return reading.interpret(event)
+        except Exception:  # Whatever a mapping does: handling the event would fail, and change nobody.
+            self.failing.add(event.id)
+            return None
 
 
-def differences(*, on_events: Progress, on_applicants: Progress) -> Iterator[Difference]:
-    """Every applicant that is not as its events say."""
-    renamed = find_renamed(on_events)
+def differences(renamed: Renamed, *, on_applicants: Progress) -> Iterator[Difference]:
+    """Every applicant that is not as its events say, among them those that the renamed ones name."""
     seen: set[Key] = set()
     for keys in _known_keys(on_applicants):
         seen.update(key for key in keys if key in renamed.added)
-        yield from _compare(keys, renamed)
+        yield from compare(keys, renamed)
     newcomers = sorted(set(renamed.added) - seen)
     for start in range(0, len(newcomers), APPLICANTS_AT_ONCE):
-        yield from _compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
+        yield from compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
 
 
 def find_renamed(on_events: Progress) -> Renamed:
     """The events that name other applicants than they did."""
     renamed = Renamed()
     for events, named in _handled_events():
-        for event in events:
-            news = reading.interpret(event)
-            now = {Key(event.vendor, event.environment, reference) for reference in reading.references(news)}
-            before = {Key(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
-            if now != before:
-                renamed.events[event.sequence] = event
-            for key in now - before:
-                renamed.added.setdefault(key, []).append(event.sequence)
+        renamed.note(events, named)
         on_events(len(events))
     return renamed
 
@@ -102,7 +121,8 @@ def mend(keys: Iterable[Key], *, on_applicants: Progress) -> int:
 
 def _mend(connection: Connection, keys: list[Key], renamed: Renamed) -> int:
     present = applicants.lock(connection, keys)
-    found = [difference for key in keys if (difference := _difference(present[key], _derive(connection, key, renamed)))]
+    derived = _derive_many(connection, keys, renamed)
+    found = [difference for key, registers in derived.items() if (difference := _difference(present[key], registers))]
     now = clock.now()
     mended = [transitions.as_changed(one.shown, one.derived, one.changed, now=now) for one in found]
     applicants.save(connection, mended)
@@ -120,12 +140,13 @@ def _rename(renamed: Renamed) -> None:
             mentions.remember(connection, reading.said(Read(event, reading.interpret(event)), []))
 
 
-def _compare(keys: list[Key], renamed: Renamed) -> Iterator[Difference]:
+def compare(keys: list[Key], renamed: Renamed) -> Iterator[Difference]:
+    """Those of some applicants that are not as their events say, as a snapshot shows them. Nothing is locked."""
     with database.reading() as connection:
         shown = applicants.among(connection, keys)
         derived = _derive_many(connection, keys, renamed)
-    for key in keys:
-        difference = _difference(shown.get(key) or applicants.unknown(key), derived[key])
+    for key, registers in derived.items():
+        difference = _difference(shown.get(key) or applicants.unknown(key), registers)
         if difference:
             yield difference
 
@@ -138,25 +159,18 @@ def _difference(shown: Applicant, registers: Registers) -> Difference | None:
     return Difference(key=shown.key, shown=shown, derived=derived, changed=changed)
 
 
-def _derive(connection: Connection, key: Key, renamed: Renamed) -> Registers:
-    return _derive_many(connection, [key], renamed)[key]
-
-
 def _derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> dict[Key, Registers]:
-    """What all kept events together say of some applicants."""
+    """What all kept events together say of some applicants; left out are those of whom an event cannot be read."""
+    heard = mentions.events_naming_any(connection, keys)
+    heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
     registers: dict[Key, Registers] = {key: {} for key in keys}
-    for key, event in mentions.events_naming_any(connection, keys):
-        _hear(registers, key, event)
-    for key in keys:
-        for sequence in renamed.added.get(key, ()):
-            _hear(registers, key, renamed.events[sequence])
+    for key, event in heard:
+        news = renamed.read(event)
+        if news is None:
+            registers.pop(key, None)
+        elif key in registers and isinstance(news, News) and key.reference in news.references:
+            registers[key] = hear(registers[key], news, reading.occasion(event))
     return registers
-
-
-def _hear(registers: dict[Key, Registers], key: Key, event: Claimed) -> None:
-    news = reading.interpret(event)
-    if isinstance(news, News) and key.reference in news.references:
-        registers[key] = hear(registers[key], news, reading.occasion(event))
 
 
 def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
@@ -167,7 +181,7 @@ def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
             events = mentions.handled_after(connection, last, limit=EVENTS_AT_ONCE)
             if not events:
                 return
-            named = mentions.of_events(connection, first=events[0].sequence, last=events[-1].sequence)
+            named = mentions.of_events(connection, [event.sequence for event in events])
         yield events, named
         last = events[-1].sequence
 

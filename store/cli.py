@@ -8,8 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
+import msgspec
 
-from store import audit, database, feed, logs
+from store import audit, config, database, feed, logs
 from store.config import Misconfigured
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -64,7 +65,46 @@ def new_epoch(yes: bool) -> None:
     click.echo(f"The feed's epoch is {epoch} now.")
 
 
-commands = [migrate, backup, restore, new_epoch]
+@click.group()
+def keys() -> None:
+    """The keys for data at rest."""
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_keys(as_json: bool) -> None:
+    """List the keys, by their public ids, and how many bodies are sealed with each: one with none may be taken away."""
+    from store import rotation
+
+    for used, count in rotation.in_use().items():
+        seals = used == rotation.newest_key()
+        if as_json:
+            click.echo(msgspec.json.encode({"key": used, "bodies": count, "seals": seals}))
+        else:
+            click.echo(f"{used}  {count:>10} bodies{'  (seals what comes)' if seals else ''}")
+
+
+@keys.command()
+def rotate() -> None:
+    """Seal anew, with the first of ENCRYPTION_KEYS, what is sealed with another. While the service runs; begin it again if it ended."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from store import rotation
+    from store.sealing import Unopenable
+
+    config.settings()
+    total = sum(count for used, count in rotation.in_use().items() if used != rotation.newest_key())
+    try:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("sealing anew", total=total)
+            sealed = rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
+    except Unopenable as unopenable:
+        raise click.ClickException(f"{unopenable}: give it in ENCRYPTION_KEYS, after the newest") from unopenable
+    click.echo(f"Sealed {sealed} bodies anew. What no body is sealed with any more (standing keys list) may be taken away.", err=True)
+
+
+commands = [migrate, backup, restore, new_epoch, keys]
 
 
 def main() -> None:

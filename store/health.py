@@ -77,6 +77,11 @@ def _oldest_seconds(connection: Connection) -> float:
     return max(0.0, (now - min(waiting, default=now)).total_seconds())
 
 
+def oldest_seconds() -> float:
+    """How long the oldest of what is due has waited. Cheap, however much is pending."""
+    return database.read(_oldest_seconds)
+
+
 def prove_writable(name: str) -> None:
     """Write a row. Raises what the database raises if a delivery could not be kept."""
     say_alive(f"probe:{name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct, structs
@@ -50,9 +50,9 @@ def forget(connection: Connection, sequence: int) -> None:
     connection.execute(delete(Mention).where(Mention.event_sequence == sequence))
 
 
-def of_events(connection: Connection, *, first: int, last: int) -> dict[int, list[str]]:
-    """The references that the events of a range named when they were last handled."""
-    query = select(Mention.event_sequence, Mention.reference).where(Mention.event_sequence.between(first, last))
+def of_events(connection: Connection, sequences: Collection[int]) -> dict[int, list[str]]:
+    """The references that events named when they were last handled."""
+    query = select(Mention.event_sequence, Mention.reference).where(Mention.event_sequence.in_(sequences))
     named: dict[int, list[str]] = {}
     for sequence, reference in connection.execute(query):
         named.setdefault(sequence, []).append(reference)

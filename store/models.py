@@ -295,6 +295,28 @@ class Act(Base):
     touched: Mapped[int | None]
 
 
+class Replay(Base):
+    """Events that somebody has handled again, and how far that has come."""
+
+    __tablename__ = "replays"
+
+    id: Mapped[str] = mapped_column(EventId, primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Name)
+    reason: Mapped[str] = mapped_column(Text)
+    #: Which events, as `store.replays.Wanted`; of those that were kept when it began.
+    wanted: Mapped[dict[str, Any]]
+    last_sequence: Mapped[int] = mapped_column(Number)
+    events: Mapped[int]
+    changes_max: Mapped[int]
+    status: Mapped[str]
+    #: Up to which event, in the order of receipt, and how many that were.
+    done_sequence: Mapped[int] = mapped_column(Number)
+    done: Mapped[int]
+    changed: Mapped[int]
+    ended_at: Mapped[datetime | None]
+
+
 class Worker(Base):
     """Which workers live: each says so every few seconds."""
 

@@ -1,0 +1,200 @@
+"""`standing replay` and `standing replays`: what handling events again would do, doing it, and going on with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from handlers import config, differences, replaying, terminal
+from handlers.oncall import say_if_cut
+from handlers.options import MOMENT, environment_option, json_option, limit_option
+from store import audit, database, inbox, replays
+from store.replays import Stage, Wanted
+from store.states import Outcome
+
+rate_option = click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many events a second.")
+
+NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDING]
+
+
+@click.command()
+@click.argument("event_ids", nargs=-1, metavar="[ID…]")
+@click.option("--failed", "outcome", flag_value=Outcome.FAILED.value, help="Dead letters: short for --outcome failed.")
+@click.option("--outcome", type=click.Choice(NOT_PENDING), help="How they ended.")
+@click.option("--vendor", help="Of one vendor.")
+@click.option("--type", "event_type", help="Of one type, in the vendor's word.")
+@click.option("--reference", help="Which applicant they named.")
+@click.option("--user", "external_user_id", help="Whose applicants they named: your own id of the person.")
+@click.option("--from", "received_from", type=MOMENT, help="Received at this moment or later (RFC 3339).")
+@click.option("--to", "received_to", type=MOMENT, help="Received before this moment.")
+@click.option("--error", help="A part of the reason with which they ended, such as `KeyError`.")
+@environment_option
+@click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+@click.option("--reason", help="Why. It is recorded.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more applicants than that are changed."
+)
+@rate_option
+@json_option
+def replay(
+    event_ids: tuple[str, ...],
+    dry_run: bool,
+    reason: str | None,
+    yes: bool,
+    max_changes: int,
+    rate: float | None,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """Handle events again (reprocess): by id, or all that a filter finds. The applicants that they named, or name, are derived anew.
+
+    Says first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, or an event could not be handled."""
+    config.settings()
+    wanted = _wanted(event_ids, filters)
+    if not dry_run and not reason:
+        raise click.UsageError("say with --reason why (or only look, with --dry-run)")
+    count = _say_what_it_would_do(wanted, as_json)
+    if dry_run or not count:
+        return
+    if not yes:
+        click.confirm(f"Handle {count} events again?", abort=True, err=True)
+    replay_id = replaying.begin(wanted, actor=audit.user(), reason=str(reason), changes_max=max_changes)
+    _run(replay_id, rate, as_json)
+
+
+def _wanted(event_ids: tuple[str, ...], filters: dict[str, Any]) -> Wanted:
+    given = {name: value for name, value in filters.items() if value is not None and name != "environment"}
+    if bool(event_ids) == bool(given):
+        raise click.UsageError("name events by their ids, or by a filter such as --failed")
+    if not event_ids:
+        return Wanted(**filters)
+    with database.reading() as connection:
+        for event_id in event_ids:
+            found = replays.environment_of(connection, event_id) if inbox.EVENT_ID.fullmatch(event_id) else None
+            if found is None:
+                raise click.ClickException(f"no event has the id {event_id}")
+            filters["environment"] = found
+    return Wanted(ids=list(event_ids), environment=filters["environment"])
+
+
+def _say_what_it_would_do(wanted: Wanted, as_json: bool) -> int:
+    """Print every applicant that would change; return how many events are wanted."""
+    with database.reading() as connection:
+        count = replays.count(connection, wanted)
+    with differences.progress() as progress:
+        task = progress.add_task("deriving what it would do", total=count)
+        found = replaying.would_do(wanted, on_events=lambda done: progress.advance(task, done))
+    differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
+    differences.tell_failing(found.failing)
+    click.echo(f"{count} events would be handled again.", err=True)
+    return count
+
+
+def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
+    """Go on with a replay to its end, or until it is stopped, and end with its exit status."""
+    with database.reading() as connection:
+        row = replays.find(connection, replay_id)
+    assert row is not None
+    try:
+        with differences.progress() as progress:
+            task = progress.add_task("handling again", total=row.events, completed=row.done)
+            stage = replaying.run(
+                replay_id,
+                per_second=rate,
+                on_events=lambda done: progress.update(task, advance=done, description="handling again"),
+                on_wait=lambda: progress.update(task, description="live traffic goes first"),
+            )
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. Go on with: standing replays resume {replay_id}", err=True)
+        sys.exit(1)
+    with database.reading() as connection:
+        row = replays.find(connection, replay_id)
+        assert row is not None
+        failed = replays.failed_again(connection, row)
+    if as_json:
+        terminal.print_json([replays.describe(row) | {"failed_again": failed}])
+    click.echo(_said(stage, replay_id, row.done, row.changed, row.changes_max, failed), err=True)
+    sys.exit(0 if stage == Stage.DONE and not failed else 1)
+
+
+def _said(stage: Stage, replay_id: str, done: int, changed: int, changes_max: int, failed: int) -> str:
+    did = f"Handled {done} events again; {changed} applicants changed" + (f"; {failed} events failed again" if failed else "") + "."
+    if stage == Stage.STOPPED:
+        return f"{did} Stopped: more than {changes_max} would change (standing replays resume {replay_id} --max-changes N)."
+    return did if stage == Stage.DONE else f"{did} It was {stage}."
+
+
+# those that were begun ----------------------------------------------------------------------------------------
+
+
+@click.group("replays")
+def replays_group() -> None:
+    """Replays that were begun, and how far they have come."""
+
+
+@replays_group.command("list")
+@limit_option
+@json_option
+def list_replays(as_json: bool, limit: int) -> None:
+    """List replays, the last begun first."""
+    config.settings()
+    with database.reading() as connection:
+        found = [replays.describe(row) for row in replays.listing(connection, limit=limit)]
+    terminal.print_list(found, ("at", "id", "actor", "status", "done", "events", "changed", "reason"), as_json=as_json)
+    say_if_cut(found, limit, "newest", "No replay was begun")
+
+
+@replays_group.command("show")
+@click.argument("replay_id", metavar="ID")
+@json_option
+def show_replay(as_json: bool, replay_id: str) -> None:
+    """Show a replay: which events, why, and how far it has come."""
+    config.settings()
+    found = replays.describe(_find(replay_id))
+    terminal.print_json([found]) if as_json else terminal.print_fields(found)
+
+
+@replays_group.command("resume")
+@click.argument("replay_id", metavar="ID")
+@click.option("--max-changes", type=click.IntRange(min=0), help="Allow so many applicants to change, in all.  [default: as before]")
+@rate_option
+@json_option
+def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id: str) -> None:
+    """Go on with a replay that was interrupted or stopped."""
+    config.settings()
+    row = _find(replay_id)
+    if row.status not in (Stage.INTERRUPTED, Stage.STOPPED, Stage.RUNNING):
+        raise click.ClickException(f"it is {row.status}")
+    with database.begin() as connection:
+        more = {"changes_max": max_changes} if max_changes is not None else {}
+        replays.set_stage(connection, replay_id, Stage.INTERRUPTED, **more)
+        audit.write(connection, actor=audit.user(), action="resume", subject=f"replay {replay_id}")
+    _run(replay_id, rate, as_json)
+
+
+@replays_group.command("cancel")
+@click.argument("replay_id", metavar="ID")
+def cancel(replay_id: str) -> None:
+    """End a replay for good, wherever it runs. What it did is not undone."""
+    config.settings()
+    row = _find(replay_id)
+    if row.status not in replays.OPEN:
+        raise click.ClickException(f"it is {row.status}")
+    with database.begin() as connection:
+        replays.set_stage(connection, replay_id, Stage.CANCELLED)
+        audit.write(connection, actor=audit.user(), action="cancel", subject=f"replay {replay_id}")
+    click.echo(f"Cancelled; {row.done} of {row.events} events had been handled again.", err=True)
+
+
+def _find(replay_id: str) -> Any:
+    with database.reading() as connection:
+        row = replays.find(connection, replay_id) if inbox.EVENT_ID.fullmatch(replay_id) else None
+    if row is None:
+        raise click.ClickException(f"no replay has the id {replay_id}")
+    return row
+
+
+commands = [replay, replays_group]

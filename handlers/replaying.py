@@ -1,0 +1,151 @@
+"""Handling many events again: first what that would do, then doing it, a few at a time, while live traffic goes first.
+
+What it would do is derived in memory from a snapshot, without locks; of a million events only the applicants that would change are
+kept in mind. Doing it makes a few events pending again and handles them like any other, so that whatever dies in between loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Row
+
+from handlers import process, rebuild
+from handlers.rebuild import Difference, Renamed
+from store import audit, clock, database, health, mentions, replays
+from store.applicants import Key
+from store.claims import Claimed, claim
+from store.replays import Stage, Wanted
+
+#: Events whose applicants are derived from one snapshot.
+FORECAST_AT_ONCE = 500
+
+#: Events that are made pending at once: what a replay may be ahead of what it knows it changed.
+HANDLED_AT_ONCE = 50
+
+#: Live traffic goes first: a replay pauses while the oldest pending event has waited so long.
+LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
+
+#: How long another worker may take over events that it claimed before this process did.
+OTHERS_SECONDS_MAX = 60.0
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What handling events again would do: whom it would change, and which events would fail."""
+
+    differences: list[Difference]
+    failing: set[str]
+
+
+def forecast(chunks: Iterable[list[Claimed]], *, on_events: Progress) -> Forecast:
+    """What handling these events again would do."""
+    found: dict[Key, Difference] = {}
+    renamed = Renamed()
+    for events in chunks:
+        with database.reading() as connection:
+            named = mentions.of_events(connection, [event.sequence for event in events])
+        concerned = sorted(renamed.note(events, named))
+        for start in range(0, len(concerned), rebuild.APPLICANTS_AT_ONCE):
+            keys = concerned[start : start + rebuild.APPLICANTS_AT_ONCE]
+            for key in keys:
+                found.pop(key, None)
+            found |= {one.key: one for one in rebuild.compare(keys, renamed)}
+        on_events(len(events))
+    return Forecast([found[key] for key in sorted(found)], renamed.failing)
+
+
+def would_do(wanted: Wanted, *, on_events: Progress) -> Forecast:
+    """What a replay would do, as things stand now."""
+    return forecast(replays.chunks(wanted, size=FORECAST_AT_ONCE), on_events=on_events)
+
+
+def begin(wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
+    """Begin a replay, and return its id. It is recorded who did, and why."""
+    with database.begin() as connection:
+        made = replays.begin(connection, wanted, actor=actor, reason=reason, changes_max=changes_max)
+        touched = replays.count(connection, wanted)
+        audit.write(connection, actor=actor, action="replay", subject=f"replay {made}", reason=reason, touched=touched)
+    return made
+
+
+def run(replay_id: str, *, per_second: float | None = None, on_events: Progress, on_wait: Callable[[], None] = lambda: None) -> Stage:
+    """Go on with a replay until it is done, or stops; return how it stands. An exception, and Ctrl-C, leave it interrupted."""
+    row = _go_on(replay_id)
+    began, done = time.monotonic(), 0
+    try:
+        for events in replays.chunks(replays.wanted_of(row), after=row.done_sequence, last=row.last_sequence, size=HANDLED_AT_ONCE):
+            _let_live_traffic_go_first(on_wait)
+            stage = _handle(replay_id, events)
+            if stage != Stage.RUNNING:
+                return stage
+            done += len(events)
+            on_events(len(events))
+            if per_second:
+                time.sleep(max(0.0, began + done / per_second - time.monotonic()))
+    except BaseException:
+        _set(replay_id, Stage.INTERRUPTED)
+        raise
+    return _set(replay_id, Stage.DONE)
+
+
+def _go_on(replay_id: str) -> Row[tuple[object, ...]]:
+    with database.begin() as connection:
+        row = replays.find(connection, replay_id, lock=True)
+        assert row is not None
+        replays.set_stage(connection, replay_id, Stage.RUNNING)
+    return row
+
+
+def _handle(replay_id: str, events: list[Claimed]) -> Stage:
+    """Handle some events again; how the replay stands then. Whatever happens, those that were made pending are handled by somebody."""
+    ids, since = [event.id for event in events], clock.now()
+    would = forecast([events], on_events=lambda _: None).differences
+    with database.begin() as connection:
+        row = replays.find(connection, replay_id, lock=True)
+        assert row is not None
+        if row.status == Stage.RUNNING and row.changed + len(would) > row.changes_max:
+            replays.set_stage(connection, replay_id, Stage.STOPPED)
+            return Stage.STOPPED
+        if not replays.reopen(connection, replay_id, events):
+            return Stage(row.status)
+    token = process.new_token()
+    process.handle(token, claim(token, most=len(ids), only=ids))
+    _wait_for_others(ids)
+    with database.begin() as connection:
+        changed = row.changed + replays.changed_by(connection, ids, since=since)
+        row = replays.find(connection, replay_id, lock=True)
+        assert row is not None
+        replays.set_stage(connection, replay_id, Stage(row.status), changed=changed)
+    return Stage(row.status)
+
+
+def _let_live_traffic_go_first(on_wait: Callable[[], None]) -> None:
+    while health.oldest_seconds() > LIVE_SECONDS_MAX:
+        on_wait()
+        time.sleep(PAUSE_SECONDS)
+
+
+def _wait_for_others(ids: list[str]) -> None:
+    """A worker may have been faster; what it holds it handles."""
+    deadline = time.monotonic() + OTHERS_SECONDS_MAX
+    while time.monotonic() < deadline:
+        with database.reading() as connection:
+            if not replays.pending(connection, ids):
+                return
+        time.sleep(0.05)
+
+
+def _set(replay_id: str, stage: Stage) -> Stage:
+    """Set how a replay stands, unless somebody ended it meanwhile."""
+    with database.begin() as connection:
+        row = replays.find(connection, replay_id, lock=True)
+        assert row is not None
+        if row.status != Stage.RUNNING:
+            return Stage(row.status)
+        replays.set_stage(connection, replay_id, stage)
+    return stage

@@ -1,0 +1,177 @@
+"""Replays: which events somebody wants handled again, and how far that has come. A row, so that it can be interrupted and gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
+
+from store import arrivals, claims, clock, database
+from store.claims import CLAIMED, Claimed, claimed
+from store.models import ApplicantRow, Event, Mention, Replay, TransitionRow
+from store.states import Outcome
+
+
+class Stage(StrEnum):
+    """How a replay stands."""
+
+    RUNNING = "running"
+    #: By whoever ran it; it can be gone on with.
+    INTERRUPTED = "interrupted"
+    #: More applicants would have changed than were allowed to; it can be gone on with.
+    STOPPED = "stopped"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+OPEN = (Stage.RUNNING, Stage.INTERRUPTED, Stage.STOPPED)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which events: all that is given must hold. Never those that are pending, which are handled anyway."""
+
+    environment: str = "live"
+    ids: list[str] = []
+    vendor: str | None = None
+    event_type: str | None = None
+    outcome: Outcome | None = None
+    reference: str | None = None
+    external_user_id: str | None = None
+    received_from: datetime | None = None
+    received_to: datetime | None = None
+    #: A part of the reason with which they ended.
+    error: str | None = None
+
+
+def begin(connection: Connection, wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
+    """A new replay of what is wanted among the events that are kept now; return its id."""
+    last = connection.execute(select(func.coalesce(func.max(Event.sequence), 0))).scalar_one()
+    made = arrivals.new_event_id()
+    values = {
+        "id": made, "at": clock.now(), "actor": actor, "reason": reason, "wanted": msgspec.to_builtins(wanted), "last_sequence": last,
+        "events": count(connection, wanted), "changes_max": changes_max, "status": Stage.RUNNING, "done_sequence": 0, "done": 0,
+        "changed": 0,
+    }  # fmt: skip
+    connection.execute(database.insert(Replay).values(**values))
+    return made
+
+
+def find(connection: Connection, replay_id: str, *, lock: bool = False) -> Row[Any] | None:
+    """A replay's row; None if there is none."""
+    query = select(Replay.__table__).where(Replay.id == replay_id)
+    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+
+
+def listing(connection: Connection, *, limit: int) -> list[Row[Any]]:
+    """Replays, the last begun first."""
+    return list(connection.execute(select(Replay.__table__).order_by(Replay.at.desc()).limit(limit)).all())
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """A replay as it is shown."""
+    told = {name: value for name, value in row._mapping.items() if name not in ("last_sequence", "done_sequence")}
+    return told | {"at": clock.rfc3339(row.at), "ended_at": clock.rfc3339(row.ended_at)}
+
+
+def wanted_of(row: Row[Any]) -> Wanted:
+    return msgspec.convert(row.wanted, Wanted)
+
+
+def set_stage(connection: Connection, replay_id: str, stage: Stage, **values: object) -> None:
+    ended_at = clock.now() if stage not in OPEN else None
+    connection.execute(update(Replay).where(Replay.id == replay_id).values(status=stage, ended_at=ended_at, **values))
+
+
+# the events ---------------------------------------------------------------------------------------------------
+
+
+def count(connection: Connection, wanted: Wanted) -> int:
+    """How many events are wanted."""
+    return connection.execute(select(func.count()).select_from(Event).where(*_conditions(wanted))).scalar_one()
+
+
+def chunks(wanted: Wanted, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[Claimed]]:
+    """The events that are wanted, in the order of receipt, so many at a time. Each time the database is asked anew."""
+    while True:
+        query = select(*CLAIMED).where(*_conditions(wanted), Event.sequence > after)
+        if last is not None:
+            query = query.where(Event.sequence <= last)
+        with database.reading() as connection:
+            found = [claimed(row) for row in connection.execute(query.order_by(Event.sequence).limit(size)).all()]
+        if not found:
+            return
+        yield found
+        after = found[-1].sequence
+
+
+def reopen(connection: Connection, replay_id: str, events: list[Claimed]) -> bool:
+    """Make events pending again, to be handled anew, and note that they are done; False if the replay is not running any more."""
+    row = find(connection, replay_id, lock=True)
+    if row is None or row.status != Stage.RUNNING:
+        return False
+    for event in events:
+        claims.reopen(connection, event.id)
+    values = {"done_sequence": events[-1].sequence, "done": Replay.done + len(events)}
+    connection.execute(update(Replay).where(Replay.id == replay_id).values(**values))
+    return True
+
+
+def changed_by(connection: Connection, event_ids: list[str], *, since: datetime) -> int:
+    """How many applicants events have changed since a moment."""
+    key = (TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
+    changed = select(*key).where(TransitionRow.event_id.in_(event_ids), TransitionRow.at >= since).distinct().subquery()
+    return connection.execute(select(func.count()).select_from(changed)).scalar_one()
+
+
+def environment_of(connection: Connection, event_id: str) -> str | None:
+    """An event's environment; None if there is no such event."""
+    return connection.execute(select(Event.environment).where(Event.id == event_id)).scalar_one_or_none()
+
+
+def failed_again(connection: Connection, row: Row[Any]) -> int:
+    """How many of the events that a replay has handled were not settled: they failed, and are tried again or dead letters."""
+    # Its conditions no longer find them: they ended otherwise now.
+    since = and_(Event.sequence <= row.done_sequence, Event.settled_at.is_(None), Event.replayed.is_(True), Event.attempts > 0)
+    dead = and_(Event.status == Outcome.FAILED, Event.settled_at >= row.at, Event.sequence <= row.done_sequence)
+    return connection.execute(select(func.count()).select_from(Event).where(or_(since, dead))).scalar_one()
+
+
+def pending(connection: Connection, event_ids: list[str]) -> int:
+    """How many of some events are still to be handled for the first time since they were made pending."""
+    waiting = and_(Event.id.in_(event_ids), Event.status == claims.PENDING, Event.attempts == 0)
+    return connection.execute(select(func.count()).select_from(Event).where(waiting)).scalar_one()
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions = [Event.environment == wanted.environment, Event.status != Outcome.PENDING]
+    if wanted.ids:
+        conditions.append(Event.id.in_(wanted.ids))
+    for column, value in ((Event.vendor, wanted.vendor), (Event.event_type, wanted.event_type), (Event.status, wanted.outcome)):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.reference is not None:
+        naming = select(Mention.event_sequence).where(Mention.environment == wanted.environment, Mention.reference == wanted.reference)
+        conditions.append(Event.sequence.in_(naming))
+    if wanted.external_user_id is not None:
+        conditions.append(Event.sequence.in_(_naming_user(wanted.environment, wanted.external_user_id)))
+    if wanted.received_from is not None:
+        conditions.append(Event.received_at >= wanted.received_from)
+    if wanted.received_to is not None:
+        conditions.append(Event.received_at < wanted.received_to)
+    if wanted.error is not None:
+        conditions.append(Event.reason.contains(wanted.error, autoescape=True))
+    return conditions
+
+
+def _naming_user(environment: str, external_user_id: str) -> Any:
+    whose = and_(
+        Mention.vendor == ApplicantRow.vendor,
+        Mention.environment == ApplicantRow.environment,
+        Mention.reference == ApplicantRow.reference,
+    )
+    mine = and_(ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id)
+    return select(Mention.event_sequence).join(ApplicantRow, whose).where(mine)

@@ -1,0 +1,63 @@
+"""Rotating the keys for data at rest: what is sealed with an old one is sealed anew with the newest, while the service runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import func, select, update
+
+from store import audit, config, database, health
+from store.models import Event
+from store.sealing import key_id, keyring
+
+SEALED_AT_ONCE = 200
+
+#: Live traffic goes first: a rotation pauses while the oldest pending event has waited so long.
+LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
+
+
+def newest_key() -> str:
+    """The id of the key that seals."""
+    return key_id(config.settings().encryption_keys[0])
+
+
+def in_use() -> dict[str, int]:
+    """How many bodies are sealed with each key, by its id, the configured ones in their order first. Reads every event."""
+    configured = dict.fromkeys((key_id(key) for key in config.settings().encryption_keys), 0)
+    with database.reading() as connection:
+        rows = connection.execute(select(Event.key_id, func.count().label("bodies")).group_by(Event.key_id).order_by(Event.key_id)).all()
+    return configured | {row.key_id: row.bodies for row in rows}
+
+
+def rotate(*, on_sealed: Callable[[int], None]) -> int:
+    """Seal anew what is sealed with another key than the newest; return how many bodies. Commits, part by part, so that it can be
+    interrupted, and begun again, at any time. Raises Unopenable if a key that is needed is not configured."""
+    last, sealed = 0, 0
+    while part := _part(last):
+        while health.oldest_seconds() > LIVE_SECONDS_MAX:
+            time.sleep(PAUSE_SECONDS)
+        last = part[-1]
+        count = _seal(part)
+        sealed += count
+        on_sealed(count)
+    if sealed:
+        with database.begin() as connection:
+            audit.write(connection, actor=audit.user(), action="rotate keys", subject=f"key {newest_key()}", touched=sealed)
+    return sealed
+
+
+def _part(last: int) -> list[int]:
+    wanted = select(Event.sequence).where(Event.sequence > last, Event.key_id != newest_key()).order_by(Event.sequence)
+    with database.reading() as connection:
+        return list(connection.execute(wanted.limit(SEALED_AT_ONCE)).scalars())
+
+
+def _seal(sequences: list[int]) -> int:
+    ring = keyring()
+    with database.begin() as connection:
+        query = select(Event.sequence, Event.id, Event.key_id, Event.sealed_body).where(Event.sequence.in_(sequences))
+        for row in connection.execute(query.order_by(Event.sequence).with_for_update()).all():
+            used, sealed = ring.seal(ring.open(row.sealed_body, key_id=row.key_id, event_id=row.id), event_id=row.id)
+            connection.execute(update(Event).where(Event.sequence == row.sequence).values(key_id=used, sealed_body=sealed))
+    return len(sequences)

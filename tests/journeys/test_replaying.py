@@ -1,0 +1,210 @@
+"""Handling events again: first what it would do, then at a safe pace, never more than is allowed, and gone on with wherever it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import payloads
+from tests.conftest import KEY
+from tests.payloads import after
+from tests.receiver.test_strangers import OPERATOR
+from tests.service import PROGRAMS, Service, eventually
+
+
+@dataclass
+class Mishap:
+    """A service on which handling some verdicts failed, until the fault is mended."""
+
+    service: Service
+    faults: Path
+
+    def fail(self, count: int, **more: Any) -> list[str]:
+        """So many verdicts that could not be handled; the applicants."""
+        whose = [payloads.new_applicant() for _ in range(count)]
+        ids = []
+        for who in whose:
+            body = json.dumps(payloads.idngo(who, answer="GREEN", **more)).encode()
+            (self.faults / f"interpret.{hashlib.sha256(body).hexdigest()}").write_text("raise")
+            ids.append(self.service.deliver("idngo", body).json["event_id"])
+        for event_id in ids:
+            eventually(lambda wanted=event_id: self.service.get(f"/v1/events/{wanted}").json["status"] == "failed", "the event to fail")
+        return whose
+
+    def mend(self) -> None:
+        for armed in self.faults.iterdir():
+            armed.unlink()
+
+    def run(self, *command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = self.service.standing(*command)
+        assert done.returncode == status, (done.stdout, done.stderr)
+        return done
+
+    def standing(self, whose: list[str]) -> list[str | None]:
+        answers = [self.service.get(f"/v1/applicants/idngo/{who}") for who in whose]
+        return [answer.json["status"] if answer.status == 200 else None for answer in answers]
+
+    def replay(self) -> dict[str, Any]:
+        """The last replay that was begun."""
+        found: dict[str, Any] = json.loads(self.run("replays", "list", "--json").stdout.splitlines()[0])
+        return found
+
+
+@pytest.fixture
+def mishap(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Mishap]:
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    settings = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "ENCRYPTION_KEYS": KEY,
+        "FAULTS_DIR": str(faults),
+        "ATTEMPTS_MAX": "1",
+    }
+    with Service(tmp_path, settings) as service:
+        yield Mishap(service, faults)
+
+
+def test_what_it_would_do_is_said_first_and_changes_nothing(mishap: Mishap) -> None:
+    whose = mishap.fail(3)
+    mishap.mend()
+    said = mishap.run("replay", "--failed", "--dry-run")
+    assert said.stdout.count("(unknown) → approved") == 4  # each, and their count
+    assert "0 approvals would fall, 3 would rise." in said.stdout
+    assert mishap.standing(whose) == [None] * 3
+    assert mishap.run("replays", "list", "--json").stdout == ""
+    assert mishap.run("audit", "list", "--json").stdout == ""
+
+
+def test_a_replay_asks_for_a_reason_and_for_consent(mishap: Mishap) -> None:
+    whose = mishap.fail(1)
+    mishap.mend()
+    assert "--reason" in mishap.run("replay", "--failed", status=2).stderr
+    assert "by a filter" in mishap.run("replay", "--reason", "x", status=2).stderr
+    assert mishap.run("replay", "--failed", "--reason", "x", status=1).stderr.count("[y/N]") == 1
+    assert mishap.standing(whose) == [None]
+
+
+def test_dead_letters_are_handled_again_once_the_fault_is_mended_and_it_is_recorded(mishap: Mishap) -> None:
+    whose = mishap.fail(3)
+    mishap.mend()
+    said = mishap.run("replay", "--failed", "--reason", "mapping mended, ticket 7", "--yes")
+    assert "Handled 3 events again; 3 applicants changed." in said.stderr
+    assert mishap.standing(whose) == ["approved"] * 3
+    replay = mishap.replay()
+    told = {name: replay[name] for name in ("status", "events", "done", "changed", "reason")}
+    assert told == {"status": "done", "events": 3, "done": 3, "changed": 3, "reason": "mapping mended, ticket 7"}
+    [act] = mishap.service.get("/v1/audit", token=OPERATOR).json["data"]
+    assert (act["action"], act["subject"], act["reason"], act["touched"]) == ("replay", f"replay {replay['id']}", told["reason"], 3)
+    assert "0 events would be handled again." in mishap.run("replay", "--failed", "--reason", "again", "--yes").stderr
+
+
+def test_what_fails_again_is_told(mishap: Mishap) -> None:
+    mishap.fail(2)
+    said = mishap.run("replay", "--failed", "--reason", "hope", "--yes", status=1)
+    assert "2 events failed again" in said.stderr
+
+
+def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone_on_with(mishap: Mishap) -> None:
+    whose = mishap.fail(60)
+    mishap.mend()
+    said = mishap.run("replay", "--failed", "--reason", "careful", "--yes", "--max-changes", "55", status=1)
+    assert "Stopped: more than 55 would change" in said.stderr
+    assert mishap.standing(whose).count("approved") == 50
+    replay = mishap.replay()
+    assert (replay["status"], replay["done"], replay["changed"]) == ("stopped", 50, 50)
+    mishap.run("replays", "resume", replay["id"], "--max-changes", "60")
+    assert mishap.standing(whose) == ["approved"] * 60
+    assert mishap.replay()["changed"] == 60
+
+
+def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) -> None:
+    whose = mishap.fail(120)
+    mishap.mend()
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
+    running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.PIPE, text=True)
+    eventually(lambda: mishap.run("replays", "list", "--json").stdout and mishap.replay()["done"] >= 50, "the first part", seconds=40)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    replay = mishap.replay()
+    assert (running.returncode, replay["status"]) == (1, "interrupted")
+    assert f"standing replays resume {replay['id']}" in errors
+    assert 50 <= mishap.standing(whose).count("approved") < 120
+    mishap.run("replays", "resume", replay["id"])
+    assert mishap.standing(whose) == ["approved"] * 120
+    assert mishap.run("replays", "cancel", replay["id"], status=1).stderr.strip().endswith("it is done")
+
+
+def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> None:
+    whose = mishap.fail(120)
+    mishap.mend()
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
+    running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
+    eventually(lambda: mishap.run("replays", "list", "--json").stdout and mishap.replay()["done"] >= 50, "the first part", seconds=40)
+    mishap.run("replays", "cancel", mishap.replay()["id"])
+    assert running.wait(30) == 1
+    assert mishap.replay()["status"] == "cancelled"
+    assert mishap.standing(whose).count("approved") < 120
+    assert "it is cancelled" in mishap.run("replays", "resume", mishap.replay()["id"], status=1).stderr
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        ["--vendor", "idngo", "--type", "applicantReviewed", "--error", "Armed"],
+        ["--outcome", "failed", "--from", "2020-01-01T00:00:00Z", "--to", "2099-01-01T00:00:00Z"],
+    ],
+    ids=" ".join,
+)
+def test_events_are_found_by_filters_and_others_are_left_alone(mishap: Mishap, filters: list[str]) -> None:
+    fine = payloads.new_applicant()
+    mishap.service.told("idngo", payloads.idngo(fine, answer="GREEN"))
+    mishap.fail(2)
+    mishap.mend()
+    if "--type" in filters:
+        # An event that could not be read has no type yet.
+        del filters[2:4]
+    assert "2 events would be handled again." in mishap.run("replay", *filters, "--dry-run").stderr
+
+
+def test_events_are_found_by_whom_they_named(mishap: Mishap) -> None:
+    who = payloads.new_applicant()
+    first = mishap.service.told("idngo", payloads.idngo(who, answer="GREEN"))
+    mishap.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+    mishap.service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(minutes=1)))
+    for filters in (["--reference", who], ["--user", f"customer-{who[:6]}"]):
+        said = mishap.run("replay", *filters, "--dry-run")
+        assert ("No applicant would change." in said.stdout, said.stderr) == (True, "2 events would be handled again.\n")
+    said = mishap.run("replay", first["id"], "--reason", "look", "--yes")
+    assert "Handled 1 events again; 0 applicants changed." in said.stderr
+    assert "no event has the id" in mishap.run("replay", "nothing", "--reason", "x", status=1).stderr
+
+
+def test_live_traffic_goes_first(mishap: Mishap) -> None:
+    mishap.fail(1)
+    mishap.mend()
+    # Nobody handles what is pending: a replay waits until somebody does.
+    for process in mishap.service.processes[1:]:
+        process.send_signal(signal.SIGSTOP)
+        subprocess.run(["pkill", "-STOP", "-P", str(process.pid)], check=True)
+    mishap.service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+    time.sleep(1.2)
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "now", "--yes"]
+    running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
+    eventually(lambda: mishap.run("replays", "list", "--json").stdout, "the replay to begin", seconds=30)
+    time.sleep(1.5)
+    assert mishap.replay()["done"] == 0
+    for process in mishap.service.processes[1:]:
+        subprocess.run(["pkill", "-CONT", "-P", str(process.pid)], check=True)
+        process.send_signal(signal.SIGCONT)
+    assert running.wait(60) == 0
+    assert mishap.replay()["done"] == 1

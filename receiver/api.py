@@ -182,7 +182,7 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
         seen = number
         while True:
             rows = calls.read(lambda connection: feed.after(connection, number, environment=query.environment, limit=query.limit + 1))
-            if rows or time.monotonic() >= deadline:
+            if rows or _lookout().is_over(deadline):
                 return rows
             seen = _lookout().grown_beyond(seen, deadline=deadline)
 

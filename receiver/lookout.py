@@ -13,6 +13,9 @@ LOOK_SECONDS = 0.05
 class Lookout:
     """Knows how far the feed has grown, as far as anyone asked. However many wait in a process, the database is asked at one pace."""
 
+    #: Set when the process is to end: nobody waits any more.
+    closing = False
+
     def __init__(self, look: Callable[[], int], *, most: int) -> None:
         """`look` tells the feed's last number; so many may wait at a time."""
         self._look = look
@@ -31,16 +34,20 @@ class Lookout:
             if free:
                 self._places.release()
 
+    def is_over(self, deadline: float) -> bool:
+        """Whether there is nothing more to wait for until a deadline (of the monotonic clock)."""
+        return Lookout.closing or time.monotonic() >= deadline
+
     def grown_beyond(self, number: int, *, deadline: float) -> int:
-        """The feed's last number, as soon as it is larger than a given one, or at a deadline (of the monotonic clock).
+        """The feed's last number, as soon as it is larger than a given one, or when waiting is over.
 
         Raises what looking raises; another who waits then takes over."""
-        while (left := deadline - time.monotonic()) > 0:
+        while not self.is_over(deadline):
             with self._grown:
                 if self._last > number:
                     break
                 if self._taken:
-                    self._grown.wait(left)
+                    self._grown.wait(max(0.0, deadline - time.monotonic()))
                     continue
                 self._taken = True
             self._look_out(number, deadline)
@@ -49,7 +56,7 @@ class Lookout:
     def _look_out(self, number: int, deadline: float) -> None:
         """Look for all, until there is what one waits for oneself, or one's time is over. What is seen before, others are told."""
         try:
-            while (last := self._look()) <= number and time.monotonic() < deadline:
+            while (last := self._look()) <= number and not self.is_over(deadline):
                 self._tell(last)
                 time.sleep(LOOK_SECONDS)
             self._tell(last)

@@ -24,6 +24,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
+from receiver.lookout import Lookout
 from store import logs
 
 _settings = web_config.settings()
@@ -61,11 +62,15 @@ logger_class = JsonLogger
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's own waits for a silent sender without end."""
+    """gunicorn's own waits for a silent sender without end, and at its end for those who wait for the feed."""
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         client.settimeout(SILENCE_SECONDS_MAX)
         AsyncWorker.handle(self, listener, client, addr)
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        Lookout.closing = True
+        super().handle_exit(sig, frame)
 
 
 worker_class = Worker

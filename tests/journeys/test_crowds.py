@@ -68,3 +68,15 @@ def test_of_many_who_wait_each_hears_of_a_change_and_one_beyond_the_places_is_an
         answers = [one.result() for one in waiting]
     assert sorted(count for _, count in answers) == [0] + [1] * 50
     assert max(at for at, _ in answers) - began < 3
+
+
+def test_at_the_end_of_the_process_who_waits_is_answered_and_holds_nobody_up(service: Service) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        waiting = [threads.submit(service.get, "/v1/changes", after="latest", wait=30) for _ in range(3)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        service.web.terminate()
+        answers = [one.result() for one in waiting]
+        service.web.wait(20)
+    assert [(answer.status, answer.json["data"]) for answer in answers] == [(200, [])] * 3
+    assert time.monotonic() - began < 5

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
+from sqlalchemy import Connection, Row
 
 from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import One, Page
-from store import audit, events, feed, inbox, waiting
+from receiver.problems import Problem
+from store import audit, events, feed, inbox, replays, waiting
+from store.replays import Stage
 from store.states import Reversal
 from store.waiting import Place, What
 
@@ -90,3 +93,51 @@ def acts() -> Response:
         )
     )
     return calls.page(rows, query.limit, place=lambda row: [row.id], describe=audit.describe)
+
+
+# replays ------------------------------------------------------------------------------------------------------
+
+
+class ReplaysQuery(msgspec.Struct, forbid_unknown_fields=True):
+    limit: calls.Limit = 50
+
+
+@blueprint.get("/replays")
+def list_replays() -> Response:
+    """The replays that were begun, the last first, and how far each has come."""
+    access.require(Right.OPERATE)
+    query = calls.query(ReplaysQuery)
+    rows = calls.read(lambda connection: replays.listing(connection, limit=query.limit))
+    return calls.answer({"data": [replays.describe(row) for row in rows]})
+
+
+@blueprint.get("/replays/<name:replay_id>")
+def replay(replay_id: str) -> Response:
+    """A replay: which events, why, and how far it has come."""
+    access.require(Right.OPERATE)
+    calls.query(calls.Nothing)
+    row = calls.read(lambda connection: _find(connection, replay_id))
+    return calls.answer(replays.describe(row))
+
+
+@blueprint.post("/replays/<name:replay_id>/cancel")
+def cancel_replay(replay_id: str) -> Response:
+    """End a replay for good, wherever it runs. What it did is not undone."""
+    caller = access.require(Right.OPERATE)
+    calls.query(calls.Nothing)
+    return calls.answer(replays.describe(calls.write(lambda connection: _cancel(connection, replay_id, caller.name))))
+
+
+def _cancel(connection: Connection, replay_id: str, actor: str) -> Row[Any]:
+    if _find(connection, replay_id).status not in replays.OPEN:
+        raise Problem(409, "This replay has ended.")
+    replays.set_stage(connection, replay_id, Stage.CANCELLED)
+    audit.write(connection, actor=actor, action="cancel", subject=f"replay {replay_id}")
+    return _find(connection, replay_id)
+
+
+def _find(connection: Connection, replay_id: str) -> Row[Any]:
+    row = replays.find(connection, replay_id) if inbox.EVENT_ID.fullmatch(replay_id) else None
+    if row is None:
+        raise Problem(404, "No replay has this id.")
+    return row

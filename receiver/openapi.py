@@ -27,6 +27,7 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "oncall.reversals": oncall.ReversalsQuery,
     "oncall.failed": calls.One,
     "oncall.acts": oncall.AuditQuery,
+    "oncall.list_replays": oncall.ReplaysQuery,
 }
 
 #: Calls that need no bearer token.

@@ -122,6 +122,9 @@ def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone
     assert mishap.standing(whose).count("approved") == 50
     replay = mishap.replay()
     assert (replay["status"], replay["done"], replay["changed"]) == ("stopped", 50, 50)
+    assert mishap.service.get("/v1/replays", token=OPERATOR).json["data"] == [replay]
+    assert mishap.service.get(f"/v1/replays/{replay['id']}", token=OPERATOR).json == replay
+    assert mishap.service.get("/v1/replays").status == 403
     mishap.run("replays", "resume", replay["id"], "--max-changes", "60")
     assert mishap.standing(whose) == ["approved"] * 60
     assert mishap.replay()["changed"] == 60
@@ -150,7 +153,10 @@ def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> Non
     command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
     eventually(lambda: mishap.run("replays", "list", "--json").stdout and mishap.replay()["done"] >= 50, "the first part", seconds=40)
-    mishap.run("replays", "cancel", mishap.replay()["id"])
+    path = f"/v1/replays/{mishap.replay()['id']}/cancel"
+    assert mishap.service.request("POST", path, token=OPERATOR).json["status"] == "cancelled"
+    assert mishap.service.request("POST", path, token=OPERATOR).status == 409
+    assert mishap.service.request("POST", "/v1/replays/nothing/cancel", token=OPERATOR).status == 404
     assert running.wait(30) == 1
     assert mishap.replay()["status"] == "cancelled"
     assert mishap.standing(whose).count("approved") < 120

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.service import Service
 
-#: Addresses that no other part of this machine uses (RFC 2544 keeps them for tests).
-NETWORK = "198.18.77"
+#: Addresses that no other part of this machine uses (RFC 2544 keeps them for tests). Each site has a 24th of its own.
+NETWORKS = "198.18"
 
 
 class NoHosts(Exception):
@@ -43,10 +46,11 @@ class HostService(Service):
 
 
 @contextmanager
-def hosts(count: int) -> Iterator[tuple[str, list[Host]]]:
-    """So many hosts, and the address under which they reach this machine. Raises NoHosts."""
+def hosts(count: int) -> Iterator[tuple[str, str, list[Host]]]:
+    """So many hosts, their network, and the address under which they reach this machine. Raises NoHosts."""
     if os.getuid() != 0 or shutil.which("ip") is None:
         raise NoHosts("network namespaces need root, and iproute2")
+    _clear_away_what_killed_runs_left()
     bridge, names = f"st{os.getpid()}", [f"st{os.getpid()}h{number}" for number in range(count)]
     with ExitStack() as stack:
         try:
@@ -54,9 +58,11 @@ def hosts(count: int) -> Iterator[tuple[str, list[Host]]]:
         except subprocess.CalledProcessError as error:
             raise NoHosts(error.stderr.strip()) from error
         stack.callback(ip, "link", "del", bridge)
-        ip("address", "add", f"{NETWORK}.1/24", "dev", bridge)
+        network = _free_network()
+        ip("address", "add", f"{network}.1/24", "dev", bridge)
         ip("link", "set", bridge, "up")
-        yield f"{NETWORK}.1", [_connect(stack, bridge, name, f"{NETWORK}.{number}") for number, name in enumerate(names, start=11)]
+        connected = [_connect(stack, bridge, name, f"{network}.{number}") for number, name in enumerate(names, start=11)]
+        yield f"{network}.0/24", f"{network}.1", connected
 
 
 def _connect(stack: ExitStack, bridge: str, name: str, address: str) -> Host:
@@ -70,5 +76,28 @@ def _connect(stack: ExitStack, bridge: str, name: str, address: str) -> Host:
     return Host(name, address)
 
 
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+def _free_network() -> str:
+    """Two bridges with one network would have this machine talk to the wrong one."""
+    taken = {address["local"].rpartition(".")[0] for link in _listed("address") for address in link["addr_info"]}
+    return next(network for number in range(256) if (network := f"{NETWORKS}.{number}") not in taken)
+
+
+def _clear_away_what_killed_runs_left() -> None:
+    """A run that was killed could not take its bridge and its hosts along."""
+    for name in [*(link["ifname"] for link in _listed("link")), *(space["name"] for space in _listed("netns"))]:
+        owner = re.fullmatch(r"st(\d+)(h\d+)?", name)
+        if owner is None or Path(f"/proc/{owner[1]}").exists():
+            continue
+        for kind in ("netns", "link"):
+            # Without its host, a cable is gone, too.
+            with suppress(subprocess.CalledProcessError):
+                ip(kind, "del", name)
+
+
+def _listed(kind: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(ip("-json", kind, "list") or "[]")
+    return listed
+
+
+def ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout

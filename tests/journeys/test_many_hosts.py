@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from receiver import valkey as embedded
 from tests import payloads, servers, signing
 from tests.conftest import KEY
-from tests.hosts import NETWORK, Host, HostService, NoHosts, hosts
+from tests.hosts import Host, HostService, NoHosts, hosts
 from tests.payloads import after
 from tests.servers import NoPostgres
 from tests.service import Service, end, eventually
@@ -46,11 +46,11 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         try:
-            here, (*web_hosts, first, second, third) = stack.enter_context(hosts(5))
+            network, here, (*web_hosts, first, second, third) = stack.enter_context(hosts(5))
             cluster = stack.enter_context(servers.throwaway_cluster())
         except (NoHosts, NoPostgres) as missing:
             pytest.skip(str(missing))
-        cluster.listen(here, f"{NETWORK}.0/24")
+        cluster.listen(here, network)
         local_url = stack.enter_context(cluster.database())
         url = make_url(local_url).set(host=here, query={}).render_as_string(hide_password=False)
         command = embedded.command(socket=tmp_path / "vk", data=tmp_path / "valkey")

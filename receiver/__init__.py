@@ -10,7 +10,7 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import api, config, health, metrics, oncall, openapi, paths, problems, requests, spooling, webhooks
+    from receiver import api, config, counting, health, metrics, oncall, openapi, paths, problems, requests, spooling, webhooks
     from store import logs
 
     logs.configure()
@@ -24,6 +24,6 @@ def create_app() -> Flask:
     problems.describe(app)
     for blueprint in (webhooks.blueprint, api.blueprint, oncall.blueprint, health.blueprint, metrics.blueprint, openapi.blueprint):
         app.register_blueprint(blueprint)
-    metrics.begin()
+    counting.begin()
     spooling.begin()
     return app

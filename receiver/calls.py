@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from receiver.problems import Problem
 from store import clock, database
 from store.applicants import Key
+from store.columns import NAME_CHARS_MAX
 from store.deadline import Crew
-from store.models import NAME_CHARS_MAX
 from store.names import is_name, is_storable
 
 Query = TypeVar("Query", bound=msgspec.Struct)

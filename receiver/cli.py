@@ -1,10 +1,12 @@
-"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`."""
+"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`."""
 
 from __future__ import annotations
 
 import os
-import secrets
+import secrets as randomness
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import click
 import msgspec
 
 from receiver import config
+
+WATCH_SECONDS = 2.0
 
 
 @click.command()
@@ -55,7 +59,7 @@ def simulate(as_json: bool, **wanted: Any) -> None:
     from receiver.simulator import reports
     from receiver.simulator.simulate import Wanted
 
-    seed = secrets.randbelow(2**32) if wanted["seed"] is None else wanted["seed"]
+    seed = randomness.randbelow(2**32) if wanted["seed"] is None else wanted["seed"]
     sys.exit(reports.simulate(Wanted(**wanted | {"seed": seed}), as_json=as_json))
 
 
@@ -76,4 +80,51 @@ def doctor(as_json: bool) -> None:
     sys.exit(any(finding.verdict == "wrong" for finding in findings))
 
 
-commands = [up, web, simulate, doctor]
+@click.command()
+@click.option("--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world.")
+@click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def status(as_json: bool, watch: bool, environment: str) -> None:
+    """The one screen to look at first: who lives, what waits, what failed, which vendor is silent, which approvals fell.
+
+    Exit status 1 if something is wrong (not if something wants a look)."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from receiver import status
+
+    config.settings()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    found = status.lines(environment)
+    if as_json:
+        for line in found:
+            click.echo(msgspec.json.encode(line))
+    elif watch:
+        with Live(status.as_table(found, environment), console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(WATCH_SECONDS)
+                found = status.lines(environment)
+                live.update(status.as_table(found, environment), refresh=True)
+    else:
+        console.print(status.as_table(found, environment))
+    sys.exit(any(line.verdict == "wrong" for line in found))
+
+
+@click.command("secrets")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_secrets(as_json: bool) -> None:
+    """List the vendors' secrets, by their fingerprints, and when each last matched: an old one that matches no more may be taken away."""
+    from receiver import secrets
+    from store import clock, database
+
+    config.settings()
+    for found in database.read(secrets.look):
+        last = clock.rfc3339(found.last_at)
+        if as_json:
+            click.echo(msgspec.json.encode(vars(found) | {"last_at": last}))
+        else:
+            use = f"{found.matches} matches, the last at {last}" if last else "never matched"
+            click.echo(f"{found.vendor:8} {found.environment:8} {found.fingerprint}  {found.says}  ({use})")
+
+
+commands = [up, web, simulate, doctor, status, list_secrets]

@@ -6,44 +6,40 @@ import os
 import socket
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import doorbell, health, inbox
+from store import attention, database, doorbell, health, inbox
 from store.deadline import Crew, Overdue
 from store.spool import Spool, SpoolUnavailable
 
-#: Everyone may ask, and asking writes a row: the answer is remembered for a moment.
-REMEMBERED_SECONDS = 1.0
+#: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
+REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0
 ANSWER_SECONDS = 1.5
 
-#: A backlog older than this is worth a look.
-WAIT_MAX_SECONDS = 60.0
+T = TypeVar("T")
 
 _askers = Crew("ready", 2)
 
 blueprint = Blueprint("health", __name__)
 
 
-class Readiness:
-    """What `/readyz` tells, asked anew at most once a second in a process."""
+class Remembered(Generic[T]):
+    """An answer that is asked for anew only now and then, however many want it."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], T], *, seconds: float) -> None:
+        self._ask, self._seconds = ask, seconds
         self._lock = threading.Lock()
-        self._asked_at = float("-inf")
-        self._told: dict[str, Any] = {}
+        self._told: tuple[float, T] | None = None
 
-    def tell(self) -> dict[str, Any]:
+    def tell(self) -> T:
         with self._lock:
-            if time.monotonic() - self._asked_at > REMEMBERED_SECONDS:
-                self._told = _ask()
-                self._asked_at = time.monotonic()
-            return self._told
-
-
-readiness = Readiness()
+            if self._told is None or time.monotonic() - self._told[0] > self._seconds:
+                self._told = time.monotonic(), self._ask()
+            return self._told[1]
 
 
 @blueprint.get("/healthz")
@@ -55,7 +51,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """503 only if a delivery could not be kept; `degraded` if it would not be handled soon."""
-    told = readiness.tell()
+    told = _readiness.tell()
     response = jsonify(told)
     response.status_code = 503 if told["status"] == "unavailable" else 200
     return response
@@ -71,7 +67,7 @@ def _ask() -> dict[str, Any]:
     except (SQLAlchemyError, Overdue):
         kept = spool and parts["spool"]["status"] == "ok"
         return {"status": "degraded" if kept else "unavailable"} | parts | {"database": "unavailable"}
-    late = parts["backlog"]["oldest_seconds"] > WAIT_MAX_SECONDS
+    late = parts["backlog"]["oldest_seconds"] > health.WAIT_MAX_SECONDS
     spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
     fine = parts["queue"] == "ok" and parts["workers"] and not late and not spooled
     return {"status": "ok" if fine else "degraded"} | parts
@@ -89,4 +85,9 @@ def _ask_spool(spool: Spool) -> dict[str, Any]:
 def _ask_database() -> dict[str, Any]:
     health.prove_writable(f"{socket.gethostname()}:{os.getpid()}")
     backlog = health.backlog()
-    return {"workers": health.workers(), "backlog": {"pending": backlog.pending, "oldest_seconds": round(backlog.oldest_seconds, 3)}}
+    told = {"workers": health.workers(), "backlog": {"pending": backlog.pending, "oldest_seconds": round(backlog.oldest_seconds, 3)}}
+    return told | attention_told.tell().describe()
+
+
+_readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
+attention_told = Remembered(lambda: database.read(attention.look), seconds=SLOW_SECONDS)

@@ -6,31 +6,21 @@ import os
 from collections.abc import Iterable
 
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
-from receiver import access, config
+from receiver import access, config, secrets
+from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
-from receiver.vendors import VENDORS
-from store import doorbell, health, inbox
+from store import attention, clock, database, doorbell, health, inbox, tallies
+from store.attention import Attention
 from store.deadline import Crew
-
-DELIVERIES = Counter("standing_deliveries", "Deliveries by what was answered.", ["vendor", "answer"])
-
-ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "unavailable")
 
 _askers = Crew("metrics", 2)
 
 blueprint = Blueprint("metrics", __name__)
-
-
-def begin() -> None:
-    """Count from zero: what is there from the start needs no more room later, when the disk may be full."""
-    for vendor in VENDORS:
-        for answer in ANSWERS:
-            DELIVERIES.labels(vendor, answer)
 
 
 class Kept(Collector):
@@ -45,6 +35,36 @@ class Kept(Collector):
         if spool := inbox.spool():
             yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
         yield GaugeMetricFamily("standing_queue_up", "Whether the queue can be reached.", doorbell.hears())
+        yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(tallies.web_processes)))
+        adverse = database.read(lambda connection: attention.adverse_reversals(connection, since=clock.now() - attention.DAY))
+        yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
+        yield from _attention(readiness.attention_told.tell())
+        yield _secrets()
+
+
+def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
+    last = GaugeMetricFamily("standing_last_delivery_timestamp_seconds", "When the last authentic live delivery came.", labels=["vendor"])
+    missing = GaugeMetricFamily("standing_missing_deliveries", "How many would usually have come since that one.", labels=["vendor"])
+    seen = {sight.vendor: sight for sight in found.vendors}
+    for vendor in config.settings().senders:
+        sight = seen.get(vendor)
+        if sight and sight.last_at:
+            last.add_metric([vendor], sight.last_at.timestamp())
+        missing.add_metric([vendor], sight.missing if sight else 0)
+    yield from (last, missing)
+    still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
+    yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.standing_still)
+
+
+def _secrets() -> GaugeMetricFamily:
+    metric = GaugeMetricFamily(
+        "standing_secret_last_match_timestamp_seconds",
+        "When each of the vendors' secrets last matched; 0: never.",
+        labels=["vendor", "environment", "secret"],
+    )
+    for secret in database.read(secrets.look):
+        metric.add_metric([secret.vendor, secret.environment, secret.fingerprint], secret.last_at.timestamp() if secret.last_at else 0)
+    return metric
 
 
 @blueprint.get("/metrics")

@@ -81,6 +81,12 @@ def on_starting(_server: Any) -> None:
     Path(_metrics).mkdir(parents=True, exist_ok=True)
 
 
+def worker_exit(_server: Any, _worker: Any) -> None:
+    from receiver import counting  # Loaded in the worker alone, once it is said where to count.
+
+    counting.end()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from receiver import config, requests
 from receiver.config import Sender
-from receiver.metrics import DELIVERIES
+from receiver.counting import count
 from receiver.problems import Problem
 from receiver.vendors.base import Forged, Stale
 from store import clock, doorbell, inbox
@@ -22,7 +23,7 @@ blueprint = Blueprint("webhooks", __name__)
 def receive(vendor: str) -> Response:
     """Keep a vendor's delivery. 200 means that it is durable."""
     sender = _sender(vendor)
-    body = requests.body()
+    body = _body(vendor, sender)
     try:
         delivery = sender.scheme.authenticate(request.headers, body, sender.keys, now=clock.now())
     except Forged as forged:
@@ -30,12 +31,12 @@ def receive(vendor: str) -> Response:
     try:
         kept = inbox.record(delivery)
     except Unavailable:
-        DELIVERIES.labels(vendor, "unavailable").inc()
+        count(vendor, "unavailable", delivery)
         raise
     if kept.first and not kept.spooled:
         doorbell.ring_soon()
     status = "accepted" if kept.first else "duplicate"
-    DELIVERIES.labels(vendor, "spooled" if kept.spooled else status).inc()
+    count(vendor, "spooled" if kept.spooled else status, delivery)
     log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
     return jsonify(status=status, event_id=kept.event_id)
 
@@ -47,10 +48,21 @@ def _sender(vendor: str) -> Sender:
     return sender
 
 
+def _body(vendor: str, sender: Sender) -> bytes:
+    """The delivery's body. One that is too large is counted if it looks signed: a vendor's would be lost."""
+    try:
+        return requests.body()
+    except RequestEntityTooLarge:
+        if sender.scheme.signature_header in request.headers:
+            count(vendor, "too_large")
+            log.warning("a delivery was refused", vendor=vendor, answer="too_large")
+        raise
+
+
 def _refusal(vendor: str, forged: Forged) -> Problem:
     """A delivery that is not authentic is counted and logged, without anything of it, and not kept."""
     answer = "stale" if isinstance(forged, Stale) else "forged"
-    DELIVERIES.labels(vendor, answer).inc()
+    count(vendor, answer)
     log.warning("a delivery was refused", vendor=vendor, answer=answer)
     detail = "The signed timestamp is more than 5 minutes off." if answer == "stale" else "There is no signature that is right."
     return Problem(401, detail)

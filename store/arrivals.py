@@ -31,6 +31,8 @@ class Delivery:
     #: What makes two deliveries the same event: for good, or, if there is a subject, as long as it is that subject's latest.
     identity: bytes
     subject: bytes | None = None
+    #: The fingerprint of the secret that signed it. It is counted, and not kept with the event.
+    signed_with: str | None = None
 
 
 #: Whether a subject sent this body before. A scalar, which is looked up row by row by its index, however much is kept.

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from store import clock, database
-from store.models import Act
+from store.upkeep import Act
 
 
 def write(connection: Connection, *, actor: str, action: str, subject: str, reason: str | None = None, touched: int | None = None) -> None:

@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -138,6 +139,8 @@ class Settings:
     #: Where deliveries are kept while the database is away; None: nowhere, they are refused.
     spool_dir: Path | None
     spool_bytes_max: int
+    #: How long an applicant may be in review without a word before somebody should look at it.
+    review_max: timedelta
 
 
 def read(environment: Environment) -> Settings:
@@ -153,6 +156,7 @@ def read(environment: Environment) -> Settings:
         encryption_keys=keys,
         spool_dir=_spool_dir(environment),
         spool_bytes_max=environment.number("SPOOL_BYTES_MAX", SPOOL_BYTES_MAX, most=2**50),
+        review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
     )
 
 

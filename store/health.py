@@ -9,8 +9,12 @@ from sqlalchemy import Connection, delete, func, select
 
 from store import clock, database
 from store.claims import PENDING
-from store.models import Event, Worker
+from store.models import Event
 from store.states import Outcome
+from store.upkeep import Worker
+
+#: A backlog older than this is worth a look.
+WAIT_MAX_SECONDS = 60.0
 
 #: A worker that has said nothing for so long is not counted.
 SILENCE_MAX = timedelta(seconds=20)

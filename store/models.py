@@ -1,75 +1,22 @@
-"""The tables. What must hold is said here as constraints; the code explains it."""
+"""The tables of what was told and what follows from it. What must hold is said here as constraints; the code explains it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
-    MetaData,
-    String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
-    Uuid,
-    text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-#: The longest name (reference, user id, level, label) that is stored; a longer one is not taken for a name.
-NAME_CHARS_MAX = 200
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC. SQLite has no zones: there it is stored as UTC and given its zone back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a zone cannot be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
-
-
-# SQLite numbers rows by itself only in a column of type INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
-# Names and words are compared byte by byte on both databases, so that both agree on an order.
-Name = String(NAME_CHARS_MAX).with_variant(String(NAME_CHARS_MAX, collation="C"), "postgresql")
-Word = String(40).with_variant(String(40, collation="C"), "postgresql")
-EventId = Uuid(as_uuid=False)
-
-
-def partial(name: str, *columns: str, where: str) -> Index:
-    """An index over the rows that a condition holds for."""
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Word, dict[str, Any]: JSON, list[str]: JSON}
+from store.columns import Base, EventId, Name, Number, partial
 
 
 class Event(Base):
@@ -279,48 +226,3 @@ class Feed(Base):
     last: Mapped[int] = mapped_column(Number)
 
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-
-
-class Act(Base):
-    """What a person with a right did: read a body, asked for a replay, linked a case. Why and to how many, where that was said."""
-
-    __tablename__ = "acts"
-
-    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
-    at: Mapped[datetime]
-    actor: Mapped[str] = mapped_column(Name)
-    action: Mapped[str]
-    subject: Mapped[str] = mapped_column(String(500))
-    reason: Mapped[str | None] = mapped_column(Text)
-    touched: Mapped[int | None]
-
-
-class Replay(Base):
-    """Events that somebody has handled again, and how far that has come."""
-
-    __tablename__ = "replays"
-
-    id: Mapped[str] = mapped_column(EventId, primary_key=True)
-    at: Mapped[datetime]
-    actor: Mapped[str] = mapped_column(Name)
-    reason: Mapped[str] = mapped_column(Text)
-    #: Which events, as `store.replays.Wanted`; of those that were kept when it began.
-    wanted: Mapped[dict[str, Any]]
-    last_sequence: Mapped[int] = mapped_column(Number)
-    events: Mapped[int]
-    changes_max: Mapped[int]
-    status: Mapped[str]
-    #: Up to which event, in the order of receipt, and how many that were.
-    done_sequence: Mapped[int] = mapped_column(Number)
-    done: Mapped[int]
-    changed: Mapped[int]
-    ended_at: Mapped[datetime | None]
-
-
-class Worker(Base):
-    """Which workers live: each says so every few seconds."""
-
-    __tablename__ = "workers"
-
-    name: Mapped[str] = mapped_column(Name, primary_key=True)
-    seen_at: Mapped[datetime]

@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 
 from store import arrivals, claims, clock, database
 from store.claims import CLAIMED, Claimed, claimed
-from store.models import ApplicantRow, Event, Mention, Replay, TransitionRow
+from store.models import ApplicantRow, Event, Mention, TransitionRow
 from store.states import Outcome
+from store.upkeep import Replay
 
 
 class Stage(StrEnum):

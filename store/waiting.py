@@ -54,6 +54,23 @@ def describe(one: Waiting) -> dict[str, Any]:
     return told | {name: value for name, value in vars(one).items() if name != "place"}
 
 
+def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
+    """How many dead letters there are, and how many events that cannot be read."""
+    query = (
+        select(Event.status, func.count().label("many"))
+        .where(Event.status.in_(UNHAPPY), Event.environment == environment)
+        .group_by(Event.status)
+    )
+    found = {row.status: row.many for row in connection.execute(query)}
+    return found.get(Outcome.FAILED, 0), found.get(Outcome.UNREADABLE, 0)
+
+
+def doubtful(connection: Connection, *, environment: str) -> int:
+    """How many applicants wait for a person to decide."""
+    query = select(func.count()).where(ApplicantRow.environment == environment, ApplicantRow.status == Status.NEEDS_REVIEW)
+    return connection.execute(query).scalar_one()
+
+
 def _applicants(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
     # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
     alert = cast(ApplicantRow.flags, String).contains(f'"{Flag.MONITORING_ALERT}"')

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from receiver.metrics import DELIVERIES
+from receiver.counting import DELIVERIES
 from store.states import Outcome, Reversal, Status
 
 ROOT = Path(__file__).parent.parent

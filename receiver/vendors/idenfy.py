@@ -30,6 +30,8 @@ class Names(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Scheme:
+    signature_header = SIGNATURE
+
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
         key = signing_key(keys, headers.get(SIGNATURE, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
         event_type = headers.get(TYPE, "")
@@ -40,6 +42,7 @@ class Scheme:
             body=body,
             identity=sha256(event_type.encode("latin-1", "replace"), body),
             subject=_subject(event_type, body),
+            signed_with=key.fingerprint,
         )
 
     def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:

@@ -25,7 +25,7 @@ UNNAMED = "HMAC_SHA256_HEX"
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
     accepted: tuple[str, ...]
-    digest_header: str
+    signature_header: str
     algorithm_header: str
 
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
@@ -33,18 +33,19 @@ class Scheme:
         if algorithm not in self.accepted:
             raise Forged
         hash_name = ALGORITHMS[algorithm]
-        key = signing_key(keys, headers.get(self.digest_header, ""), lambda secret: hmac.digest(secret, body, hash_name).hex())
+        key = signing_key(keys, headers.get(self.signature_header, ""), lambda secret: hmac.digest(secret, body, hash_name).hex())
         return Delivery(
             vendor="idngo",
             environment=environment_of(key, body),
             headers={self.algorithm_header: algorithm},
             body=body,
             identity=sha256(body),
+            signed_with=key.fingerprint,
         )
 
     def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
         algorithm = self.accepted[0]
-        return {self.digest_header: hmac.digest(secret, body, ALGORITHMS[algorithm]).hex(), self.algorithm_header: algorithm}
+        return {self.signature_header: hmac.digest(secret, body, ALGORITHMS[algorithm]).hex(), self.algorithm_header: algorithm}
 
 
 def scheme(environment: Environment) -> Scheme:
@@ -54,7 +55,7 @@ def scheme(environment: Environment) -> Scheme:
         environment.wrong("IDNGO_DIGEST_ALGORITHMS", f"may name {', '.join(ALGORITHMS)}, and nothing else")
     return Scheme(
         accepted=accepted,
-        digest_header=base.header_name(environment, "IDNGO_DIGEST_HEADER", "x-payload-digest"),
+        signature_header=base.header_name(environment, "IDNGO_DIGEST_HEADER", "x-payload-digest"),
         algorithm_header=base.header_name(environment, "IDNGO_ALGORITHM_HEADER", "x-payload-digest-alg"),
     )
 

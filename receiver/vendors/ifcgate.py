@@ -29,6 +29,8 @@ TOLERANCE = timedelta(minutes=5)
 class StandardWebhooks:
     """The signature covers id, time and body; of several, separated by spaces, any may match."""
 
+    signature_header = SIGNATURE
+
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
         message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
         if not message_id or not re.fullmatch(r"[0-9]{1,20}", timestamp):
@@ -42,6 +44,7 @@ class StandardWebhooks:
             headers={ID: message_id, TIMESTAMP: timestamp},
             body=body,
             identity=sha256(message_id.encode("latin-1", "replace"), body),
+            signed_with=key.fingerprint,
         )
 
     def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
@@ -53,14 +56,21 @@ class StandardWebhooks:
 class HexDigest:
     """The hex HMAC-SHA256 of the raw body, in a header of the vendor's choice."""
 
-    header: str
+    signature_header: str
 
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
-        key = signing_key(keys, headers.get(self.header, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
-        return Delivery(vendor="ifcgate", environment=environment_of(key, body), headers={}, body=body, identity=sha256(body))
+        key = signing_key(keys, headers.get(self.signature_header, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
+        return Delivery(
+            vendor="ifcgate",
+            environment=environment_of(key, body),
+            headers={},
+            body=body,
+            identity=sha256(body),
+            signed_with=key.fingerprint,
+        )
 
     def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
-        return {self.header: hmac.digest(secret, body, "sha256").hex()}
+        return {self.signature_header: hmac.digest(secret, body, "sha256").hex()}
 
 
 def scheme(environment: Environment) -> base.Scheme:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from store.models import Base
+from store.columns import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

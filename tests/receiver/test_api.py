@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
-from store.models import Act
+from store.upkeep import Act
 from tests import payloads, signing
 from tests.payloads import after
 from tests.service import Answer, Service, eventually

@@ -227,7 +227,7 @@ def test_a_vendors_way_of_signing_has_the_contracts_default() -> None:
     assert isinstance(senders["ifcgate"].scheme, StandardWebhooks)
     assert vars(idngo) == {
         "accepted": ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX"),
-        "digest_header": "x-payload-digest",
+        "signature_header": "x-payload-digest",
         "algorithm_header": "x-payload-digest-alg",
     }
 

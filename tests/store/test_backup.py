@@ -20,7 +20,8 @@ from sqlalchemy import select
 from store import backup, claims, cli, database, events, feed, health, inbox
 from store.arrivals import Delivery
 from store.feed import OutOfPlace
-from store.models import Act, Event
+from store.models import Event
+from store.upkeep import Act
 from tests.conftest import KEY, forget
 from tests.service import PROGRAMS
 

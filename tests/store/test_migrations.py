@@ -14,8 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from store import database, migrations
+from store.columns import Base
 from store.migrations import upgrade
-from store.models import Base
 from tests.conftest import KEY
 from tests.servers import Postgres
 

@@ -1,0 +1,82 @@
+"""Beside the requests: how each delivery was answered is counted, for Prometheus and for who is on call."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+
+import structlog
+from prometheus_client import Counter
+
+from receiver.vendors import VENDORS
+from store import inbox, tallies
+from store.arrivals import Delivery
+from store.deadline import Crew
+from store.logs import describe_error
+from store.tallies import Counts
+
+log = structlog.get_logger()
+
+ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "too_large", "unavailable")
+DELIVERIES = Counter("standing_deliveries", "Deliveries by what was answered.", ["vendor", "answer"])
+
+TELL_SECONDS = 5.0
+#: At its end a process waits so long for its last counts to be kept.
+FAREWELL_SECONDS = 1.5
+
+_counts = Counts()
+_teller = Crew("counts", 1)
+
+
+def count(vendor: str, answer: str, delivery: Delivery | None = None) -> None:
+    """Count an answer; of an authentic delivery also which secret had signed it."""
+    DELIVERIES.labels(vendor, answer).inc()
+    environment, secret = (delivery.environment, delivery.signed_with) if delivery else (None, None)
+    _counts.note(vendor=vendor, environment=environment, answer=answer, signed_with=secret)
+
+
+def begin() -> None:
+    """Count from zero, which needs no more room later, when the disk may be full; and tell, as long as the process lives."""
+    for vendor in VENDORS:
+        for answer in ANSWERS:
+            DELIVERIES.labels(vendor, answer)
+    threading.Thread(target=_tell_now_and_then, name="counts", daemon=True).start()
+
+
+def end() -> None:
+    """Tell what is left, and take leave."""
+    try:
+        _teller.within(FAREWELL_SECONDS, _tell)
+        _teller.within(FAREWELL_SECONDS, lambda: tallies.say_farewell(_name()))
+    except Exception as error:  # Whatever it is: the process ends.
+        log.warning("the last counts are lost", error=describe_error(error))
+
+
+def _tell_now_and_then() -> None:
+    rounds = 0
+    while True:
+        try:
+            _tell()
+            if rounds % 1000 == 0:
+                tallies.forget_old()
+        except Exception as error:  # Counts are kept until the database is back.
+            log.warning("counts cannot be told yet", error=describe_error(error))
+        rounds += 1
+        time.sleep(TELL_SECONDS)
+
+
+def _tell() -> None:
+    global _counts
+    counts, _counts = _counts, Counts()
+    spool = inbox.spool()
+    try:
+        tallies.tell(counts, process=_name(), spool_bytes=spool.bytes_spooled() if spool else 0)
+    except BaseException:
+        _counts.take_back(counts)
+        raise
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

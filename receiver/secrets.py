@@ -1,0 +1,60 @@
+"""The vendors' secrets, by their fingerprints: which still match, so that a rotation can be finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from receiver import config
+from store import clock, tallies
+
+#: A secret beside a newer one that has matched nothing for so long may be taken away, once the vendor's retries have ended.
+REST = timedelta(days=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretSight:
+    """A configured secret, and when it last matched a delivery."""
+
+    vendor: str
+    environment: str
+    fingerprint: str
+    #: Whether it is the first of its list: the newest.
+    newest: bool
+    last_at: datetime | None
+    matches: int
+    says: str
+
+
+def look(connection: Connection) -> list[SecretSight]:
+    """Each configured secret, in the order of the settings, and what its use says."""
+    uses = tallies.secret_uses(connection)
+    found = []
+    for vendor, sender in config.settings().senders.items():
+        for world in ("live", "sandbox"):
+            keys = [key for key in sender.keys if key.environment == world]
+            for key in keys:
+                use = uses.get((vendor, key.fingerprint))
+                newest = key is keys[0]
+                sight = SecretSight(
+                    vendor=vendor,
+                    environment=world,
+                    fingerprint=key.fingerprint,
+                    newest=newest,
+                    last_at=use.last_at if use else None,
+                    matches=use.count if use else 0,
+                    says=_says(newest, len(keys) > 1, use.last_at if use else None),
+                )
+                found.append(sight)
+    return found
+
+
+def _says(newest: bool, has_others: bool, last_at: datetime | None) -> str:
+    if newest:
+        return "in use" if last_at else "has matched nothing yet"
+    assert has_others
+    if last_at and clock.now() - last_at < REST:
+        return "old, and still matches: the vendor still signs with it"
+    return f"old, and has matched nothing for {REST.days} days: may be taken away"

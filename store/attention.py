@@ -1,0 +1,159 @@
+"""What somebody should look at, although every delivery is kept and every event handled: silence, refusals, and what stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
+
+from store import clock, config, tallies
+from store.models import ApplicantRow, TransitionRow
+from store.states import Reversal, Status
+from store.upkeep import Tally
+
+AUTHENTIC = ("accepted", "duplicate", "spooled")
+REFUSED = ("forged", "stale")
+
+#: A vendor is silent when so many deliveries are missing that would usually have come since its last one.
+MISSING_MAX = 10
+#: Deliveries of the last minutes are refused in a surge when there are so many, and so great a part of all.
+LATELY, SURGE_MIN, SURGE_PART = timedelta(minutes=10), 10, 0.2
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+#: Nobody counts further than this to say how much it is.
+COUNTED_MAX = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorSight:
+    """How a vendor's deliveries come in."""
+
+    vendor: str
+    #: The last authentic one; None if there was none in the last days.
+    last_at: datetime | None
+    silent_seconds: float | None
+    #: How many would usually have come since: at the same time of day on the days before.
+    missing: int
+    #: In the last minutes: how many were refused as forged or stale, of how many.
+    refused: int
+    answered: int
+    #: In the last day: signed bodies that were larger than is accepted.
+    too_large: int
+
+    def describe(self) -> dict[str, Any]:
+        """As it is shown."""
+        told = {name: value for name, value in vars(self).items() if name != "vendor"}
+        told |= {"last_at": clock.rfc3339(self.last_at), "silent": self.is_silent, "refused_in_a_surge": self.has_surge}
+        return told | {"silent_seconds": None if self.silent_seconds is None else round(self.silent_seconds, 1)}
+
+    @property
+    def is_silent(self) -> bool:
+        return self.missing > MISSING_MAX
+
+    @property
+    def has_surge(self) -> bool:
+        return self.refused >= SURGE_MIN and self.refused > SURGE_PART * self.answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """How the vendors' deliveries come in, and how many applicants are in review of whom nothing was heard for long."""
+
+    vendors: list[VendorSight]
+    standing_still: int
+
+    def describe(self) -> dict[str, Any]:
+        """As it is shown, and what of it somebody should look at, in words."""
+        look = [f"{sight.vendor} is silent" for sight in self.vendors if sight.is_silent]
+        look += [f"many deliveries of {sight.vendor} are refused" for sight in self.vendors if sight.has_surge]
+        look += [f"deliveries of {sight.vendor} were too large" for sight in self.vendors if sight.too_large]
+        look += ["applicants are in review for too long"] if self.standing_still else []
+        vendors = {sight.vendor: sight.describe() for sight in self.vendors}
+        return {"vendors": vendors, "in_review_too_long": self.standing_still, "attention": look}
+
+
+def look(connection: Connection, *, environment: str = "live") -> Attention:
+    """What somebody should look at."""
+    longer_than = config.settings().review_max
+    return Attention(
+        vendors=vendors(connection, environment=environment),
+        standing_still=standing_still(connection, environment=environment, longer_than=longer_than),
+    )
+
+
+def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
+    """How each vendor's deliveries come in that ever came, of the last days."""
+    now = clock.now()
+    lately = Tally.since >= now - LATELY - tallies.SLICE
+    authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
+    query = (
+        select(
+            Tally.vendor,
+            func.max(case((authentic, Tally.last_at)), type_=Tally.last_at.type).label("last_at"),
+            _sum(lately & Tally.answer.in_(REFUSED)).label("refused"),
+            _sum(lately).label("answered"),
+            _sum((Tally.since >= now - DAY) & (Tally.answer == "too_large")).label("too_large"),
+        )
+        .group_by(Tally.vendor)
+        .order_by(Tally.vendor)
+    )
+    return [_sight(connection, row, now, environment) for row in connection.execute(query).all()]
+
+
+def standing_still(connection: Connection, *, environment: str, longer_than: timedelta) -> int:
+    """How many applicants are in review of whom nothing was heard for longer than that."""
+    still = select(ApplicantRow.reference).where(
+        ApplicantRow.environment == environment,
+        ApplicantRow.status == Status.IN_REVIEW,
+        ApplicantRow.updated_at < clock.now() - longer_than,
+    )
+    return connection.execute(select(func.count()).select_from(still.limit(COUNTED_MAX).subquery())).scalar_one()
+
+
+def adverse_reversals(connection: Connection, *, environment: str = "live", since: datetime) -> int:
+    """How many approvals fell since a moment."""
+    newest = (
+        select(TransitionRow.at)
+        .where(TransitionRow.environment == environment, TransitionRow.reversal == Reversal.ADVERSE)
+        .order_by(TransitionRow.number.desc())
+        .limit(COUNTED_MAX)
+        .subquery()
+    )
+    return connection.execute(select(func.count()).where(newest.c.at >= since)).scalar_one()
+
+
+def _sight(connection: Connection, row: Row[Any], now: datetime, environment: str) -> VendorSight:
+    last_at = row.last_at
+    return VendorSight(
+        vendor=row.vendor,
+        last_at=last_at,
+        silent_seconds=(now - last_at).total_seconds() if last_at else None,
+        missing=_missing(connection, row.vendor, environment, last_at, now) if last_at else 0,
+        refused=row.refused,
+        answered=row.answered,
+        too_large=row.too_large,
+    )
+
+
+def _missing(connection: Connection, vendor: str, environment: str, last_at: datetime, now: datetime) -> int:
+    """How many deliveries would usually have come since the last: as many as in the median of the last seven days at this time of
+    day, and no more than on the same day a week ago, so that a vendor who rests on Sundays is not missed. None, if it came
+    just now, or nothing older is known."""
+    if now - last_at < 2 * tallies.SLICE:
+        return 0
+    mine = and_(Tally.vendor == vendor, Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
+    first: datetime | None = connection.execute(select(func.min(Tally.since, type_=Tally.since.type)).where(mine)).scalar_one()
+    days = [days for days in range(1, 8) if first and first <= last_at - days * DAY]
+    if not days:
+        return 0
+    windows = [_sum((Tally.since > last_at - ago * DAY) & (Tally.since <= now - ago * DAY)) for ago in days]
+    came = connection.execute(select(*windows).where(mine)).one()
+    return int(min(median(came), came[6]) if len(days) == 7 else median(came))
+
+
+def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, Tally.count), else_=0)), 0)

@@ -1,0 +1,67 @@
+"""What every table is made of: kinds of columns, names of constraints, partial indexes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    TypeDecorator,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase
+
+#: The longest name (reference, user id, level, label) that is stored; a longer one is not taken for a name.
+NAME_CHARS_MAX = 200
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC. SQLite has no zones: there it is stored as UTC and given its zone back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only in a column of type INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+# Names and words are compared byte by byte on both databases, so that both agree on an order.
+Name = String(NAME_CHARS_MAX).with_variant(String(NAME_CHARS_MAX, collation="C"), "postgresql")
+Word = String(40).with_variant(String(40, collation="C"), "postgresql")
+EventId = Uuid(as_uuid=False)
+
+
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index over the rows that a condition holds for."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Word, dict[str, Any]: JSON, list[str]: JSON}

@@ -1,0 +1,128 @@
+"""Tallies: how many deliveries were answered how, every few minutes, and when each of the vendors' secrets last matched.
+
+A process counts in memory, and adds its counts to the tables every few seconds: no delivery waits for it. A process that is
+killed takes its last seconds of counts along, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Row, delete, func, select
+
+from store import clock, database
+from store.upkeep import SecretUse, Tally, WebProcess
+
+#: How finely is counted, and how long that is remembered: a week, to compare with.
+SLICE = timedelta(minutes=5)
+REMEMBERED = timedelta(days=8)
+
+#: A process that has said nothing for so long is not counted.
+SILENCE_MAX = timedelta(seconds=20)
+
+#: Of whom nobody knows whether they are of the sandbox: they proved nothing.
+UNPROVEN = "unproven"
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class Sighting:
+    """How often something was seen, and when last."""
+
+    count: int = 0
+    last_at: datetime = LONG_AGO
+
+    def add(self, count: int, at: datetime) -> None:
+        self.count, self.last_at = self.count + count, max(self.last_at, at)
+
+
+class Counts:
+    """What a process counted and has not told yet."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str, str, datetime], Sighting] = {}
+        self.secrets: dict[tuple[str, str], Sighting] = {}
+
+    def note(self, *, vendor: str, environment: str | None, answer: str, signed_with: str | None) -> None:
+        """Note how a delivery was answered, and which secret had signed it, if one had."""
+        now = clock.now()
+        since = datetime.fromtimestamp(now.timestamp() // SLICE.total_seconds() * SLICE.total_seconds(), UTC)
+        self.answers.setdefault((vendor, environment or UNPROVEN, answer, since), Sighting()).add(1, now)
+        if signed_with:
+            self.secrets.setdefault((signed_with, vendor), Sighting()).add(1, now)
+
+    def take_back(self, others: Counts) -> None:
+        """Take over what others counted and could not tell."""
+        for key, sighting in others.answers.items():
+            self.answers.setdefault(key, Sighting()).add(sighting.count, sighting.last_at)
+        for secret, sighting in others.secrets.items():
+            self.secrets.setdefault(secret, Sighting()).add(sighting.count, sighting.last_at)
+
+
+def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
+    """Add a process's counts to the tables, and tell that it lives. Commits."""
+
+    def work(connection: Connection) -> None:
+        database.need_not_last(connection)
+        _say_alive(connection, process, spool_bytes)
+        # In one order everywhere, so that processes that tell at the same moment wait for each other in turn.
+        for (vendor, environment, answer, since), seen in sorted(counts.answers.items()):
+            key = {"vendor": vendor, "environment": environment, "answer": answer, "since": since}
+            added = database.insert(Tally).values(**key, count=seen.count, last_at=seen.last_at)
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=list(key),
+                    set_={"count": Tally.count + added.excluded.count, "last_at": _later(Tally.last_at, added.excluded.last_at)},
+                )
+            )
+        for (fingerprint, vendor), seen in sorted(counts.secrets.items()):
+            used = database.insert(SecretUse).values(fingerprint=fingerprint, vendor=vendor, matches=seen.count, last_at=seen.last_at)
+            connection.execute(
+                used.on_conflict_do_update(
+                    index_elements=["fingerprint", "vendor"],
+                    set_={
+                        "matches": SecretUse.matches + used.excluded.matches,
+                        "last_at": _later(SecretUse.last_at, used.excluded.last_at),
+                    },
+                )
+            )
+
+    database.write(work)
+
+
+def forget_old() -> None:
+    """Forget what is too old to compare with. Commits."""
+    database.write(lambda connection: connection.execute(delete(Tally).where(Tally.since < clock.now() - REMEMBERED)))
+
+
+def say_farewell(process: str) -> None:
+    """Tell that a web process ends. Commits."""
+    database.write(lambda connection: connection.execute(delete(WebProcess).where(WebProcess.name == process)))
+
+
+def web_processes(connection: Connection) -> Sequence[Row[str, int]]:
+    """The web processes that live, by name, and how many bytes the host of each has spooled."""
+    alive = select(WebProcess.name, WebProcess.spool_bytes).where(WebProcess.seen_at > clock.now() - SILENCE_MAX)
+    return connection.execute(alive.order_by(WebProcess.name)).all()
+
+
+def secret_uses(connection: Connection) -> dict[tuple[str, str], Sighting]:
+    """When each secret last matched, and how often it has, by vendor and fingerprint."""
+    rows = connection.execute(select(SecretUse.vendor, SecretUse.fingerprint, SecretUse.matches, SecretUse.last_at))
+    return {(vendor, fingerprint): Sighting(matches, last_at) for vendor, fingerprint, matches, last_at in rows}
+
+
+def _say_alive(connection: Connection, process: str, spool_bytes: int) -> None:
+    now = clock.now()
+    statement = database.insert(WebProcess).values(name=process, seen_at=now, spool_bytes=spool_bytes)
+    said = {"seen_at": now, "spool_bytes": spool_bytes}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=said))
+    connection.execute(delete(WebProcess).where(WebProcess.seen_at < now - 10 * SILENCE_MAX))
+
+
+def _later(one: object, other: object) -> object:
+    """The later of two moments, in the database's words."""
+    return func.max(one, other) if database.is_sqlite() else func.greatest(one, other)

@@ -1,0 +1,101 @@
+"""The tables for running the service: who did what, what is being repaired, who lives, what came to the door."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    String,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.columns import Base, EventId, Name, Number
+
+
+class Act(Base):
+    """What a person with a right did: read a body, asked for a replay, linked a case. Why and to how many, where that was said."""
+
+    __tablename__ = "acts"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Name)
+    action: Mapped[str]
+    subject: Mapped[str] = mapped_column(String(500))
+    reason: Mapped[str | None] = mapped_column(Text)
+    touched: Mapped[int | None]
+
+
+class Replay(Base):
+    """Events that somebody has handled again, and how far that has come."""
+
+    __tablename__ = "replays"
+
+    id: Mapped[str] = mapped_column(EventId, primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Name)
+    reason: Mapped[str] = mapped_column(Text)
+    #: Which events, as `store.replays.Wanted`; of those that were kept when it began.
+    wanted: Mapped[dict[str, Any]]
+    last_sequence: Mapped[int] = mapped_column(Number)
+    events: Mapped[int]
+    changes_max: Mapped[int]
+    status: Mapped[str]
+    #: Up to which event, in the order of receipt, and how many that were.
+    done_sequence: Mapped[int] = mapped_column(Number)
+    done: Mapped[int]
+    changed: Mapped[int]
+    ended_at: Mapped[datetime | None]
+    #: What is to be kept to when a worker runs it, which is asked to over HTTP; and what it would do, as that worker found.
+    per_second: Mapped[float | None]
+    forecast: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: Which worker looks after it, and when it last said so.
+    runner: Mapped[str | None]
+    runner_seen_at: Mapped[datetime | None]
+
+
+class Worker(Base):
+    """Which workers live: each says so every few seconds."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+class Tally(Base):
+    """How many deliveries were answered how, in each few minutes: what is usual, and what is not."""
+
+    __tablename__ = "tallies"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    answer: Mapped[str] = mapped_column(primary_key=True)
+    #: When the few minutes began.
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    last_at: Mapped[datetime]
+
+
+class SecretUse(Base):
+    """When each of the vendors' secrets last matched a delivery, by its fingerprint."""
+
+    __tablename__ = "secret_uses"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    last_at: Mapped[datetime]
+    matches: Mapped[int] = mapped_column(Number)
+
+
+class WebProcess(Base):
+    """Which web processes live: each says so every few seconds, and what its host has spooled."""
+
+    __tablename__ = "web_processes"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    seen_at: Mapped[datetime]
+    spool_bytes: Mapped[int] = mapped_column(Number)

@@ -20,7 +20,7 @@ from store.states import Status
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
     """Each difference, then the counts of each move and of approvals; what to say if there is none, and above the counts."""
     if as_json:
-        terminal.print_json(map(_describe, found))
+        terminal.print_json(map(describe, found))
         return
     for one in found:
         before, after = one.move
@@ -34,9 +34,15 @@ def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) ->
     click.echo(f"\n{len(found)} applicants {many}:")
     for (before, after), count in Counter(one.move for one in found).most_common():
         click.echo(f"{count:8}  {before or '(unknown)'} → {after}")
+    falling, rising = turned(found)
+    click.echo(f"{falling} approvals would fall, {rising} would rise.")
+
+
+def turned(found: Sequence[Difference]) -> tuple[int, int]:
+    """How many approvals would fall, and how many rise."""
     falling = sum(one.move[0] == Status.APPROVED != one.move[1] for one in found)
     rising = sum(one.move[1] == Status.APPROVED != one.move[0] for one in found)
-    click.echo(f"{falling} approvals would fall, {rising} would rise.")
+    return falling, rising
 
 
 def tell_failing(event_ids: Collection[str]) -> None:
@@ -46,7 +52,7 @@ def tell_failing(event_ids: Collection[str]) -> None:
         click.echo(f"{len(event_ids)} events cannot be handled: reading them fails ({some}). Whom they name stays as it is.", err=True)
 
 
-def _describe(one: Difference) -> dict[str, Any]:
+def describe(one: Difference) -> dict[str, Any]:
     shown, derived = ({name: getattr(side, name) for name in one.changed} for side in (one.shown, one.derived))
     return one.key._asdict() | {"from": one.move[0], "to": one.move[1], "reversal": one.reversal, "shown": shown, "derived": derived}
 

@@ -166,11 +166,11 @@ def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id
     """Go on with a replay that was interrupted or stopped."""
     config.settings()
     row = _find(replay_id)
-    if row.status not in (Stage.INTERRUPTED, Stage.STOPPED, Stage.RUNNING):
+    if row.status not in replays.RESUMABLE:
         raise click.ClickException(f"it is {row.status}")
     with database.begin() as connection:
         more = {"changes_max": max_changes} if max_changes is not None else {}
-        replays.set_stage(connection, replay_id, Stage.INTERRUPTED, **more)
+        replays.set_stage(connection, replay_id, Stage.INTERRUPTED, runner=None, **more)
         audit.write(connection, actor=audit.user(), action="resume", subject=f"replay {replay_id}")
     _run(replay_id, rate, as_json)
 

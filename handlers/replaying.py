@@ -67,8 +67,8 @@ def would_do(wanted: Wanted, *, on_events: Progress) -> Forecast:
 def begin(wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
     """Begin a replay, and return its id. It is recorded who did, and why."""
     with database.begin() as connection:
-        made = replays.begin(connection, wanted, actor=actor, reason=reason, changes_max=changes_max)
         touched = replays.count(connection, wanted)
+        made = replays.begin(connection, wanted, actor=actor, reason=reason, changes_max=changes_max, events=touched, stage=Stage.RUNNING)
         audit.write(connection, actor=actor, action="replay", subject=f"replay {made}", reason=reason, touched=touched)
     return made
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
 from handlers import config, drain
+from handlers.errands import Errands
 from handlers.supervisor import Supervisor
 from store import doorbell, health
 from store.doorbell import OwnJob
@@ -89,13 +90,16 @@ def _worker() -> DrainWorker:
 
 def _sweep() -> None:
     name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
+    errands = Errands(name)
     while not drain.stopping.is_set():
         try:
             health.say_alive(name)
             watch.look()
+            errands.look()
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
         drain.stopping.wait(SWEEP_SECONDS)
+    errands.end()
     try:
         health.say_farewell(name)
     except SQLAlchemyError as error:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver import access, calls, config, requests
+from receiver import access, calls, config
 from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.lookout import Lookout
@@ -278,10 +278,7 @@ def link(case_id: str) -> Response:
     """Say whose case it is, before or after its events."""
     caller = access.require(Right.LINK)
     query = calls.query(One)
-    try:
-        given = msgspec.json.decode(requests.body(), type=Link)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise Problem(400, "The body must be a JSON object with a text 'external_user_id'.") from error
+    given = calls.body(Link)
     if not is_name(given.external_user_id):
         raise Problem(400, "'external_user_id' must be a text of 1 to 200 characters that can be stored.")
     key = calls.key("ifcgate", query.environment, case_id)

@@ -14,6 +14,7 @@ from flask import Response, request
 from msgspec import Meta
 from sqlalchemy import Connection
 
+from receiver import requests
 from receiver.problems import Problem
 from store import clock, database
 from store.applicants import Key
@@ -35,6 +36,9 @@ World = Literal["live", "sandbox"]
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 StoredName = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=r"^[^\x00]*$")]
+
+#: What may be quoted of a name that somebody sent.
+FIELD = re.compile(r"[a-z_]{1,40}")
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
 
@@ -86,6 +90,18 @@ def query(shape: type[Query]) -> Query:
         raise wrong((match[1] or match[2]) if match else "") from error
 
 
+def body(shape: type[Query]) -> Query:
+    """The request's body, which must be a JSON object; an empty one is none. Raises a problem that names what cannot be right."""
+    try:
+        return msgspec.json.decode(requests.body() or b"{}", type=shape)
+    except msgspec.ValidationError as error:
+        match = re.search(r"\$\.(\w+)|unknown field `(\w+)`|field `(\w+)`", str(error))
+        named = next((part for part in match.groups() if part), "") if match else ""
+        raise Problem(400, f"The body's '{named}' cannot be right." if FIELD.fullmatch(named) else "The body cannot be right.") from error
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem(400, "The body must be a JSON object.") from error
+
+
 def moment(name: str, text: str | None) -> datetime | None:
     """A query's time."""
     try:
@@ -128,5 +144,5 @@ def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
 
 def wrong(name: str) -> Problem:
     """The problem of a query in which one parameter cannot be right."""
-    named = f"The query parameter '{name}'" if re.fullmatch(r"[a-z_]{1,40}", name) else "A query parameter"
+    named = f"The query parameter '{name}'" if FIELD.fullmatch(name) else "A query parameter"
     return Problem(400, f"{named} cannot be right.")

@@ -33,17 +33,11 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
 #: Calls that need no bearer token.
 OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics", "openapi.openapi")
 
-LINK = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["external_user_id"],
-                "properties": {"external_user_id": {"type": "string", "maxLength": 200}},
-            }
-        }
-    },
+#: The body that each call takes.
+BODIES: dict[str, type[msgspec.Struct]] = {
+    "api.link": api.Link,
+    "oncall.ask_for_replay": oncall.ReplayRequest,
+    "oncall.run_replay": oncall.RunRequest,
 }
 
 PROBLEM = {
@@ -91,7 +85,7 @@ def describe() -> dict[str, Any]:
 
 def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
     view = current_app.view_functions[endpoint]
-    body = {"requestBody": LINK} if endpoint == "api.link" else {}
+    body = {"requestBody": _body(BODIES[endpoint])} if endpoint in BODIES else {}
     needed = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments]
     return {
         "operationId": endpoint.partition(".")[2],
@@ -101,6 +95,13 @@ def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
         "responses": {"2XX": {"description": "As asked."}, "default": PROBLEM},
         "security": [] if endpoint in OPEN else [{"bearer": []}],
     }
+
+
+def _body(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
+    enums = {name: schema for name, schema in components.items() if "enum" in schema}
+    schema = components[shape.__name__]
+    return {"required": bool(schema.get("required")), "content": {"application/json": {"schema": _inline(schema, enums)}}}
 
 
 def _query_parameters(shape: type[msgspec.Struct] | None) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,12 @@ from store.upkeep import Replay
 class Stage(StrEnum):
     """How a replay stands."""
 
+    #: Over HTTP: a worker is to say what it would do.
+    ASKED = "asked"
+    #: It was said what it would do; an operator is to say that it shall be done.
+    PROPOSED = "proposed"
+    #: A worker is to do it, or to go on with it.
+    CONSENTED = "consented"
     RUNNING = "running"
     #: By whoever ran it; it can be gone on with.
     INTERRUPTED = "interrupted"
@@ -29,7 +35,12 @@ class Stage(StrEnum):
     CANCELLED = "cancelled"
 
 
-OPEN = (Stage.RUNNING, Stage.INTERRUPTED, Stage.STOPPED)
+#: What may be begun, or gone on with.
+RESUMABLE = (Stage.PROPOSED, Stage.CONSENTED, Stage.RUNNING, Stage.INTERRUPTED, Stage.STOPPED)
+OPEN = (Stage.ASKED, *RESUMABLE)
+
+#: A worker that has said nothing of its replay for so long has died: another takes it over.
+RUNNER_SILENCE_MAX = timedelta(seconds=20)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,13 +59,23 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
 
 
-def begin(connection: Connection, wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
-    """A new replay of what is wanted among the events that are kept now; return its id."""
+def begin(
+    connection: Connection,
+    wanted: Wanted,
+    *,
+    actor: str,
+    reason: str,
+    changes_max: int,
+    events: int,
+    stage: Stage,
+    per_second: float | None = None,
+) -> str:
+    """A new replay of what is wanted among the events that are kept now; return its id. `events` is how many are wanted, if known."""
     last = connection.execute(select(func.coalesce(func.max(Event.sequence), 0))).scalar_one()
     made = arrivals.new_event_id()
     values = {
         "id": made, "at": clock.now(), "actor": actor, "reason": reason, "wanted": msgspec.to_builtins(wanted), "last_sequence": last,
-        "events": count(connection, wanted), "changes_max": changes_max, "status": Stage.RUNNING, "done_sequence": 0, "done": 0,
+        "events": events, "changes_max": changes_max, "per_second": per_second, "status": stage, "done_sequence": 0, "done": 0,
         "changed": 0,
     }  # fmt: skip
     connection.execute(database.insert(Replay).values(**values))
@@ -74,7 +95,7 @@ def listing(connection: Connection, *, limit: int) -> list[Row[Any]]:
 
 def describe(row: Row[Any]) -> dict[str, Any]:
     """A replay as it is shown."""
-    told = {name: value for name, value in row._mapping.items() if name not in ("last_sequence", "done_sequence")}
+    told = {name: value for name, value in row._mapping.items() if name not in ("last_sequence", "done_sequence", "runner_seen_at")}
     return told | {"at": clock.rfc3339(row.at), "ended_at": clock.rfc3339(row.ended_at)}
 
 
@@ -85,6 +106,27 @@ def wanted_of(row: Row[Any]) -> Wanted:
 def set_stage(connection: Connection, replay_id: str, stage: Stage, **values: object) -> None:
     ended_at = clock.now() if stage not in OPEN else None
     connection.execute(update(Replay).where(Replay.id == replay_id).values(status=stage, ended_at=ended_at, **values))
+
+
+# workers that run them ----------------------------------------------------------------------------------------
+
+
+def take(connection: Connection, runner: str) -> Row[Any] | None:
+    """The oldest replay that waits for a worker, taken by this one; None if there is none."""
+    left = and_(Replay.status == Stage.RUNNING, Replay.runner.is_not(None), Replay.runner_seen_at < clock.now() - RUNNER_SILENCE_MAX)
+    forgotten = and_(Replay.status == Stage.ASKED, Replay.runner_seen_at < clock.now() - RUNNER_SILENCE_MAX)
+    fresh = and_(Replay.status.in_((Stage.ASKED, Stage.CONSENTED)), Replay.runner.is_(None))
+    waiting = select(Replay.__table__).where(or_(fresh, left, forgotten)).order_by(Replay.at).limit(1)
+    row = connection.execute(waiting.with_for_update(skip_locked=True)).one_or_none()
+    if row is not None:
+        connection.execute(update(Replay).where(Replay.id == row.id).values(runner=runner, runner_seen_at=clock.now()))
+    return row
+
+
+def say_alive(connection: Connection, replay_id: str, runner: str) -> bool:
+    """Tell that a worker is still at it; False if it is not this one's any more."""
+    mine = update(Replay).where(Replay.id == replay_id, Replay.runner == runner).values(runner_seen_at=clock.now())
+    return connection.execute(mine).rowcount == 1
 
 
 # the events ---------------------------------------------------------------------------------------------------

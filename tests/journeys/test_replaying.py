@@ -17,7 +17,7 @@ import pytest
 from tests import payloads
 from tests.conftest import KEY
 from tests.payloads import after
-from tests.receiver.test_strangers import OPERATOR
+from tests.receiver.test_strangers import OPERATOR, READER
 from tests.service import PROGRAMS, Service, eventually
 
 
@@ -214,3 +214,99 @@ def test_live_traffic_goes_first(mishap: Mishap) -> None:
         process.send_signal(signal.SIGCONT)
     assert running.wait(60) == 0
     assert mishap.replay()["done"] == 1
+
+
+# over HTTP ----------------------------------------------------------------------------------------------------
+
+
+def ask(mishap: Mishap, *, status: int = 202, token: str = OPERATOR, **asked: Any) -> Any:
+    answer = mishap.service.request("POST", "/v1/replays", json.dumps(asked).encode(), token=token)
+    assert answer.status == status, answer.body
+    return answer.json
+
+
+def come_to(mishap: Mishap, replay_id: str, stage: str, *, seconds: float = 40) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = mishap.service.get(f"/v1/replays/{replay_id}", token=OPERATOR).json
+        return found if found["status"] == stage else None
+
+    return eventually(look, f"the replay to be {stage}", seconds=seconds)
+
+
+def run_it(mishap: Mishap, replay_id: str, status: int = 202, **more: Any) -> None:
+    answer = mishap.service.request("POST", f"/v1/replays/{replay_id}/run", json.dumps(more).encode(), token=OPERATOR)
+    assert answer.status == status, answer.body
+
+
+def test_asked_for_over_http_a_worker_says_what_it_would_do_and_does_it_once_it_is_told_to(mishap: Mishap) -> None:
+    whose = mishap.fail(3)
+    mishap.mend()
+    asked = ask(mishap, outcome="failed", reason="ticket 7")
+    assert asked["status"] == "asked"
+    proposed = come_to(mishap, asked["id"], "proposed")
+    assert proposed["events"] == 3
+    forecast = proposed["forecast"]
+    assert (forecast["would_change"], forecast["approvals_falling"], forecast["approvals_rising"]) == (3, 0, 3)
+    assert forecast["moves"] == [{"from": None, "to": "approved", "count": 3}]
+    assert {one["reference"] for one in forecast["applicants"]} == set(whose)
+    assert mishap.standing(whose) == [None] * 3
+    run_it(mishap, asked["id"])
+    assert come_to(mishap, asked["id"], "done")["done"] == 3
+    assert mishap.standing(whose) == ["approved"] * 3
+    run_it(mishap, asked["id"], status=409)
+    acts = mishap.service.get("/v1/audit", token=OPERATOR).json["data"]
+    assert [(act["actor"], act["action"], act["reason"]) for act in acts] == [
+        ("night", "ask for a replay", "ticket 7"),
+        ("night", "replay", "ticket 7"),
+    ]
+
+
+def test_over_http_too_it_stops_before_too_much_changes_and_goes_on_when_more_is_allowed(mishap: Mishap) -> None:
+    whose = mishap.fail(3)
+    mishap.mend()
+    asked = ask(mishap, outcome="failed", reason="careful", max_changes=2)
+    come_to(mishap, asked["id"], "proposed")
+    run_it(mishap, asked["id"])
+    assert come_to(mishap, asked["id"], "stopped")["changed"] == 0
+    run_it(mishap, asked["id"], max_changes=3)
+    come_to(mishap, asked["id"], "done")
+    assert mishap.standing(whose) == ["approved"] * 3
+
+
+def test_a_replay_whose_runner_died_is_gone_on_with_by_another(mishap: Mishap) -> None:
+    whose = mishap.fail(60)
+    mishap.mend()
+    asked = ask(mishap, outcome="failed", reason="slowly", per_second=25, max_changes=1000)
+    come_to(mishap, asked["id"], "proposed")
+    run_it(mishap, asked["id"])
+    eventually(lambda: mishap.service.get(f"/v1/replays/{asked['id']}", token=OPERATOR).json["done"], "some to be done", seconds=30)
+    subprocess.run(["pkill", "-KILL", "-f", f"handlers.errands {asked['id']}"], check=True)
+    came = come_to(mishap, asked["id"], "done", seconds=60)
+    assert came["done"] == 60
+    assert mishap.standing(whose) == ["approved"] * 60
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"outcome": "failed"},
+        {"outcome": "failed", "reason": ""},
+        {"outcome": "lost", "reason": "x"},
+        {"reason": "x", "ids": ["nothing"]},
+        {"reason": "x", "received_from": "2026-03-30T12:00:00"},
+        {"reason": "x", "max_changes": -1},
+        {"reason": "x", "surprise": 1},
+        {"reason": "x\u0000", "outcome": "failed"},
+        {"reason": "x"},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_asked_for_is_told(running: Service, asked: dict[str, Any]) -> None:
+    answer = running.request("POST", "/v1/replays", json.dumps(asked).encode(), token=OPERATOR)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_only_operators_may_ask(running: Service) -> None:
+    body = json.dumps({"reason": "x", "outcome": "failed"}).encode()
+    assert running.request("POST", "/v1/replays", body, token=READER).status == 403
+    assert running.request("POST", "/v1/replays/nothing/run", token=OPERATOR).status == 404

@@ -661,6 +661,8 @@ DESCRIBED = {
     ("get", "/v1/replays"): {"limit"},
     ("get", "/v1/replays/{replay_id}"): set(),
     ("post", "/v1/replays/{replay_id}/cancel"): set(),
+    ("post", "/v1/replays"): set(),
+    ("post", "/v1/replays/{replay_id}/run"): set(),
     ("get", "/v1/audit"): {"actor", "action", "since", "limit", "cursor"},
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),

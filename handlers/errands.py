@@ -1,0 +1,108 @@
+"""Replays that were asked for over HTTP: a worker runs them, one at a time, in a process beside its own. Live traffic goes first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import structlog
+
+from handlers import config, differences, replaying
+from store import database, processes, replays
+from store.logs import describe_error
+from store.replays import Stage
+
+log = structlog.get_logger()
+
+ALIVE_SECONDS = 5.0
+
+#: Of whom a replay would change, so many are named; the command line names all.
+NAMED_MAX = 100
+
+
+class Errands:
+    """Looks for replays that wait for a worker, and runs them beside this process."""
+
+    def __init__(self, runner: str) -> None:
+        self._runner = runner
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Begin the next, unless one is being run."""
+        if self._process and self._process.poll() is None:
+            return
+        self._process = None
+        with database.begin() as connection:
+            row = replays.take(connection, self._runner)
+        if row is not None:
+            command = [sys.executable, "-m", "handlers.errands", row.id, self._runner, str(os.getpid())]
+            self._process = subprocess.Popen(command)  # noqa: S603
+
+    def end(self) -> None:
+        """Leave what is being run to another worker. Its events that are pending are handled by whoever is there."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+
+
+def run(replay_id: str, runner: str) -> None:
+    """Say what a replay would do, or do it, as it stands."""
+    with database.reading() as connection:
+        row = replays.find(connection, replay_id)
+    assert row is not None
+    threading.Thread(target=_say_alive, args=(replay_id, runner), daemon=True).start()
+    if row.status == Stage.ASKED:
+        _propose(row)
+    else:
+        stage = replaying.run(replay_id, per_second=row.per_second, on_events=lambda _: None)
+        log.info("a replay ended", replay=replay_id, stage=stage)
+
+
+def _propose(row: Any) -> None:
+    wanted = replays.wanted_of(row)
+    found = replaying.would_do(wanted, on_events=lambda _: None)
+    falling, rising = differences.turned(found.differences)
+    moves = Counter(one.move for one in found.differences)
+    told = {
+        "would_change": len(found.differences),
+        "approvals_falling": falling,
+        "approvals_rising": rising,
+        "moves": [{"from": before, "to": after, "count": count} for (before, after), count in moves.most_common()],
+        "cannot_be_read": len(found.failing),
+        "applicants": [_brief(one) for one in map(differences.describe, found.differences[:NAMED_MAX])],
+    }
+    with database.begin() as connection:
+        now = replays.find(connection, row.id, lock=True)
+        if now is not None and now.status == Stage.ASKED:
+            count = replays.count(connection, wanted)
+            replays.set_stage(connection, row.id, Stage.PROPOSED, forecast=told, events=count, runner=None)
+
+
+def _brief(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name not in ("shown", "derived")}
+
+
+def _say_alive(replay_id: str, runner: str) -> None:
+    while True:
+        try:
+            mine = database.write(lambda connection: replays.say_alive(connection, replay_id, runner))
+            if not mine:
+                log.warning("somebody else took the replay over", replay=replay_id)
+                os._exit(0)
+        except Exception as error:  # Whatever it is, a replay that nobody speaks for is taken over.
+            log.warning("a replay's runner could not say that it lives", error=describe_error(error))
+        time.sleep(ALIVE_SECONDS)
+
+
+if __name__ == "__main__":
+    from store import logs
+
+    logs.configure()
+    processes.end_with_parent(int(sys.argv[3]))
+    config.settings()
+    run(sys.argv[1], sys.argv[2])

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+from sqlalchemy import Row
 
 from handlers import config, differences, replaying, terminal
 from handlers.oncall import say_if_cut
@@ -112,18 +113,18 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
         sys.exit(1)
     with database.reading() as connection:
         row = replays.find(connection, replay_id)
-        assert row is not None
-        failed = replays.failed_again(connection, row)
+    assert row is not None
     if as_json:
-        terminal.print_json([replays.describe(row) | {"failed_again": failed}])
-    click.echo(_said(stage, replay_id, row.done, row.changed, row.changes_max, failed), err=True)
-    sys.exit(0 if stage == Stage.DONE and not failed else 1)
+        terminal.print_json([replays.describe(row)])
+    click.echo(_said(stage, row), err=True)
+    sys.exit(0 if stage == Stage.DONE and not row.failed else 1)
 
 
-def _said(stage: Stage, replay_id: str, done: int, changed: int, changes_max: int, failed: int) -> str:
-    did = f"Handled {done} events again; {changed} applicants changed" + (f"; {failed} events failed again" if failed else "") + "."
+def _said(stage: Stage, row: Row[Any]) -> str:
+    failed = f"; {row.failed} events failed again" if row.failed else ""
+    did = f"Handled {row.done} events again; {row.changed} applicants changed{failed}."
     if stage == Stage.STOPPED:
-        return f"{did} Stopped: more than {changes_max} would change (standing replays resume {replay_id} --max-changes N)."
+        return f"{did} Stopped: more than {row.changes_max} would change (standing replays resume {row.id} --max-changes N)."
     return did if stage == Stage.DONE else f"{did} It was {stage}."
 
 

@@ -118,9 +118,10 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
     _wait_for_others(ids)
     with database.begin() as connection:
         changed = row.changed + replays.changed_by(connection, ids, since=since)
+        failed = row.failed + replays.failing(connection, ids)
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None
-        replays.set_stage(connection, replay_id, Stage(row.status), changed=changed)
+        replays.set_stage(connection, replay_id, Stage(row.status), changed=changed, failed=failed)
     return Stage(row.status)
 
 

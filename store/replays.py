@@ -175,12 +175,11 @@ def environment_of(connection: Connection, event_id: str) -> str | None:
     return connection.execute(select(Event.environment).where(Event.id == event_id)).scalar_one_or_none()
 
 
-def failed_again(connection: Connection, row: Row[Any]) -> int:
-    """How many of the events that a replay has handled were not settled: they failed, and are tried again or dead letters."""
-    # Its conditions no longer find them: they ended otherwise now.
-    since = and_(Event.sequence <= row.done_sequence, Event.settled_at.is_(None), Event.replayed.is_(True), Event.attempts > 0)
-    dead = and_(Event.status == Outcome.FAILED, Event.settled_at >= row.at, Event.sequence <= row.done_sequence)
-    return connection.execute(select(func.count()).select_from(Event).where(or_(since, dead))).scalar_one()
+def failing(connection: Connection, event_ids: list[str]) -> int:
+    """How many of some events could not be handled: they are dead letters, or are tried again later."""
+    again = and_(Event.status == claims.PENDING, Event.attempts > 0)
+    failing = select(func.count()).where(Event.id.in_(event_ids), or_(Event.status == Outcome.FAILED, again))
+    return connection.execute(failing).scalar_one()
 
 
 def pending(connection: Connection, event_ids: list[str]) -> int:

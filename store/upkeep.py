@@ -48,6 +48,8 @@ class Replay(Base):
     done_sequence: Mapped[int] = mapped_column(Number)
     done: Mapped[int]
     changed: Mapped[int]
+    #: Events that could not be handled this time either.
+    failed: Mapped[int] = mapped_column(server_default="0")
     ended_at: Mapped[datetime | None]
     #: What is to be kept to when a worker runs it, which is asked to over HTTP; and what it would do, as that worker found.
     per_second: Mapped[float | None]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from store.columns import Base
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
     render_as_batch=True,
     transactional_ddl=True,
 )

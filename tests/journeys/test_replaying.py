@@ -150,9 +150,14 @@ def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) 
 def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> None:
     whose = mishap.fail(120)
     mishap.mend()
-    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "10"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
-    eventually(lambda: mishap.run("replays", "list", "--json").stdout and mishap.replay()["done"] >= 50, "the first part", seconds=40)
+
+    def first_part() -> bool:
+        found = mishap.service.get("/v1/replays", token=OPERATOR).json["data"]
+        return bool(found) and found[0]["done"] >= 50
+
+    eventually(first_part, "the first part", seconds=40)
     path = f"/v1/replays/{mishap.replay()['id']}/cancel"
     assert mishap.service.request("POST", path, token=OPERATOR).json["status"] == "cancelled"
     assert mishap.service.request("POST", path, token=OPERATOR).status == 409

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("spool_bytes", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_web_processes")),
     )
+    op.add_column("replays", sa.Column("failed", sa.Integer(), server_default="0", nullable=False))
     op.add_column("replays", sa.Column("per_second", sa.Double(), nullable=True))
     op.add_column("replays", sa.Column("forecast", sa.JSON(), nullable=True))
     op.add_column("replays", sa.Column("runner", WORD, nullable=True))

@@ -100,13 +100,13 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
         for line in found:
             click.echo(msgspec.json.encode(line))
     elif watch:
-        with Live(status.as_table(found, environment), console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        with Live(status.as_screen(found, environment), console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             while True:
                 time.sleep(WATCH_SECONDS)
                 found = status.lines(environment)
-                live.update(status.as_table(found, environment), refresh=True)
+                live.update(status.as_screen(found, environment), refresh=True)
     else:
-        console.print(status.as_table(found, environment))
+        console.print(status.as_screen(found, environment))
     sys.exit(any(line.verdict == "wrong" for line in found))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
@@ -49,17 +50,17 @@ def lines(environment: str) -> list[Line]:
     return [Line("database", "ok", "reachable"), *told, *kept]
 
 
-def as_table(found: list[Line], environment: str) -> Table:
+def as_screen(found: list[Line], environment: str) -> Group:
     """The lines as a screen."""
     worst = [line for line in found if line.verdict != "ok"]
     says = f"{len(worst)} things to look at" if worst else "nothing to look at"
     title = f"Standing, {environment}, at {clock.rfc3339(clock.now())}: {says}"
-    table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="bold", show_header=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for _ in range(4):
         table.add_column(overflow="fold")
     for line in found:
         table.add_row(Text(line.verdict, style=COLOURS[line.verdict]), line.about, Text(line.says), Text(line.look, style="dim"))
-    return table
+    return Group(Text(title, style="bold"), table)
 
 
 def describe(line: Line) -> dict[str, str]:

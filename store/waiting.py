@@ -95,7 +95,7 @@ def _applicants(connection: Connection, environment: str, after: Place | None, l
             reference=row.reference,
             event_id=None,
             status=row.status,
-            why=", ".join(dict.fromkeys([*row.hits, *row.flags, *row.reasons])),
+            why=", ".join(dict.fromkeys([*row.hits, *row.flags, *row.reasons])) or row.vendor_status or "",
         )
         for row in connection.execute(query).all()
     ]

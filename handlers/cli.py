@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from handlers import config, oncall, process, replay_commands, terminal
+from handlers import config, oncall, process, reaction_commands, replay_commands, terminal
 from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import applicants, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
@@ -171,4 +171,13 @@ def show_event(event_id: str, as_json: bool) -> None:
     terminal.print_json([found]) if as_json else terminal.print_fields(found)
 
 
-commands = [worker, process_pending, rebuild, applicants_group, events_group, *oncall.commands, *replay_commands.commands]
+commands = [
+    worker,
+    process_pending,
+    rebuild,
+    applicants_group,
+    events_group,
+    *oncall.commands,
+    *replay_commands.commands,
+    *reaction_commands.commands,
+]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from urllib.parse import urlsplit
 
 from store import config
 from store.config import Environment
@@ -15,6 +18,10 @@ WORD_STATUSES = (
     Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT, Status.NEEDS_REVIEW, Status.APPROVED,
     Status.RESUBMISSION_REQUESTED, Status.REJECTED, Status.SESSION_EXPIRED, Status.CANCELLED,
 )  # fmt: skip
+
+
+#: Of which changes endpoints are told: of approvals that fell, of every other status, or of everything.
+NOTIFY_ON = ("adverse", "status", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +38,36 @@ class Settings:
     #: What one event may cost: then the process that handles it is killed, or told that there is no more memory.
     event_seconds_max: int = 10
     worker_bytes_max: int = 512 * 1024 * 1024
+    #: Who is told of changes, and how.
+    notify_urls: tuple[str, ...] = ()
+    #: All of them sign, so that a receiver can go from one to the next.
+    notify_secrets: tuple[bytes, ...] = ()
+    notify_on: str = "adverse"
+    #: Whose changes subscribers are told of.
+    environments: frozenset[str] = frozenset({"live"})
+    #: Hosts that may have a private address; whether http will do.
+    private_hosts: frozenset[str] = frozenset()
+    plain_http: bool = False
+    reaction_attempts_max: int = 15
+    reaction_seconds_max: int = 30
 
 
 def read(environment: Environment) -> Settings:
     """The rules' settings; what is wrong with them is remembered by the environment."""
     levels = environment.items("IDNGO_APPROVING_LEVELS")
+    plain_http = environment.text("NOTIFY_PLAIN_HTTP", "no")
+    if plain_http not in ("yes", "no"):
+        environment.wrong("NOTIFY_PLAIN_HTTP", "must be yes or no")
+    notify_on = environment.text("NOTIFY_ON", "adverse")
+    if notify_on not in NOTIFY_ON:
+        environment.wrong("NOTIFY_ON", f"must be one of {', '.join(NOTIFY_ON)}")
+    worlds = environment.items("REACTION_ENVIRONMENTS", ("live",))
+    if not set(worlds) <= {"live", "sandbox"}:
+        environment.wrong("REACTION_ENVIRONMENTS", "may name live, sandbox, and nothing else")
+    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http == "yes"))
+    secrets = environment.each("NOTIFY_SECRETS", _secret)
+    if urls and not secrets:
+        environment.wrong("NOTIFY_SECRETS", "is missing: whsec_ and base64 of 24 to 64 random bytes, for the endpoints to know us by")
     return Settings(
         idngo_approving_levels=frozenset(levels) if levels else None,
         ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", _word_and_status)),
@@ -43,6 +75,14 @@ def read(environment: Environment) -> Settings:
         retry_base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30)),
         retry_limit=timedelta(seconds=environment.number("RETRY_LIMIT_SECONDS", 6 * 60 * 60)),
         event_seconds_max=environment.number("EVENT_SECONDS_MAX", 10),
+        notify_urls=urls,
+        notify_secrets=secrets,
+        notify_on=notify_on,
+        environments=frozenset(worlds),
+        private_hosts=frozenset(host.lower() for host in environment.items("NOTIFY_PRIVATE_HOSTS")),
+        plain_http=plain_http == "yes",
+        reaction_attempts_max=environment.number("REACTION_ATTEMPTS_MAX", 15, most=100),
+        reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
 
@@ -55,6 +95,28 @@ def settings() -> Settings:
     found = read(environment)
     environment.check()
     return found
+
+
+def _url(text: str, *, plain_http: bool) -> str:
+    url = urlsplit(text)
+    if url.scheme not in (("https", "http") if plain_http else ("https",)):
+        raise ValueError("does not begin with https:// (NOTIFY_PLAIN_HTTP=yes allows http://)")
+    if not url.hostname or url.username or url.fragment:
+        raise ValueError("must name a host, and neither a user nor a fragment")
+    _ = url.port  # Raises ValueError itself.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has letters that a URL cannot have")
+    return text
+
+
+def _secret(text: str) -> bytes:
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not whsec_ and base64") from error
+    if not text.startswith("whsec_") or not 24 <= len(secret) <= 64:
+        raise ValueError("is not whsec_ and base64 of 24 to 64 bytes")
+    return secret
 
 
 def _word_and_status(entry: str) -> tuple[str, Status]:

@@ -20,7 +20,6 @@ from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
 from store.logs import describe_error
 from store.mentions import Said
-from store.states import Reversal
 
 log = structlog.get_logger()
 
@@ -234,10 +233,8 @@ def _interpret(event: Claimed) -> News | Unreadable:
 
 
 def _tell(transition: feed.Transition) -> None:
-    """Say that an applicant changed; louder if an approval fell: somebody may have to be woken."""
-    fell = transition.reversal == Reversal.ADVERSE
-    (log.warning if fell else log.info)(
-        "an approval fell" if fell else "an applicant changed",
+    log.info(
+        "an applicant changed",
         event_id=transition.event_id,
         vendor=transition.vendor,
         environment=transition.environment,

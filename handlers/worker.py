@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from importlib.metadata import entry_points
 from types import FrameType
 
 import structlog
@@ -18,7 +19,8 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
-from handlers import config, drain
+from handlers import config, drain, subscribers
+from handlers.companions import Companion
 from handlers.errands import Errands
 from handlers.supervisor import Supervisor
 from store import doorbell, health
@@ -90,21 +92,30 @@ def _worker() -> DrainWorker:
 
 def _sweep() -> None:
     name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
-    errands = Errands(name)
+    errands, companions = Errands(name), [Companion("handlers.reactor", part) for part in _parts()]
     while not drain.stopping.is_set():
         try:
             health.say_alive(name)
             watch.look()
             errands.look()
+            for companion in companions:
+                companion.look()
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
         drain.stopping.wait(SWEEP_SECONDS)
     errands.end()
+    for companion in companions:
+        companion.end()
     try:
         health.say_farewell(name)
     except SQLAlchemyError as error:
         log.warning("the worker could not take its leave", error=describe_error(error))
     _end_soon()
+
+
+def _parts() -> list[str]:
+    """Who is told by processes beside this one: functions of the owner's own only if there are any."""
+    return ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
 
 
 def _end_soon() -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import api, config, counting, health, metrics, oncall, openapi, paths, problems, requests, spooling, webhooks
+    from receiver import api, changes, config, counting, health, metrics, oncall, openapi, paths, problems, requests, spooling, webhooks
     from store import logs
 
     logs.configure()
@@ -22,8 +22,8 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     requests.identify(app)
     problems.describe(app)
-    for blueprint in (webhooks.blueprint, api.blueprint, oncall.blueprint, health.blueprint, metrics.blueprint, openapi.blueprint):
-        app.register_blueprint(blueprint)
+    for part in (webhooks, api, changes, oncall, health, metrics, openapi):
+        app.register_blueprint(part.blueprint)
     counting.begin()
     spooling.begin()
     return app

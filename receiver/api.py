@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from flask import Blueprint, Response, request
 from msgspec import Meta
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from receiver import access, calls, config
+from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import One, Page
-from receiver.lookout import Lookout
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
 from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
@@ -51,12 +48,6 @@ class EventsQuery(Page, forbid_unknown_fields=True):
     status: Outcome | None = None
     reference: Annotated[str | None, Meta(description="Which applicant they named.")] = None
     received_after: Annotated[str | None, Meta(description="RFC 3339; received later than this.")] = None
-
-
-class ChangesQuery(One, forbid_unknown_fields=True):
-    after: Annotated[str | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = None
-    limit: calls.Limit = 50
-    wait: Annotated[float, Meta(ge=0, le=30, description="Seconds to wait for the next change, if there is none.")] = 0
 
 
 class Link(msgspec.Struct):
@@ -155,42 +146,6 @@ def user(external_user_id: str) -> Response:
 
 def _of_user(connection: Connection, external_user_id: str, environment: str) -> list[Applicant]:
     return applicants.of_user(connection, external_user_id, environment=environment) if is_name(external_user_id) else []
-
-
-# the feed -----------------------------------------------------------------------------------------------------
-
-
-@blueprint.get("/changes")
-def changes() -> Response:
-    """The change feed: each change once, in commit order. Waits for the next if asked to."""
-    access.require(Right.READ)
-    query = calls.query(ChangesQuery)
-    try:
-        epoch, number = calls.read(lambda connection: feed.position(connection, query.after))
-    except feed.OutOfPlace as error:
-        raise Problem(400, f"The query parameter 'after' cannot be right: {error}.") from error
-    rows = _changes_after(number, query)
-    more = len(rows) > query.limit
-    data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
-    return calls.answer({"data": data, "next_cursor": data[-1]["cursor"] if data else None, "has_more": more})
-
-
-def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
-    """The next changes, waited for without holding a connection to the database."""
-    with _lookout().place() as free:
-        deadline = time.monotonic() + (query.wait if free else 0)
-        seen = number
-        while True:
-            rows = calls.read(lambda connection: feed.after(connection, number, environment=query.environment, limit=query.limit + 1))
-            if rows or _lookout().is_over(deadline):
-                return rows
-            seen = _lookout().grown_beyond(seen, deadline=deadline)
-
-
-@cache
-def _lookout() -> Lookout:
-    """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
-    return Lookout(lambda: calls.read(feed.last), most=max(1, config.settings().connections // 4))
 
 
 # events -------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def examine() -> Iterator[Finding]:
     yield from _tokens(web)
     yield from _secrets_at_rest(environment, stored)
     yield from _handlers()
+    yield from _reactions()
     yield from _database(stored)
     yield from _queue(stored)
 
@@ -96,6 +97,17 @@ def _handlers() -> Iterator[Finding]:
             yield Finding("handlers", "wrong", f"cannot be loaded ({logs.describe_error(error)}): events are kept, and wait")
         else:
             yield Finding("handlers", "ok", "the rules can be loaded")
+
+
+def _reactions() -> Iterator[Finding]:
+    """Functions of the owner's own that are told of changes."""
+    for entry in entry_points(group="standing.reactions"):
+        try:
+            entry.load()
+        except Exception as error:
+            yield Finding("reaction", "wrong", f"{entry.name} cannot be loaded ({logs.describe_error(error)}): its changes wait")
+        else:
+            yield Finding("reaction", "ok", f"{entry.name} is told of changes ({entry.value})")
 
 
 def _database(stored: store_config.Settings) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
-from store import attention, clock, database, doorbell, health, inbox, tallies
+from store import attention, clock, database, doorbell, health, inbox, outbox, tallies
 from store.attention import Attention
 from store.deadline import Crew
 
@@ -40,6 +40,18 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()
+        yield from _reactions()
+
+
+def _reactions() -> Iterable[GaugeMetricFamily]:
+    pending = GaugeMetricFamily("standing_reactions_pending", "Reactions to changes that are still to be done.", labels=["subscriber"])
+    failed = GaugeMetricFamily("standing_reactions_failed", "Reactions that gave up.", labels=["subscriber"])
+    late = GaugeMetricFamily("standing_oldest_reaction_age_seconds", "How long the oldest one waits.", labels=["subscriber"])
+    for one in database.read(outbox.counts):
+        pending.add_metric([one.subscriber], one.pending)
+        failed.add_metric([one.subscriber], one.failed)
+        late.add_metric([one.subscriber], (clock.now() - one.oldest_at).total_seconds() if one.oldest_at else 0)
+    yield from (pending, failed, late)
 
 
 def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, config, oncall
+from receiver import access, api, calls, changes, config, oncall
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -20,13 +20,15 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "api.list_applicants": api.ApplicantsQuery,
     "api.history": calls.Page,
     "api.user": calls.One,
-    "api.changes": api.ChangesQuery,
+    "changes.changes": changes.ChangesQuery,
+    "changes.stream": changes.StreamQuery,
     "api.list_events": api.EventsQuery,
     "api.link": calls.One,
     "oncall.review": calls.Page,
     "oncall.reversals": oncall.ReversalsQuery,
     "oncall.failed": calls.One,
     "oncall.acts": oncall.AuditQuery,
+    "oncall.list_reactions": oncall.ReactionsQuery,
     "oncall.list_replays": oncall.ReplaysQuery,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Literal
 
 from rich.console import Group
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, clock, database, doorbell, health, tallies, waiting
+from store import attention, clock, database, doorbell, health, outbox, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
 from store.deadline import Crew, Overdue
@@ -21,6 +22,9 @@ from store.deadline import Crew, Overdue
 Verdict = Literal["ok", "look", "wrong"]
 
 ANSWER_SECONDS = 5.0
+
+#: Who is told later than this is slow, or away.
+LATE = timedelta(minutes=5)
 COLOURS = {"ok": "green", "look": "yellow", "wrong": "bold red"}
 
 NEVER_CAME = "nothing authentic in the last week"
@@ -71,6 +75,7 @@ def _kept(connection: Connection, environment: str) -> Iterator[Line]:
     yield from _processes(connection)
     yield from _events(connection, environment)
     yield from _applicants(connection, environment)
+    yield from _reactions(connection)
     seen = {sight.vendor: sight for sight in attention.vendors(connection, environment=environment)}
     configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
     for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
@@ -117,6 +122,17 @@ def _applicants(connection: Connection, environment: str) -> Iterator[Line]:
     fell = attention.adverse_reversals(connection, environment=environment, since=clock.now() - attention.DAY)
     says = f"{_many(fell, 'approval')} fell in the last day"
     yield Line("reversals", "look" if fell else "ok", says, "standing reversals" if fell else "")
+
+
+def _reactions(connection: Connection) -> Iterator[Line]:
+    counts = outbox.counts(connection)
+    failed, late = sum(one.failed for one in counts), [one for one in counts if one.oldest_at and clock.now() - one.oldest_at > LATE]
+    yield Line(
+        "reactions",
+        "look" if failed or late else "ok",
+        f"{_many(failed, 'reaction')} gave up" + "".join(f"; {one.pending} wait for {one.subscriber}" for one in late),
+        "standing reactions list --failed" if failed else "standing notify list" if late else "",
+    )
 
 
 def _vendor(vendor: str, sight: VendorSight | None) -> Line:

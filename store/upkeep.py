@@ -5,14 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    String,
-    Text,
-)
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.columns import Base, EventId, Name, Number
+from store.columns import Base, EventId, Name, Number, partial
 
 
 class Act(Base):
@@ -101,3 +97,51 @@ class WebProcess(Base):
     name: Mapped[str] = mapped_column(Name, primary_key=True)
     seen_at: Mapped[datetime]
     spool_bytes: Mapped[int] = mapped_column(Number)
+
+
+class Subscriber(Base):
+    """Who is told of changes (an endpoint, a function), how far in the feed its reactions are written down, and whether it rests."""
+
+    __tablename__ = "subscribers"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    seen: Mapped[int] = mapped_column(Number)
+    #: Failures in a row, of different reactions; after some it is left alone for a while.
+    failures: Mapped[int] = mapped_column(default=0)
+    paused_until: Mapped[datetime | None]
+    #: It asked for nothing more (410).
+    stopped_at: Mapped[datetime | None]
+
+
+class Reaction(Base):
+    """What must happen after a change, for one subscriber: the outbox."""
+
+    __tablename__ = "reactions"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    subscriber: Mapped[str] = mapped_column(Name, ForeignKey("subscribers.name"))
+    #: The change's number in the feed.
+    number: Mapped[int] = mapped_column(Number, ForeignKey("transitions.number"))
+    vendor: Mapped[str]
+    environment: Mapped[str]
+    reference: Mapped[str] = mapped_column(Name)
+    #: An approval fell, or the same applicant's reaction to that waits behind this one.
+    urgent: Mapped[bool]
+    status: Mapped[str] = mapped_column(default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    #: When it is tried again; null: it was not tried yet.
+    due_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None]
+    claimed_until: Mapped[datetime | None]
+    #: What came of each attempt: when, and in a few words.
+    answers: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("subscriber", "number"),
+        CheckConstraint("(status = 'pending') = (settled_at IS NULL)", name="settled_unless_pending"),
+        partial("ix_reactions_pending", "subscriber", "urgent", "number", where="status = 'pending'"),
+        partial("ix_reactions_turn", "subscriber", "vendor", "environment", "reference", "number", where="status = 'pending'"),
+        partial("ix_reactions_failed", "id", where="status = 'failed'"),
+        Index(None, "settled_at"),
+    )

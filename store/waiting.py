@@ -10,13 +10,14 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, String, cast, func, or_, select
 
-from store import clock
+from store import clock, outbox
 from store.models import ApplicantRow, Event, TransitionRow
 from store.states import Flag, Outcome, Status
+from store.upkeep import Reaction
 
 UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
 
-What = Literal["applicant", "event"]
+What = Literal["applicant", "event", "reaction"]
 
 
 class Place(NamedTuple):
@@ -38,14 +39,13 @@ class Waiting:
     event_id: str | None
     status: str
     why: str
+    reaction_id: int | None = None
 
 
 def listing(connection: Connection, *, environment: str, after: Place | None = None, limit: int) -> list[Waiting]:
     """What waits, the oldest first, after a place in that order."""
-    both = merge(
-        _applicants(connection, environment, after, limit), _events(connection, environment, after, limit), key=lambda one: one.place
-    )
-    return list(islice(both, limit))
+    kinds = [kind(connection, environment, after, limit) for kind in (_applicants, _events, _reactions)]
+    return list(islice(merge(*kinds, key=_order), limit))
 
 
 def describe(one: Waiting) -> dict[str, Any]:
@@ -119,10 +119,33 @@ def _events(connection: Connection, environment: str, after: Place | None, limit
     ]
 
 
+def _reactions(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+    query = select(Reaction.__table__).where(Reaction.status == outbox.Progress.FAILED, Reaction.environment == environment)
+    query = query.where(*_later(Reaction.settled_at, Reaction.id, "reaction", after)).order_by(Reaction.settled_at, Reaction.id)
+    return [
+        Waiting(
+            place=Place(row.settled_at, "reaction", str(row.id)),
+            vendor=row.vendor,
+            environment=environment,
+            reference=row.reference,
+            event_id=None,
+            status=row.status,
+            why=row.answers[-1]["said"],
+            reaction_id=row.id,
+        )
+        for row in connection.execute(query.limit(limit)).all()
+    ]
+
+
+def _order(one: Waiting) -> tuple[datetime, str, int | str]:
+    return one.place.since, one.place.what, one.place.name if one.reaction_id is None else one.reaction_id
+
+
 def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what: What, after: Place | None) -> list[ColumnElement[bool]]:
     """What comes after a place: of what began at the same moment applicants come first."""
     if after is None:
         return []
     if what != after.what:
         return [since >= after.since if what > after.what else since > after.since]
-    return [or_(since > after.since, (since == after.since) & (name > after.name))]
+    last = int(after.name) if what == "reaction" else after.name
+    return [or_(since > after.since, (since == after.since) & (name > last))]

@@ -106,6 +106,26 @@ class Postgres:
 
 
 @contextmanager
+def all_connections_taken(url: str) -> Iterator[None]:
+    """Every connection that a server has, those of whoever holds one too."""
+    taken: list[psycopg.Connection] = []
+    with psycopg.connect(url, autocommit=True) as session:
+        try:
+            while True:
+                with suppress(psycopg.OperationalError):
+                    while True:
+                        taken.append(psycopg.connect(url))
+                mine = [one.info.backend_pid for one in (session, *taken)]
+                others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> ALL(%s) AND backend_type = 'client backend'"
+                if not session.execute(others, [mine]).fetchall():
+                    break
+            yield
+        finally:
+            for connection in taken:
+                connection.close()
+
+
+@contextmanager
 def postgres() -> Iterator[Postgres]:
     """The server that `TEST_POSTGRES_URL` names, else a cluster of the machine's own, else the wheel's. Raises NoPostgres."""
     given = os.environ.get("TEST_POSTGRES_URL")

@@ -18,6 +18,7 @@ import pytest
 from store import clock, database
 from store.upkeep import Tally
 from tests import conftest, payloads, signing
+from tests.downstream import Downstream, Reply
 from tests.service import PROGRAMS, Service, end, eventually
 
 ROOT = Path(__file__).parent.parent
@@ -164,6 +165,18 @@ def old_secret(trouble: Trouble) -> None:
     eventually(lambda: trouble.run("standing secrets").count("1 matches") == 2, "both to be counted")
 
 
+def refused_downstream(trouble: Trouble) -> None:
+    with Downstream(lambda _: Reply(422, body=b"unknown applicant")) as downstream:
+        secret = f"whsec_{base64.b64encode(b'a secret for our downstream').decode()}"
+        told = {"NOTIFY_URLS": downstream.url(), "NOTIFY_SECRETS": secret, "NOTIFY_ON": "all"}
+        restart(trouble, **told, NOTIFY_PRIVATE_HOSTS="127.0.0.1", NOTIFY_PLAIN_HTTP="yes", REACTION_ATTEMPTS_MAX="1")
+        eventually(lambda: trouble.run("standing notify list").count("yes") == 2, "it to be known")
+        who = payloads.new_applicant()
+        trouble.service.told("idngo", payloads.idngo(who, answer="GREEN"))
+        eventually(lambda: "422" in trouble.run("standing reactions list --failed"), "it to give up")
+        trouble.names = {"REFERENCE": who}
+
+
 def newer_key(trouble: Trouble) -> None:
     for _ in range(2):
         trouble.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
@@ -193,6 +206,7 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "many deliveries are refused": refusals,
     "a vendor still signs with an old secret": old_secret,
     "there is a newer key": newer_key,
+    "downstream refused": refused_downstream,
 }
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import make_url
 
+from tests import servers
 from tests.faults.fault import Amid, Fault, once
 from tests.faults.ground import Ground, NotInflicted, until
 
@@ -28,26 +29,9 @@ def killed(amid: Amid) -> Iterator[None]:
 
 @contextmanager
 def out_of_connections(amid: Amid) -> Iterator[None]:
-    """Take every connection there is, those of the service too."""
-    taken: list[psycopg.Connection] = []
-    with _session(amid.ground, "postgres") as session:
-        try:
-            for _ in range(5):
-                _take_all(amid.ground, taken)
-                _send_away(session, amid.ground.database)
-            _take_all(amid.ground, taken)
-            yield
-        finally:
-            for connection in taken:
-                connection.close()
-
-
-def _take_all(ground: Ground, taken: list[psycopg.Connection]) -> None:
-    while True:
-        try:
-            taken.append(psycopg.connect(_url(ground, "postgres")))
-        except psycopg.OperationalError:
-            return
+    """Every connection there is, those of the service too."""
+    with servers.all_connections_taken(_url(amid.ground, "postgres")):
+        yield
 
 
 @contextmanager

@@ -131,15 +131,8 @@ def test_a_database_that_hangs_is_told_in_time_and_heals_by_itself(on_cluster: S
 
 def test_a_database_out_of_connections_is_told_in_time(cluster: Postgres, redis_url: str, tmp_path: Path) -> None:
     with Service(tmp_path, {"DATABASE_URL": cluster.url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}, worker=False) as service:
-        taken = []
-        try:
-            while True:
-                taken.append(psycopg.connect(cluster.url))
-        except psycopg.OperationalError:
-            pass
-        _, answer, seconds = approve(service)
-        for connection in taken:
-            connection.close()
+        with servers.all_connections_taken(cluster.url):
+            _, answer, seconds = approve(service)
         assert refused_in_time(answer, seconds), (answer, seconds)
         eventually(lambda: approve(service)[1].status == 200, "a delivery to be kept")
 

@@ -80,15 +80,8 @@ def set_read_only(url: str, mode: str) -> None:
 
 @contextmanager
 def out_of_connections(cluster: Postgres, url: str) -> Iterator[None]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
-    taken = []
-    with pytest.raises(psycopg.OperationalError):
-        while True:
-            taken.append(psycopg.connect(url))
-    yield
-    for one in taken:
-        one.close()
+    with servers.all_connections_taken(url):
+        yield
 
 
 def accepted(answer: Answer, seconds: float) -> str:

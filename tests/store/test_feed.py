@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -32,32 +34,46 @@ def a_change(reference: str, version: int) -> Transition:
     )
 
 
-def write(reference: str, changes: int) -> None:
+WRITERS, CHANGES_EACH, READERS = 8, 20, 6
+
+
+def write(reference: str, changes: int = CHANGES_EACH) -> None:
+    pauses = random.Random(reference)
     for version in range(1, changes + 1):
         with database.begin() as connection:
             feed.append(connection, [a_change(reference, version)])
+            # Between its number and its commit, where a reader could pass it.
+            time.sleep(pauses.uniform(0, 0.002))
 
 
 def test_readers_see_every_change_once_and_in_order_while_writers_write(kept: str) -> None:
     # A feed numbered by a sequence lets a reader pass a number whose transaction commits late; this one must not.
-    writers = [threading.Thread(target=write, args=(f"writer {number}", 25)) for number in range(4)]
-    seen: list[list[tuple[int, str, int]]] = [[] for _ in range(3)]
+    writers = [threading.Thread(target=write, args=(f"writer {number}",)) for number in range(WRITERS)]
+    seen: list[list[tuple[int, str, int]]] = [[] for _ in range(READERS)]
+    began: list[int] = [0] * READERS
 
-    def read(into: list[tuple[int, str, int]]) -> None:
-        number = 0
-        while len(into) < 100:
+    def read(which: int) -> None:
+        time.sleep(which * 0.1)
+        with database.reading() as connection:
+            _, number = feed.position(connection, "latest" if which else None)
+        began[which] = number
+        while number < WRITERS * CHANGES_EACH:
             with database.reading() as connection:
-                rows = feed.after(connection, number, environment="live", limit=7)
-            into.extend((row.number, row.reference, row.version) for row in rows)
-            number = into[-1][0] if into else 0
+                rows = feed.after(connection, number, environment="live", limit=1 + which)
+            seen[which].extend((row.number, row.reference, row.version) for row in rows)
+            number = rows[-1].number if rows else number
 
-    readers = [threading.Thread(target=read, args=(into,), daemon=True) for into in seen]
+    readers = [threading.Thread(target=read, args=(which,), daemon=True) for which in range(READERS)]
     for thread in [*writers, *readers]:
         thread.start()
     for thread in [*writers, *readers]:
         thread.join(60)
-    assert all([number for number, _, _ in one] == list(range(1, 101)) for one in seen)
-    assert seen[0] == seen[1] == seen[2]
+    assert [number for number, _, _ in seen[0]] == list(range(1, WRITERS * CHANGES_EACH + 1))
+    # Wherever one begins: the same from there on.
+    assert [seen[0][place:] for place in began] == seen
+    assert any(0 < place < WRITERS * CHANGES_EACH for place in began)
+    for number in range(WRITERS):
+        assert [version for _, reference, version in seen[0] if reference == f"writer {number}"] == list(range(1, CHANGES_EACH + 1))
 
 
 def test_a_cursor_of_another_epoch_is_refused(kept: str) -> None:

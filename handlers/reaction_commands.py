@@ -1,0 +1,154 @@
+"""`standing reactions` and `standing notify`: what was to happen after changes, what gave up, and who is told."""
+
+from __future__ import annotations
+
+import click
+
+from handlers import config, notifying, subscribers, terminal
+from handlers.notifying import Endpoint
+from handlers.oncall import say_if_cut
+from handlers.options import json_option, limit_option
+from handlers.subscribers import Gone, NotNow, Refused, Subscriber
+from store import audit, clock, database, outbox
+from store.outbox import Progress
+
+#: What `standing notify test` sends: it says itself that nobody is meant.
+EXAMPLE = {
+    "cursor": "example.0",
+    "type": "applicant.rejected",
+    "vendor": "idngo",
+    "environment": "sandbox",
+    "reference": "example",
+    "from": "approved",
+    "to": "rejected",
+    "reversal": "adverse",
+    "changed": ["status"],
+    "reasons": ["EXAMPLE"],
+    "event_id": None,
+    "as_of": None,
+    "code_version": "example",
+}
+
+
+@click.group("reactions")
+def reactions_group() -> None:
+    """What must happen after changes: for each subscriber, in order for each applicant, at least once."""
+
+
+@reactions_group.command("list")
+@click.option("--failed", "status", flag_value=Progress.FAILED.value, help="Those that gave up.")
+@click.option("--pending", "status", flag_value=Progress.PENDING.value, help="Those that are still to be done.")
+@click.option("--subscriber", help="Of one subscriber.")
+@limit_option
+@json_option
+def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: str | None) -> None:
+    """List reactions, the last first."""
+    config.settings()
+    with database.reading() as connection:
+        rows = outbox.listing(connection, status=status, subscriber=subscriber, newest_first=True, limit=limit)
+        found = [outbox.describe(row) for row in rows]
+    columns = ("id", "subscriber", "vendor", "reference", "from", "to", "reversal", "status", "attempts", "due_at", "said")
+    terminal.print_list(found, columns, as_json=as_json)
+    say_if_cut(found, limit, "newest", "There is none")
+
+
+@reactions_group.command("show")
+@click.argument("reaction_id", metavar="ID", type=click.IntRange(min=1, max=2**63 - 1))
+@json_option
+def show_reaction(as_json: bool, reaction_id: int) -> None:
+    """Show a reaction, and what came of each attempt."""
+    config.settings()
+    with database.reading() as connection:
+        found = outbox.find(connection, reaction_id)
+    if found is None:
+        raise click.ClickException(f"no reaction has the id {reaction_id}")
+    if as_json:
+        terminal.print_json([found])
+        return
+    terminal.print_fields({name: value for name, value in found.items() if name not in ("answers", "said")})
+    for answer in found["answers"]:
+        click.echo(f"{answer['at']}  {terminal.plain(answer['said'])}")
+
+
+@reactions_group.command("run")
+@click.argument("reaction_ids", nargs=-1, metavar="[ID…]", type=click.IntRange(min=1, max=2**63 - 1))
+@click.option("--failed", "all_failed", is_flag=True, help="All that gave up.")
+@click.option("--subscriber", help="With --failed: of one subscriber.")
+@click.option("--reason", help="Why. It is recorded.")
+def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, reaction_ids: tuple[int, ...]) -> None:
+    """Do reactions again that gave up: some by their ids, or all."""
+    config.settings()
+    if bool(reaction_ids) == all_failed:
+        raise click.UsageError("name reactions by their ids, or all with --failed")
+    with database.begin() as connection:
+        count = outbox.run_again(connection, reaction_ids or None, subscriber=subscriber)
+        which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
+        audit.write(connection, actor=audit.user(), action="run reactions", subject=which[:500], reason=reason, touched=count)
+    click.echo(f"{count} reactions are done again by a worker.", err=True)
+
+
+# who is told --------------------------------------------------------------------------------------------------
+
+
+@click.group("notify")
+def notify_group() -> None:
+    """Who is told of changes: the log, the endpoints of NOTIFY_URLS, and functions of your own."""
+
+
+@notify_group.command("list")
+@json_option
+def list_subscribers(as_json: bool) -> None:
+    """List who is told, what waits for each, and who rests or asked for nothing more."""
+    config.settings()
+    with database.reading() as connection:
+        rows, counts = outbox.subscribers(connection), {one.subscriber: one for one in outbox.counts(connection)}
+    everyone: list[Subscriber] = [subscribers.Log(), *notifying.endpoints(), *subscribers.functions()]
+    told = {one.name for one in everyone}
+    found = [
+        {
+            "subscriber": row.name,
+            "configured": "yes" if row.name in told else "no",
+            "pending": counts[row.name].pending,
+            "failed": counts[row.name].failed,
+            "rests_until": clock.rfc3339(row.paused_until),
+            "stopped_at": clock.rfc3339(row.stopped_at),
+        }
+        for row in rows
+    ]
+    terminal.print_list(found, ("subscriber", "configured", "pending", "failed", "rests_until", "stopped_at"), as_json=as_json)
+
+
+@notify_group.command("resume")
+@click.argument("subscriber")
+def resume(subscriber: str) -> None:
+    """Tell a subscriber again that rests, or that had answered 410."""
+    config.settings()
+    with database.begin() as connection:
+        if not outbox.resume(connection, subscriber):
+            raise click.ClickException(f"no subscriber is called {subscriber} (standing notify list)")
+        audit.write(connection, actor=audit.user(), action="resume", subject=f"subscriber {subscriber}")
+    click.echo(f"{subscriber} is told again.", err=True)
+
+
+@notify_group.command("test")
+def send_example() -> None:
+    """Send each endpoint of NOTIFY_URLS an example, signed as changes are, and say what it answers. Exit status 1 unless all take it."""
+    config.settings()
+    endpoints = notifying.endpoints()
+    if not endpoints:
+        raise click.ClickException("NOTIFY_URLS names no endpoint")
+    taken = [_send_example(endpoint) for endpoint in endpoints]
+    raise SystemExit(0 if all(taken) else 1)
+
+
+def _send_example(endpoint: Endpoint) -> bool:
+    entry = EXAMPLE | {"at": clock.rfc3339(clock.now()), "applicant": {"vendor": "idngo", "reference": "example", "status": "rejected"}}
+    try:
+        said, taken = endpoint.tell(entry), True
+    except (NotNow, Refused, Gone) as refused:
+        said, taken = str(refused), False
+    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {terminal.plain(said)}")
+    return taken
+
+
+commands = [reactions_group, notify_group]

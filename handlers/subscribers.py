@@ -1,0 +1,121 @@
+"""Who is told of changes: the log, the configured endpoints, and functions of the owner's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import structlog
+from msgspec import Struct
+
+from handlers import config
+from store.states import Reversal
+
+log = structlog.get_logger()
+
+GROUP = "standing.reactions"
+
+
+class NotNow(Exception):
+    """The subscriber cannot be told now, whatever the change is; it is left alone for a while. The message is its answer."""
+
+    def __init__(self, says: str, *, rest: timedelta = timedelta()) -> None:
+        super().__init__(says)
+        self.rest = rest
+
+
+class Refused(Exception):
+    """The subscriber did not take this change. The message is its answer."""
+
+
+class Gone(Exception):
+    """The subscriber wants to be told nothing more. The message is its answer."""
+
+
+class Change(Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
+    """One change of an applicant, as the change feed shows it. It cannot be altered."""
+
+    cursor: str
+    #: Such as `applicant.rejected`.
+    type: str
+    vendor: str
+    environment: str
+    reference: str
+    from_status: str | None
+    to_status: str
+    #: `adverse` if an approval fell.
+    reversal: str | None
+    changed: tuple[str, ...]
+    reasons: tuple[str, ...]
+    event_id: str | None
+    as_of: str | None
+    at: str
+    code_version: str
+    #: The applicant as it then was.
+    applicant: Mapping[str, Any]
+
+
+def change_of(entry: Mapping[str, Any]) -> Change:
+    """A change, from its entry in the feed."""
+    given = {{"from": "from_status", "to": "to_status"}.get(name, name): value for name, value in entry.items()}
+    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Change(**frozen | {"applicant": MappingProxyType(given["applicant"])})
+
+
+class Subscriber(Protocol):
+    """Whom to tell."""
+
+    @property
+    def name(self) -> str: ...
+
+    def wants(self, change: Any) -> bool:
+        """Whether it is to be told of a change, of which `store.outbox.FOLLOWED` is known."""
+        ...
+
+    def tell(self, entry: dict[str, Any]) -> str:
+        """Tell of a change, an entry of the feed; return the answer in a few words. Raises NotNow, Refused, Gone, or anything else."""
+        ...
+
+
+class Log:
+    """Somebody may have to be woken: a warning for every approval that fell. Ids only."""
+
+    name = "log"
+
+    def wants(self, change: Any) -> bool:
+        return bool(change.reversal == Reversal.ADVERSE)
+
+    def tell(self, entry: dict[str, Any]) -> str:
+        told = {name: entry[name] for name in ("event_id", "vendor", "environment", "reference", "reversal")}
+        log.warning("an approval fell", **told, status=entry["to"], version=entry["applicant"]["version"])
+        return "logged"
+
+
+@dataclass(frozen=True)
+class Function:
+    """Code of the owner's own, found by its entry point."""
+
+    name: str
+    function: Callable[[Change], object]
+
+    def wants(self, change: Any) -> bool:
+        return change.environment in config.settings().environments
+
+    def tell(self, entry: dict[str, Any]) -> str:
+        self.function(change_of(entry))
+        return "done"
+
+
+def functions() -> list[Subscriber]:
+    """The functions that are installed. One that cannot be loaded is told in the log, and by `standing doctor`; its changes wait."""
+    found: list[Subscriber] = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            found.append(Function(entry.name, entry.load()))
+        except Exception as error:  # Whatever is broken in it must not keep others from being told.
+            log.error("a reaction cannot be loaded", reaction=entry.name, error=type(error).__name__)
+    return found

@@ -1,0 +1,114 @@
+"""GET /v1/changes: the change feed, each change once, in commit order. Asked for page by page, waited for, or as a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response, request
+from msgspec import Meta
+from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from receiver import access, calls, config
+from receiver.access import Right
+from receiver.calls import One
+from receiver.lookout import Lookout
+from receiver.problems import Problem
+from store import feed
+from store.deadline import Overdue
+
+blueprint = Blueprint("changes", __name__, url_prefix="/v1")
+
+#: A stream with nothing to tell says so, so that whoever is gone is noticed.
+SIGN_OF_LIFE_SECONDS = 15.0
+STREAMED_AT_ONCE = 100
+
+
+class StreamQuery(One, forbid_unknown_fields=True):
+    after: Annotated[str | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = None
+
+
+class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
+    limit: calls.Limit = 50
+    wait: Annotated[float, Meta(ge=0, le=30, description="Seconds to wait for the next change, if there is none.")] = 0
+
+
+@blueprint.get("/changes")
+def changes() -> Response:
+    """The change feed: each change once, in commit order. Waits for the next if asked to."""
+    access.require(Right.READ)
+    query = calls.query(ChangesQuery)
+    epoch, number = _position("The query parameter 'after'", query.after)
+    rows = _changes_after(number, query)
+    more = len(rows) > query.limit
+    data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
+    return calls.answer({"data": data, "next_cursor": data[-1]["cursor"] if data else None, "has_more": more})
+
+
+@blueprint.get("/changes/stream")
+def stream() -> Response:
+    """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there."""
+    access.require(Right.READ)
+    query = calls.query(StreamQuery)
+    epoch, number = _position("The place to go on from", request.headers.get("Last-Event-ID") or query.after)
+    with ExitStack() as stack:
+        if not stack.enter_context(_lookout().place()):
+            raise Problem(503, "As many follow the feed as may. Read /v1/changes, or come again.")
+        answer = Response(_streamed(epoch, number, query.environment), content_type="text/event-stream")
+        answer.headers["Cache-Control"] = "no-store"
+        answer.call_on_close(stack.pop_all().close)
+    return answer
+
+
+def _position(what: str, cursor: str | None) -> tuple[str, int]:
+    """The feed's epoch, and the number to go on from. Raises a problem."""
+    try:
+        return calls.read(lambda connection: feed.position(connection, cursor))
+    except feed.OutOfPlace as error:
+        raise Problem(400, f"{what} cannot be right: {error}.") from error
+
+
+def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
+    """The next changes, waited for without holding a connection to the database."""
+    with _lookout().place() as free:
+        deadline = time.monotonic() + (query.wait if free else 0)
+        seen = number
+        while True:
+            rows = _after(number, query.environment, query.limit + 1)
+            if rows or _lookout().is_over(deadline):
+                return rows
+            seen = _lookout().grown_beyond(seen, deadline=deadline)
+
+
+def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
+    """Events until the process is to end, or the database is away: whoever follows comes again, with the last cursor."""
+    yield b": the change feed\n\n"
+    seen = number
+    while not Lookout.closing:
+        try:
+            rows = _after(number, environment, STREAMED_AT_ONCE)
+            for row in rows:
+                number = seen = row.number
+                entry = msgspec.json.encode(feed.describe_entry(row, epoch))
+                yield b"id: %s\nevent: change\ndata: %s\n\n" % (feed.cursor_of(epoch, number).encode(), entry)
+            grown = seen if rows else _lookout().grown_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
+        except (SQLAlchemyError, Overdue):
+            return
+        if not rows and grown == seen:
+            yield b": nothing to tell\n\n"
+        seen = grown
+
+
+def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:
+    return calls.read(lambda connection: feed.after(connection, number, environment=environment, limit=limit))
+
+
+@cache
+def _lookout() -> Lookout:
+    """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
+    return Lookout(lambda: calls.read(feed.last), most=max(1, config.settings().connections // 4))

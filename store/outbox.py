@@ -1,0 +1,284 @@
+"""The outbox: what must happen after a change, for each subscriber, in order for each applicant, at least once.
+
+The change's own row, written in its transaction, is the promise. Each subscriber follows the feed, which is in commit order, and writes
+down what it is to do (its reactions) together with how far it has come: none is missed, none is there twice, and nothing of this
+makes a change wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from store import bulk, clock, database, feed
+from store.models import Feed, TransitionRow
+from store.states import Reversal
+from store.upkeep import Reaction, Subscriber
+
+#: How long whoever claimed a reaction may take; then another tries, and the attempt counts.
+LEASE = timedelta(seconds=60)
+
+#: After so many failures in a row, of different reactions, a subscriber is left alone: first so long, then twice as long, to a limit.
+FAILURES_MAX, PAUSE_BASE, PAUSE_LIMIT = 5, timedelta(seconds=5), timedelta(minutes=5)
+
+#: Answers that a reaction remembers.
+ANSWERS_MAX = 20
+
+
+#: What of a change says whether somebody wants to be told of it.
+FOLLOWED = (
+    TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference, TransitionRow.from_status,
+    TransitionRow.to_status, TransitionRow.reversal,
+)  # fmt: skip
+
+
+class Progress(StrEnum):
+    """How a reaction stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    #: It gave up: a person has to look.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A reaction to do now, and the change as the feed shows it."""
+
+    id: int
+    number: int
+    attempts: int
+    change: dict[str, Any]
+
+
+# writing down what is to do -----------------------------------------------------------------------------------
+
+
+def subscribe(connection: Connection, name: str) -> None:
+    """Make a subscriber known; it is told what changes from now on."""
+    new = database.insert(Subscriber).values(name=name, seen=feed.last(connection), failures=0)
+    connection.execute(new.on_conflict_do_nothing())
+
+
+def is_waited_for(connection: Connection, name: str) -> bool:
+    """Whether there are changes to follow, or reactions to do now."""
+    behind = select(exists().where(Subscriber.name == name, Subscriber.seen < select(Feed.last).scalar_subquery()))
+    return connection.execute(behind).scalar_one() or (
+        _is_awake(_subscriber(connection, name)) and connection.execute(_due(name, clock.now()).limit(1)).first() is not None
+    )
+
+
+def follow(connection: Connection, name: str, wants: Callable[[Any], bool], *, most: int) -> int:
+    """Write down a subscriber's reactions to the next changes; return how many changes these were. One process at a time does."""
+    mine = select(Subscriber.seen).where(Subscriber.name == name)
+    seen = connection.execute(mine.with_for_update(skip_locked=True)).scalar_one_or_none()
+    if seen is None:
+        return 0
+    changes = connection.execute(select(*FOLLOWED).where(TransitionRow.number > seen).order_by(TransitionRow.number).limit(most)).all()
+    if not changes:
+        return 0
+    wanted = [change for change in changes if wants(change)]
+    bulk.insert(connection, Reaction, [_reaction(name, change) for change in wanted])
+    for change in wanted:
+        if change.reversal == Reversal.ADVERSE:
+            _hurry(connection, name, change)
+    connection.execute(update(Subscriber).where(Subscriber.name == name).values(seen=changes[-1].number))
+    return len(changes)
+
+
+def _reaction(name: str, change: Any) -> dict[str, Any]:
+    whose = {"vendor": change.vendor, "environment": change.environment, "reference": change.reference}
+    urgent = change.reversal == Reversal.ADVERSE
+    return whose | {"subscriber": name, "number": change.number, "urgent": urgent, "status": Progress.PENDING, "attempts": 0, "answers": []}
+
+
+def _hurry(connection: Connection, name: str, change: Any) -> None:
+    """What an applicant's urgent reaction has to wait for is urgent, too."""
+    before = and_(*_same_applicant(change), Reaction.subscriber == name, Reaction.number < change.number)
+    connection.execute(update(Reaction).where(before, Reaction.status == Progress.PENDING).values(urgent=True))
+
+
+def _same_applicant(other: Any) -> tuple[Any, ...]:
+    return Reaction.vendor == other.vendor, Reaction.environment == other.environment, Reaction.reference == other.reference
+
+
+# doing it -----------------------------------------------------------------------------------------------------
+
+
+def claim(connection: Connection, name: str, *, holder: str, most: int) -> list[Due]:
+    """The reactions that a subscriber's turn is for: of each applicant the first that is pending, urgent ones first. To claim is to try."""
+    subscriber, now = _subscriber(connection, name), clock.now()
+    if not _is_awake(subscriber):
+        return []
+    resting = subscriber.failures >= FAILURES_MAX
+    query = _due(name, now).order_by(*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number)
+    found = connection.execute(query.limit(1 if resting else most).with_for_update(skip_locked=True, of=Reaction)).all()
+    ids = [row.id for row in found]
+    values = {"attempts": Reaction.attempts + 1, "claimed_by": holder, "claimed_until": now + LEASE}
+    connection.execute(update(Reaction).where(Reaction.id.in_(ids)).values(**values))
+    changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_([row.number for row in found]))).all()
+    epoch, _ = feed.position(connection, None)
+    told = {change.number: feed.describe_entry(change, epoch) for change in changes}
+    return [Due(id=row.id, number=row.number, attempts=row.attempts + 1, change=told[row.number]) for row in found]
+
+
+def _subscriber(connection: Connection, name: str) -> Row[Any]:
+    return connection.execute(select(Subscriber.__table__).where(Subscriber.name == name)).one()
+
+
+def _is_awake(subscriber: Row[Any]) -> bool:
+    return not subscriber.stopped_at and (subscriber.paused_until is None or subscriber.paused_until <= clock.now())
+
+
+def _due(name: str, now: datetime) -> Select[int, int, int]:
+    earlier = aliased(Reaction)
+    mine = and_(earlier.vendor == Reaction.vendor, earlier.environment == Reaction.environment, earlier.reference == Reaction.reference)
+    waits = exists().where(mine, earlier.subscriber == name, earlier.status == Progress.PENDING, earlier.number < Reaction.number)
+    return select(Reaction.id, Reaction.number, Reaction.attempts).where(
+        Reaction.subscriber == name,
+        Reaction.status == Progress.PENDING,
+        or_(Reaction.due_at.is_(None), Reaction.due_at <= now),
+        or_(Reaction.claimed_until.is_(None), Reaction.claimed_until <= now),
+        ~waits,
+    )
+
+
+def succeeded(connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str) -> None:
+    """A reaction is done. A subscriber that failed is well again."""
+    _settle(connection, due, holder, answer, status=Progress.DONE, settled_at=clock.now())
+    well = update(Subscriber).where(Subscriber.name == subscriber, Subscriber.failures > 0)
+    connection.execute(well.values(failures=0, paused_until=None))
+
+
+def failed(
+    connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str, retry_at: datetime | None, rest: timedelta | None
+) -> None:
+    """An attempt failed: it is tried again at a moment, or given up. `rest` is how long the subscriber asked to be left alone; None:
+    the failure says nothing about the subscriber."""
+    if retry_at is None:
+        _settle(connection, due, holder, answer, status=Progress.FAILED, settled_at=clock.now())
+    else:
+        _settle(connection, due, holder, answer, due_at=retry_at)
+    if rest is not None:
+        _let_rest(connection, subscriber, rest, first_attempt=due.attempts == 1)
+
+
+def stopped(connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str) -> None:
+    """The subscriber wants to be told nothing more; what is pending stays so."""
+    _settle(connection, due, holder, answer, due_at=clock.now())
+    connection.execute(update(Subscriber).where(Subscriber.name == subscriber).values(stopped_at=clock.now()))
+
+
+def _settle(connection: Connection, due: Due, holder: str, answer: str, **values: Any) -> None:
+    answers = connection.execute(select(Reaction.answers).where(Reaction.id == due.id)).scalar_one()
+    told = [*answers, {"at": clock.rfc3339(clock.now()), "said": answer}][-ANSWERS_MAX:]
+    mine = update(Reaction).where(Reaction.id == due.id, Reaction.claimed_by == holder)
+    connection.execute(mine.values(answers=told, claimed_by=None, claimed_until=None, **values))
+
+
+def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool) -> None:
+    """Count a failure, unless it is another one of a reaction that failed before while others do not; leave alone who fails often."""
+    row = connection.execute(select(Subscriber.__table__).where(Subscriber.name == name).with_for_update()).one()
+    failures = row.failures + (1 if first_attempt or row.failures >= FAILURES_MAX else 0)
+    if failures >= FAILURES_MAX:
+        rest = max(rest, min(PAUSE_BASE * 2 ** min(failures - FAILURES_MAX, 20), PAUSE_LIMIT))
+    values = {"failures": failures, "paused_until": clock.now() + rest if rest else row.paused_until}
+    connection.execute(update(Subscriber).where(Subscriber.name == name).values(**values))
+
+
+def release(connection: Connection, name: str, *, holder: str) -> None:
+    """Let go of what a process that died had claimed of a subscriber's."""
+    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
+    connection.execute(mine.values(claimed_by=None, claimed_until=None))
+
+
+# looking, and doing it again ----------------------------------------------------------------------------------
+
+
+def subscribers(connection: Connection) -> list[Row[Any]]:
+    """Who is told."""
+    return list(connection.execute(select(Subscriber.__table__).order_by(Subscriber.name)).all())
+
+
+def resume(connection: Connection, name: str) -> bool:
+    """Tell a subscriber again that had asked for nothing more, or rests; return whether there is one of this name."""
+    awake = update(Subscriber).where(Subscriber.name == name).values(stopped_at=None, paused_until=None, failures=0)
+    return connection.execute(awake).rowcount == 1
+
+
+def listing(
+    connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
+    after: int = 0, newest_first: bool = False, limit: int,
+) -> list[Row[Any]]:  # fmt: skip
+    """Reactions in the order in which they were written down, after one of them; or the newest, from the last."""
+    query = select(Reaction.__table__, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal).join(
+        TransitionRow, TransitionRow.number == Reaction.number
+    )
+    query = query.where(Reaction.id > after)
+    for column, value in ((Reaction.status, status), (Reaction.subscriber, subscriber), (Reaction.environment, environment)):
+        if value is not None:
+            query = query.where(column == value)
+    return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
+
+
+def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
+    """A reaction as it is shown, with all its answers; None if there is none."""
+    rows = listing(connection, after=reaction_id - 1, limit=1)
+    return describe(rows[0]) | {"answers": rows[0].answers} if rows and rows[0].id == reaction_id else None
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """A reaction as it is shown: whose change it is to, and how far it came."""
+    names = ("id", "subscriber", "vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
+    told = {name: row._mapping[name] for name in names} | {"from": row.from_status, "to": row.to_status}
+    moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
+    return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}
+
+
+def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, subscriber: str | None = None) -> int:
+    """Make reactions that gave up pending again, some or all; return how many."""
+    chosen = [Reaction.status == Progress.FAILED]
+    chosen += [Reaction.id.in_(reaction_ids)] if reaction_ids is not None else []
+    chosen += [Reaction.subscriber == subscriber] if subscriber is not None else []
+    afresh = update(Reaction).where(*chosen).values(status=Progress.PENDING, settled_at=None, attempts=0, due_at=None)
+    return connection.execute(afresh).rowcount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many of a subscriber's reactions are pending, since when the oldest of them waits, and how many gave up."""
+
+    subscriber: str
+    pending: int
+    failed: int
+    oldest_at: datetime | None
+
+
+def counts(connection: Connection) -> list[Count]:
+    """What is open for each subscriber."""
+    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((Progress.PENDING, Progress.FAILED)))
+    waits = Reaction.status == Progress.PENDING
+    query = (
+        select(
+            Subscriber.name.label("subscriber"),
+            func.count(case((waits, 1))).label("pending"),
+            func.count(case((Reaction.status == Progress.FAILED, 1))).label("failed"),
+            func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
+        )
+        .join(Reaction, open_ones, isouter=True)
+        .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
+        .group_by(Subscriber.name)
+        .order_by(Subscriber.name)
+    )
+    return [Count(**row._mapping) for row in connection.execute(query)]
+
+
+def forget_done(connection: Connection, *, before: datetime) -> None:
+    """Forget what was done long ago."""
+    connection.execute(delete(Reaction).where(Reaction.status == Progress.DONE, Reaction.settled_at < before))

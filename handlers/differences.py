@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from handlers import terminal
 from handlers.rebuild import Difference
@@ -57,9 +58,16 @@ def describe(one: Difference) -> dict[str, Any]:
     return one.key._asdict() | {"from": one.move[0], "to": one.move[1], "reversal": one.reversal, "shown": shown, "derived": derived}
 
 
+class Rate(ProgressColumn):
+    """How many there are a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A bar on standard error, gone once it is full; nothing where nobody watches."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         yield bar

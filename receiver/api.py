@@ -19,6 +19,7 @@ from receiver.vendors import VENDORS
 from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
 from store import history as store_history
 from store.applicants import Applicant, Key
+from store.columns import NAME_CHARS_MAX
 from store.names import is_name
 from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status
@@ -32,26 +33,26 @@ Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]
 
 
 class ApplicantsQuery(Page, forbid_unknown_fields=True):
-    external_user_id: Annotated[str | None, Meta(description="Whose applicants: your own id.")] = None
+    external_user_id: Annotated[calls.Text | None, Meta(description="Whose applicants: your own id.")] = None
     vendor: Vendor | None = None
     status: Status | None = None
     hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
-    updated_after: Annotated[str | None, Meta(description="RFC 3339; changed later than this.")] = None
+    updated_after: Annotated[calls.TimeText | None, Meta(description="RFC 3339; changed later than this.")] = None
 
 
 class ApplicantQuery(One, forbid_unknown_fields=True):
-    at: Annotated[str | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
+    at: Annotated[calls.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
 
 
 class EventsQuery(Page, forbid_unknown_fields=True):
     vendor: Vendor | None = None
     status: Outcome | None = None
-    reference: Annotated[str | None, Meta(description="Which applicant they named.")] = None
-    received_after: Annotated[str | None, Meta(description="RFC 3339; received later than this.")] = None
+    reference: Annotated[calls.Text | None, Meta(description="Which applicant they named.")] = None
+    received_after: Annotated[calls.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
 
 
 class Link(msgspec.Struct):
-    external_user_id: str
+    external_user_id: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, description="Your own id of the person.")]
 
 
 # applicants ---------------------------------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def link(case_id: str) -> Response:
     query = calls.query(One)
     given = calls.body(Link)
     if not is_name(given.external_user_id):
-        raise Problem(400, "'external_user_id' must be a text of 1 to 200 characters that can be stored.")
+        raise Problem(400, "The body's 'external_user_id' cannot be right.")
     key = calls.key("ifcgate", query.environment, case_id)
     calls.write(lambda connection: _link(connection, key, given.external_user_id, caller))
     return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})

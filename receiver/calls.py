@@ -37,6 +37,10 @@ Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 StoredName = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=r"^[^\x00]*$")]
 
+#: What a query may hold: something.
+Text = Annotated[str, Meta(min_length=1)]
+TimeText = Annotated[str, Meta(min_length=1, extra_json_schema={"format": "date-time"})]
+
 #: What may be quoted of a name that somebody sent.
 FIELD = re.compile(r"[a-z_]{1,40}")
 
@@ -57,7 +61,7 @@ class Page(One, forbid_unknown_fields=True):
     """A query about a list."""
 
     limit: Limit = 50
-    cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
 def read(work: Callable[[Connection], T]) -> T:

@@ -30,7 +30,9 @@ STREAMED_AT_ONCE = 100
 
 
 class StreamQuery(One, forbid_unknown_fields=True):
-    after: Annotated[str | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = None
+    after: Annotated[calls.Text | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = (
+        None
+    )
 
 
 class ChangesQuery(StreamQuery, forbid_unknown_fields=True):

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from receiver import secrets
 from store import attention, database, doorbell, health, inbox
 from store.deadline import Crew, Overdue
 from store.spool import Spool, SpoolUnavailable
@@ -86,8 +88,15 @@ def _ask_database() -> dict[str, Any]:
     health.prove_writable(f"{socket.gethostname()}:{os.getpid()}")
     backlog = health.backlog()
     told = {"workers": health.workers(), "backlog": {"pending": backlog.pending, "oldest_seconds": round(backlog.oldest_seconds, 3)}}
-    return told | attention_told.tell().describe()
+    found = attention_told.tell().describe()
+    return told | found | {"attention": found["attention"] + secrets_told.tell()}
+
+
+def _secrets(connection: Connection) -> list[str]:
+    """Live secrets that are not the newest of theirs. Everyone may ask, so that none is named."""
+    return [f"a secret of {one.vendor} is {one.says}" for one in secrets.look(connection) if one.environment == "live" and not one.newest]
 
 
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
+secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
 attention_told = Remembered(lambda: database.read(attention.look), seconds=SLOW_SECONDS)

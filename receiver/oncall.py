@@ -33,16 +33,16 @@ PlaceName = Annotated[str, Meta(max_length=300, pattern=STORABLE)]
 
 
 class ReversalsQuery(Page, forbid_unknown_fields=True):
-    since: Annotated[str | None, Meta(description="RFC 3339; told at this moment or later.")] = None
+    since: Annotated[calls.TimeText | None, Meta(description="RFC 3339; told at this moment or later.")] = None
     kind: Annotated[Reversal, Meta(description="What the change did to the approval.")] = Reversal.ADVERSE
 
 
 class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
-    actor: Annotated[str | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
-    action: Annotated[str | None, Meta(description="What was done, such as `read a body`.")] = None
-    since: Annotated[str | None, Meta(description="RFC 3339; done at this moment or later.")] = None
+    actor: Annotated[calls.Text | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
+    action: Annotated[calls.Text | None, Meta(description="What was done, such as `read a body`.")] = None
+    since: Annotated[calls.TimeText | None, Meta(description="RFC 3339; done at this moment or later.")] = None
     limit: calls.Limit = 50
-    cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[calls.Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
 @blueprint.get("/review")

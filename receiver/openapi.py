@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, changes, config, oncall
+from receiver import access, api, calls, changes, config, oncall, shapes
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -47,6 +47,15 @@ PROBLEM = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
+#: What can go wrong, beside what the server itself may answer.
+BAD_REQUEST, NO_RIGHT, UNKNOWN, CONFLICT, AWAY = "400", ("401", "403"), "404", "409", "503"
+CONFLICTS = ("api.body", "oncall.run_reaction", "oncall.run_replay", "oncall.cancel_replay")
+
+#: Calls that answer 202: it will be done.
+LATER = ("api.replay", "oncall.ask_for_replay", "oncall.run_replay", "oncall.run_reaction")
+
+SECURITY = "Tokens are given to readers, linkers and operators; an operator may read, too."
+
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
@@ -67,36 +76,43 @@ def describe() -> dict[str, Any]:
         "info": {"title": "Standing", "version": version("standing"), "description": "Where every applicant stands."},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {
-                "Problem": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "request_id"],
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "request_id": {"type": "string"},
-                    },
-                }
-            },
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": SECURITY}},
+            "schemas": shapes.components(),
         },
     }
 
 
 def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
     view = current_app.view_functions[endpoint]
+    said, _, more = (view.__doc__ or "").strip().partition("\n")
     body = {"requestBody": _body(BODIES[endpoint])} if endpoint in BODIES else {}
     needed = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments]
     return {
         "operationId": endpoint.partition(".")[2],
-        "summary": (view.__doc__ or "").strip(),
+        "summary": said,
+        "description": " ".join(more.split()) or said,
+        "tags": [endpoint.partition(".")[0]],
         "parameters": needed + _query_parameters(QUERIES.get(endpoint)),
         **body,
-        "responses": {"2XX": {"description": "As asked."}, "default": PROBLEM},
+        "responses": _responses(endpoint, has_path=bool(arguments)),
         "security": [] if endpoint in OPEN else [{"bearer": []}],
     }
+
+
+def _responses(endpoint: str, *, has_path: bool) -> dict[str, Any]:
+    """What a call answers with, and what can go wrong with it."""
+    wrong = [BAD_REQUEST, AWAY]
+    wrong += NO_RIGHT if endpoint not in OPEN else ["401"] if endpoint in ("webhooks.receive", "metrics.metrics", "openapi.openapi") else []
+    wrong += [UNKNOWN] if has_path else []
+    wrong += [CONFLICT] if endpoint in CONFLICTS else []
+    wrong += ["413"] if endpoint == "webhooks.receive" or endpoint in BODIES else []
+    answer = {"description": "It will be done." if endpoint in LATER else "As asked.", "content": shapes.answer_of(endpoint)}
+    found: dict[str, Any] = {"202" if endpoint in LATER else "200": answer}
+    if endpoint == "api.applicant":
+        found["304"] = {"description": "It is as the `ETag` in `If-None-Match` says."}
+    if endpoint == "health.readyz":
+        return found | {"503": {"description": "A delivery could not be kept.", "content": shapes.answer_of(endpoint)}, "default": PROBLEM}
+    return found | dict.fromkeys(sorted(wrong), PROBLEM) | {"default": PROBLEM}
 
 
 def _body(shape: type[msgspec.Struct]) -> dict[str, Any]:

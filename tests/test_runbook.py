@@ -19,6 +19,7 @@ from store import clock, database
 from store.upkeep import Tally
 from tests import conftest, payloads, signing
 from tests.downstream import Downstream, Reply
+from tests.printed import printed_line
 from tests.service import PROGRAMS, Service, end, eventually
 
 ROOT = Path(__file__).parent.parent
@@ -49,13 +50,6 @@ class Trouble:
         )
         assert "Traceback" not in done.stdout
         return done.stdout
-
-    def sees(self, expected: str, printed: str) -> bool:
-        """Whether a line was printed that is as expected: `…` stands for what differs, and spaces for any number of them."""
-        for name, value in self.names.items():
-            expected = expected.replace(name, value)
-        pattern = "".join(".*" if part == "…" else r"\s+" if part.isspace() else re.escape(part) for part in re.split(r"(…|\s+)", expected))
-        return any(re.fullmatch(pattern, line.strip()) for line in printed.splitlines())
 
 
 @pytest.fixture
@@ -219,7 +213,7 @@ def test_what_the_runbook_says_is_seen(trouble: Trouble, when: str, told: str) -
             command = line.removeprefix("$ ")
             printed = trouble.run(command)
         else:
-            assert trouble.sees(line.strip(), printed), f"{command!r} did not print {line!r}, but:\n{printed}"
+            assert printed_line(line, printed, trouble.names), f"{command!r} did not print {line!r}, but:\n{printed}"
 
 
 def test_every_alert_names_a_command_of_the_runbook() -> None:

@@ -25,6 +25,15 @@ NOTIFY_ON = ("adverse", "status", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdngoApi:
+    """Where IDnGO's read API is, and who asks."""
+
+    url: str
+    token: str
+    secret: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The rules' own settings."""
 
@@ -48,6 +57,8 @@ class Settings:
     #: Hosts that may have a private address; whether http will do.
     private_hosts: frozenset[str] = frozenset()
     plain_http: bool = False
+    #: How IDnGO is asked what an applicant is to send again; None: it is not.
+    idngo_api: IdngoApi | None = None
     reaction_attempts_max: int = 15
     reaction_seconds_max: int = 30
 
@@ -81,6 +92,7 @@ def read(environment: Environment) -> Settings:
         environments=frozenset(worlds),
         private_hosts=frozenset(host.lower() for host in environment.items("NOTIFY_PRIVATE_HOSTS")),
         plain_http=plain_http == "yes",
+        idngo_api=_idngo_api(environment, plain_http=plain_http == "yes"),
         reaction_attempts_max=environment.number("REACTION_ATTEMPTS_MAX", 15, most=100),
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
@@ -95,6 +107,23 @@ def settings() -> Settings:
     found = read(environment)
     environment.check()
     return found
+
+
+def _idngo_api(environment: Environment, *, plain_http: bool) -> IdngoApi | None:
+    given = {name: environment.text(name) for name in ("IDNGO_API_URL", "IDNGO_APP_TOKEN", "IDNGO_APP_SECRET")}
+    if not any(given.values()):
+        return None
+    for name, value in given.items():
+        if not value:
+            environment.wrong(name, "is missing: give IDNGO_API_URL, IDNGO_APP_TOKEN and IDNGO_APP_SECRET, or none of them")
+    url, token, secret = given.values()
+    try:
+        url = _url(url, plain_http=plain_http) if url else ""
+    except ValueError as error:
+        environment.wrong("IDNGO_API_URL", str(error))
+    if not token.isascii() or not token.isprintable():
+        environment.wrong("IDNGO_APP_TOKEN", "has letters that a header cannot have")
+    return IdngoApi(url=url.rstrip("/"), token=token, secret=secret.encode())
 
 
 def _url(text: str, *, plain_http: bool) -> str:

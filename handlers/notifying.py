@@ -52,7 +52,7 @@ class Endpoint:
         settings, body = config.settings(), message(entry)
         headers = signed(body, message_id=message_id(entry), secrets=settings.notify_secrets, now=clock.now())
         try:
-            answer = outbound.post(self._url, body=body, headers=headers, private_hosts=settings.private_hosts)
+            answer = outbound.ask("POST", self._url, body=body, headers=headers, private_hosts=settings.private_hosts)
         except Unreachable as error:
             raise NotNow(str(error)) from error
         return _judged(answer)

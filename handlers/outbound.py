@@ -42,14 +42,14 @@ class Answer:
     body: bytes
 
 
-def post(url: str, *, body: bytes, headers: Mapping[str, str], private_hosts: frozenset[str] = frozenset()) -> Answer:
-    """Send a body; return the answer, whatever its status. Raises Unreachable."""
+def ask(method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", private_hosts: frozenset[str] = frozenset()) -> Answer:
+    """Send a request; return the answer, whatever its status. Raises Unreachable."""
     backend = _Backend(private_hosts, deadline=time.monotonic() + SECONDS_MAX)
     timeouts = {"connect": CONNECT_SECONDS_MAX, "read": SECONDS_MAX, "write": SECONDS_MAX, "pool": 1.0}
     try:
         with (
             httpcore.ConnectionPool(network_backend=backend) as pool,
-            pool.stream("POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeouts}) as response,
+            pool.stream(method, url, headers=list(headers.items()), content=body, extensions={"timeout": timeouts}) as response,
         ):
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
             return Answer(status=response.status, headers=found, body=_beginning(response.iter_stream()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from handlers import config, notifying, subscribers, terminal
+from handlers import config, notifying, resubmission, subscribers, terminal
 from handlers.notifying import Endpoint
 from handlers.oncall import say_if_cut
 from handlers.options import json_option, limit_option
@@ -102,7 +102,12 @@ def list_subscribers(as_json: bool) -> None:
     config.settings()
     with database.reading() as connection:
         rows, counts = outbox.subscribers(connection), {one.subscriber: one for one in outbox.counts(connection)}
-    everyone: list[Subscriber] = [subscribers.Log(), *notifying.endpoints(), *subscribers.functions()]
+    everyone: list[Subscriber] = [
+        subscribers.Log(),
+        *notifying.endpoints(),
+        *resubmission.subscribers(),
+        *subscribers.functions(),
+    ]
     told = {one.name for one in everyone}
     found = [
         {

@@ -18,7 +18,7 @@ from datetime import timedelta
 
 import structlog
 
-from handlers import config, notifying, subscribers
+from handlers import config, notifying, resubmission, subscribers
 from handlers.subscribers import Gone, Log, NotNow, Subscriber
 from store import clock, database, faults, logs, outbox, processes
 from store.logs import describe_error
@@ -142,7 +142,7 @@ class Reactor:
 
 #: Who is told by which of the processes beside a worker.
 PARTS: dict[str, Callable[[], Sequence[Subscriber]]] = {
-    "endpoints": lambda: [Log(), *notifying.endpoints()],
+    "endpoints": lambda: [Log(), *notifying.endpoints(), *resubmission.subscribers()],
     "functions": subscribers.functions,
 }
 

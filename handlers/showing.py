@@ -35,6 +35,8 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
+    verdict = decision.value["verdict"] if decision and not _newer(registers.get("wiped"), decision) else None
+    asks_again = grounds[0].status == Status.RESUBMISSION_REQUESTED and verdict == applicant.last_verdict
     return structs.replace(
         applicant,
         external_user_id=applicant.linked_user_id or (external and external.value),
@@ -49,7 +51,8 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         checks=dict(step["checks"]),
         user_message=None if hits or step["hits"] else step["user_message"],
         level=step["level"],
-        last_verdict=decision.value["verdict"] if decision and not _newer(registers.get("wiped"), decision) else None,
+        last_verdict=verdict,
+        problem_documents=applicant.problem_documents if asks_again else [],
         ever_approved=holds(registers, "ever_approved"),
         as_of=as_of and _moment(as_of.value),
         first_sequence=first and first.value,

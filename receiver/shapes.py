@@ -56,6 +56,7 @@ class Applicant(Answer):
     updated_at: Annotated[Time, Meta(description="When this service last changed it.")]
     version: Annotated[int, Meta(ge=1, description="One more with each change.")]
     last_event_id: Annotated[EventId | None, Meta(description="The event that last moved it.")]
+    problem_documents: Annotated[list[dict[str, Any]], Meta(description="What to send again, document by document.")] = []
 
 
 class HistoryEntry(Answer, rename={"from_status": "from", "to_status": "to"}):
@@ -66,7 +67,9 @@ class HistoryEntry(Answer, rename={"from_status": "from", "to_status": "to"}):
     reversal: Annotated[Reversal | None, Meta(description="What the change did to an approval.")]
     changed: Annotated[Words, Meta(description="The fields that differ.", examples=[["status", "reasons"]])]
     reasons: Annotated[Words, Meta(description="Why it was refused, in the vendor's words.")]
-    event_id: Annotated[EventId | None, Meta(description="The event that did it; null: a linker, or a rebuild.")]
+    event_id: Annotated[
+        EventId | None, Meta(description="The event that did it; null: a linker, a rebuild, or what is to be sent again was asked for.")
+    ]
     as_of: Time | None
     at: Annotated[Time, Meta(description="When this service knew it.")]
     code_version: Annotated[str, Meta(description="The version of the rules that decided.")]

@@ -48,6 +48,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     flags: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=lambda: dict(NOTHING_CHECKED))
     user_message: str | None = None
+    #: What to send again, as the vendor's API tells it; never more than the verdict that is shown asks for.
+    problem_documents: list[dict[str, Any]] = field(default_factory=list)
     level: str | None = None
     last_verdict: dict[str, Any] | None = None
     ever_approved: bool = False

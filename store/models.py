@@ -146,6 +146,7 @@ class ApplicantRow(Base):
     flags: Mapped[list[str]]
     checks: Mapped[dict[str, Any]]
     user_message: Mapped[str | None] = mapped_column(Text)
+    problem_documents: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
     level: Mapped[str | None] = mapped_column(Name)
     last_verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     ever_approved: Mapped[bool]

@@ -34,7 +34,7 @@ ANSWERS_MAX = 20
 #: What of a change says whether somebody wants to be told of it.
 FOLLOWED = (
     TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference, TransitionRow.from_status,
-    TransitionRow.to_status, TransitionRow.reversal,
+    TransitionRow.to_status, TransitionRow.reversal, TransitionRow.changed,
 )  # fmt: skip
 
 

@@ -56,13 +56,15 @@ class Downstream:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 message = Message(time.monotonic(), self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 downstream.came.append(message)
                 reply = downstream.answer(message)
                 time.sleep(reply.seconds)
                 with suppress(OSError):  # Whoever asked did not wait.
                     self._reply(reply)
+
+            do_GET = do_POST
 
             def _reply(self, reply: Reply) -> None:
                 if reply.raw is not None:

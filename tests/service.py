@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -159,6 +160,10 @@ class Service:
     def history(self, vendor: str, reference: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.get(f"/v1/applicants/{vendor}/{quote(reference, safe='')}/history").json["data"]
         return rows
+
+    def subscribers(self) -> set[str]:
+        """Who is told of changes, as far as a worker made them known."""
+        return set(re.findall(r'standing_reactions_failed{subscriber="([^"]*)"}', self.get("/metrics", token=None).body.decode()))
 
     def is_up(self) -> bool:
         try:

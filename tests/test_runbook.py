@@ -164,10 +164,10 @@ def refused_downstream(trouble: Trouble) -> None:
         secret = f"whsec_{base64.b64encode(b'a secret for our downstream').decode()}"
         told = {"NOTIFY_URLS": downstream.url(), "NOTIFY_SECRETS": secret, "NOTIFY_ON": "all"}
         restart(trouble, **told, NOTIFY_PRIVATE_HOSTS="127.0.0.1", NOTIFY_PLAIN_HTTP="yes", REACTION_ATTEMPTS_MAX="1")
-        eventually(lambda: trouble.run("standing notify list").count("yes") == 2, "it to be known")
+        eventually(lambda: len(trouble.service.subscribers()) == 2, "it to be known")
         who = payloads.new_applicant()
         trouble.service.told("idngo", payloads.idngo(who, answer="GREEN"))
-        eventually(lambda: "422" in trouble.run("standing reactions list --failed"), "it to give up")
+        eventually(lambda: trouble.service.get("/v1/reactions", status="failed").json["data"], "it to give up")
         trouble.names = {"REFERENCE": who}
 
 

@@ -157,7 +157,7 @@ def test_a_function_of_ones_own_is_installed_and_told_of_each_change_once_it_is_
     path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
     with Service(tmp_path, settings | {"PYTHONPATH": path, "BLOCKED_ACCOUNTS": str(blocked)}) as service:
         assert "account_blocker" in service.standing("doctor").stdout
-        eventually(lambda: "account_blocker" in service.standing("notify", "list").stdout, "it to be known")
+        eventually(lambda: "account_blocker" in service.subscribers(), "it to be known")
         who = payloads.new_applicant()
         tell(service, who, answer="GREEN")
         tell(service, who, 1, answer="RED", reject="FINAL", labels=["SANCTIONS"])
@@ -168,7 +168,7 @@ def test_a_function_of_ones_own_is_installed_and_told_of_each_change_once_it_is_
         blocked.mkdir()
         tell(service, who, 2, answer="GREEN")
         tell(service, who, 3, answer="RED", reject="FINAL", labels=["BLACKLIST"])
-        eventually(lambda: "IsADirectoryError" in service.standing("reactions", "list", "--pending").stdout, "it to fail")
+        eventually(lambda: "IsADirectoryError" in service.get("/v1/reactions", status="pending").body.decode(), "it to fail")
         blocked.rmdir()
         assert "BLACKLIST" in eventually(lambda: blocked.read_text() if blocked.is_file() else "", "the account to be blocked", seconds=30)
 

@@ -38,6 +38,10 @@ class Telling:
         assert done.returncode == status, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def reactions(self, **query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.service.get("/v1/reactions", **query).json["data"]
+        return found
+
     def approve(self, who: str, minute: int = 0) -> None:
         self.deliver(who, minute, answer="GREEN")
 
@@ -72,7 +76,7 @@ def telling(url: str, redis_url: str, folder: Path, downstream: Downstream, urls
         made = Telling(service, downstream, faults)
         # From then on it is told of changes.
         count = len((urls or "one").split(",")) + 1
-        eventually(lambda: len(made.lines("notify", "list")) == count, "the subscribers to be known")
+        eventually(lambda: len(service.subscribers()) == count, "the subscribers to be known")
         yield made
 
 
@@ -131,7 +135,7 @@ def test_one_that_fails_is_tried_again_with_the_same_id_and_the_next_of_the_same
     assert len({message.headers["webhook-id"] for message in messages}) == 2
     assert messages[0].headers["webhook-id"] == messages[2].headers["webhook-id"]
     assert messages[1].at - messages[0].at > 4.5
-    eventually(lambda: not told.lines("reactions", "list", "--pending"), "all to be settled")
+    eventually(lambda: not told.reactions(status="pending"), "all to be settled")
     [first] = [row for row in told.lines("reactions", "list") if row["attempts"] == 3]
     shown = told.service.standing("reactions", "show", str(first["id"])).stdout
     assert "500 oh [31m no" in shown
@@ -146,7 +150,7 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     told.reject(unwanted)
     told.approve(fine)
     told.came(3)
-    failed = eventually(lambda: (found := told.lines("reactions", "list", "--failed")) and len(found) == 2 and found, "both to give up")
+    failed = eventually(lambda: (found := told.reactions(status="failed")) and len(found) == 2 and found, "both to give up")
     assert {(row["reference"], row["said"]) for row in failed} == {(unwanted, "422 unknown applicant")}
     waiting = [row for row in told.lines("review") if row["what"] == "reaction"]
     assert [(row["reference"], row["why"]) for row in waiting] == [(unwanted, "422 unknown applicant")] * 2
@@ -161,7 +165,7 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     eventually(lambda: told.service.get(f"/v1/reactions/{one}").json["status"] == "done", "the first to be done")
     assert told.service.get(f"/v1/reactions/{other}").json["status"] == "failed"
     assert told.service.standing("reactions", "run", "--failed", "--reason", "downstream is mended").returncode == 0
-    eventually(lambda: not told.lines("reactions", "list", "--failed"), "the other to be done")
+    eventually(lambda: not told.reactions(status="failed"), "the other to be done")
     assert [act["action"] for act in told.lines("audit", "list")] == ["run reactions", "run reactions"]
     metrics = told.service.get("/metrics", token=None).body.decode()
     assert 'standing_reactions_failed{subscriber="log"} 0.0' in metrics
@@ -225,7 +229,7 @@ def test_redirects_are_not_followed_and_nonsense_is_a_failure(told: Telling) -> 
     eventually(lambda: len({m.reference for m in told.downstream.came}) == 5, "each to be tried")
 
     def answers() -> dict[str, str] | None:
-        found = {whose[row["reference"]]: row["said"] for row in told.lines("reactions", "list")}
+        found = {whose[row["reference"]]: row["said"] for row in told.reactions()}
         return found if len(found) == 5 and all(found.values()) else None
 
     said = eventually(answers, "each to be answered", seconds=40)
@@ -239,7 +243,7 @@ def test_redirects_are_not_followed_and_nonsense_is_a_failure(told: Telling) -> 
 @pytest.mark.parametrize("told", [{"NOTIFY_PRIVATE_HOSTS": "somewhere.example"}], indirect=True, ids=["private"])
 def test_a_private_address_is_refused_unless_it_is_allowed_by_name(told: Telling) -> None:
     told.approve(payloads.new_applicant())
-    [row] = eventually(lambda: [one for one in told.lines("reactions", "list") if one["said"]], "the refusal")
+    [row] = eventually(lambda: [one for one in told.reactions() if one["said"]], "the refusal")
     assert "private address" in row["said"]
     assert told.downstream.came == []
 
@@ -270,7 +274,7 @@ def test_killed_between_two_steps_it_tells_every_change_at_least_once_and_in_ord
         time.sleep(0.5)
     eventually(lambda: not list(told.faults.iterdir()), "the process to be killed")
     eventually(lambda: len({(m.reference, m.version) for m in told.downstream.came}) == 12 * 8, "every change to be told", seconds=60)
-    eventually(lambda: not told.lines("reactions", "list", "--pending"), "all to be settled", seconds=40)
+    eventually(lambda: not told.reactions(status="pending"), "all to be settled", seconds=40)
     for who in whose:
         # What was under way when its sender died may come late, and once more; each comes first in its place.
         versions = dict.fromkeys(message.version for message in told.downstream.came if message.reference == who)

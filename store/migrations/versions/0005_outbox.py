@@ -1,4 +1,4 @@
-"""Subscribers and their reactions: the outbox"""
+"""Subscribers and their reactions: the outbox; what an applicant is to send again"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("applicants", sa.Column("problem_documents", sa.JSON(), server_default="[]", nullable=False))
     op.create_table(
         "subscribers",
         sa.Column("name", NAME, nullable=False),

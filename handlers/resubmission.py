@@ -1,0 +1,116 @@
+"""RED:RETRY with what to send again: IDnGO is asked which documents had problems, and why.
+
+`GET /resources/applicants/{id}/requiredIdDocsStatus`, signed as its platform documents it: the lower-case hex HMAC-SHA256 of the time,
+the method, the path and the body. `moderationComment` may be shown to the applicant; `clientComment` is for our eyes only.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from handlers import config, outbound
+from handlers.config import IdngoApi
+from handlers.notifying import NOT_NOW, retry_after
+from handlers.outbound import Unreachable
+from handlers.subscribers import NotNow, Refused
+from store import clock, database, documents
+from store.applicants import Key
+from store.states import Status
+
+
+class _Review(Struct):
+    reviewAnswer: str | None = None
+    moderationComment: str | None = None
+    clientComment: str | None = None
+    rejectLabels: list[str] | None = None
+    reviewRejectType: str | None = None
+
+
+class _Step(Struct):
+    reviewResult: _Review | None = None
+    country: str | None = None
+    idDocType: str | None = None
+    imageReviewResults: dict[str, _Review | None] | None = None
+
+
+class ProblemDocuments:
+    """Asks for each live applicant of IDnGO's that may send again."""
+
+    name = "problem documents"
+
+    def wants(self, change: Any) -> bool:
+        asks_again = change.vendor == "idngo" and change.to_status == Status.RESUBMISSION_REQUESTED
+        return asks_again and change.environment == "live" and bool({"status", "last_verdict"} & set(change.changed))
+
+    def tell(self, entry: dict[str, Any]) -> str:
+        api = config.settings().idngo_api
+        assert api is not None
+        found = problems(_ask(api, entry["reference"]))
+        key = Key(entry["vendor"], entry["environment"], entry["reference"])
+        with database.begin() as connection:
+            kept = documents.keep(connection, key, found, verdict=entry["applicant"]["last_verdict"])
+        return f"{len(found)} documents" if kept else "nothing that was not known, or is asked for still"
+
+
+def problems(answer: bytes) -> list[dict[str, Any]]:
+    """The documents that had problems, each with what may be shown to the applicant apart from what may not. Raises Refused."""
+    try:
+        steps = msgspec.json.decode(answer, type=dict[str, _Step | None])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("the answer is not understood") from error
+    return [_described(name, step) for name, step in steps.items() if step and _had_problems(step)]
+
+
+def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:
+    """How a request is signed."""
+    return hmac.digest(secret, f"{timestamp}{method}{path}".encode() + body, "sha256").hex()
+
+
+def headers(api: IdngoApi, *, method: str, path: str, now: datetime) -> dict[str, str]:
+    timestamp = str(int(now.timestamp()))
+    signed = signature(api.secret, timestamp=timestamp, method=method, path=path)
+    return {"X-App-Token": api.token, "X-App-Access-Ts": timestamp, "X-App-Access-Sig": signed, "Accept": "application/json"}
+
+
+def _ask(api: IdngoApi, reference: str) -> bytes:
+    url = f"{api.url}/resources/applicants/{quote(reference, safe='')}/requiredIdDocsStatus"
+    signed = headers(api, method="GET", path=urlsplit(url).path, now=clock.now())
+    try:
+        answer = outbound.ask("GET", url, headers=signed, private_hosts=config.settings().private_hosts)
+    except Unreachable as error:
+        raise NotNow(str(error)) from error
+    if answer.status in (409, *NOT_NOW):
+        raise NotNow(f"{answer.status}", rest=retry_after(answer.headers.get("retry-after", ""), now=clock.now()))
+    if answer.status != 200:
+        raise Refused(f"{answer.status}")
+    return answer.body
+
+
+def _had_problems(step: _Step) -> bool:
+    reviews = (step.reviewResult, *(step.imageReviewResults or {}).values())
+    return any(review is not None and review.reviewAnswer == "RED" for review in reviews)
+
+
+def _described(name: str, step: _Step) -> dict[str, Any]:
+    images = [(image, review) for image, review in (step.imageReviewResults or {}).items() if review and review.reviewAnswer == "RED"]
+    told = {"step": name, "type": step.idDocType, "country": step.country} | _comments(step.reviewResult or _Review())
+    return told | {"images": [{"id": image} | _comments(review) for image, review in images]}
+
+
+def _comments(review: _Review) -> dict[str, Any]:
+    return {
+        "comment": review.moderationComment,
+        "internal_comment": review.clientComment,
+        "reasons": review.rejectLabels or [],
+        "may_retry": None if review.reviewRejectType is None else review.reviewRejectType == "RETRY",
+    }
+
+
+def subscribers() -> list[ProblemDocuments]:
+    return [ProblemDocuments()] if config.settings().idngo_api else []

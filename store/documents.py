@@ -1,0 +1,23 @@
+"""What an applicant is to send again, where the vendor's API tells it document by document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from store import applicants, clock, feed
+from store.applicants import Key
+from store.states import Status
+
+
+def keep(connection: Connection, key: Key, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:
+    """Keep what a verdict asks for; told like any other change. False if it is known, or another verdict has come since."""
+    before = applicants.lock(connection, [key])[key]
+    if before.status != Status.RESUBMISSION_REQUESTED or before.last_verdict != verdict or before.problem_documents == documents:
+        return False
+    after = replace(before, problem_documents=documents, version=before.version + 1, updated_at=clock.now())
+    applicants.save(connection, [after])
+    feed.append(connection, [feed.transition(before, after, ["problem_documents"], None)])
+    return True

@@ -27,7 +27,7 @@ from store.outbox import Due
 log = structlog.get_logger()
 
 #: How often is looked for what is due, and how long is waited after the database failed.
-LOOK_SECONDS, PAUSE_SECONDS = 0.1, 1.0
+LOOK_SECONDS, PAUSE_SECONDS = 0.2, 1.0
 
 #: Changes that are followed in one transaction, and such transactions before something is done again.
 FOLLOWED_AT_ONCE, ROUNDS_MAX = 500, 20

@@ -67,9 +67,7 @@ class HistoryEntry(Answer, rename={"from_status": "from", "to_status": "to"}):
     reversal: Annotated[Reversal | None, Meta(description="What the change did to an approval.")]
     changed: Annotated[Words, Meta(description="The fields that differ.", examples=[["status", "reasons"]])]
     reasons: Annotated[Words, Meta(description="Why it was refused, in the vendor's words.")]
-    event_id: Annotated[
-        EventId | None, Meta(description="The event that did it; null: a linker, a rebuild, or what is to be sent again was asked for.")
-    ]
+    event_id: Annotated[EventId | None, Meta(description="The event that did it; null: it was no event, but a link, a rebuild, an answer.")]
     as_of: Time | None
     at: Annotated[Time, Meta(description="When this service knew it.")]
     code_version: Annotated[str, Meta(description="The version of the rules that decided.")]

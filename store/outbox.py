@@ -68,10 +68,10 @@ def subscribe(connection: Connection, name: str) -> None:
 
 def is_waited_for(connection: Connection, name: str) -> bool:
     """Whether there are changes to follow, or reactions to do now."""
-    behind = select(exists().where(Subscriber.name == name, Subscriber.seen < select(Feed.last).scalar_subquery()))
-    return connection.execute(behind).scalar_one() or (
-        _is_awake(_subscriber(connection, name)) and connection.execute(_due(name, clock.now()).limit(1)).first() is not None
-    )
+    behind = (Subscriber.seen < select(Feed.last).scalar_subquery()).label("behind")
+    due = _due(name, clock.now()).exists().label("due")
+    row = connection.execute(select(behind, due, Subscriber.stopped_at, Subscriber.paused_until).where(Subscriber.name == name)).one()
+    return bool(row.behind or (row.due and _is_awake(row)))
 
 
 def follow(connection: Connection, name: str, wants: Callable[[Any], bool], *, most: int) -> int:
@@ -132,7 +132,7 @@ def _subscriber(connection: Connection, name: str) -> Row[Any]:
     return connection.execute(select(Subscriber.__table__).where(Subscriber.name == name)).one()
 
 
-def _is_awake(subscriber: Row[Any]) -> bool:
+def _is_awake(subscriber: Any) -> bool:
     return not subscriber.stopped_at and (subscriber.paused_until is None or subscriber.paused_until <= clock.now())
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.service import Service, eventually
 
 HERE = Path(__file__).parent
+TRIALS = ("alerts.yml", "alerts_of_days.yml")
 RULES = HERE.parent / "deploy" / "alerts.yml"
 
 
@@ -30,11 +31,11 @@ def test_prometheus_takes_the_rules() -> None:
 
 
 def test_each_rule_fires_when_it_should_and_not_otherwise() -> None:
-    promtool("test", "rules", "alerts.yml")
+    promtool("test", "rules", *TRIALS)
 
 
 def test_every_rule_is_tried() -> None:
-    tried = (HERE / "alerts.yml").read_text()
+    tried = "".join((HERE / trial).read_text() for trial in TRIALS)
     assert [alert for alert in re.findall(r"alert: (\w+)", RULES.read_text()) if alert not in tried] == []
 
 

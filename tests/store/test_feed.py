@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -38,36 +39,40 @@ WRITERS, CHANGES_EACH, READERS = 8, 20, 6
 
 
 def write(reference: str, changes: int = CHANGES_EACH) -> None:
-    pauses = random.Random(reference)
-    for version in range(1, changes + 1):
-        with database.begin() as connection:
+    """Changes, one after the other; as workers do, a writer comes again when it was not its turn in time."""
+    pauses, version = random.Random(reference), 1
+    while version <= changes:
+        with suppress(database.Failure), database.begin() as connection:
             feed.append(connection, [a_change(reference, version)])
             # Between its number and its commit, where a reader could pass it.
             time.sleep(pauses.uniform(0, 0.002))
+            version += 1
+
+
+def follow(which: int, began: list[int], seen: list[list[tuple[int, str, int]]]) -> None:
+    """Read to the last change, from the beginning or from wherever the feed is by then."""
+    deadline = time.monotonic() + 60
+    time.sleep(which * 0.1)
+    with database.reading() as connection:
+        _, number = feed.position(connection, "latest" if which else None)
+    began[which] = number
+    while number < WRITERS * CHANGES_EACH and time.monotonic() < deadline:
+        with database.reading() as connection:
+            rows = feed.after(connection, number, environment="live", limit=1 + which)
+        seen[which].extend((row.number, row.reference, row.version) for row in rows)
+        number = rows[-1].number if rows else number
 
 
 def test_readers_see_every_change_once_and_in_order_while_writers_write(kept: str) -> None:
     # A feed numbered by a sequence lets a reader pass a number whose transaction commits late; this one must not.
-    writers = [threading.Thread(target=write, args=(f"writer {number}",)) for number in range(WRITERS)]
     seen: list[list[tuple[int, str, int]]] = [[] for _ in range(READERS)]
-    began: list[int] = [0] * READERS
-
-    def read(which: int) -> None:
-        time.sleep(which * 0.1)
-        with database.reading() as connection:
-            _, number = feed.position(connection, "latest" if which else None)
-        began[which] = number
-        while number < WRITERS * CHANGES_EACH:
-            with database.reading() as connection:
-                rows = feed.after(connection, number, environment="live", limit=1 + which)
-            seen[which].extend((row.number, row.reference, row.version) for row in rows)
-            number = rows[-1].number if rows else number
-
-    readers = [threading.Thread(target=read, args=(which,), daemon=True) for which in range(READERS)]
+    began = [0] * READERS
+    writers = [threading.Thread(target=write, args=(f"writer {number}",)) for number in range(WRITERS)]
+    readers = [threading.Thread(target=follow, args=(which, began, seen)) for which in range(READERS)]
     for thread in [*writers, *readers]:
         thread.start()
     for thread in [*writers, *readers]:
-        thread.join(60)
+        thread.join()
     assert [number for number, _, _ in seen[0]] == list(range(1, WRITERS * CHANGES_EACH + 1))
     # Wherever one begins: the same from there on.
     assert [seen[0][place:] for place in began] == seen

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
 from store import config
-from store.config import Environment
+from store.config import Environment, signing_secret
 from store.states import Status
 
 #: What an IFCGATE word can be configured to mean; the other statuses are no vendor's verdict or progress.
@@ -139,12 +137,9 @@ def _url(text: str, *, plain_http: bool) -> str:
 
 
 def _secret(text: str) -> bytes:
-    try:
-        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("is not whsec_ and base64") from error
-    if not text.startswith("whsec_") or not 24 <= len(secret) <= 64:
-        raise ValueError("is not whsec_ and base64 of 24 to 64 bytes")
+    secret = signing_secret(text)
+    if not 24 <= len(secret) <= 64:
+        raise ValueError("is not of 24 to 64 bytes")
     return secret
 
 

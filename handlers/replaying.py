@@ -16,7 +16,7 @@ from handlers import process, rebuild
 from handlers.rebuild import Difference, Renamed
 from store import audit, clock, database, health, mentions, replays
 from store.applicants import Key
-from store.claims import Claimed, claim
+from store.claims import Claimed, claim, release
 from store.replays import Stage, Wanted
 
 #: Events whose applicants are derived from one snapshot.
@@ -78,6 +78,7 @@ def run(replay_id: str, *, per_second: float | None = None, on_events: Progress,
     row = _go_on(replay_id)
     began, done = time.monotonic(), 0
     try:
+        _wait_for_others(database.read(lambda connection: replays.left_pending(connection, row)))
         for events in replays.chunks(replays.wanted_of(row), after=row.done_sequence, last=row.last_sequence, size=HANDLED_AT_ONCE):
             _let_live_traffic_go_first(on_wait)
             stage = _handle(replay_id, events)
@@ -111,10 +112,14 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
         if row.status == Stage.RUNNING and row.changed + len(would) > row.changes_max:
             replays.set_stage(connection, replay_id, Stage.STOPPED)
             return Stage.STOPPED
-        if not replays.reopen(connection, replay_id, events):
+        if not replays.reopen(connection, replay_id, events, would_change=len(would)):
             return Stage(row.status)
     token = process.new_token()
-    process.handle(token, claim(token, most=len(ids), only=ids))
+    try:
+        process.handle(token, claim(token, most=len(ids), only=ids))
+    except BaseException:
+        release(token)
+        raise
     _wait_for_others(ids)
     with database.begin() as connection:
         changed = row.changed + replays.changed_by(connection, ids, since=since)
@@ -132,7 +137,7 @@ def _let_live_traffic_go_first(on_wait: Callable[[], None]) -> None:
 
 
 def _wait_for_others(ids: list[str]) -> None:
-    """A worker may have been faster; what it holds it handles."""
+    """Wait for what a worker has in hand because it was faster, or because who made it pending was interrupted."""
     deadline = time.monotonic() + OTHERS_SECONDS_MAX
     while time.monotonic() < deadline:
         with database.reading() as connection:

@@ -10,7 +10,23 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import api, changes, config, counting, health, metrics, oncall, openapi, paths, problems, requests, spooling, webhooks
+    from receiver import (
+        api,
+        changes,
+        config,
+        counting,
+        health,
+        metrics,
+        oncall,
+        openapi,
+        paths,
+        problems,
+        reactions,
+        replays,
+        requests,
+        spooling,
+        webhooks,
+    )
     from store import logs
 
     logs.configure()
@@ -22,7 +38,7 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     requests.identify(app)
     problems.describe(app)
-    for part in (webhooks, api, changes, oncall, health, metrics, openapi):
+    for part in (webhooks, api, changes, oncall, replays, reactions, health, metrics, openapi):
         app.register_blueprint(part.blueprint)
     counting.begin()
     spooling.begin()

@@ -94,7 +94,11 @@ def _ask_database() -> dict[str, Any]:
 
 def _secrets(connection: Connection) -> list[str]:
     """Live secrets that are not the newest of theirs. Everyone may ask, so that none is named."""
-    return [f"a secret of {one.vendor} is {one.says}" for one in secrets.look(connection) if one.environment == "live" and not one.newest]
+    return [
+        f"a secret of {one.vendor} is {one.says}"
+        for one in secrets.look(connection)
+        if one.environment == "live" and not one.newest and one.last_at
+    ]
 
 
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)

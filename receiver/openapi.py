@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, changes, config, oncall, shapes
+from receiver import access, api, calls, changes, config, oncall, reactions, replays, shapes
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -28,8 +28,8 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "oncall.reversals": oncall.ReversalsQuery,
     "oncall.failed": calls.One,
     "oncall.acts": oncall.AuditQuery,
-    "oncall.list_reactions": oncall.ReactionsQuery,
-    "oncall.list_replays": oncall.ReplaysQuery,
+    "reactions.list_reactions": reactions.ReactionsQuery,
+    "replays.list_replays": replays.ReplaysQuery,
 }
 
 #: Calls that need no bearer token.
@@ -38,8 +38,8 @@ OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics"
 #: The body that each call takes.
 BODIES: dict[str, type[msgspec.Struct]] = {
     "api.link": api.Link,
-    "oncall.ask_for_replay": oncall.ReplayRequest,
-    "oncall.run_replay": oncall.RunRequest,
+    "replays.ask_for_replay": replays.ReplayRequest,
+    "replays.run_replay": replays.RunRequest,
 }
 
 PROBLEM = {
@@ -49,10 +49,10 @@ PROBLEM = {
 
 #: What can go wrong, beside what the server itself may answer.
 BAD_REQUEST, NO_RIGHT, UNKNOWN, CONFLICT, AWAY = "400", ("401", "403"), "404", "409", "503"
-CONFLICTS = ("api.body", "oncall.run_reaction", "oncall.run_replay", "oncall.cancel_replay")
+CONFLICTS = ("api.body", "reactions.run_reaction", "replays.run_replay", "replays.cancel_replay")
 
 #: Calls that answer 202: it will be done.
-LATER = ("api.replay", "oncall.ask_for_replay", "oncall.run_replay", "oncall.run_reaction")
+LATER = ("api.replay", "replays.ask_for_replay", "replays.run_replay", "reactions.run_reaction")
 
 SECURITY = "Tokens are given to readers, linkers and operators; an operator may read, too."
 

@@ -45,16 +45,17 @@ def look(connection: Connection) -> list[SecretSight]:
                     newest=newest,
                     last_at=use.last_at if use else None,
                     matches=use.count if use else 0,
-                    says=_says(newest, len(keys) > 1, use.last_at if use else None),
+                    says=_says(newest, use.last_at if use else None),
                 )
                 found.append(sight)
     return found
 
 
-def _says(newest: bool, has_others: bool, last_at: datetime | None) -> str:
+def _says(newest: bool, last_at: datetime | None) -> str:
     if newest:
         return "in use" if last_at else "has matched nothing yet"
-    assert has_others
-    if last_at and clock.now() - last_at < REST:
+    if last_at is None:
+        return "old, and has matched nothing yet"
+    if clock.now() - last_at < REST:
         return "old, and still matches: the vendor still signs with it"
     return f"old, and has matched nothing for {REST.days} days: may be taken away"

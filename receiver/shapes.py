@@ -297,12 +297,12 @@ ANSWERS: dict[str, type[Struct]] = {
     "api.event": Event,
     "api.replay": Accepted,
     "api.link": Linked,
-    "oncall.reaction": ReactionInFull,
-    "oncall.run_reaction": ReactionInFull,
-    "oncall.replay": Replay,
-    "oncall.ask_for_replay": Replay,
-    "oncall.run_replay": Replay,
-    "oncall.cancel_replay": Replay,
+    "reactions.reaction": ReactionInFull,
+    "reactions.run_reaction": ReactionInFull,
+    "replays.replay": Replay,
+    "replays.ask_for_replay": Replay,
+    "replays.run_replay": Replay,
+    "replays.cancel_replay": Replay,
     "health.healthz": Alive,
     "health.readyz": Ready,
 }
@@ -314,9 +314,9 @@ PAGES: dict[str, type[Struct]] = {
     "oncall.review": Waiting,
     "oncall.reversals": Change,
     "oncall.acts": Act,
-    "oncall.list_reactions": Reaction,
+    "reactions.list_reactions": Reaction,
 }
-WHOLE_LISTS: dict[str, type[Struct]] = {"oncall.failed": FailedGroup, "oncall.list_replays": Replay}
+WHOLE_LISTS: dict[str, type[Struct]] = {"oncall.failed": FailedGroup, "replays.list_replays": Replay}
 TEXTS = {
     "api.body": "application/octet-stream",
     "changes.stream": "text/event-stream",

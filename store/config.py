@@ -211,6 +211,17 @@ def _spool_dir(environment: Environment) -> Path | None:
     return folder
 
 
+def signing_secret(text: str) -> bytes:
+    """A secret in the form of Standard Webhooks: `whsec_` and base64. Raises ValueError."""
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not whsec_ and base64") from error
+    if not text.startswith("whsec_") or not secret:
+        raise ValueError("is not whsec_ and base64")
+    return secret
+
+
 def _encryption_key(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)

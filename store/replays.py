@@ -151,16 +151,23 @@ def chunks(wanted: Wanted, *, after: int = 0, last: int | None = None, size: int
         after = found[-1].sequence
 
 
-def reopen(connection: Connection, replay_id: str, events: list[Claimed]) -> bool:
-    """Make events pending again, to be handled anew, and note that they are done; False if the replay is not running any more."""
+def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, would_change: int) -> bool:
+    """Make events pending again, to be handled anew, and note that they are done, and what they would change, so that the count holds
+    even if nobody comes to correct it; False if the replay is not running any more."""
     row = find(connection, replay_id, lock=True)
     if row is None or row.status != Stage.RUNNING:
         return False
     for event in events:
         claims.reopen(connection, event.id)
-    values = {"done_sequence": events[-1].sequence, "done": Replay.done + len(events)}
+    values = {"done_sequence": events[-1].sequence, "done": Replay.done + len(events), "changed": Replay.changed + would_change}
     connection.execute(update(Replay).where(Replay.id == replay_id).values(**values))
     return True
+
+
+def left_pending(connection: Connection, row: Row[Any]) -> list[str]:
+    """Events that a replay made pending before it was interrupted, and that still are."""
+    left = select(Event.id).where(Event.status == claims.PENDING, Event.replayed, Event.sequence <= row.done_sequence)
+    return list(connection.execute(left).scalars())
 
 
 def changed_by(connection: Connection, event_ids: list[str], *, since: datetime) -> int:

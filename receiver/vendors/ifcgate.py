@@ -7,7 +7,6 @@ Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks, spec/
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import re
 import uuid
@@ -17,7 +16,7 @@ from datetime import datetime, timedelta
 from receiver.vendors import base
 from receiver.vendors.base import Forged, Headers, Key, Stale, environment_of, sha256, signing_key
 from store.arrivals import Delivery
-from store.config import Environment
+from store.config import Environment, signing_secret
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
@@ -88,13 +87,7 @@ def parse_secret(text: str, scheme: base.Scheme) -> bytes:
     """`whsec_` and base64; in the hex scheme the text itself."""
     if isinstance(scheme, HexDigest):
         return text.encode()
-    try:
-        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("is not whsec_ and base64") from error
-    if not text.startswith("whsec_") or not secret:
-        raise ValueError("is not whsec_ and base64")
-    return secret
+    return signing_secret(text)
 
 
 def _signing_key(signatures: str, keys: tuple[Key, ...], signed: bytes) -> Key:

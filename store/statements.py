@@ -1,0 +1,117 @@
+"""Statements: events of our own kinds. What a person decided, what a vendor answered when it was asked, what was known before.
+
+They are kept like a vendor's deliveries and handled by the same rules, so that each can be explained, replayed, and outvoted by newer news.
+A header says which kind it is; the vendors' modules of the receiver keep no header of that name, so that no delivery can be one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from store import arrivals
+from store.applicants import Key
+from store.arrivals import Delivery
+from store.states import Status
+
+#: Which kind of statement an event is; a vendor's delivery has no such header.
+KIND_HEADER = "Standing-Kind"
+
+#: Its place in the order of receipt, where the vendor has no clock and the place is not that of its own receipt.
+ORDER_HEADER = "Standing-Order"
+
+#: What was known before comes, in its own order, before everything that was ever received.
+BEFORE_RECEIPT = 2**62
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kind(StrEnum):
+    """What kind of statement an event is."""
+
+    #: A person decided.
+    DECISION = "decision"
+    #: The vendor was asked, and answered. The body is its answer, byte for byte.
+    READ = "read"
+    #: It was known before there was an event.
+    IMPORT = "import"
+
+
+class Ruling(StrEnum):
+    """What a person may decide, and what it makes of an applicant."""
+
+    #: Access, until newer news says otherwise.
+    APPROVE = "approve"
+    #: Refused.
+    REJECT = "reject"
+    #: Refused for now; the applicant may send again.
+    RESUBMIT = "resubmit"
+
+
+class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person decided of an applicant."""
+
+    reference: str
+    ruling: Ruling
+    by: str
+    reason: str
+    at: datetime
+    #: The hits that were known when it was decided, or confirmed: an approval stands against no others.
+    against: tuple[str, ...] = ()
+    #: The second operator, where there is one.
+    confirmed_by: str | None = None
+
+
+class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an applicant stood, at a time, as a source of ours knew it."""
+
+    reference: str
+    status: Status
+    at: datetime
+    source: str
+    external_user_id: str | None = None
+    reasons: tuple[str, ...] = ()
+    hits: tuple[str, ...] = ()
+
+
+def decided(key: Key, body: DecisionBody, *, order: int | None = None) -> Delivery:
+    """A person's decision; `order` is given where it confirms one, and takes that one's place."""
+    return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order)
+
+
+def known_before(vendor: str, environment: str, body: ImportBody, *, has_clock: bool) -> Delivery:
+    """What a source knew. Without a vendor's clock its time places it before whatever was received."""
+    order = None if has_clock else (body.at - EPOCH) // (EPOCH.resolution) - BEFORE_RECEIPT
+    return _statement(vendor, environment, Kind.IMPORT, msgspec.json.encode(body), order=order)
+
+
+def answered(vendor: str, environment: str, answer: bytes, *, order: int | None) -> Delivery:
+    """What a vendor answered. Without its clock, `order` is the newest event that was known before it was asked."""
+    return _statement(vendor, environment, Kind.READ, answer, order=order)
+
+
+def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
+    """Keep statements; the ids of their events. The same statement again is the same event."""
+    arrived = [arrivals.arrive(statement) for statement in statements]
+    kept: dict[str, str] = {}
+    for part in arrivals.apart(arrived):
+        kept |= dict(zip((one.id for one in part), arrivals.keep(connection, part), strict=True))
+    return [kept[one.id] for one in arrived]
+
+
+def kind(headers: dict[str, str]) -> Kind | None:
+    """Which kind of statement an event with these headers is; None: it is a vendor's delivery."""
+    found = headers.get(KIND_HEADER)
+    return Kind(found) if found else None
+
+
+def _statement(vendor: str, environment: str, kind: Kind, body: bytes, *, order: int | None) -> Delivery:
+    headers = {KIND_HEADER: kind.value} | ({} if order is None else {ORDER_HEADER: str(order)})
+    identity = hashlib.sha256(b"\0".join([kind.value.encode(), headers.get(ORDER_HEADER, "").encode(), body])).digest()
+    return Delivery(vendor=vendor, environment=environment, headers=headers, body=body, identity=identity)

@@ -76,7 +76,20 @@ class Archived(Struct, frozen=True, kw_only=True):
     """The vendor archived the verification."""
 
 
-Says = Step | Deletion | Activity | Alert | DocumentNotice | Archived
+class Judgement(Struct, frozen=True, kw_only=True):
+    """A person decided. It stands until newer news of the vendor's puts the applicant elsewhere."""
+
+    status: Status
+    by: str
+    reason: str
+    at: datetime
+    #: The hits that were known to who decided, and to who confirmed it.
+    against: tuple[str, ...] = ()
+    #: The second operator, without whom no approval stands against a hit.
+    confirmed_by: str | None = None
+
+
+Says = Step | Deletion | Activity | Alert | DocumentNotice | Archived | Judgement
 
 
 class News(Struct, frozen=True, kw_only=True):

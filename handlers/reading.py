@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handlers import config
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Step, Unreadable
+from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Step, Unreadable
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
@@ -129,3 +129,5 @@ def meaning(news: News | Unreadable, occasion: Occasion) -> str:
             return "document expired" if expired else "document runs out soon"
         case Archived():
             return "archived"
+        case Judgement(status=status):
+            return f"a person's decision: {status}"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
+from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store import clock
 from store.applicants import NOTHING_CHECKED, Applicant
 from store.states import Flag, Status
@@ -26,6 +26,9 @@ _RANKS = [
 ]  # fmt: skip
 
 RANK: dict[str, int] = {status: rank for rank, status in enumerate(_RANKS)}
+
+#: What is added to the rank of news that comes after all else that was received up to its place.
+AFTER_ALL = 100
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,6 +66,10 @@ class Occasion(Struct, frozen=True, kw_only=True):
     repeat: bool = False
     #: The vendor has no clock: the order is ours of receipt.
     by_receipt: bool = False
+    #: Its place in that order, where it is not that of its own receipt.
+    order: int | None = None
+    #: It comes after everything that was received up to that place.
+    closes: bool = False
 
 
 def hear(registers: Registers, news: News, occasion: Occasion) -> Registers:
@@ -91,10 +98,11 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
     # Nothing is lifted by a repeat, nor may a time that we made up ourselves bring an approval back to light.
     lifts = not occasion.repeat
     uncovers = lifts and not unknown
+    after = AFTER_ALL if occasion.closes else 0
     written: Registers = {}
 
     def write(register: str, value: Any, rank: int = 0) -> None:
-        written[register] = Entry(order, rank, occasion.body_sha256, occasion.event_id, value)
+        written[register] = Entry(order, rank + after, occasion.body_sha256, occasion.event_id, value)
 
     match says:
         case Step():
@@ -134,6 +142,11 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
             write("document_expired" if expired else "document_expiring", True, rank=1)
         case Archived():
             write("archived", True, rank=1)
+        case Judgement() as judgement:
+            # Who confirms a decision takes its place in the order: what is newer than the decision outvotes both.
+            write("judgement", judged(judgement), rank=int(judgement.confirmed_by is not None))
+            if judgement.status == Status.APPROVED and (judgement.confirmed_by or not judgement.against):
+                write("ever_approved", True)
     if written:
         _write_beside(written, news, occasion, order)
     return written
@@ -144,7 +157,7 @@ def _write_beside(written: Registers, news: News, occasion: Occasion, order: int
     event_id = occasion.event_id
     if news.external_user_id is not None and not occasion.repeat:
         written["external_user_id"] = Entry(order, 0, occasion.body_sha256, event_id, news.external_user_id)
-    if not occasion.by_receipt and not time_unknown(news, occasion):
+    if not occasion.by_receipt and not isinstance(news.says, Judgement) and not time_unknown(news, occasion):
         moment = _microseconds(news.occurred_at)
         written["as_of"] = Entry(moment, 0, "", event_id, moment)
     written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
@@ -156,6 +169,14 @@ def shown(step: Step) -> dict[str, Any]:
         "status": step.status, "final": step.final, "provisional": step.provisional, "vendor_status": step.vendor_status,
         "may_retry": step.may_retry, "reasons": list(step.reasons), "hits": list(step.hits), "checks": step.checks or NOTHING_CHECKED,
         "user_message": step.user_message, "level": step.level,
+    }  # fmt: skip
+
+
+def judged(judgement: Judgement) -> dict[str, Any]:
+    """What a register keeps of a person's decision."""
+    return {
+        "status": judgement.status, "by": judgement.by, "confirmed_by": judgement.confirmed_by, "reason": judgement.reason,
+        "at": clock.rfc3339(judgement.at), "against": list(judgement.against),
     }  # fmt: skip
 
 
@@ -209,7 +230,7 @@ def time_unknown(news: News, occasion: Occasion) -> bool:
 def _order(news: News, occasion: Occasion) -> int:
     """The first part of a stamp: microseconds of the vendor's clock (of ours if its says nothing usable), or the order of receipt."""
     if occasion.by_receipt:
-        return occasion.sequence
+        return occasion.sequence if occasion.order is None else occasion.order
     return _microseconds(occasion.received_at if time_unknown(news, occasion) else news.occurred_at)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
@@ -17,6 +18,17 @@ from store.states import HITS, Flag, Status
 NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)
 
 
+class Stand(StrEnum):
+    """How a person's decision stands."""
+
+    #: It decides, as far as nothing lies over it.
+    STANDS = "stands"
+    #: An approval against a hit or an open alert, without a second operator.
+    WAITS = "waits_for_confirmation"
+    #: Newer news of the vendor's decides.
+    OUTVOTED = "outvoted"
+
+
 class Ground(NamedTuple):
     """One reason why an applicant stands where it stands: the status it stands for, what it is, and the event that said so."""
 
@@ -25,18 +37,25 @@ class Ground(NamedTuple):
     event_id: str | None
 
 
+class Ruled(NamedTuple):
+    """What a person decided last, and how that stands."""
+
+    entry: Entry
+    stand: Stand
+
+
 def show(applicant: Applicant, registers: Registers) -> Applicant:
     """The applicant as its registers say."""
-    lying = beneath(registers)
+    lying, ruled = beneath(registers), ruling(registers)
     step = lying.value if lying else shown(Step(status=Status.CREATED)) | {"flags": []}
-    decision = registers.get("decision")
-    alerts, grounds = _alerts(registers), _grounds(registers)
-    hits = {*(decision.value["hits"] if decision else ()), *(("aml",) if alerts else ())}
+    alerts, grounds = _alerts(registers), _grounds(registers, ruled)
+    hits = {*_verdict_hits(registers), *(("aml",) if alerts else ())}
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
-    verdict = decision.value["verdict"] if decision and not _newer(registers.get("wiped"), decision) else None
+    verdict = _last_verdict(registers, ruled)
     asks_again = grounds[0].status == Status.RESUBMISSION_REQUESTED and verdict == applicant.last_verdict
+    stands = ruled is not None and ruled.stand == Stand.STANDS
     return structs.replace(
         applicant,
         external_user_id=applicant.linked_user_id or (external and external.value),
@@ -49,9 +68,10 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         hits=[hit for hit in HITS if hit in hits],
         flags=_flags(registers, alerts, step["flags"]),
         checks=dict(step["checks"]),
-        user_message=None if hits or step["hits"] else step["user_message"],
+        user_message=None if hits or step["hits"] or stands else step["user_message"],
         level=step["level"],
         last_verdict=verdict,
+        decision=ruled and _described(ruled),
         problem_documents=applicant.problem_documents if asks_again else [],
         ever_approved=holds(registers, "ever_approved"),
         as_of=as_of and _moment(as_of.value),
@@ -73,15 +93,79 @@ def beneath(registers: Registers) -> Entry | None:
     return final if final and not _newer(reopened, final) else registers.get("open")
 
 
-def _grounds(registers: Registers) -> list[Ground]:
-    """Why it stands where it stands: what lies over the verdict or progress, the first that covers deciding; then that itself."""
-    bottom = beneath(registers)
-    status = Status(bottom.value["status"]) if bottom else Status.CREATED
-    lying = [Ground(status, name, entry.event_id) for status, name, entries in _overlays(registers) for entry in entries]
-    covering = [ground for ground in lying if ground.status not in NEVER_OVER_A_REJECTION or status != Status.REJECTED]
-    idle = [ground for ground in lying if ground not in covering]
-    name = "the final verdict" if bottom and bottom is registers.get("final") else "the newest verdict or progress"
-    return [*covering, Ground(status, name, bottom.event_id if bottom else None), *idle]
+def ruling(registers: Registers) -> Ruled | None:
+    """What a person decided last, if anybody did. An approval stands against no hit that was unknown, or that one operator alone decided."""
+    entry, lying = registers.get("judgement"), beneath(registers)
+    if entry is None:
+        return None
+    if _newer(lying, entry):
+        return Ruled(entry, Stand.OUTVOTED)
+    waits = entry.value["status"] == Status.APPROVED and _hits_before(registers, entry) - _weighed(entry)
+    return Ruled(entry, Stand.WAITS if waits else Stand.STANDS)
+
+
+def _hits_before(registers: Registers, entry: Entry) -> set[str]:
+    """The hits that were there when a person decided, whether we knew of them or not. A newer alert lies over the decision instead."""
+    alerted = any(_newer(entry, alert) for alert in _alerts(registers))
+    lying = beneath(registers)
+    return {*_verdict_hits(registers), *(lying.value["hits"] if lying else ()), *(("aml",) if alerted else ())}
+
+
+def _weighed(entry: Entry) -> set[str]:
+    return set(entry.value["against"]) if entry.value["confirmed_by"] else set()
+
+
+def _verdict_hits(registers: Registers) -> list[str]:
+    decision = registers.get("decision")
+    hits: list[str] = decision.value["hits"] if decision else []
+    return hits
+
+
+def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] | None:
+    """The newest verdict that stands, the vendor's or a person's."""
+    verdicts = [(entry, entry.value["verdict"]) for entry in [registers.get("decision")] if entry]
+    if ruled and ruled.stand != Stand.WAITS:
+        value = ruled.entry.value
+        verdicts.append((ruled.entry, {"status": value["status"], "level": None, "as_of": value["at"]}))
+    newest, verdict = max(verdicts, key=lambda found: found[0].stamp, default=(None, None))
+    return None if newest is None or _newer(registers.get("wiped"), newest) else verdict
+
+
+def _described(ruled: Ruled) -> dict[str, Any]:
+    told = {name: value for name, value in ruled.entry.value.items() if name != "against"}
+    return told | {"state": ruled.stand.value, "event_id": ruled.entry.event_id}
+
+
+def _grounds(registers: Registers, ruled: Ruled | None) -> list[Ground]:
+    """Why it stands where it stands: what lies over the verdict or progress, the first that covers deciding; then that itself, or
+    what a person decided; then the rest."""
+    bottom, decided = _bottom(registers), ruled and _decided(ruled)
+    deciding = decided if ruled and decided and ruled.stand == Stand.STANDS else bottom
+    lying = [(Ground(status, name, entry.event_id), entry) for status, name, entries in _overlays(registers) for entry in entries]
+    weighed = ruled.entry if ruled and deciding is decided else None
+    covering = [ground for ground, entry in lying if _covers(ground, entry, deciding, weighed)]
+    idle = [ground for ground, _ in lying if ground not in covering]
+    return [*covering, deciding, *idle, *(other for other in (decided, bottom) if other and other is not deciding)]
+
+
+def _covers(ground: Ground, entry: Entry, beneath: Ground, weighed: Entry | None) -> bool:
+    """Whether it covers what lies beneath it: an alert and an expired document neither a rejection, nor what a person decided later."""
+    if ground.status not in NEVER_OVER_A_REJECTION:
+        return True
+    return beneath.status != Status.REJECTED and not (weighed and _newer(weighed, entry))
+
+
+def _bottom(registers: Registers) -> Ground:
+    lying = beneath(registers)
+    status = Status(lying.value["status"]) if lying else Status.CREATED
+    name = "the final verdict" if lying and lying is registers.get("final") else "the newest verdict or progress"
+    return Ground(status, name, lying.event_id if lying else None)
+
+
+def _decided(ruled: Ruled) -> Ground:
+    name = "a person's decision"
+    told = {Stand.STANDS: name, Stand.WAITS: f"{name}, once a second operator confirms it", Stand.OUTVOTED: f"{name}, before newer news"}
+    return Ground(Status(ruled.entry.value["status"]), told[ruled.stand], ruled.entry.event_id)
 
 
 def _overlays(registers: Registers) -> Iterable[tuple[Status, str, list[Entry]]]:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
+from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
-from handlers.showing import beneath, is_known, show
+from handlers.showing import Stand, beneath, is_known, ruling, show
 from store.applicants import Applicant
 from store.states import Outcome, Reversal, Status
 
@@ -37,7 +37,7 @@ FALLEN: dict[Status, Reversal] = {
 #: A difference in one of these is a change.
 TOLD = (
     "external_user_id", "status", "final", "provisional", "vendor_status", "may_retry", "reasons", "hits", "flags", "checks",
-    "user_message", "level", "last_verdict", "problem_documents",
+    "user_message", "level", "last_verdict", "decision", "problem_documents",
 )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _outcome(news: News | Unreadable, occasion: Occasion, after: Applicant, regi
         return Ending(Outcome.IGNORED, news.because)
     because = _because(says, news, occasion)
     if changed:
-        return Ending(Outcome.APPLIED, f"{because}: {after.status}")
+        return Ending(Outcome.APPLIED, f"{because}: {after.status}{_as_yet(says, registers)}")
     written = writes(says, news, occasion)
     if any(name in written and registers[name].says_the_same_as(written[name]) for name in _visible(says, registers)):
         return Ending(Outcome.UNCHANGED, f"{because}: {after.status}, as was known")
@@ -153,6 +153,11 @@ def _outcome(news: News | Unreadable, occasion: Occasion, after: Applicant, regi
         return Ending(Outcome.UNCHANGED, f"{because}, but {'a repeat' if occasion.repeat else 'without its time it'} lifts nothing")
     newer = next((registers[name].event_id for name in _visible(says, registers)), None)
     return Ending(Outcome.SUPERSEDED, f"{because}, but newer news is known" + (f" from event {newer}" if newer else ""), newer)
+
+
+def _as_yet(says: Says, registers: Registers) -> str:
+    ruled = ruling(registers) if isinstance(says, Judgement) else None
+    return " until a second operator confirms it" if ruled and ruled.stand == Stand.WAITS else ""
 
 
 def _because(says: Says, news: News, occasion: Occasion) -> str:
@@ -177,4 +182,6 @@ def _visible(says: Says, registers: Registers) -> list[str]:
             wanted = ["document_expired" if expired else "document_expiring"]
         case Archived():
             wanted = ["archived"]
+        case Judgement():
+            wanted = ["judgement"]
     return [name for name in wanted if name in registers]

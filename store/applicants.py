@@ -52,6 +52,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     problem_documents: list[dict[str, Any]] = field(default_factory=list)
     level: str | None = None
     last_verdict: dict[str, Any] | None = None
+    #: What a person decided last, and whether that stands.
+    decision: dict[str, Any] | None = None
     ever_approved: bool = False
     as_of: datetime | None = None
     updated_at: datetime

@@ -149,6 +149,7 @@ class ApplicantRow(Base):
     problem_documents: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
     level: Mapped[str | None] = mapped_column(Name)
     last_verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    decision: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     ever_approved: Mapped[bool]
     as_of: Mapped[datetime | None]
     updated_at: Mapped[datetime]

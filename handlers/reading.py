@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handlers import config
+from handlers import config, stated
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Step, Unreadable
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store import faults
+from store import faults, statements
 from store.claims import Claimed, Settlement
 from store.mentions import Said
 from store.states import Outcome
@@ -31,7 +31,10 @@ class Read:
 def interpret(event: Claimed) -> News | Unreadable:
     """What an event says, or why nobody can tell."""
     faults.reach("interpret", event.body_sha256.hex())
+    kind = statements.kind(event.headers)
     try:
+        if kind:
+            return stated.interpret(kind, event.vendor, event.body(), config.settings())
         return VENDORS[event.vendor].interpret(event.headers, event.body(), config.settings())
     except Unreadable as unreadable:
         return unreadable
@@ -46,6 +49,7 @@ def references(news: News | Unreadable) -> tuple[str, ...]:
 
 def occasion(event: Claimed) -> Occasion:
     """How an event came to us."""
+    placed = event.headers.get(statements.ORDER_HEADER)
     return Occasion(
         event_id=event.id,
         sequence=event.sequence,
@@ -53,6 +57,8 @@ def occasion(event: Claimed) -> Occasion:
         body_sha256=event.body_sha256.hex(),
         repeat=event.repeat,
         by_receipt=not VENDORS[event.vendor].has_clock,
+        order=int(placed) if placed else None,
+        closes=placed is not None and statements.kind(event.headers) == statements.Kind.READ,
     )
 
 

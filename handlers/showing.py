@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -94,7 +94,7 @@ def beneath(registers: Registers) -> Entry | None:
 
 
 def ruling(registers: Registers) -> Ruled | None:
-    """What a person decided last, if anybody did. An approval stands against no hit that was unknown, or that one operator alone decided."""
+    """What a person decided last, if anybody did. An approval stands only against hits that two operators knew of."""
     entry, lying = registers.get("judgement"), beneath(registers)
     if entry is None:
         return None

@@ -29,12 +29,23 @@ class Interpret(Protocol):
     def __call__(self, headers: dict[str, str], body: bytes, settings: Settings) -> News: ...
 
 
+class InterpretAnswer(Protocol):
+    """Turn what the vendor answered when it was asked into news. Raises Unreadable: such an answer repairs nothing."""
+
+    def __call__(self, body: bytes, settings: Settings) -> News: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """How a vendor's events are read, and whether they carry a time that orders them."""
+    """How a vendor's events and answers are read, and whether they carry a time that orders them."""
 
     interpret: Interpret
+    interpret_answer: InterpretAnswer
     has_clock: bool
+
+
+#: The type of what a vendor answered.
+READ = "standing.read"
 
 
 def decode(body: bytes, payload: type[Payload]) -> Payload:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
-from handlers.vendors.base import decode, name, names
+from handlers.vendors.base import READ, decode, name, names
 from store.applicants import NOTHING_CHECKED
 from store.states import HITS, Status
 
@@ -36,6 +36,9 @@ PROGRESS = {"EXPIRED": Status.SESSION_EXPIRED, "REVIEWING": Status.IN_REVIEW, "A
 REFERENCES_MAX = 2000
 
 DELETED = ("DELETED", "EXPIRED-DELETED")
+
+#: What counts when it is read, where no `final` says whether it is the last word.
+COUNTING = (*VERDICTS, *DELETED, "EXPIRED")
 
 #: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
 RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
@@ -89,6 +92,41 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         case "document":
             return _document(header, event)
     return _moves_nothing(header, _scan_ref(event))
+
+
+class Answer(msgspec.Struct):
+    scanRef: Any = None
+    clientId: Any = None
+    status: Any = None
+    fraudTags: Any = None
+    mismatchTags: Any = None
+    autoDocument: Any = None
+    autoFace: Any = None
+    manualDocument: Any = None
+    manualFace: Any = None
+
+
+def interpret_answer(body: bytes, settings: Settings) -> News:
+    """What `POST /api/v2/status` says. It has no `final`, so that an approval counts only when persons found document and face to be
+    right and nothing is named; progress counts for nothing. Raises Unreadable."""
+    answer = decode(body, Answer)
+    reference, overall = name(answer.scanRef), name(answer.status)
+    if reference is None:
+        raise Unreadable("the answer names no scanRef that can be stored", event_type=READ)
+    told = {**structs.asdict(answer), "overall": answer.status}
+    step = _step(Event(status=told, final=True))
+    if overall not in COUNTING or (overall == "APPROVED" and not _is_beyond_doubt(answer, step)):
+        raise Unreadable(
+            f"the answer says {overall or 'nothing that is known'}, which does not count", event_type=READ, reference=reference
+        )
+    says, _ = _says("IDENTIFICATION", Event(status=told, final=overall in VERDICTS))
+    user = name(answer.clientId)
+    return News(event_type=READ, references=(reference,), says=says, because=f"asked, iDenfy says {overall}", external_user_id=user)
+
+
+def _is_beyond_doubt(answer: Answer, step: Step) -> bool:
+    found_right = answer.manualDocument == "DOC_VALIDATED" and answer.manualFace == "FACE_MATCH"
+    return found_right and not step.hits and not step.failed_screenings
 
 
 def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:

@@ -10,7 +10,7 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
-from handlers.vendors.base import comment, decode, moment, name, names
+from handlers.vendors.base import READ, comment, decode, moment, name, names
 from store.states import HITS, Status
 
 #: Events that carry a review's result.
@@ -26,6 +26,17 @@ PROGRESS = {
     "applicantAwaitingUser": Status.AWAITING_APPLICANT,
     "applicantReset": Status.CREATED,
     "applicantLevelChanged": Status.CREATED,
+}
+
+#: What the read API says of a review that is not completed.
+UNDER_WAY = {
+    "init": Status.CREATED,
+    "pending": Status.IN_REVIEW,
+    "prechecked": Status.IN_REVIEW,
+    "queued": Status.IN_REVIEW,
+    "awaitingService": Status.IN_REVIEW,
+    "onHold": Status.ON_HOLD,
+    "awaitingUser": Status.AWAITING_APPLICANT,
 }
 
 #: Events that lie over a verdict, or are lifted from it.
@@ -93,6 +104,61 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         because=because,
         external_user_id=name(event.externalUserId),
     )
+
+
+class Review(msgspec.Struct):
+    reviewStatus: Any = None
+    reviewResult: Any = None
+    levelName: Any = None
+    createDate: Any = None
+    reviewDate: Any = None
+
+
+class One(msgspec.Struct):
+    id: Any = None
+    externalUserId: Any = None
+    review: Any = None
+
+
+def interpret_answer(body: bytes, settings: Settings) -> News:
+    """What `GET /resources/applicants/{id}/one` says: a completed review at its review date, another at the time it was begun.
+
+    Raises Unreadable."""
+    one = decode(body, One)
+    reference, review = name(one.id), _review(one)
+    if reference is None:
+        raise Unreadable("the answer names no id that can be stored", event_type=READ)
+    completed = review.reviewStatus == "completed"
+    at = moment(review.reviewDate if completed else review.createDate, zone_needed=False)
+    says = _reviewed(review, settings) if completed else _under_way(review)
+    if says is None or at is None:
+        missing = "has no date of its review" if says else "says nothing of a review that is known"
+        raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
+    because = f"asked, IDnGO says {review.reviewStatus}" + (f", {says.vendor_status}" if completed else "")
+    user = name(one.externalUserId)
+    return News(event_type=READ, references=(reference,), occurred_at=at, says=says, because=because, external_user_id=user)
+
+
+def _reviewed(review: Review, settings: Settings) -> Step | None:
+    """A completed review's result; None for an answer that is not known."""
+    event = Event(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
+    word, _ = _answer(_review_result(event))
+    return _result("applicantReviewed", event, settings)[0] if word else None
+
+
+def _under_way(review: Review) -> Step | None:
+    word = name(review.reviewStatus)
+    if word not in UNDER_WAY:
+        return None
+    return Step(status=UNDER_WAY[word], vendor_status=word, level=name(review.levelName))
+
+
+def _review(one: One) -> Review:
+    """The review, which may be missing, null, or no object."""
+    try:
+        return msgspec.convert(one.review or {}, Review)
+    except msgspec.ValidationError:
+        return Review()
 
 
 def _says(event_type: str, event: Event, settings: Settings) -> tuple[Says | None, str]:

@@ -3,13 +3,14 @@ words; further words are configuration, and an unknown one never approves."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from handlers.config import Settings
 from handlers.news import News, Step, Unreadable
-from handlers.vendors.base import decode, moment, name
+from handlers.vendors.base import READ, decode, moment, name
 from store.states import Status
 
 #: The one event that closes a case's review.
@@ -30,6 +31,9 @@ STATUSES = {
     "resubmission_requested": Status.RESUBMISSION_REQUESTED,
     "needs_documents": Status.RESUBMISSION_REQUESTED,
 }
+
+#: Where a case that is read is closed.
+CLOSED = frozenset({Status.APPROVED, Status.REJECTED})
 
 VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED, Status.NEEDS_REVIEW})
 
@@ -63,6 +67,36 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         if status
         else f"{word or 'no status'} in {event_type} moves nothing",
     )
+
+
+class Case(msgspec.Struct):
+    case_id: Any = None
+    status: Any = None
+    workflow: Any = None
+    timeline: Any = None
+
+
+def interpret_answer(body: bytes, settings: Settings) -> News:
+    """What `GET /v1/cases/{id}` says of a case, at the time of its last timeline entry. Raises Unreadable."""
+    case = decode(body, Case)
+    reference, word = name(case.case_id), name(case.status)
+    if reference is None:
+        raise Unreadable("the answer names no case_id that can be stored", event_type=READ)
+    status = (STATUSES | settings.ifcgate_statuses).get(word or "")
+    last = _last_at(case.timeline)
+    if status is None or last is None:
+        missing = "has no timeline entry with a time" if status else f"says {word or 'no status that can be read'}, which is not known"
+        raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
+    step = Step(status=status, verdict=status in VERDICTS, final=status in CLOSED, vendor_status=word, level=name(case.workflow))
+    return News(event_type=READ, references=(reference,), occurred_at=last, says=step, because=f"asked, IFCGATE says {word}")
+
+
+def _last_at(timeline: object) -> datetime | None:
+    """When the last entry was made. One without a time that can be read makes the whole timeline doubtful."""
+    entries = timeline if isinstance(timeline, list) else []
+    times = [moment(entry.get("at"), zone_needed=True) if isinstance(entry, dict) else None for entry in entries]
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
 
 
 def _status(event_type: str, word: str | None, statuses: dict[str, Status]) -> Status | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from handlers import config, oncall, process, reaction_commands, replay_commands, terminal
+from handlers import config, deciding, oncall, process, reaction_commands, replay_commands, terminal
 from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import applicants, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
@@ -177,6 +177,7 @@ commands = [
     rebuild,
     applicants_group,
     events_group,
+    *deciding.commands,
     *oncall.commands,
     *replay_commands.commands,
     *reaction_commands.commands,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -12,21 +11,10 @@ from msgspec import structs
 from handlers.news import Step
 from handlers.registers import EPOCH, Entry, Registers, shown
 from store.applicants import Applicant
-from store.states import HITS, Flag, Status
+from store.states import HITS, Flag, Stand, Status
 
 #: What never covers a rejection.
 NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)
-
-
-class Stand(StrEnum):
-    """How a person's decision stands."""
-
-    #: It decides, as far as nothing lies over it.
-    STANDS = "stands"
-    #: An approval against a hit or an open alert, without a second operator.
-    WAITS = "waits_for_confirmation"
-    #: Newer news of the vendor's decides.
-    OUTVOTED = "outvoted"
 
 
 class Ground(NamedTuple):

@@ -14,9 +14,9 @@ from msgspec import Struct, structs
 
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
-from handlers.showing import Stand, beneath, is_known, ruling, show
+from handlers.showing import beneath, is_known, ruling, show
 from store.applicants import Applicant
-from store.states import Outcome, Reversal, Status
+from store.states import Outcome, Reversal, Stand, Status
 
 #: What a change of status does to an approval, by where it leads.
 FALLEN: dict[Status, Reversal] = {

@@ -15,6 +15,7 @@ def create_app() -> Flask:
         changes,
         config,
         counting,
+        decisions,
         health,
         metrics,
         oncall,
@@ -38,7 +39,7 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     requests.identify(app)
     problems.describe(app)
-    for part in (webhooks, api, changes, oncall, replays, reactions, health, metrics, openapi):
+    for part in (webhooks, api, changes, decisions, oncall, replays, reactions, health, metrics, openapi):
         app.register_blueprint(part.blueprint)
     counting.begin()
     spooling.begin()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, changes, config, oncall, reactions, replays, shapes
+from receiver import access, api, calls, changes, config, decisions, oncall, reactions, replays, shapes
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -24,6 +24,7 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "changes.stream": changes.StreamQuery,
     "api.list_events": api.EventsQuery,
     "api.link": calls.One,
+    "decisions.decide": calls.One,
     "oncall.review": calls.Page,
     "oncall.reversals": oncall.ReversalsQuery,
     "oncall.failed": calls.One,
@@ -38,6 +39,7 @@ OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics"
 #: The body that each call takes.
 BODIES: dict[str, type[msgspec.Struct]] = {
     "api.link": api.Link,
+    "decisions.decide": decisions.DecisionRequest,
     "replays.ask_for_replay": replays.ReplayRequest,
     "replays.run_replay": replays.RunRequest,
 }
@@ -49,10 +51,10 @@ PROBLEM = {
 
 #: What can go wrong, beside what the server itself may answer.
 BAD_REQUEST, NO_RIGHT, UNKNOWN, CONFLICT, AWAY = "400", ("401", "403"), "404", "409", "503"
-CONFLICTS = ("api.body", "reactions.run_reaction", "replays.run_replay", "replays.cancel_replay")
+CONFLICTS = ("api.body", "decisions.confirm", "reactions.run_reaction", "replays.run_replay", "replays.cancel_replay")
 
 #: Calls that answer 202: it will be done.
-LATER = ("api.replay", "replays.ask_for_replay", "replays.run_replay", "reactions.run_reaction")
+LATER = ("api.replay", "decisions.decide", "decisions.confirm", "replays.ask_for_replay", "replays.run_replay", "reactions.run_reaction")
 
 SECURITY = "Tokens are given to readers, linkers and operators; an operator may read, too."
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from store.outbox import Progress
 from store.replays import Stage
-from store.states import Outcome, Reversal, Status
+from store.states import Outcome, Reversal, Stand, Status
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC, with milliseconds where there are any.", examples=["2026-03-30T03:00:00.321Z"])]
 World = Annotated[Literal["live", "sandbox"], Meta(description="The world it belongs to.")]
@@ -30,6 +30,18 @@ class Verdict(Answer):
     status: Annotated[Status, Meta(description="What it was.")]
     level: Annotated[str | None, Meta(description="The vendor's level at which it was decided.")]
     as_of: Time | None
+
+
+class Decision(Answer):
+    """What a person decided last."""
+
+    status: Annotated[Status, Meta(description="What it makes of the applicant.")]
+    by: Annotated[str, Meta(description="Who decided: a token's name, or a user's of the command line.", examples=["night"])]
+    confirmed_by: Annotated[str | None, Meta(description="The second operator, where it took one.")]
+    reason: Annotated[str, Meta(description="Why, in the operator's words.")]
+    at: Time
+    state: Annotated[Stand, Meta(description="Whether it decides, waits for a second operator, or was outvoted by newer news.")]
+    event_id: EventId
 
 
 class Applicant(Answer):
@@ -57,6 +69,16 @@ class Applicant(Answer):
     version: Annotated[int, Meta(ge=1, description="One more with each change.")]
     last_event_id: Annotated[EventId | None, Meta(description="The event that last moved it.")]
     problem_documents: Annotated[list[dict[str, Any]], Meta(description="What to send again, document by document.")] = []
+    decision: Annotated[Decision | None, Meta(description="What a person decided last, beside the vendor's own word.")] = None
+
+
+class Decided(Answer):
+    """A decision that is kept, and will be handled."""
+
+    status: Literal["accepted"]
+    event_id: EventId
+    against: Annotated[Words, Meta(description="The hits against which it approves.", examples=[["sanctions"]])]
+    waits_for_confirmation: Annotated[bool, Meta(description="Whether a second operator must confirm it.")]
 
 
 class HistoryEntry(Answer, rename={"from_status": "from", "to_status": "to"}):
@@ -297,6 +319,8 @@ ANSWERS: dict[str, type[Struct]] = {
     "api.event": Event,
     "api.replay": Accepted,
     "api.link": Linked,
+    "decisions.decide": Decided,
+    "decisions.confirm": Decided,
     "reactions.reaction": ReactionInFull,
     "reactions.run_reaction": ReactionInFull,
     "replays.replay": Replay,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -127,10 +127,11 @@ def listing(
     updated_after: datetime | None = None,
     after: tuple[datetime, str, str] | None = None,
     newest_first: bool = False,
+    where: Sequence[ColumnElement[bool]] = (),
     limit: int,
 ) -> list[Applicant]:
     """Applicants in the order of their last change, after a place in that order; or the last changed, from the last."""
-    query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0)
+    query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
     if vendor:

@@ -70,6 +70,17 @@ class Reversal(StrEnum):
     REINSTATED = "reinstated"
 
 
+class Stand(StrEnum):
+    """How a person's decision stands."""
+
+    #: It decides, as far as nothing lies over it.
+    STANDS = "stands"
+    #: An approval against a hit or an open alert, without a second operator.
+    WAITS = "waits_for_confirmation"
+    #: Newer news of the vendor's decides.
+    OUTVOTED = "outvoted"
+
+
 class Flag(StrEnum):
     """What else holds of an applicant, in the order in which it is told."""
 

@@ -1,4 +1,4 @@
-"""What waits for a person: applicants in doubt or with an open alert, and events that could not be handled or understood."""
+"""What waits for a person: applicants in doubt, with an open alert or a decision to confirm; events that nobody could handle or read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
-from store import clock, outbox
+from store import clock, decisions, outbox
 from store.models import ApplicantRow, Event, TransitionRow
-from store.states import Flag, Outcome, Status
+from store.states import Flag, Outcome, Stand, Status
 from store.upkeep import Reaction
 
 UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
@@ -74,7 +74,7 @@ def doubtful(connection: Connection, *, environment: str) -> int:
 def _applicants(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
     # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
     alert = cast(ApplicantRow.flags, String).contains(f'"{Flag.MONITORING_ALERT}"')
-    doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, alert)
+    doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, alert, decisions.WAITS)
     mine = (TransitionRow.vendor == ApplicantRow.vendor) & (TransitionRow.environment == ApplicantRow.environment)
     came = (
         select(func.max(TransitionRow.at))
@@ -95,10 +95,16 @@ def _applicants(connection: Connection, environment: str, after: Place | None, l
             reference=row.reference,
             event_id=None,
             status=row.status,
-            why=", ".join(dict.fromkeys([*row.hits, *row.flags, *row.reasons])) or row.vendor_status or "",
+            why=_why(row),
         )
         for row in connection.execute(query).all()
     ]
+
+
+def _why(row: Row[Any]) -> str:
+    decision = row.decision or {}
+    asked = [f"approval by {decision['by']} waits for a second operator"] if decision.get("state") == Stand.WAITS else []
+    return ", ".join(dict.fromkeys([*asked, *row.hits, *row.flags, *row.reasons])) or row.vendor_status or ""
 
 
 def _events(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:

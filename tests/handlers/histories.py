@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, News, Says, Step
+from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
 from handlers.registers import Occasion
 from store.states import Status
 from tests.payloads import after
@@ -63,6 +63,8 @@ def _event(chance: random.Random, vendor: Vendor, sequence: int) -> Heard:
         body_sha256=f"{chance.getrandbits(16):04x}{sequence}",
         repeat=not vendor.has_clock and chance.random() < 0.2,
         by_receipt=not vendor.has_clock,
+        order=chance.choice((None, None, None, sequence - 1, 0, -5)) if not vendor.has_clock else None,
+        closes=not vendor.has_clock and chance.random() < 0.1,
     )
     return news, occasion
 
@@ -79,6 +81,8 @@ def _says(chance: random.Random, vendor: Vendor) -> Says | None:
     drawn = chance.random()
     if drawn < 0.03:
         return None
+    if drawn > 0.92:
+        return _judgement(chance)
     if drawn < 0.6 or vendor.name == "ifcgate":
         return _verdict(chance, vendor) if chance.random() < 0.6 else _progress(chance, vendor)
     overlays: list[Says] = [
@@ -89,6 +93,17 @@ def _says(chance: random.Random, vendor: Vendor) -> Says | None:
         Archived(),
     ]
     return chance.choice(overlays)
+
+
+def _judgement(chance: random.Random) -> Judgement:
+    return Judgement(
+        status=chance.choice((Status.APPROVED, Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED)),
+        by="night",
+        reason="it was drawn",
+        at=chance.choice(INSTANTS),
+        against=chance.choice(((), ("blacklist", "pep"), ("aml", "blacklist", "pep"))),
+        confirmed_by=chance.choice((None, "day")),
+    )
 
 
 def _verdict(chance: random.Random, vendor: Vendor) -> Step:

@@ -12,14 +12,17 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from handlers import config, transitions
+from handlers import config, stated, transitions
 from handlers.config import Settings
 from handlers.news import News
 from handlers.registers import Occasion
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
+from store import arrivals, statements
 from store.applicants import Applicant, Key, describe
 from store.config import Environment
+from store.statements import ORDER_HEADER, DecisionBody, ImportBody, Kind, Ruling
+from store.states import Status
 from tests import payloads
 from tests.payloads import BEGAN, after
 
@@ -96,6 +99,35 @@ def raw(
     return Delivery(vendor=vendor, body=written, headers=headers or {}, repeat=repeat, received_at=received_at)
 
 
+# what we say ourselves ----------------------------------------------------------------------------------------
+
+
+def decided(
+    vendor: str, ruling: str, *, at: datetime, by: str = "night", against: tuple[str, ...] = (), confirmed_by: str | None = None,
+    order: int | None = None,
+) -> Delivery:  # fmt: skip
+    """A person's decision; `order` is given where it confirms one."""
+    body = DecisionBody(
+        reference=REFERENCE[vendor], ruling=Ruling(ruling), by=by, reason="looked into", at=at, against=against, confirmed_by=confirmed_by
+    )
+    return _stated(statements.decided(Key(vendor, "live", REFERENCE[vendor]), body, order=order), received_at=at)
+
+
+def known_before(vendor: str, status: str, *, at: datetime, **more: Any) -> Delivery:
+    """What an import says."""
+    body = ImportBody(reference=REFERENCE[vendor], status=Status(status), at=at, source="the old table", **more)
+    return _stated(statements.known_before(vendor, "live", body, has_clock=VENDORS[vendor].has_clock))
+
+
+def answered(vendor: str, answer: dict[str, Any], *, order: int | None = None) -> Delivery:
+    """What a vendor answered when it was asked; where it has no clock, `order` is the last event that was known before."""
+    return _stated(statements.answered(vendor, "live", json.dumps(answer).encode(), order=order))
+
+
+def _stated(statement: arrivals.Delivery, *, received_at: datetime = RECEIVED) -> Delivery:
+    return Delivery(vendor=statement.vendor, body=statement.body, headers=statement.headers, received_at=received_at)
+
+
 def configured(**variables: str) -> Settings:
     """The settings of a process with these variables."""
     environment = Environment(variables)
@@ -108,7 +140,10 @@ def configured(**variables: str) -> Settings:
 
 
 def interpreted(delivery: Delivery, settings: Settings | None = None) -> News:
-    """What a delivery says. Raises Unreadable."""
+    """What a delivery, or a statement of ours, says. Raises Unreadable."""
+    kind = statements.kind(delivery.headers)
+    if kind:
+        return stated.interpret(kind, delivery.vendor, delivery.body, settings or Settings())
     return VENDORS[delivery.vendor].interpret(delivery.headers, delivery.body, settings or Settings())
 
 
@@ -157,6 +192,8 @@ def occasion_of(deliveries: Sequence[Delivery], place: int) -> Occasion:
         body_sha256=hashlib.sha256(delivery.body).hexdigest(),
         repeat=delivery.repeat,
         by_receipt=delivery.vendor == "idenfy",
+        order=int(delivery.headers[ORDER_HEADER]) if ORDER_HEADER in delivery.headers else None,
+        closes=ORDER_HEADER in delivery.headers and statements.kind(delivery.headers) == Kind.READ,
     )
 
 

@@ -1,0 +1,99 @@
+"""`standing decide` and `standing decisions`: a person decides what a vendor leaves open, and another confirms what is delicate."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from handlers import config, terminal
+from handlers.oncall import say_if_cut
+from handlers.options import environment_option, json_option, limit_option
+from store import audit, clock, database, decisions, doorbell, events, inbox
+from store.applicants import Key
+from store.decisions import NotDecided
+from store.statements import Ruling
+from store.states import Outcome
+
+#: How long a command waits for a worker to handle what was decided.
+HANDLED_SECONDS_MAX = 10.0
+
+
+@click.command()
+@click.argument("vendor")
+@click.argument("reference")
+@click.argument("ruling", metavar="approve|reject|resubmit", type=click.Choice(list(Ruling)))
+@click.option("--reason", required=True, help="Why. It is recorded, and shown in the history.")
+@environment_option
+@json_option
+def decide(vendor: str, reference: str, ruling: Ruling, reason: str, environment: str, as_json: bool) -> None:
+    """Decide of an applicant. It is an event like any other: newer news outvotes it.
+
+    To approve against a hit or an open alert takes a second operator: until then the applicant stays as it was."""
+    config.settings()
+    key, now = Key(vendor, environment, reference), clock.now()
+    try:
+        made = database.write(lambda connection: decisions.decide(connection, key, Ruling(ruling), by=audit.user(), reason=reason, at=now))
+    except NotDecided as error:
+        raise click.ClickException(str(error)) from error
+    _tell(made.event_id, as_json=as_json)
+    if made.against:
+        said = f"It is against {', '.join(made.against)}: a second operator has to say standing decisions confirm {made.event_id}"
+        click.echo(said, err=True)
+
+
+@click.group("decisions")
+def decisions_group() -> None:
+    """What persons decided, and what waits for a second operator."""
+
+
+@decisions_group.command("list")
+@limit_option
+@environment_option
+@json_option
+def list_decisions(as_json: bool, environment: str, limit: int) -> None:
+    """List the approvals that wait for a second operator, the longest waiting first."""
+    config.settings()
+    with database.reading() as connection:
+        found = decisions.waiting(connection, environment=environment, limit=limit)
+    rows = [{"vendor": one.vendor, "reference": one.reference, "hits": one.hits} | (one.decision or {}) for one in found]
+    terminal.print_list(rows, ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id"), as_json=as_json)
+    say_if_cut(rows, limit, "longest waiting", "No decision waits for a second operator")
+
+
+@decisions_group.command("confirm")
+@click.argument("event_id", metavar="ID")
+@json_option
+def confirm(event_id: str, as_json: bool) -> None:
+    """Confirm what another operator decided, against the hits and alerts that are shown today."""
+    config.settings()
+    if not inbox.EVENT_ID.fullmatch(event_id):
+        raise click.ClickException(f"no decision has the id {event_id}")
+    try:
+        made = database.write(lambda connection: decisions.confirm(connection, event_id, by=audit.user()))
+    except NotDecided as error:
+        raise click.ClickException(str(error)) from error
+    _tell(made.event_id, as_json=as_json)
+
+
+def _tell(event_id: str, *, as_json: bool) -> None:
+    """Tell what became of it, as soon as a worker has handled it."""
+    doorbell.ring()
+    deadline = time.monotonic() + HANDLED_SECONDS_MAX
+    while (found := _event(event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if as_json:
+        terminal.print_json([found])
+    else:
+        click.echo(found["reason"] or "It is kept, and waits for a worker to handle it.")
+    if found["status"] == Outcome.PENDING:
+        click.echo("No worker has handled it yet: standing process-pending does.", err=True)
+
+
+def _event(event_id: str) -> dict[str, str]:
+    found = database.read(lambda connection: events.find(connection, event_id))
+    assert found is not None
+    return found
+
+
+commands = [decide, decisions_group]

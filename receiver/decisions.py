@@ -1,0 +1,70 @@
+"""A person decides, over HTTP: an event of its own kind, which the rules judge like any other."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from flask import Blueprint, Response
+from msgspec import Meta
+
+from receiver import access, calls
+from receiver.access import Right
+from receiver.calls import One
+from receiver.problems import Problem
+from store import clock, decisions, doorbell, inbox
+from store.decisions import Made, NotDecided, UnknownToUs
+from store.statements import Ruling
+
+blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
+
+
+class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is decided, and why."""
+
+    decision: Annotated[Ruling, Meta(description="What it makes of the applicant, until newer news says otherwise.")]
+    reason: Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00]*$", description="Why. It is recorded, and shown.")]
+
+
+@blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
+def decide(vendor: str, reference: str) -> Response:
+    """Decide of an applicant. It is judged like any event: newer news outvotes it, and an approval against a hit or an open alert
+    waits for a second operator."""
+    caller = access.require(Right.OPERATE)
+    query = calls.query(One)
+    given = calls.body(DecisionRequest)
+    key, now = calls.key(vendor, query.environment, reference), clock.now()
+    try:
+        made = calls.write(
+            lambda connection: decisions.decide(connection, key, given.decision, by=caller.name, reason=given.reason, at=now)
+        )
+    except UnknownToUs as error:
+        raise Problem(404, _sentence(error)) from error
+    return _accepted(made, waits=bool(made.against))
+
+
+@blueprint.post("/decisions/<name:event_id>/confirm")
+def confirm(event_id: str) -> Response:
+    """Confirm what another operator decided: an approval against a hit or an open alert."""
+    caller = access.require(Right.OPERATE)
+    calls.query(calls.Nothing)
+    if not inbox.EVENT_ID.fullmatch(event_id):
+        raise Problem(404, "No decision has this id.")
+    try:
+        made = calls.write(lambda connection: decisions.confirm(connection, event_id, by=caller.name))
+    except UnknownToUs as error:
+        raise Problem(404, _sentence(error)) from error
+    except NotDecided as error:
+        raise Problem(409, _sentence(error)) from error
+    return _accepted(made, waits=False)
+
+
+def _accepted(made: Made, *, waits: bool) -> Response:
+    doorbell.ring()
+    told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": waits}
+    return calls.answer(told, status=202)
+
+
+def _sentence(error: NotDecided) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."

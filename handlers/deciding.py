@@ -22,11 +22,11 @@ HANDLED_SECONDS_MAX = 10.0
 @click.command()
 @click.argument("vendor")
 @click.argument("reference")
-@click.argument("ruling", metavar="approve|reject|resubmit", type=click.Choice(list(Ruling)))
+@click.argument("ruling", metavar="approve|reject|resubmit", type=click.Choice([ruling.value for ruling in Ruling]))
 @click.option("--reason", required=True, help="Why. It is recorded, and shown in the history.")
 @environment_option
 @json_option
-def decide(vendor: str, reference: str, ruling: Ruling, reason: str, environment: str, as_json: bool) -> None:
+def decide(vendor: str, reference: str, ruling: str, reason: str, environment: str, as_json: bool) -> None:
     """Decide of an applicant. It is an event like any other: newer news outvotes it.
 
     To approve against a hit or an open alert takes a second operator: until then the applicant stays as it was."""

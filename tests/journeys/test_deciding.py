@@ -1,0 +1,134 @@
+"""A person decides, by command and over HTTP, and a second operator confirms what is delicate."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests import payloads, signing
+from tests.payloads import after
+from tests.receiver.test_strangers import OPERATOR, READER
+from tests.service import Answer, Service, eventually
+
+
+def refused(service: Service, *labels: str) -> str:
+    """An applicant of IDnGO that was refused."""
+    who = payloads.new_applicant()
+    service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=list(labels or ("FORGERY",))))
+    return who
+
+
+def decide(service: Service, who: str, decision: str, *, token: str = OPERATOR, reason: str = "ticket 7") -> Answer:
+    body = json.dumps({"decision": decision, "reason": reason}).encode()
+    return service.request("POST", f"/v1/applicants/idngo/{who}/decisions", body, token=token)
+
+
+def confirm(service: Service, event_id: str, *, token: str = OPERATOR) -> Answer:
+    return service.request("POST", f"/v1/decisions/{event_id}/confirm", token=token)
+
+
+def come_to(service: Service, who: str, state: str) -> dict[str, Any]:
+    """The applicant, once its decision stands so."""
+
+    def look() -> dict[str, Any] | None:
+        found = service.applicant("idngo", who)
+        return found if (found["decision"] or {}).get("state") == state else None
+
+    return eventually(look, f"the decision to be {state}")
+
+
+def test_what_is_decided_stands_and_shows_in_the_history_the_explanation_and_the_feed(running: Service) -> None:
+    who = refused(running)
+    made = decide(running, who, "approve")
+    assert (made.status, made.json["against"], made.json["waits_for_confirmation"]) == (202, [], False)
+    found = come_to(running, who, "stands")
+    assert (found["status"], found["vendor_status"], found["decision"]["by"]) == ("approved", "RED:FINAL", "night")
+    change = running.history("idngo", who)[-1]
+    assert (change["to"], change["reversal"], change["event_id"]) == ("approved", "reinstated", made.json["event_id"])
+    assert "decision" in change["changed"]
+    explained = running.get(f"/v1/applicants/idngo/{who}/explanation").json
+    assert explained["grounds"][0]["name"] == "a person's decision"
+    event = running.get(f"/v1/events/{made.json['event_id']}").json
+    assert (event["event_type"], event["status"], event["reason"]) == (
+        "standing.decision", "applied", "night decided: approve (ticket 7): approved",
+    )  # fmt: skip
+    acts = running.get("/v1/audit", token=OPERATOR, actor="night", action="approve").json["data"]
+    assert [act["reason"] for act in acts if act["subject"] == f"idngo live {who}"] == ["ticket 7"]
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=datetime.now(UTC)))
+    found = running.applicant("idngo", who)
+    assert (found["status"], found["decision"]["state"]) == ("rejected", "outvoted")
+    assert running.history("idngo", who)[-1]["reversal"] == "adverse"
+
+
+def test_to_approve_against_a_hit_takes_two_operators(running: Service) -> None:
+    who = refused(running, "SANCTIONS")
+    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name")
+    assert said.returncode == 0, said.stderr
+    assert "rejected until a second operator confirms it" in said.stdout
+    waiting = come_to(running, who, "waits_for_confirmation")
+    event_id = waiting["decision"]["event_id"]
+    assert waiting["status"] == "rejected"
+    assert f"standing decisions confirm {event_id}" in said.stderr
+    mine = [json.loads(line) for line in running.standing("decisions", "list", "--limit", "500", "--json").stdout.splitlines()]
+    assert [one["hits"] for one in mine if one["reference"] == who] == [["sanctions"]]
+    listed = [one for one in running.get("/v1/review", limit="500").json["data"] if one["reference"] == who]
+    assert "waits for a second operator" in listed[0]["why"]
+    again = running.standing("decisions", "confirm", event_id)
+    assert (again.returncode, "second operator" in again.stderr) == (1, True)
+    assert confirm(running, event_id).status == 202
+    found = come_to(running, who, "stands")
+    assert (found["status"], found["hits"], found["decision"]["confirmed_by"]) == ("approved", ["sanctions"], "night")
+    assert confirm(running, event_id).status == 409
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(days=-1)))
+    assert running.applicant("idngo", who)["status"] == "approved"
+    assert running.standing("rebuild").returncode == 0
+
+
+def test_nobody_confirms_what_they_decided_nor_what_waits_for_nobody(running: Service) -> None:
+    who = refused(running, "PEP")
+    event_id = decide(running, who, "approve").json["event_id"]
+    come_to(running, who, "waits_for_confirmation")
+    assert "second operator" in confirm(running, event_id).json["detail"]
+    other = decide(running, who, "reject").json["event_id"]
+    come_to(running, who, "stands")
+    assert confirm(running, event_id).status == 409
+    assert confirm(running, other).status == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"decision": "approve"}, 400),
+        ({"decision": "approve", "reason": ""}, 400),
+        ({"decision": "delete", "reason": "x"}, 400),
+        ({"decision": "approve", "reason": "x\0"}, 400),
+        ({"decision": "approve", "reason": "x", "by": "somebody else"}, 400),
+        ({"decision": "approve", "reason": "x"}, 404),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_decided_is_told(running: Service, body: dict[str, Any], status: int) -> None:
+    answer = running.request("POST", "/v1/applicants/idngo/nobody/decisions", json.dumps(body).encode(), token=OPERATOR)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_only_operators_decide(running: Service) -> None:
+    who = refused(running)
+    assert decide(running, who, "approve", token=READER).status == 403
+    assert confirm(running, "01a1fbd7-3d85-709d-910b-a2b8e8a84b6e", token=READER).status == 403
+    assert confirm(running, "nothing").status == 404
+    event_id = running.get("/v1/events", reference=who).json["data"][0]["id"]
+    assert confirm(running, event_id).status == 404
+    assert running.standing("decide", "idngo", "nobody", "approve", "--reason", "x").returncode == 1
+
+
+def test_no_delivery_passes_for_a_statement_of_ours(running: Service) -> None:
+    who = payloads.new_applicant()
+    body = json.dumps(payloads.idngo(who, answer="RED", reject="FINAL")).encode()
+    forged = {"Standing-Kind": "decision", "Standing-Order": "9", "standing_kind": "import"}
+    assert running.request("POST", "/webhooks/idngo", body, headers=signing.idngo(body) | forged).status == 200
+    assert eventually(lambda: running.get(f"/v1/applicants/idngo/{who}").status == 200, "it to be handled")
+    assert running.applicant("idngo", who)["status"] == "rejected"

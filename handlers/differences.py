@@ -66,8 +66,8 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """A bar on standard error, gone once it is full; nothing where nobody watches."""
+def progress(*, hidden: bool = False) -> Iterator[Progress]:
+    """A bar on standard error, gone once it is full; nothing where nobody watches, or where it would stand among what is printed."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()) as bar:
         yield bar

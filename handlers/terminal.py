@@ -34,7 +34,7 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
-        writer.writerows([_for_a_sheet(row[name]) for name in columns] for row in rows)
+        writer.writerows([for_a_sheet(row[name]) for name in columns] for row in rows)
     elif rows:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for name in columns:
@@ -44,7 +44,7 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
         _console().print(table)
 
 
-def _for_a_sheet(value: object) -> str:
+def for_a_sheet(value: object) -> str:
     """A value that no spreadsheet takes for a formula."""
     text = plain(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
@@ -107,7 +107,7 @@ def plain(value: object) -> str:
     if value is None or value == []:
         return ""
     text = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "".join(letter if letter.isprintable() else "·" for letter in text)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:

@@ -84,7 +84,7 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
         known = [key for key in some if key not in locked]
         if known:
             query = select(ApplicantRow.__table__).where(_are(known)).order_by(*_KEY).with_for_update()
-            locked |= {applicant.key: applicant for applicant in map(_applicant, connection.execute(query).all())}
+            locked |= {applicant.key: applicant for applicant in map(from_row, connection.execute(query).all())}
     return locked
 
 
@@ -99,12 +99,12 @@ def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
 def find(connection: Connection, key: Key) -> Applicant | None:
     """The applicant, if it is known."""
     row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
-    return _applicant(row) if row else None
+    return from_row(row) if row else None
 
 
 def among(connection: Connection, keys: list[Key]) -> dict[Key, Applicant]:
     """Those of some applicants that have a row, known or not."""
-    found = map(_applicant, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
+    found = map(from_row, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
     return {applicant.key: applicant for applicant in found}
 
 
@@ -155,7 +155,7 @@ def listing(
         query = query.where(or_(ApplicantRow.updated_at > moment, later))
     order = [ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference]
     backwards = [column.desc() for column in order]
-    return [_applicant(row) for row in connection.execute(query.order_by(*(backwards if newest_first else order)).limit(limit))]
+    return [from_row(row) for row in connection.execute(query.order_by(*(backwards if newest_first else order)).limit(limit))]
 
 
 def of_user(connection: Connection, external_user_id: str, *, environment: str) -> list[Applicant]:
@@ -164,7 +164,7 @@ def of_user(connection: Connection, external_user_id: str, *, environment: str) 
         ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id, ApplicantRow.version > 0
     )
     order = (ApplicantRow.vendor, ApplicantRow.first_sequence.desc(), ApplicantRow.reference)
-    return [_applicant(row) for row in connection.execute(query.order_by(*order))]
+    return [from_row(row) for row in connection.execute(query.order_by(*order))]
 
 
 def describe(applicant: Applicant) -> dict[str, Any]:
@@ -188,7 +188,8 @@ def unknown(key: Key) -> Applicant:
     return Applicant(**key._asdict(), updated_at=clock.now())
 
 
-def _applicant(row: Row[Any]) -> Applicant:
+def from_row(row: Row[Any]) -> Applicant:
+    """An applicant as its row holds it."""
     values = dict(row._mapping)
     return Applicant(
         **values | {"status": Status(values["status"]), "provisional": values["provisional"] and Status(values["provisional"])}

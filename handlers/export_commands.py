@@ -1,0 +1,64 @@
+"""`standing export`: applicants, or the changes of the feed, written out for other programs or for a spreadsheet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handlers import config, differences, exporting
+from handlers.options import MOMENT, environment_option
+from handlers.vendors import VENDORS
+from store.exports import Wanted
+from store.states import Status
+
+
+def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"),
+        environment_option,
+        click.option("--since", type=MOMENT, help="Changed at this moment or later (RFC 3339)."),
+        click.option("--status", type=click.Choice([status.value for status in Status]), help="Where it stands, or where a change led."),
+        click.option("--vendor", type=click.Choice(list(VENDORS)), help="Of one vendor."),
+        click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True, help="How to write it."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def export() -> None:
+    """Write out what is known, with personal data: it is recorded who did."""
+
+
+@export.command("applicants")
+@_export_options
+def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
+    """Write every applicant: as JSON lines that say what the API says, or as CSV for a spreadsheet.
+
+    Each comes once, by vendor and reference; one that changes meanwhile comes as it was before or as it is then."""
+    config.settings()
+    count, pages = exporting.begin_applicants(Wanted(**wanted))
+    _export(count, pages, exporting.APPLICANT_COLUMNS if kind == "csv" else None, output)
+
+
+@export.command("changes")
+@_export_options
+def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
+    """Write the change feed, in its order and with its cursors, up to where it ends as this begins."""
+    config.settings()
+    count, pages = exporting.begin_changes(Wanted(**wanted))
+    _export(count, pages, exporting.CHANGE_COLUMNS if kind == "csv" else None, output)
+
+
+def _export(count: int, pages: Iterator[exporting.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:
+    hidden = output is None and sys.stdout.isatty()
+    with exporting.opened(output) as out, differences.progress(hidden=hidden) as progress:
+        task = progress.add_task("writing", total=count)
+        exporting.write(pages, out, columns=columns, on_rows=lambda rows: progress.advance(task, rows))
+
+
+commands = [export]

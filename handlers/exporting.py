@@ -1,0 +1,120 @@
+"""An export: applicants, or the changes of the feed, as JSON lines that say what the API says, or as CSV for a spreadsheet.
+
+Page by page, so that a million rows take the memory of one page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from sqlalchemy import Connection
+
+from handlers import terminal
+from handlers.vendors import VENDORS
+from store import applicants, audit, clock, database, exports, feed
+from store.applicants import Key
+from store.exports import Wanted
+
+PAGE = 500
+
+#: What the columns of a CSV are: the fields of the API, in its order.
+APPLICANT_COLUMNS = tuple(applicants.describe(applicants.unknown(Key("", "", ""))))
+CHANGE_COLUMNS = (
+    "cursor", "type", "vendor", "environment", "reference", "from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at",
+    "code_version", "applicant",
+)  # fmt: skip
+
+_lines = msgspec.json.Encoder()
+
+Page = list[dict[str, Any]]
+
+
+def begin_applicants(wanted: Wanted) -> tuple[int, Iterator[Page]]:
+    """How many applicants are wanted, and they themselves, by vendor and reference. It is recorded who asked. Each comes once, as it is
+    when its page is read."""
+    with database.begin() as connection:
+        count = exports.count_applicants(connection, wanted)
+        _record(connection, "applicants", wanted, count)
+    return count, _applicants(wanted)
+
+
+def begin_changes(wanted: Wanted) -> tuple[int, Iterator[Page]]:
+    """How many changes are wanted, and they themselves, in the feed's order, to where it ends now. It is recorded who asked."""
+    with database.begin() as connection:
+        epoch, last = feed.position(connection, "latest")
+        count = exports.count_changes(connection, wanted, last=last)
+        _record(connection, "changes", wanted, count)
+    return count, _changes(wanted, epoch, last)
+
+
+def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None, on_rows: Callable[[int], None]) -> None:
+    """Write pages as CSV with these columns; without any, as JSON lines."""
+    if columns:
+        out.write(_as_csv([columns]))
+    for page in pages:
+        out.write(_as_csv([_cell(row[name]) for name in columns] for row in page) if columns else _lines.encode_lines(page))
+        on_rows(len(page))
+    out.flush()
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[BinaryIO]:
+    """Where to write: standard output, or a file for its owner alone, which is there once it is whole."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            yield file
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _applicants(wanted: Wanted) -> Iterator[Page]:
+    for vendor in [wanted.vendor] if wanted.vendor else sorted(VENDORS):
+        last = ""
+        while found := _read(exports.applicants_after, wanted, vendor=vendor, reference=last, limit=PAGE):
+            yield [applicants.describe(one) for one in found]
+            last = found[-1].reference
+
+
+def _changes(wanted: Wanted, epoch: str, last: int) -> Iterator[Page]:
+    number = 0
+    while found := _read(exports.changes_after, wanted, number=number, last=last, limit=PAGE):
+        yield [feed.describe_entry(row, epoch) for row in found]
+        number = found[-1].number
+
+
+def _read(look: Callable[..., list[Any]], wanted: Wanted, **place: Any) -> list[Any]:
+    return database.read(lambda connection: look(connection, wanted, **place))
+
+
+def _record(connection: Connection, what: str, wanted: Wanted, count: int) -> None:
+    limits = (wanted.environment, wanted.vendor, wanted.status, wanted.since and f"since {clock.rfc3339(wanted.since)}")
+    subject = ", ".join([what, *(limit for limit in limits if limit)])
+    audit.write(connection, actor=audit.user(), action="export", subject=subject, touched=count)
+
+
+def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    """A value in a cell that no spreadsheet takes for a formula: words with spaces between them, what is deeper as JSON."""
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return terminal.for_a_sheet(" ".join(value))
+    if isinstance(value, bool | list | dict):
+        return terminal.for_a_sheet(msgspec.json.encode(value).decode())
+    return terminal.for_a_sheet(value)

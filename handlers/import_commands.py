@@ -1,0 +1,105 @@
+"""`standing import`: where applicants stood before this service, and whose cases are, from a file that is checked whole first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from handlers import config, differences, import_check, import_file, importing
+from handlers.import_check import Checked, FileChanged
+from handlers.import_rows import Wrong
+from handlers.importing import Brought
+from handlers.options import environment_option
+from store import database, imports
+from store.imports import Span
+from store.names import is_name
+from store.states import Outcome
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("import")
+@click.argument("file", type=FILE, metavar="FILE.csv|.jsonl")
+@click.option("--source", help="Where it was known from, for lines that do not say so.")
+@environment_option
+@click.option("--no-wait", is_flag=True, help="Do not wait until workers have handled it.")
+def import_known(file: Path, source: str | None, environment: str, no_wait: bool) -> None:
+    """Import where applicants stood before: what this service never heard of, so that a later refusal is known for a reversal.
+
+    Columns (JSON lines: keys): vendor, reference, status, at (RFC 3339) and source; if you like external_user_id, reasons and hits, of
+    which a CSV holds several with spaces or semicolons between them, and JSON a list. Or whose cases are: case_id, external_user_id.
+
+    The file is checked whole before anything is written: exit status 2 if a line is wrong. It may be imported again, which goes on where
+    it was interrupted, and otherwise changes nothing. Exit status 1 if it was interrupted, or could not be handled."""
+    config.settings()
+    if file.suffix.lower() not in import_file.SUFFIXES:
+        raise click.UsageError(f"the file's name must end in {' or '.join(import_file.SUFFIXES)}")
+    if source is not None and not is_name(source):
+        raise click.UsageError("the source must be a text of 1 to 200 characters")
+    with _interruptible():
+        checked = _check(file, source)
+        brought = _bring(checked, environment)
+        if brought.span and not no_wait:
+            sys.exit(_wait(brought, brought.span))
+
+
+def _check(file: Path, source: str | None) -> Checked:
+    """Every line that is wrong is named; then it ends here."""
+    wrong = 0
+
+    def name_it(found: Wrong) -> None:
+        nonlocal wrong
+        wrong += 1
+        click.echo(f"line {found.line}: {'; '.join(found.problems)}", err=True)
+
+    with differences.progress() as progress:
+        task = progress.add_task("checking", total=import_file.count_lines(file))
+        checked = import_check.check(file, source=source, on_rows=lambda count: progress.advance(task, count), on_wrong=name_it)
+    if checked is None:
+        click.echo(f"{wrong:,} {'line is' if wrong == 1 else 'lines are'} wrong: nothing was written.", err=True)
+        sys.exit(2)
+    return checked
+
+
+def _bring(checked: Checked, environment: str) -> Brought:
+    try:
+        with differences.progress() as progress:
+            task = progress.add_task("keeping", total=checked.rows)
+            brought = importing.bring(checked, environment=environment, on_rows=lambda count: progress.advance(task, count))
+    except FileChanged as changed:
+        raise click.ClickException("the file was changed after it was checked: import it again, as it is now") from changed
+    click.echo(f"{brought.rows:,} rows: {brought.new:,} new, {brought.rows - brought.new:,} were known.", err=True)
+    return brought
+
+
+def _wait(brought: Brought, span: Span) -> int:
+    """Wait for the workers, and say what became of it; return the exit status."""
+    with differences.progress() as progress:
+        task = progress.add_task("being handled", total=brought.new)
+        handled = importing.wait(brought, span, on_handled=lambda count: progress.advance(task, count))
+    if not handled:
+        click.echo("It is kept, and there is no worker to handle it: start one, or run `standing process-pending`.", err=True)
+        return 1
+    ended = {one.outcome: one for one in database.read(lambda connection: imports.ended(connection, span))}
+    applied = ended.pop(Outcome.APPLIED, None)
+    others = [f"{one.events:,} rows are {outcome}" for outcome, one in sorted(ended.items())]
+    click.echo("; ".join([f"{applied.applicants if applied else 0:,} applicants changed", *others]) + ".", err=True)
+    return 1 if {Outcome.UNREADABLE, Outcome.FAILED, Outcome.PENDING} & set(ended) else 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What was kept is kept; import the file again, and it goes on from there.", err=True)
+        sys.exit(1)
+    except database.Failure as failure:
+        raise click.ClickException("the database failed. What was kept is kept; import the file again, and it goes on") from failure
+
+
+commands = [import_known]

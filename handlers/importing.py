@@ -1,0 +1,116 @@
+"""An import: keep what a checked file says, some rows a transaction, and wait until workers have handled it.
+
+Each row makes one event, always the same: so it can be gone on with after an interruption, and done again, by doing it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import click
+from sqlalchemy import Connection
+
+from handlers import import_check
+from handlers.import_check import Checked, Progress
+from handlers.import_rows import Known, Whose
+from handlers.vendors import VENDORS
+from store import audit, database, doorbell, health, imports, links, statements
+from store.applicants import Key
+from store.imports import Span
+
+#: A busy database is asked again, after so long each time.
+PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+#: How long it is waited for a worker where none lives.
+NOBODY_SECONDS_MAX = 5.0
+
+#: Who waits looks after so long, and longer where a look takes long: it may take one part in so many of the time.
+PAUSE_SECONDS, LOOKS_SELDOM = 0.2, 10
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """How many rows there were, how many of them said something new, and between which events those are that they made."""
+
+    rows: int = 0
+    new: int = 0
+    span: Span | None = None
+
+
+def bring(checked: Checked, *, environment: str, on_rows: Progress) -> Brought:
+    """Keep what a file says and nobody knows yet; it is recorded who did. Commits. Raises FileChanged."""
+    brought = Brought()
+    for some in import_check.again(checked):
+        known, cases = [row for row in some if isinstance(row, Known)], [row for row in some if isinstance(row, Whose)]
+        brought = _keep(checked, environment, known, brought) if known else _link(checked, environment, cases, brought)
+        on_rows(len(some))
+    return brought
+
+
+def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Brought) -> Brought:
+    made = [statements.known_before(row.vendor, environment, row.body, has_clock=VENDORS[row.vendor].has_clock) for row in rows]
+
+    def work(connection: Connection) -> list[str]:
+        kept = imports.keep_unknown(connection, made)
+        _record(connection, checked, brought, new=len(kept))
+        return kept
+
+    kept = _insistently(work)
+    if kept:
+        doorbell.ring()
+    ids = [*kept, *((brought.span.first, brought.span.last) if brought.span else ())]
+    span = Span(first=min(ids), last=max(ids)) if ids else None
+    return Brought(rows=brought.rows + len(rows), new=brought.new + len(kept), span=span)
+
+
+def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Brought) -> Brought:
+    users = {Key("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
+
+    def work(connection: Connection) -> int:
+        new = links.link_all(connection, users)
+        _record(connection, checked, brought, new=new)
+        return new
+
+    return Brought(rows=brought.rows + len(rows), new=brought.new + _insistently(work))
+
+
+def _record(connection: Connection, checked: Checked, brought: Brought, *, new: int) -> None:
+    """Record the import with the first of it that changes anything."""
+    if new and not brought.new:
+        name = click.format_filename(checked.path.name)
+        audit.write(connection, actor=audit.user(), action="import", subject=f"file {name}"[:500], touched=checked.rows)
+
+
+def _insistently(work: Callable[[Connection], T]) -> T:
+    """What the work returns, committed, also when the database is busy for a while: it may be done twice."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return database.write(work)
+        except database.Failure as error:
+            if not database.is_away(error):
+                raise
+            time.sleep(pause)
+    return database.write(work)
+
+
+# workers ------------------------------------------------------------------------------------------------------
+
+
+def wait(brought: Brought, span: Span, *, on_handled: Progress) -> bool:
+    """Wait until what is new was handled; False if there is no worker to do so."""
+    waiting, moved_at = brought.new, time.monotonic()
+    while waiting:
+        asked_at = time.monotonic()
+        left = database.read(lambda connection: imports.pending(connection, span))
+        if left < waiting:
+            on_handled(waiting - left)
+            moved_at = time.monotonic()
+        elif time.monotonic() - moved_at > NOBODY_SECONDS_MAX and not health.workers():
+            return False
+        waiting = left
+        time.sleep(max(PAUSE_SECONDS, LOOKS_SELDOM * (time.monotonic() - asked_at)) if left else 0)
+    return True

@@ -1,0 +1,71 @@
+"""What is exported: applicants and changes that are wanted, counted, and then page by page, each page after the key that ended the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from store import applicants
+from store.applicants import Applicant
+from store.models import ApplicantRow, TransitionRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which: all that is given must hold."""
+
+    environment: str
+    vendor: str | None = None
+    #: Where an applicant stands, or where a change led.
+    status: str | None = None
+    #: Changed, or told, at this moment or later.
+    since: datetime | None = None
+
+
+def count_applicants(connection: Connection, wanted: Wanted) -> int:
+    """How many applicants are wanted."""
+    return connection.execute(select(func.count()).select_from(ApplicantRow).where(*_applicants(wanted))).scalar_one()
+
+
+def applicants_after(connection: Connection, wanted: Wanted, *, vendor: str, reference: str, limit: int) -> list[Applicant]:
+    """Wanted applicants of one vendor in the order of their references, after one of them."""
+    # One vendor at a time, so that the table's own key is walked along, however much of it is not wanted.
+    mine = (ApplicantRow.vendor == vendor, ApplicantRow.reference > reference)
+    query = select(ApplicantRow.__table__).where(*_applicants(wanted), *mine).order_by(ApplicantRow.reference)
+    return [applicants.from_row(row) for row in connection.execute(query.limit(limit))]
+
+
+def count_changes(connection: Connection, wanted: Wanted, *, last: int) -> int:
+    """How many changes are wanted, up to a number."""
+    return connection.execute(select(func.count()).select_from(TransitionRow).where(*_changes(wanted, last))).scalar_one()
+
+
+def changes_after(connection: Connection, wanted: Wanted, *, number: int, last: int, limit: int) -> list[Row[Any]]:
+    """Wanted changes, oldest first, after a number and up to another."""
+    query = select(TransitionRow.__table__).where(*_changes(wanted, last), TransitionRow.number > number)
+    return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
+
+
+def _applicants(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions = [ApplicantRow.environment == wanted.environment, ApplicantRow.version > 0]
+    if wanted.vendor:
+        conditions.append(ApplicantRow.vendor == wanted.vendor)
+    if wanted.status:
+        conditions.append(ApplicantRow.status == wanted.status)
+    if wanted.since:
+        conditions.append(ApplicantRow.updated_at >= wanted.since)
+    return conditions
+
+
+def _changes(wanted: Wanted, last: int) -> list[ColumnElement[bool]]:
+    conditions = [TransitionRow.environment == wanted.environment, TransitionRow.number <= last]
+    if wanted.vendor:
+        conditions.append(TransitionRow.vendor == wanted.vendor)
+    if wanted.status:
+        conditions.append(TransitionRow.to_status == wanted.status)
+    if wanted.since:
+        conditions.append(TransitionRow.at >= wanted.since)
+    return conditions

@@ -1,0 +1,61 @@
+"""Imports: which of the events that a file makes are kept already, and what became of those that it brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from store import arrivals, bulk, claims, statements
+from store.arrivals import Delivery
+from store.models import Event
+from store.statements import KIND_HEADER, Kind
+from store.states import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """The ids of what was brought, from the least to the greatest: they sort by time. Other events may lie between."""
+
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How many of the events that were brought ended in one way, and how many applicants they name."""
+
+    outcome: Outcome
+    events: int
+    applicants: int
+
+
+def keep_unknown(connection: Connection, rows: Sequence[Delivery]) -> list[str]:
+    """Keep the rows whose events are not kept yet; the ids of the events. A row that comes again is no delivery of its event."""
+    each = {arrivals.Key(row.vendor, row.environment, row.identity): row for row in rows}
+    known = _kept(connection, list(each))
+    return statements.keep(connection, [row for key, row in each.items() if key not in known])
+
+
+def _kept(connection: Connection, keys: list[arrivals.Key]) -> set[arrivals.Key]:
+    mine = bulk.among(Event, [{"vendor": key.vendor, "environment": key.environment, "identity": key.what} for key in keys])
+    rows = connection.execute(select(Event.vendor, Event.environment, Event.identity).where(mine))
+    return {arrivals.Key(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
+
+
+def pending(connection: Connection, span: Span) -> int:
+    """How many events are still to be handled for the first time."""
+    waiting = (Event.status == claims.PENDING, Event.attempts == 0, Event.id.between(span.first, span.last))
+    return connection.execute(select(func.count()).select_from(Event).where(*waiting)).scalar_one()
+
+
+def ended(connection: Connection, span: Span) -> list[Ended]:
+    """What became of what was brought."""
+    applicants = func.count((Event.vendor + " " + Event.reference).distinct())
+    query = select(Event.status, func.count(), applicants).where(*_brought(span)).group_by(Event.status)
+    return [Ended(outcome=Outcome(status), events=events, applicants=named) for status, events, named in connection.execute(query)]
+
+
+def _brought(span: Span) -> tuple[ColumnElement[bool], ...]:
+    return (Event.id.between(span.first, span.last), Event.headers[KIND_HEADER].as_string() == Kind.IMPORT.value)

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from handlers import config, outbound
+from handlers.answers import NOT_NOW, retry_after
 from handlers.config import IdngoApi
-from handlers.notifying import NOT_NOW, retry_after
 from handlers.outbound import Unreachable
 from handlers.subscribers import NotNow, Refused
 from store import clock, database, documents

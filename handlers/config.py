@@ -22,13 +22,35 @@ WORD_STATUSES = (
 NOTIFY_ON = ("adverse", "status", "all")
 
 
+#: Where the vendors say that their read APIs are.
+IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
+
+
 @dataclass(frozen=True, kw_only=True)
 class IdngoApi:
     """Where IDnGO's read API is, and who asks."""
 
     url: str
-    token: str
-    secret: bytes
+    token: str = field(repr=False)
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IfcgateApi:
+    """Where IFCGATE's read API is, and who asks."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdenfyApi:
+    """Where iDenfy's read API is, who asks, and how often at most."""
+
+    url: str
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    reads_per_minute: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +77,10 @@ class Settings:
     #: Hosts that may have a private address; whether http will do.
     private_hosts: frozenset[str] = frozenset()
     plain_http: bool = False
-    #: How IDnGO is asked what an applicant is to send again; None: it is not.
+    #: How the vendors are asked where an applicant stands, and IDnGO what it is to send again; None: they are not.
+    ifcgate_api: IfcgateApi | None = None
     idngo_api: IdngoApi | None = None
+    idenfy_api: IdenfyApi | None = None
     reaction_attempts_max: int = 15
     reaction_seconds_max: int = 30
 
@@ -90,7 +114,9 @@ def read(environment: Environment) -> Settings:
         environments=frozenset(worlds),
         private_hosts=frozenset(host.lower() for host in environment.items("NOTIFY_PRIVATE_HOSTS")),
         plain_http=plain_http == "yes",
+        ifcgate_api=_ifcgate_api(environment, plain_http=plain_http == "yes"),
         idngo_api=_idngo_api(environment, plain_http=plain_http == "yes"),
+        idenfy_api=_idenfy_api(environment, plain_http=plain_http == "yes"),
         reaction_attempts_max=environment.number("REACTION_ATTEMPTS_MAX", 15, most=100),
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
@@ -114,14 +140,57 @@ def _idngo_api(environment: Environment, *, plain_http: bool) -> IdngoApi | None
     for name, value in given.items():
         if not value:
             environment.wrong(name, "is missing: give IDNGO_API_URL, IDNGO_APP_TOKEN and IDNGO_APP_SECRET, or none of them")
-    url, token, secret = given.values()
+    return IdngoApi(
+        url=_api_url(environment, "IDNGO_API_URL", given["IDNGO_API_URL"], plain_http=plain_http),
+        token=_for_a_header(environment, "IDNGO_APP_TOKEN", given["IDNGO_APP_TOKEN"]),
+        secret=given["IDNGO_APP_SECRET"].encode(),
+    )
+
+
+def _ifcgate_api(environment: Environment, *, plain_http: bool) -> IfcgateApi | None:
+    url, key = environment.text("IFCGATE_API_URL"), environment.text("IFCGATE_API_KEY")
+    if not url and not key:
+        return None
+    if not key:
+        environment.wrong("IFCGATE_API_KEY", "is missing: IFCGATE_API_URL is given")
+    url = _api_url(environment, "IFCGATE_API_URL", url or IFCGATE_API_URL, plain_http=plain_http)
+    if url.endswith("/v1"):
+        environment.wrong("IFCGATE_API_URL", "ends in /v1, with which every path begins: leave that out")
+    return IfcgateApi(url=url, key=_for_a_header(environment, "IFCGATE_API_KEY", key))
+
+
+def _idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | None:
+    url, key, secret = environment.text("IDENFY_API_URL"), environment.text("IDENFY_API_KEY"), environment.text("IDENFY_API_SECRET")
+    reads_per_minute = environment.number("IDENFY_READS_PER_MINUTE", 30, most=600)
+    if not url and not key and not secret:
+        return None
+    for name, value in {"IDENFY_API_KEY": key, "IDENFY_API_SECRET": secret}.items():
+        if not value:
+            environment.wrong(name, "is missing: give IDENFY_API_KEY and IDENFY_API_SECRET, or nothing of iDenfy's API")
+        elif not value.isprintable():
+            environment.wrong(name, "has letters that cannot be sent")
+    if ":" in key:
+        environment.wrong("IDENFY_API_KEY", "has a colon, which a name for HTTP Basic cannot have")
+    url = _api_url(environment, "IDENFY_API_URL", url or IDENFY_API_URL, plain_http=plain_http)
+    return IdenfyApi(url=url, key=key, secret=secret, reads_per_minute=reads_per_minute)
+
+
+def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:
+    """An API's address, which paths can follow; a missing one is told by the caller."""
     try:
-        url = _url(url, plain_http=plain_http) if url else ""
+        url = _url(text, plain_http=plain_http) if text else ""
     except ValueError as error:
-        environment.wrong("IDNGO_API_URL", str(error))
-    if not token.isascii() or not token.isprintable():
-        environment.wrong("IDNGO_APP_TOKEN", "has letters that a header cannot have")
-    return IdngoApi(url=url.rstrip("/"), token=token, secret=secret.encode())
+        environment.wrong(name, str(error))
+        return ""
+    if "?" in url:
+        environment.wrong(name, "has a query, which no path can follow")
+    return url.rstrip("/")
+
+
+def _for_a_header(environment: Environment, name: str, text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        environment.wrong(name, "has letters that a header cannot have")
+    return text
 
 
 def _url(text: str, *, plain_http: bool) -> str:

@@ -8,27 +8,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from handlers import config, outbound
+from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.outbound import Answer, Unreachable
 from handlers.subscribers import Gone, NotNow, Refused
 from store import clock
 from store.states import Reversal
-
-#: Answers that say that the endpoint is at fault, and not the change.
-NOT_NOW = (408, 425, 429, *range(500, 600))
-
-#: No endpoint is left alone for longer than that, whatever it asks for.
-RETRY_AFTER_MAX = timedelta(hours=6)
-
-#: What of an answer's body is remembered.
-SAID_CHARS_MAX = 200
 
 
 class Endpoint:
@@ -88,7 +79,8 @@ def endpoints() -> list[Endpoint]:
 
 
 def _judged(answer: Answer) -> str:
-    said = f"{answer.status} {_readable(answer.body)}".strip()
+    words = readable(answer.body[: 4 * SAID_CHARS_MAX].decode("utf-8", "replace"))
+    said = f"{answer.status} {words}".strip()
     if 200 <= answer.status < 300:
         return said
     if answer.status == 410:
@@ -96,20 +88,3 @@ def _judged(answer: Answer) -> str:
     if answer.status in NOT_NOW:
         raise NotNow(said, rest=retry_after(answer.headers.get("retry-after", ""), now=clock.now()))
     raise Refused(f"{said} (a redirect, which is not followed)" if 300 <= answer.status < 400 else said)
-
-
-def retry_after(text: str, *, now: datetime) -> timedelta:
-    """How long a server asks to be left alone: seconds or a date (RFC 9110, 10.2.3); none if it says neither."""
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), RETRY_AFTER_MAX)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return timedelta()
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(timedelta(), min(until - now, RETRY_AFTER_MAX))
-
-
-def _readable(body: bytes) -> str:
-    text = body[: 4 * SAID_CHARS_MAX].decode("utf-8", "replace")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:SAID_CHARS_MAX]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,11 @@ import httpcore2 as httpcore
 #: In all, from looking the name up to the last byte that is read.
 SECONDS_MAX, CONNECT_SECONDS_MAX = 15.0, 5.0
 
-#: What is read of an answer.
+#: What is read of an answer, unless more is asked for.
 ANSWER_BYTES_MAX = 64 * 1024
+
+#: A kept connection is not used again after so long: servers let go of one after five seconds at the soonest.
+IDLE_SECONDS_MAX = 4.0
 
 #: IPv6 addresses that stand for an IPv4 address behind a translator (RFC 6052).
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
@@ -40,36 +44,79 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    #: Whether that is all of the body.
+    whole: bool
+
+
+class Line:
+    """A connection to a server that is kept between requests. For one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        private_hosts: frozenset[str] = frozenset(),
+        seconds_max: float = SECONDS_MAX,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
+    ) -> None:
+        self._seconds_max, self._answer_bytes_max = seconds_max, answer_bytes_max
+        self._deadline = _Deadline()
+        self._pool = httpcore.ConnectionPool(
+            max_connections=1, keepalive_expiry=IDLE_SECONDS_MAX, network_backend=_Backend(private_hosts, self._deadline)
+        )
+        self.close = weakref.finalize(self, self._pool.close)
+
+    def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Send a request; return the answer, whatever its status. Raises Unreachable."""
+        self._deadline.begin(self._seconds_max)
+        timeouts = {"connect": CONNECT_SECONDS_MAX, "read": self._seconds_max, "write": self._seconds_max, "pool": 1.0}
+        try:
+            with self._pool.stream(method, url, headers=list(headers.items()), content=body, extensions={"timeout": timeouts}) as response:
+                found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                read = _beginning(response.iter_stream(), self._answer_bytes_max)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise Unreachable(f"no answer ({type(error).__name__})") from error
+        return Answer(status=response.status, headers=found, body=read[: self._answer_bytes_max], whole=len(read) <= self._answer_bytes_max)
 
 
 def ask(method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", private_hosts: frozenset[str] = frozenset()) -> Answer:
-    """Send a request; return the answer, whatever its status. Raises Unreachable."""
-    backend = _Backend(private_hosts, deadline=time.monotonic() + SECONDS_MAX)
-    timeouts = {"connect": CONNECT_SECONDS_MAX, "read": SECONDS_MAX, "write": SECONDS_MAX, "pool": 1.0}
+    """Send one request; return the answer, whatever its status. Raises Unreachable."""
+    line = Line(private_hosts=private_hosts)
     try:
-        with (
-            httpcore.ConnectionPool(network_backend=backend) as pool,
-            pool.stream(method, url, headers=list(headers.items()), content=body, extensions={"timeout": timeouts}) as response,
-        ):
-            found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-            return Answer(status=response.status, headers=found, body=_beginning(response.iter_stream()))
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-        raise Unreachable(f"no answer ({type(error).__name__})") from error
+        return line.ask(method, url, headers=headers, body=body)
+    finally:
+        line.close()
 
 
-def _beginning(parts: Iterable[bytes]) -> bytes:
-    body = b""
+def _beginning(parts: Iterable[bytes], bytes_max: int) -> bytes:
+    """All of a body, or more than so much of it."""
+    body = bytearray()
     for part in parts:
         body += part
-        if len(body) >= ANSWER_BYTES_MAX:
+        if len(body) > bytes_max:
             break
-    return body[:ANSWER_BYTES_MAX]
+    return bytes(body)
+
+
+class _Deadline:
+    """When the request that is under way is to have its answer."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def begin(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left
 
 
 class _Backend(httpcore.SyncBackend):
     """Connects to allowed addresses only, and keeps one deadline over everything."""
 
-    def __init__(self, private_hosts: frozenset[str], *, deadline: float) -> None:
+    def __init__(self, private_hosts: frozenset[str], deadline: _Deadline) -> None:
         self._private_hosts, self._deadline = private_hosts, deadline
 
     def connect_tcp(
@@ -83,7 +130,7 @@ class _Backend(httpcore.SyncBackend):
         failure: Exception | None = None
         for address in _addresses(host, port, allow_private=host.lower() in self._private_hosts):
             try:
-                seconds = min(timeout or SECONDS_MAX, _left(self._deadline))
+                seconds = min(timeout or SECONDS_MAX, self._deadline.left())
                 made = super().connect_tcp(address, port, seconds, local_address, socket_options)
                 return _Stream(made, self._deadline)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
@@ -95,30 +142,23 @@ class _Backend(httpcore.SyncBackend):
 class _Stream(httpcore.NetworkStream):
     """A connection whose every step ends by the deadline: who sends a byte every few seconds does not hold it open."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._stream, self._deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(self._deadline))
+        return self._stream.read(max_bytes, self._deadline.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._deadline))
+        self._stream.write(buffer, self._deadline.left())
 
     def close(self) -> None:
         self._stream.close()
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout
-    return left
 
 
 def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:

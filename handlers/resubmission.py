@@ -1,23 +1,22 @@
 """RED:RETRY with what to send again: IDnGO is asked which documents had problems, and why.
 
-`GET /resources/applicants/{id}/requiredIdDocsStatus`, signed as its platform documents it: the lower-case hex HMAC-SHA256 of the time,
-the method, the path and the body. `moderationComment` may be shown to the applicant; `clientComment` is for our eyes only.
+`GET /resources/applicants/{id}/requiredIdDocsStatus`. `moderationComment` may be shown to the applicant; `clientComment` is for our
+eyes only.
 """
 
 from __future__ import annotations
 
-import hmac
-from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
 from handlers import config, outbound
+from handlers.answers import NOT_NOW, retry_after
 from handlers.config import IdngoApi
-from handlers.notifying import NOT_NOW, retry_after
 from handlers.outbound import Unreachable
+from handlers.reads.idngo import credentials
 from handlers.subscribers import NotNow, Refused
 from store import clock, database, documents
 from store.applicants import Key
@@ -67,22 +66,11 @@ def problems(answer: bytes) -> list[dict[str, Any]]:
     return [_described(name, step) for name, step in steps.items() if step and _had_problems(step)]
 
 
-def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:
-    """How a request is signed."""
-    return hmac.digest(secret, f"{timestamp}{method}{path}".encode() + body, "sha256").hex()
-
-
-def headers(api: IdngoApi, *, method: str, path: str, now: datetime) -> dict[str, str]:
-    timestamp = str(int(now.timestamp()))
-    signed = signature(api.secret, timestamp=timestamp, method=method, path=path)
-    return {"X-App-Token": api.token, "X-App-Access-Ts": timestamp, "X-App-Access-Sig": signed, "Accept": "application/json"}
-
-
 def _ask(api: IdngoApi, reference: str) -> bytes:
     url = f"{api.url}/resources/applicants/{quote(reference, safe='')}/requiredIdDocsStatus"
-    signed = headers(api, method="GET", path=urlsplit(url).path, now=clock.now())
+    headers = {"Accept": "application/json"} | credentials(api, method="GET", url=url, now=clock.now())
     try:
-        answer = outbound.ask("GET", url, headers=signed, private_hosts=config.settings().private_hosts)
+        answer = outbound.ask("GET", url, headers=headers, private_hosts=config.settings().private_hosts)
     except Unreachable as error:
         raise NotNow(str(error)) from error
     if answer.status in (409, *NOT_NOW):

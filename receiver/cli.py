@@ -52,13 +52,18 @@ def web() -> None:
 @click.option("--token", help="A token to read with.  [default: the first plain one of READ_TOKENS, OPERATOR_TOKENS]")
 @click.option("--timeout", default=30.0, type=click.FloatRange(min=0), help="Seconds to wait, in all, for deliveries to be handled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def simulate(as_json: bool, **wanted: Any) -> None:
+@click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' read APIs instead, to be asked, until Ctrl-C.")
+@click.option("--port", default=8100, type=click.IntRange(0, 65535), help="With --vendors: where.  [default: 8100]")
+def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
     """Play the three vendors: sign made-up stories, send them to a running service, and check what it makes of them.
 
     Exit status 1 if any applicant is not as its story says, 2 if nothing could be sent."""
-    from receiver.simulator import reports
+    from receiver.simulator import reports, vendors
     from receiver.simulator.simulate import Wanted
 
+    if is_asked:
+        vendors.serve(port)
+        return
     seed = randomness.randbelow(2**32) if wanted["seed"] is None else wanted["seed"]
     sys.exit(reports.simulate(Wanted(**wanted | {"seed": seed}), as_json=as_json))
 

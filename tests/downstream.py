@@ -87,7 +87,7 @@ class Downstream:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Downstream:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from handlers import resubmission
+from handlers.reads import idngo
 from handlers.subscribers import Refused
 from tests import payloads
 from tests.conftest import KEY
@@ -67,7 +68,7 @@ ASKED_FOR = [
 def test_requests_are_signed_as_the_published_vectors_are(path: str, expected: str) -> None:
     # github.com/FaritSlv/sumsub-client, tests/unit/Request/RequestSignerTest.php
     secret, body = b"Hej2ch71kG2kTd1iIUDZFNsO5C1lh5Gq", b'{"userId": "123"}'
-    assert resubmission.signature(secret, timestamp="1599219016", method="POST", path=path, body=body) == expected
+    assert idngo.signature(secret, timestamp="1599219016", method="POST", path=path, body=body) == expected
 
 
 def test_what_may_be_shown_is_kept_apart_from_what_may_not() -> None:
@@ -120,7 +121,7 @@ def test_what_to_send_again_is_asked_for_kept_told_and_forgotten_once_it_was_sen
     assert asked.path == f"/resources/applicants/{who}/requiredIdDocsStatus"
     timestamp, signed = asked.headers["x-app-access-ts"], asked.headers["x-app-access-sig"]
     assert asked.headers["x-app-token"] == "prd:a-token"
-    assert signed == resubmission.signature(b"a secret of the API", timestamp=timestamp, method="GET", path=asked.path)
+    assert signed == idngo.signature(b"a secret of the API", timestamp=timestamp, method="GET", path=asked.path)
     assert [change["changed"] for change in asking.history("idngo", who)][-1] == ["problem_documents"]
     asking.told("idngo", payloads.idngo(who, "applicantPending", status="pending", at=after(minutes=1)))
     assert documents(asking, who) == []

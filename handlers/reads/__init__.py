@@ -1,0 +1,26 @@
+"""What do the vendors say when they are asked? Their read APIs, and nothing of what an answer means."""
+
+from __future__ import annotations
+
+from handlers.config import Settings
+from handlers.reads.asking import Client
+from handlers.reads.idenfy import Idenfy
+from handlers.reads.idngo import Idngo
+from handlers.reads.ifcgate import Ifcgate
+from handlers.reads.patience import Patience
+
+#: Pauses of up to two minutes, five attempts, 15 seconds for an answer.
+PATIENT = Patience()
+
+
+def clients(settings: Settings, *, patience: Patience = PATIENT) -> dict[str, Client]:
+    """The vendors that can be asked, as configured. Make them once: each keeps its own pace."""
+    hosts = settings.private_hosts
+    found: dict[str, Client] = {}
+    if settings.ifcgate_api:
+        found["ifcgate"] = Ifcgate(settings.ifcgate_api, patience=patience, private_hosts=hosts)
+    if settings.idngo_api:
+        found["idngo"] = Idngo(settings.idngo_api, patience=patience, private_hosts=hosts)
+    if settings.idenfy_api:
+        found["idenfy"] = Idenfy(settings.idenfy_api, patience=patience, private_hosts=hosts)
+    return found

@@ -1,0 +1,81 @@
+"""iDenfy's read API: a verification's status and, on demand, its data and its files.
+
+https://documentation.idenfy.com: HTTP Basic, and POST although nothing changes. Regular polling is not supported and may end in
+restricted access, so that the pace is slow. Errors say by their `identifier` what is wrong, with the HTTP status 400 or another, even 200.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from handlers.config import IdenfyApi
+from handlers.reads import asking
+from handlers.reads.asking import Answer, Asker, Dialect, Question, Unanswered
+from handlers.reads.complaints import Complaint, worded
+from handlers.reads.patience import Patience
+
+#: https://documentation.idenfy.com/resources/error-messages. None of them says that there is no such verification.
+NOT_NOW = ("INTERNAL_ERROR", "TOO_MANY_REQUESTS")
+CREDENTIALS_REFUSED = ("UNAUTHORIZED", "PERMISSIONS_ERROR")
+
+
+class _Verification(Struct):
+    scanRef: str
+
+
+class Idenfy:
+    """Asks iDenfy."""
+
+    vendor = "idenfy"
+
+    def __init__(self, api: IdenfyApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+        pair = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
+        authorization = {"Authorization": f"Basic {pair}"}
+        dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key, api.secret, pair), complaint=_complaint)
+        self._asker = Asker(api.url, dialect, per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
+
+    def read(self, reference: str) -> Answer | None:
+        body = self._ask("status", reference)
+        if body is None:
+            return None
+        found = asking.understood(body, _Verification).scanRef
+        asking.about(found, reference)
+        return Answer(reference=found, body=body)
+
+    def data(self, reference: str) -> bytes:
+        """The person's data, to be shown and not kept. Raises Unanswered, also if there is no such verification."""
+        body = self._there(self._ask("data", reference))
+        asking.about(asking.understood(body, _Verification).scanRef, reference)
+        return body
+
+    def files(self, reference: str) -> bytes:
+        """The addresses of the files, which are good for a while, to be shown and not kept. Raises Unanswered, as `data` does."""
+        body = self._there(self._ask("files", reference))
+        asking.understood(body, dict[str, Any])
+        return body
+
+    def _ask(self, what: str, reference: str) -> bytes | None:
+        asking.segment(reference)
+        return self._asker.ask(Question(method="POST", path=f"/api/v2/{what}", body=msgspec.json.encode({"scanRef": reference})))
+
+    def _there(self, body: bytes | None) -> bytes:
+        if body is None:
+            raise Unanswered("there is no such verification", status=404)
+        return body
+
+
+def _complaint(content: Mapping[str, Any]) -> Complaint | None:
+    """`{message, identifier, documentation, severity}`."""
+    identifier = content.get("identifier")
+    if identifier is None or "scanRef" in content:
+        return None
+    return Complaint(
+        says=worded(identifier, content.get("message", "")),
+        not_now=identifier in NOT_NOW,
+        credentials_refused=identifier in CREDENTIALS_REFUSED,
+    )

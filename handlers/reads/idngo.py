@@ -1,0 +1,88 @@
+"""IDnGO's read API: an applicant by the vendor's id, or by yours.
+
+https://developers.idngo.kz/api-reference/api-integration and https://developers.idngo.kz/integration-preparation/: each request is signed
+with the lower-case hex HMAC-SHA256 of the time, the method, the path with its query, and the body. 300 reads in five seconds are allowed
+on its platform (https://docs.sumsub.com/reference/rate-limits).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from handlers.config import IdngoApi
+from handlers.reads import asking
+from handlers.reads.asking import Answer, Asker, Dialect, Question
+from handlers.reads.complaints import Complaint, worded
+from handlers.reads.patience import Patience
+from store import clock
+
+#: A third of what is allowed: others ask with the same token.
+REQUESTS_PER_MINUTE = 1200
+
+
+class _Applicant(Struct):
+    id: str
+    externalUserId: Any = None
+
+
+class Idngo:
+    """Asks IDnGO."""
+
+    vendor = "idngo"
+
+    def __init__(self, api: IdngoApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+        dialect = Dialect(
+            credentials=lambda method, url: credentials(api, method=method, url=url, now=clock.now()),
+            secrets=(api.token, api.secret.decode("utf-8", "replace")),
+            complaint=_complaint,
+        )
+        self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
+
+    def read(self, reference: str) -> Answer | None:
+        body = self._asker.ask(Question(method="GET", path=f"/resources/applicants/{asking.segment(reference)}/one"))
+        if body is None:
+            return None
+        found = asking.understood(body, _Applicant).id
+        asking.about(found, reference)
+        return Answer(reference=found, body=body)
+
+    def read_by_user(self, external_user_id: str) -> Answer | None:
+        """What the vendor says of the applicant whom you know by an id of yours; None if it knows no such one. Raises Unanswered."""
+        path = f"/resources/applicants/-;externalUserId={asking.segment(external_user_id)}/one"
+        body = self._asker.ask(Question(method="GET", path=path))
+        if body is None:
+            return None
+        found = asking.understood(body, _Applicant)
+        asking.about(found.externalUserId, external_user_id)
+        return Answer(reference=found.id, body=body)
+
+
+def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:
+    """How a request is signed; its path has its query."""
+    return hmac.digest(secret, f"{timestamp}{method}{path}".encode() + body, "sha256").hex()
+
+
+def credentials(api: IdngoApi, *, method: str, url: str, now: datetime) -> dict[str, str]:
+    """The headers with which a request without a body says who asks. The vendor takes them for a minute."""
+    timestamp, parts = str(int(now.timestamp())), urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    signed = signature(api.secret, timestamp=timestamp, method=method, path=path)
+    return {"X-App-Token": api.token, "X-App-Access-Ts": timestamp, "X-App-Access-Sig": signed}
+
+
+def _complaint(content: Mapping[str, Any]) -> Complaint | None:
+    """`{description, code, correlationId}`, with errorCode and errorName or without; `{"ok": 0}` is a failure, too."""
+    if "id" in content:
+        return None
+    if content.get("ok") == 0:
+        return Complaint(says="ok: 0")
+    if "description" not in content:
+        return None
+    names = ("errorCode", "errorName", "description", "correlationId")
+    return Complaint(says=worded(*(content.get(name, "") for name in names)))

@@ -1,0 +1,107 @@
+"""IFCGATE's read API: one case, and the list of all.
+
+https://www.ifcgate.com/documentation.html: a bearer token, 600 requests a minute, pages that name the cursor of the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from handlers.config import IfcgateApi
+from handlers.reads import asking
+from handlers.reads.asking import Answer, Asker, Dialect, Question, Unanswered
+from handlers.reads.complaints import Complaint, worded
+from handlers.reads.patience import Patience
+
+#: The vendor allows 600.
+REQUESTS_PER_MINUTE = 540
+
+#: Cases a page. The vendor publishes no limit; its example asks for 25.
+PAGE = 100
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A case, as the list shows it."""
+
+    reference: str
+    #: The vendor's own word; None if the list gives none.
+    status: str | None
+
+
+class _Case(Struct):
+    case_id: str
+
+
+class _Entry(Struct):
+    case_id: str
+    status: Any = None
+
+
+class _Page(Struct):
+    data: list[_Entry]
+    next_cursor: str | None = None
+    #: Described, and not in the example.
+    has_more: bool | None = None
+
+
+class Ifcgate:
+    """Asks IFCGATE."""
+
+    vendor = "ifcgate"
+
+    def __init__(self, api: IfcgateApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+        authorization = {"Authorization": f"Bearer {api.key}"}
+        dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key,), complaint=_complaint)
+        self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
+
+    def read(self, reference: str) -> Answer | None:
+        body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{asking.segment(reference)}"))
+        if body is None:
+            return None
+        found = asking.understood(body, _Case).case_id
+        asking.about(found, reference)
+        return Answer(reference=found, body=body)
+
+    def listing(self) -> Iterator[Listed]:
+        """Every case, page by page. Raises Unanswered, also in the middle: what came before is then not all."""
+        seen = {""}
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._page(cursor)
+            yield from (Listed(reference=entry.case_id, status=_word(entry.status)) for entry in page.data)
+            cursor = _next(page)
+            if cursor in seen:
+                raise Unanswered("the list of cases goes round", status=200)
+            seen.add(cursor or "")
+
+    def _page(self, cursor: str) -> _Page:
+        query = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
+        body = self._asker.ask(Question(method="GET", path=f"/v1/cases?{urlencode(query)}"))
+        if body is None:
+            raise Unanswered("there is no list of cases", status=404)
+        return asking.understood(body, _Page)
+
+
+def _next(page: _Page) -> str | None:
+    """The cursor of the next page; None if this is the last."""
+    if page.has_more is False:
+        return None
+    if page.has_more and not page.next_cursor:
+        raise Unanswered("the list of cases has more, and does not say where", status=200)
+    return page.next_cursor or None
+
+
+def _word(status: Any) -> str | None:
+    return status if isinstance(status, str) else None
+
+
+def _complaint(content: Mapping[str, Any]) -> Complaint | None:
+    """`{"error": {code, message, request_id, status}}`."""
+    error = content.get("error")
+    if not isinstance(error, dict) or "case_id" in content:
+        return None
+    return Complaint(says=worded(error.get("code", ""), error.get("message", ""), error.get("request_id", "")))

@@ -1,0 +1,58 @@
+"""How fast a vendor is asked, and how long it is waited for."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from handlers.outbound import SECONDS_MAX
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What time passes by. Who must end in the middle of a pause gives a `sleep` that ends with it."""
+
+    #: Seconds, and how to let some pass.
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """What a vendor that cannot answer now is granted."""
+
+    attempts_max: int = 5
+    #: What is waited after the first attempt; after each further one, twice as long as before it.
+    backoff: timedelta = timedelta(seconds=1)
+    #: A vendor that asks to be left alone for longer is asked another time.
+    pause_max: timedelta = timedelta(seconds=120)
+    #: In how many seconds an answer must be there, whole.
+    answer_seconds_max: float = SECONDS_MAX
+    watch: Watch = Watch()
+
+    def pause(self, attempt: int, *, asked_for: timedelta) -> timedelta | None:
+        """How long to wait after an attempt (the first is 1); None: it is time to give up."""
+        if attempt >= self.attempts_max or asked_for > self.pause_max:
+            return None
+        # Not all at the same moment after what stopped them all.
+        backoff = self.backoff * random.uniform(0.5, 1) * 2.0 ** (attempt - 1)  # noqa: S311
+        return max(asked_for, min(backoff, self.pause_max))
+
+
+class Pace:
+    """Lets one request pass each so often, so that no stretch of time sees more than its share."""
+
+    def __init__(self, *, per_minute: int, watch: Watch) -> None:
+        self._gap_seconds = 60 / per_minute
+        self._watch = watch
+        self._next_at = watch.monotonic()
+
+    def wait(self) -> None:
+        now = self._watch.monotonic()
+        mine = max(now, self._next_at)
+        self._next_at = mine + self._gap_seconds
+        if mine > now:
+            self._watch.sleep(mine - now)

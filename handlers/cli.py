@@ -8,7 +8,18 @@ from typing import Any
 
 import click
 
-from handlers import config, deciding, export_commands, import_commands, oncall, process, reaction_commands, replay_commands, terminal
+from handlers import (
+    config,
+    deciding,
+    export_commands,
+    import_commands,
+    oncall,
+    process,
+    reaction_commands,
+    reconcile_commands,
+    replay_commands,
+    terminal,
+)
 from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import applicants, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
@@ -181,6 +192,7 @@ commands = [
     *oncall.commands,
     *replay_commands.commands,
     *reaction_commands.commands,
+    *reconcile_commands.commands,
     *import_commands.commands,
     *export_commands.commands,
 ]

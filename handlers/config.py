@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -81,6 +82,10 @@ class Settings:
     ifcgate_api: IfcgateApi | None = None
     idngo_api: IdngoApi | None = None
     idenfy_api: IdenfyApi | None = None
+    #: Which vendors are asked by themselves, how often, and whether what drifts is repaired.
+    reconcile_vendors: tuple[str, ...] = ()
+    reconcile_every: timedelta = timedelta(hours=24)
+    reconcile_repairs: bool = False
     reaction_attempts_max: int = 15
     reaction_seconds_max: int = 30
 
@@ -88,19 +93,21 @@ class Settings:
 def read(environment: Environment) -> Settings:
     """The rules' settings; what is wrong with them is remembered by the environment."""
     levels = environment.items("IDNGO_APPROVING_LEVELS")
-    plain_http = environment.text("NOTIFY_PLAIN_HTTP", "no")
-    if plain_http not in ("yes", "no"):
-        environment.wrong("NOTIFY_PLAIN_HTTP", "must be yes or no")
+    plain_http = _yes_or_no(environment, "NOTIFY_PLAIN_HTTP")
     notify_on = environment.text("NOTIFY_ON", "adverse")
     if notify_on not in NOTIFY_ON:
         environment.wrong("NOTIFY_ON", f"must be one of {', '.join(NOTIFY_ON)}")
     worlds = environment.items("REACTION_ENVIRONMENTS", ("live",))
     if not set(worlds) <= {"live", "sandbox"}:
         environment.wrong("REACTION_ENVIRONMENTS", "may name live, sandbox, and nothing else")
-    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http == "yes"))
+    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http))
     secrets = environment.each("NOTIFY_SECRETS", _secret)
     if urls and not secrets:
         environment.wrong("NOTIFY_SECRETS", "is missing: whsec_ and base64 of 24 to 64 random bytes, for the endpoints to know us by")
+    ifcgate_api = _ifcgate_api(environment, plain_http=plain_http)
+    idngo_api = _idngo_api(environment, plain_http=plain_http)
+    idenfy_api = _idenfy_api(environment, plain_http=plain_http)
+    apis = {"ifcgate": ifcgate_api, "idngo": idngo_api, "idenfy": idenfy_api}
     return Settings(
         idngo_approving_levels=frozenset(levels) if levels else None,
         ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", _word_and_status)),
@@ -113,14 +120,34 @@ def read(environment: Environment) -> Settings:
         notify_on=notify_on,
         environments=frozenset(worlds),
         private_hosts=frozenset(host.lower() for host in environment.items("NOTIFY_PRIVATE_HOSTS")),
-        plain_http=plain_http == "yes",
-        ifcgate_api=_ifcgate_api(environment, plain_http=plain_http == "yes"),
-        idngo_api=_idngo_api(environment, plain_http=plain_http == "yes"),
-        idenfy_api=_idenfy_api(environment, plain_http=plain_http == "yes"),
+        plain_http=plain_http,
+        ifcgate_api=ifcgate_api,
+        idngo_api=idngo_api,
+        idenfy_api=idenfy_api,
+        reconcile_vendors=_reconcile_vendors(environment, apis),
+        reconcile_every=timedelta(hours=environment.number("RECONCILE_HOURS", 24, most=24 * 365)),
+        reconcile_repairs=_yes_or_no(environment, "RECONCILE_REPAIR"),
         reaction_attempts_max=environment.number("REACTION_ATTEMPTS_MAX", 15, most=100),
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
+
+
+def _yes_or_no(environment: Environment, name: str) -> bool:
+    given = environment.text(name, "no")
+    if given not in ("yes", "no"):
+        environment.wrong(name, "must be yes or no")
+    return given == "yes"
+
+
+def _reconcile_vendors(environment: Environment, apis: Mapping[str, object]) -> tuple[str, ...]:
+    vendors = environment.items("RECONCILE_VENDORS")
+    for vendor in vendors:
+        if vendor not in apis:
+            environment.wrong("RECONCILE_VENDORS", f"may name {', '.join(apis)}, and nothing else")
+        elif apis[vendor] is None:
+            environment.wrong("RECONCILE_VENDORS", f"names {vendor}, whose API is not configured")
+    return vendors
 
 
 @cache

@@ -6,7 +6,7 @@ of it: what an applicant's registers hold is a function of what was said, not of
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store import clock
 from store.applicants import NOTHING_CHECKED, Applicant
+from store.clock import EPOCH
 from store.states import Flag, Status
 
 #: A vendor's time that is further ahead of ours cannot be right.
@@ -29,8 +30,6 @@ RANK: dict[str, int] = {status: rank for rank, status in enumerate(_RANKS)}
 
 #: What is added to the rank of news that comes after all else that was received up to its place.
 AFTER_ALL = 100
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(NamedTuple):

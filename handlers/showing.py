@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from handlers.news import Step
-from handlers.registers import EPOCH, Entry, Registers, shown
+from handlers.registers import Entry, Registers, shown
 from store.applicants import Applicant
+from store.clock import EPOCH
 from store.states import HITS, Flag, Stand, Status
 
 #: What never covers a rejection.

@@ -92,7 +92,7 @@ def _worker() -> DrainWorker:
 
 def _sweep() -> None:
     name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
-    errands, companions = Errands(name), [Companion("handlers.reactor", part) for part in _parts()]
+    errands, companions = Errands(name), _companions()
     while not drain.stopping.is_set():
         try:
             health.say_alive(name)
@@ -113,9 +113,11 @@ def _sweep() -> None:
     _end_soon()
 
 
-def _parts() -> list[str]:
-    """Who is told by processes beside this one: functions of the owner's own only if there are any."""
-    return ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
+def _companions() -> list[Companion]:
+    """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
+    parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
+    asking = [Companion("handlers.reconciler")] if config.settings().reconcile_vendors else []
+    return [*(Companion("handlers.reactor", part) for part in parts), *asking]
 
 
 def _end_soon() -> None:

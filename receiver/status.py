@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, clock, database, doorbell, health, outbox, tallies, waiting
+from store import attention, clock, database, doorbell, health, outbox, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
 from store.deadline import Crew, Overdue
@@ -76,6 +76,7 @@ def _kept(connection: Connection, environment: str) -> Iterator[Line]:
     yield from _events(connection, environment)
     yield from _applicants(connection, environment)
     yield from _reactions(connection)
+    yield from _reconciliations(connection, environment)
     seen = {sight.vendor: sight for sight in attention.vendors(connection, environment=environment)}
     configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
     for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
@@ -133,6 +134,14 @@ def _reactions(connection: Connection) -> Iterator[Line]:
         f"{_many(failed, 'reaction')} gave up" + "".join(f"; {one.pending} wait for {one.subscriber}" for one in late),
         "standing reactions list --failed" if failed else "standing notify list" if late else "",
     )
+
+
+def _reconciliations(connection: Connection, environment: str) -> Iterator[Line]:
+    for row in reconciliations.runs(connection, environment):
+        look = row.said is not None or row.drifted > row.repaired
+        says = f"asked about {row.asked} in the last round, {row.drifted} drifted, {row.repaired} repaired"
+        says += f"; it stopped: {row.said}" if row.said else ""
+        yield Line(f"{row.vendor} asked", "look" if look else "ok", says, f"standing reconcile {row.vendor} --all" if look else "")
 
 
 def _vendor(vendor: str, sight: VendorSight | None) -> Line:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store import arrivals
+from store import arrivals, clock
 from store.applicants import Key
 from store.arrivals import Delivery
 from store.states import Status
@@ -28,8 +28,6 @@ ORDER_HEADER = "Standing-Order"
 
 #: What was known before comes, in its own order, before everything that was ever received.
 BEFORE_RECEIPT = 2**62
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Kind(StrEnum):
@@ -87,7 +85,7 @@ def decided(key: Key, body: DecisionBody, *, order: int | None = None) -> Delive
 
 def known_before(vendor: str, environment: str, body: ImportBody, *, has_clock: bool) -> Delivery:
     """What a source knew. Without a vendor's clock its time places it before whatever was received."""
-    order = None if has_clock else (body.at - EPOCH) // (EPOCH.resolution) - BEFORE_RECEIPT
+    order = None if has_clock else (body.at - clock.EPOCH) // timedelta(microseconds=1) - BEFORE_RECEIPT
     return _statement(vendor, environment, Kind.IMPORT, msgspec.json.encode(body), order=order)
 
 

@@ -25,6 +25,25 @@ class Act(Base):
     touched: Mapped[int | None]
 
 
+class Reconciliation(Base):
+    """Who asks a vendor, or did last, and what came of it. One process at a time does."""
+
+    __tablename__ = "reconciliations"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    runner: Mapped[str] = mapped_column(Name)
+    begun_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    #: Null while it is asked.
+    ended_at: Mapped[datetime | None]
+    asked: Mapped[int]
+    drifted: Mapped[int]
+    repaired: Mapped[int]
+    #: Why it ended before its end, if it did.
+    said: Mapped[str | None] = mapped_column(Text)
+
+
 class Replay(Base):
     """Events that somebody has handled again, and how far that has come."""
 

@@ -1,0 +1,186 @@
+"""`standing reconcile` and `standing ask`: what is true at the vendor, where that drifts from what we show, and putting it right."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+
+from handlers import config, differences, masking, reads, reconciling, rounds, terminal
+from handlers.options import MOMENT, csv_option, environment_option, json_option
+from handlers.reads.asking import Client, Unanswered
+from handlers.reads.idenfy import Idenfy
+from handlers.reads.idngo import Idngo
+from handlers.reconciling import Finding
+from handlers.rounds import Busy, Round
+from handlers.vendors import VENDORS
+from store import audit, clock, database, events, reconciliations
+from store import config as store_config
+from store.reconciliations import Whom
+from store.states import Outcome
+
+COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
+
+#: How long it is waited for workers to handle what was repaired.
+HANDLED_SECONDS_MAX = 20.0
+
+vendor_argument = click.Choice(list(VENDORS))
+
+
+@click.command()
+@click.argument("vendor", type=vendor_argument, required=False)
+@click.argument("references", nargs=-1, metavar="[REFERENCE…]")
+@click.option("--user", help="The applicant whom IDnGO knows by this id of yours.")
+@click.option("--silent", is_flag=True, help="Those still open of whom nothing was heard for REVIEW_HOURS_MAX.")
+@click.option(
+    "--since", type=MOMENT, help="After an outage: those still open, or changed at this moment or later, and IFCGATE's whole list."
+)
+@click.option("--all", "everybody", is_flag=True, help="Everybody.")
+@click.option("--repair", is_flag=True, help="Keep an answer that drifts as an event of its own kind, to be handled by the same rules.")
+@click.option("--reason", help="Why. With --repair it is recorded.")
+@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more are changed.")
+@environment_option
+@json_option
+@csv_option
+def reconcile(
+    vendor: str | None, environment: str, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any
+) -> None:
+    """Ask the vendors what is true, and list where that drifts from what is shown. iDenfy forbids polling, and is asked slowly.
+
+    Exit status 1 if anything drifts and was not repaired, or a vendor did not answer."""
+    if repair and not reason:
+        raise click.UsageError("say with --reason why you repair")
+    asked = _clients(reads.clients(config.settings()), vendor)
+    whom = _whom(asked, vendor, **wanted)
+    changes_max = max_changes if repair else None
+    done = [Round(client=client, environment=environment, whom=whom, changes_max=changes_max) for client in asked.values()]
+    found = [finding for one in done for finding in _run(one)]
+    if repair:
+        _record(done, str(reason))
+    terminal.print_list([reconciling.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
+    for one in done:
+        click.echo(_summary(one), err=True)
+    drifts = any(one.said or one.drifted > one.repaired for one in done)
+    sys.exit(1 if drifts or any(not finding.drifts for finding in found) else 0)
+
+
+def _whom(
+    asked: dict[str, Client],
+    vendor: str | None,
+    *,
+    references: tuple[str, ...],
+    user: str | None,
+    silent: bool,
+    since: datetime | None,
+    everybody: bool,
+) -> Whom:
+    ways = [bool(references), user is not None, silent, since is not None, everybody]
+    if sum(ways) != 1 or ((references or user is not None) and not vendor):
+        raise click.UsageError("name a vendor and its applicants, or give one of --user, --silent, --since and --all")
+    if user is not None:
+        references = (_reference_of(asked.get("idngo"), user),)
+    silent_since = clock.now() - store_config.settings().review_max if silent else None
+    return Whom(references=references, silent_since=silent_since, changed_since=since)
+
+
+@click.command()
+@click.argument("vendor", type=vendor_argument)
+@click.argument("reference")
+@click.option("--data", "what", flag_value="data", help="iDenfy: what its documents say.")
+@click.option("--files", "what", flag_value="files", help="iDenfy: where its files are, for a short time.")
+@click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
+@click.option("--reason", help="Why you need to see it.")
+def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str | None) -> None:
+    """Show what a vendor answers about an applicant. Nothing of it is kept; personal data is masked unless you ask to see it."""
+    client = _clients(reads.clients(config.settings()), vendor)[vendor]
+    if reveal and not reason:
+        raise click.UsageError("say with --reason why you need to see personal data")
+    if what and not isinstance(client, Idenfy):
+        raise click.UsageError("--data and --files are iDenfy's")
+    action = "asked a vendor, revealed" if reveal else "asked a vendor, masked"
+    subject = f"{vendor} {reference}{' ' + what if what else ''}"
+    database.write(lambda connection: audit.write(connection, actor=audit.user(), action=action, subject=subject, reason=reason))
+    try:
+        body = _answer(client, reference, what)
+    except Unanswered as error:
+        raise click.ClickException(str(error)) from error
+    if body is None:
+        raise click.ClickException("the vendor knows no such applicant")
+    click.echo("\n".join(terminal.plain(line) for line in masking.readable(body, reveal=reveal).splitlines()))
+
+
+def _answer(client: Client, reference: str, what: str | None) -> bytes | None:
+    if isinstance(client, Idenfy) and what:
+        return client.data(reference) if what == "data" else client.files(reference)
+    answer = client.read(reference)
+    return answer.body if answer else None
+
+
+def _clients(configured: dict[str, Client], vendor: str | None) -> dict[str, Client]:
+    """Who is asked: the vendor that is named, or all that are configured."""
+    found = {name: client for name, client in configured.items() if vendor in (None, name)}
+    if not found:
+        raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: standing doctor says which settings there are")
+    return found
+
+
+def _reference_of(client: Client | None, user: str) -> str:
+    if not isinstance(client, Idngo):
+        raise click.UsageError("--user asks IDnGO, whose API must be configured")
+    try:
+        answer = client.read_by_user(user)
+    except Unanswered as error:
+        raise click.ClickException(str(error)) from error
+    if answer is None:
+        raise click.ClickException("IDnGO knows no applicant by this id of yours")
+    return answer.reference
+
+
+def _run(one: Round) -> list[Finding]:
+    """What drifts of one vendor's, with a bar."""
+    found: list[Finding] = []
+    total = len(one.whom.references) or database.read(
+        lambda connection: reconciliations.count(connection, one.vendor, one.environment, one.whom)
+    )
+    with differences.progress() as bar:
+        task = bar.add_task(f"asking {one.vendor}", total=total)
+        try:
+            rounds.run(one, on_finding=found.append, on_asked=lambda: bar.advance(task))
+        except Busy as error:
+            raise click.ClickException(str(error)) from error
+    return found
+
+
+def _record(done: list[Round], reason: str) -> None:
+    for one in done:
+        if one.repaired:
+            subject = f"{one.vendor} {one.environment}"
+            what = {"actor": audit.user(), "action": "reconcile", "subject": subject, "reason": reason, "touched": one.repaired}
+            database.write(lambda connection, what=what: audit.write(connection, **what))  # type: ignore[misc]
+
+
+def _settled(found: list[Finding]) -> list[Finding]:
+    """The findings, once workers have handled what was repaired; what became of it is said."""
+    deadline, told = time.monotonic() + HANDLED_SECONDS_MAX, []
+    for finding in found:
+        while finding.event_id and (event := _event(finding.event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
+            time.sleep(0.1)
+        told.append(reconciling.with_event(finding, finding.event_id, says=event["reason"]) if finding.event_id else finding)
+    return told
+
+
+def _event(event_id: str) -> dict[str, Any]:
+    found = database.read(lambda connection: events.find(connection, event_id))
+    assert found is not None
+    return found
+
+
+def _summary(one: Round) -> str:
+    said = f"{one.vendor}: asked about {one.asked}, {one.drifted} drift, {one.repaired} repaired."
+    return f"{said} It stopped: {one.said}" if one.said else said
+
+
+commands = [reconcile, ask]

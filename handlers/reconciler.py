@@ -1,0 +1,104 @@
+"""The reconciler: asks the vendors again and again, as configured, beside the worker and in a process of its own.
+
+However many run, one at a time asks a vendor, and no sooner than it is due.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from datetime import timedelta
+
+import structlog
+
+from handlers import config, reads, rounds
+from handlers.reads.asking import Client
+from handlers.reads.idenfy import Idenfy
+from handlers.reads.patience import Patience, Watch
+from handlers.reconciling import Finding
+from handlers.rounds import Busy, Round
+from store import audit, clock, database, logs, processes
+from store import config as store_config
+from store.logs import describe_error
+from store.reconciliations import Whom
+
+log = structlog.get_logger()
+
+#: How often is looked whether a vendor is to be asked.
+LOOK_SECONDS = 5.0
+
+#: How many applicants one scheduled round may change: more are for a person to look at.
+CHANGES_MAX = 100
+
+ENVIRONMENT = "live"
+
+_stopping = threading.Event()
+
+
+class Stopped(Exception):
+    """The process is to end."""
+
+
+def run() -> None:
+    """Ask whom it is time to ask, until SIGTERM or SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stopping.set())
+    settings = config.settings()
+    found = reads.clients(settings, patience=Patience(watch=Watch(sleep=_rest)))
+    while not _stopping.wait(LOOK_SECONDS):
+        for vendor in settings.reconcile_vendors:
+            try:
+                _ask(found[vendor], settings.reconcile_every, repairs=settings.reconcile_repairs)
+            except (Busy, Stopped):
+                continue  # On purpose: it is not due, another asks, or there is no time.
+            except Exception as error:  # The database is away, as a rule: it is asked later.
+                log.warning("a vendor was not asked to the end", vendor=vendor, error=describe_error(error))
+
+
+def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
+    one = Round(client=client, environment=ENVIRONMENT, whom=_whom(client), changes_max=CHANGES_MAX if repairs else None)
+    rounds.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
+    log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
+    if one.repaired:
+        what = {"actor": "standing", "action": "reconcile", "subject": f"{one.vendor} {ENVIRONMENT}", "touched": one.repaired}
+        database.write(lambda connection: audit.write(connection, **what, reason="as scheduled"))  # type: ignore[arg-type]
+
+
+def _whom(client: Client) -> Whom:
+    """Everybody; of iDenfy, which forbids polling, those of whom nothing was heard for too long."""
+    return Whom(silent_since=clock.now() - store_config.settings().review_max if isinstance(client, Idenfy) else None)
+
+
+def _tell(finding: Finding) -> None:
+    key = finding.key
+    log.warning(
+        "the vendor says otherwise" if finding.drifts else "the vendor gave no answer",
+        vendor=key.vendor,
+        reference=key.reference,
+        ours=finding.ours,
+        theirs=finding.theirs,
+        event_id=finding.event_id,
+    )
+
+
+def _end_if_asked_to() -> None:
+    if _stopping.is_set():
+        raise Stopped
+
+
+def _rest(seconds: float) -> None:
+    """Rest between two requests, but no longer than the process is to live."""
+    if _stopping.wait(seconds):
+        raise Stopped
+
+
+def main(parent: int) -> None:
+    """Ask as long as the parent lives."""
+    logs.configure()
+    processes.end_with_parent(parent)
+    run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[-1]))

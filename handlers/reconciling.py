@@ -1,0 +1,137 @@
+"""Reconciliation: what the vendor says when it is asked, compared with what we show, and repaired by an event of its own kind.
+
+The clients know nothing of rules; what an answer means is the vendors' modules' business, and what it does to an applicant is the rules'.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from handlers import config, stated, transitions
+from handlers.news import Deletion, News, Step, Unreadable
+from handlers.reads.asking import Answer, Client, Unanswered
+from handlers.registers import Occasion, registers_of, soberly
+from handlers.showing import beneath, holds
+from handlers.vendors import VENDORS
+from store import applicants, clock, database, reconciliations, statements
+from store.applicants import Applicant, Key
+from store.statements import Kind
+from store.states import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a vendor said of an applicant when it was asked, beside what it had told us."""
+
+    key: Key
+    #: Where the vendor's own news put the applicant, whatever lies over it; None: we know no such applicant.
+    ours: Status | None
+    ours_since: datetime | None
+    #: Where its answer would; None: it knows no such applicant, or its answer does not count.
+    theirs: Status | None = None
+    theirs_since: datetime | None = None
+    says: str
+    drifts: bool = False
+    #: Where repairing it would lead, or led; None: nowhere.
+    repair: Status | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An answer, and the place of the newest event that was known before it was asked for."""
+
+    key: Key
+    newest: int
+    answer: Answer | None
+
+
+def ask(client: Client, key: Key) -> Asked:
+    """Ask a vendor about an applicant. Its place in the order is drawn before. Raises Unanswered."""
+    newest = database.read(reconciliations.newest_event)
+    return Asked(key=key, newest=newest, answer=client.read(key.reference))
+
+
+def compare(asked: Asked) -> Finding:
+    """What an answer says, beside what we show. Nothing is written."""
+    known = database.read(lambda connection: applicants.find(connection, asked.key))
+    ours, since = (_heard(known), known.as_of or known.updated_at) if known else (None, None)
+    shown = Finding(key=asked.key, ours=ours, ours_since=since, says="the vendor knows no such applicant")
+    if asked.answer is None:
+        return replace(shown, drifts=known is not None and ours != Status.DELETED)
+    try:
+        news = stated.interpret(Kind.READ, asked.key.vendor, asked.answer.body, config.settings())
+    except Unreadable as unreadable:
+        return replace(shown, says=unreadable.reason)
+    return _compared(shown, known or applicants.unknown(asked.key), news, _occasion(asked, asked.answer))
+
+
+def _compared(shown: Finding, known: Applicant, news: News, occasion: Occasion) -> Finding:
+    would = transitions.decide(known, news, occasion, now=clock.now())
+    theirs, hits = _meant(news, occasion)
+    found = replace(shown, theirs=theirs, theirs_since=news.occurred_at, says=news.because)
+    if theirs == shown.ours and set(hits) <= set(known.hits):
+        return found
+    if not would.changed:
+        return replace(found, drifts=True, says=f"{news.because}, but newer news is known")
+    return replace(found, drifts=True, repair=would.applicant.status)
+
+
+def repair(asked: Asked) -> str:
+    """Keep an answer as an event of its own kind, to be handled like any other; its id. Commits."""
+    assert asked.answer is not None
+    key, body = asked.key, asked.answer.body
+    order = None if VENDORS[key.vendor].has_clock else asked.newest
+    statement = statements.answered(key.vendor, key.environment, body, order=order)
+    return database.write(lambda connection: statements.keep(connection, [statement])[0])
+
+
+def describe(finding: Finding) -> dict[str, Any]:
+    """As it is shown."""
+    told: dict[str, Any] = finding.key._asdict() | {name: value for name, value in vars(finding).items() if name != "key"}
+    return told | {name: clock.rfc3339(told[name]) for name in ("ours_since", "theirs_since")}
+
+
+def with_event(finding: Finding, event_id: str | None, *, says: str | None = None) -> Finding:
+    """The finding, and the event by which it was repaired."""
+    return replace(finding, event_id=event_id, says=says or finding.says)
+
+
+def unanswered(key: Key, error: Unanswered) -> Finding:
+    """That a vendor gave no answer."""
+    return Finding(key=key, ours=None, ours_since=None, says=f"no answer: {error}")
+
+
+def _occasion(asked: Asked, answer: Answer) -> Occasion:
+    """As the answer's event would come to us, were it kept now."""
+    by_receipt = not VENDORS[asked.key.vendor].has_clock
+    return Occasion(
+        event_id="",
+        sequence=asked.newest + 1,
+        received_at=clock.now(),
+        body_sha256=hashlib.sha256(answer.body).hexdigest(),
+        by_receipt=by_receipt,
+        order=asked.newest if by_receipt else None,
+        closes=by_receipt,
+    )
+
+
+def _heard(applicant: Applicant) -> Status:
+    """Where the vendor's verdict or progress put an applicant, or its erasure: what lies over it is not asked about."""
+    registers = registers_of(applicant)
+    lying = beneath(registers)
+    if holds(registers, "erased"):
+        return Status.DELETED
+    return Status(lying.value["status"]) if lying else applicant.status
+
+
+def _meant(news: News, occasion: Occasion) -> tuple[Status, tuple[str, ...]]:
+    """Where an answer puts an applicant, and the hits that it names."""
+    says = soberly(news, occasion)
+    if isinstance(says, Deletion):
+        return Status.DELETED, ()
+    assert isinstance(says, Step)
+    return says.status, says.hits

@@ -1,0 +1,93 @@
+"""Asking the vendors: whom to ask about, and which process asks a vendor, one at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+
+from store import clock, database
+from store.models import ApplicantRow, Event
+from store.states import Status
+from store.upkeep import Reconciliation
+
+#: Who asks and is not heard of for so long is taken for dead.
+SILENCE_MAX = timedelta(minutes=2)
+
+#: Where an applicant stands of whom the vendor has still to say something.
+OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT)
+
+
+class Whom(Struct, frozen=True, kw_only=True):
+    """About which of a vendor's applicants it is asked: these, or all of whom that holds which is given."""
+
+    references: tuple[str, ...] = ()
+    #: Still open, and nothing was heard since.
+    silent_since: datetime | None = None
+    #: Changed since, or still open: what was lost since would have changed them.
+    changed_since: datetime | None = None
+
+
+def references(connection: Connection, vendor: str, environment: str, whom: Whom, *, after: str, limit: int) -> list[str]:
+    """Applicants of whom it holds, in the order of their references, after one of them."""
+    query = select(ApplicantRow.reference).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment)
+    query = query.where(ApplicantRow.version > 0, ApplicantRow.reference > after, *_conditions(whom))
+    return list(connection.execute(query.order_by(ApplicantRow.reference).limit(limit)).scalars())
+
+
+def count(connection: Connection, vendor: str, environment: str, whom: Whom) -> int:
+    """Of how many applicants it holds."""
+    query = select(func.count()).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment, ApplicantRow.version > 0)
+    return connection.execute(query.where(*_conditions(whom))).scalar_one()
+
+
+def newest_event(connection: Connection) -> int:
+    """The place of the newest event in the order of receipt; 0 if there is none."""
+    return connection.execute(select(func.max(Event.sequence))).scalar_one() or 0
+
+
+def _conditions(whom: Whom) -> list[ColumnElement[bool]]:
+    still_open = ApplicantRow.status.in_(OPEN)
+    conditions: list[ColumnElement[bool]] = []
+    if whom.references:
+        conditions.append(ApplicantRow.reference.in_(whom.references))
+    if whom.silent_since is not None:
+        conditions += [still_open, ApplicantRow.updated_at < whom.silent_since]
+    if whom.changed_since is not None:
+        conditions.append(or_(still_open, ApplicantRow.updated_at >= whom.changed_since))
+    return conditions
+
+
+# one process at a time ----------------------------------------------------------------------------------------
+
+
+def take(connection: Connection, vendor: str, environment: str, *, runner: str, due_before: datetime | None = None) -> bool:
+    """Become the one that asks a vendor; False if another does, or, where `due_before` is given, one began since then."""
+    now = clock.now()
+    never = {"runner": "", "seen_at": clock.EPOCH, "begun_at": clock.EPOCH, "ended_at": clock.EPOCH}
+    counts = {"asked": 0, "drifted": 0, "repaired": 0}
+    first = database.insert(Reconciliation).values(vendor=vendor, environment=environment, **never, **counts)
+    connection.execute(first.on_conflict_do_nothing())
+    free = or_(Reconciliation.ended_at.is_not(None), Reconciliation.seen_at < now - SILENCE_MAX)
+    mine = update(Reconciliation).where(Reconciliation.vendor == vendor, Reconciliation.environment == environment, free)
+    if due_before is not None:
+        mine = mine.where(Reconciliation.begun_at < due_before)
+    begun = {"runner": runner, "seen_at": now, "begun_at": now, "ended_at": None, "said": None}
+    return connection.execute(mine.values(**begun, **counts)).rowcount == 1
+
+
+def tell(connection: Connection, vendor: str, environment: str, *, runner: str, ended: bool = False, **counts: Any) -> bool:
+    """Tell how far it came, or that it ended; False if another took over."""
+    mine = update(Reconciliation).where(
+        Reconciliation.vendor == vendor, Reconciliation.environment == environment, Reconciliation.runner == runner
+    )
+    now = clock.now()
+    return connection.execute(mine.values(seen_at=now, ended_at=now if ended else None, **counts)).rowcount == 1
+
+
+def runs(connection: Connection, environment: str) -> list[Row[Any]]:
+    """The last run for each vendor that was ever asked."""
+    query = select(Reconciliation.__table__).where(Reconciliation.environment == environment, Reconciliation.runner != "")
+    return list(connection.execute(query.order_by(Reconciliation.vendor)).all())

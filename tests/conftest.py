@@ -26,7 +26,7 @@ KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 BODY_BYTES_MAX = 4000
 
 #: Services that many tests share, and none disturbs.
-SHARED = frozenset({"running", "from_files", "undisturbed", "with_a_marked_body"})
+SHARED = frozenset({"running", "from_files", "undisturbed", "with_a_marked_body", "stocked"})
 
 _parts = itertools.count()
 

@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 
 def settings() -> list[str]:
     """Every setting that the code reads, as its reading code spells it."""
-    read = re.compile(r'environment\.(?:text|items|number|each)\(\s*"([A-Z_]+)"')
+    read = re.compile(r'(?:environment\.(?:text|items|number|each)\(|_yes_or_no\(environment,)\s*"([A-Z_]+)"')
     found = {
         name
         for package in ("receiver", "handlers", "store")

@@ -1,0 +1,178 @@
+"""What vendors answer when they are asked, and what was known before: events of our own kinds, under the same rules.
+
+The answers have the fields that the vendors publish: IDnGO's platform https://docs.sumsub.com/reference/get-applicant-data, iDenfy
+https://documentation.idenfy.com (verification status), IFCGATE https://www.ifcgate.com/documentation.html (`GET /v1/cases/{id}`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.config import Settings
+from handlers.news import Step, Unreadable
+from store import clock
+from store.states import Status
+from tests.handlers.telling import (
+    CASE,
+    SCAN,
+    WHO,
+    Delivery,
+    answered,
+    idngo,
+    ifcgate,
+    interpreted,
+    known_before,
+    monitoring,
+    stands,
+    statuses,
+    told,
+    verdict,
+)
+from tests.payloads import BEGAN, after
+
+
+def one(status: str = "completed", *, hours: float = 1, **review: Any) -> Delivery:
+    """IDnGO's answer about one applicant."""
+    date = after(hours=hours).strftime("%Y-%m-%d %H:%M:%S+0000")
+    dates = {"reviewDate": date} if status == "completed" else {"createDate": date}
+    return answered("idngo", {"id": WHO, "externalUserId": "customer-1", "review": {"reviewStatus": status, **dates, **review}})
+
+
+def result(answer: str, **more: Any) -> dict[str, Any]:
+    return {"reviewResult": {"reviewAnswer": answer, **more}}
+
+
+def status_of(status: str, *, order: int = 1, **more: Any) -> Delivery:
+    """iDenfy's answer about one verification."""
+    found = {"manualDocument": "DOC_VALIDATED", "manualFace": "FACE_MATCH", "fraudTags": [], "mismatchTags": []}
+    return answered("idenfy", {"scanRef": SCAN, "clientId": "customer-1", "status": status, **found, **more}, order=order)
+
+
+def case(status: str, *moments: float, **more: Any) -> Delivery:
+    """IFCGATE's answer about one case, whose timeline has an entry at each of these hours."""
+    timeline = [{"event": "submitted", "at": clock.rfc3339(after(hours=hours))} for hours in moments]
+    return answered("ifcgate", {"case_id": CASE, "status": status, "workflow": "kyc", "timeline": timeline, **more})
+
+
+# answers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (one(**result("GREEN")), "approved"),
+        (one(**result("GREEN", rejectLabels=["SANCTIONS"])), "needs_review"),
+        (one(**result("RED", reviewRejectType="FINAL")), "rejected"),
+        (one(**result("RED", reviewRejectType="RETRY")), "resubmission_requested"),
+        (one("init"), "created"),
+        (one("pending"), "in_review"),
+        (one("onHold"), "on_hold"),
+        (one("awaitingUser"), "awaiting_applicant"),
+        (status_of("APPROVED"), "approved"),
+        (status_of("DENIED"), "rejected"),
+        (status_of("SUSPECTED"), "needs_review"),
+        (status_of("EXPIRED"), "session_expired"),
+        (status_of("DELETED"), "deleted"),
+        (case("approved", 1), "approved"),
+        (case("rejected", 1), "rejected"),
+        (case("in_review", 1), "in_review"),
+    ],
+    ids=str,
+)
+def test_an_answer_leads_where_its_word_does(answer: Delivery, status: str) -> None:
+    assert stands(answer).status == status
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        one(**result("YELLOW")),
+        one(reviewDate=None, **result("GREEN")),
+        one("somethingElse"),
+        answered("idngo", {"id": WHO}),
+        answered("idngo", {"id": WHO, "review": "GREEN"}),
+        answered("idngo", {"id": "\0", "review": {"reviewStatus": "completed"}}),
+        status_of("APPROVED", manualFace="FACE_MISMATCH"),
+        status_of("APPROVED", manualDocument=""),
+        status_of("APPROVED", manualDocument=None),
+        status_of("APPROVED", fraudTags=["FACE_BLACKLISTED"]),
+        status_of("APPROVED", fraudTags="none"),
+        status_of("ACTIVE"),
+        status_of("REVIEWING"),
+        status_of("ARCHIVED"),
+        status_of("SPLENDID"),
+        case("approved"),
+        case("splendid", 1),
+        case("approved", timeline=[{"event": "submitted", "at": "yesterday"}]),
+        case("approved", timeline="long"),
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_understood_or_does_not_count_says_nothing(answer: Delivery) -> None:
+    with pytest.raises(Unreadable):
+        interpreted(answer)
+
+
+def test_a_level_that_does_not_approve_does_not_when_it_is_read_either() -> None:
+    settings = Settings(idngo_approving_levels=frozenset({"full"}))
+    assert stands(one(levelName="basic", **result("GREEN")), settings=settings).status == "in_review"
+    assert stands(one(levelName="full", **result("GREEN")), settings=settings).status == "approved"
+
+
+def test_with_a_vendors_clock_an_answer_stands_at_the_vendors_time() -> None:
+    assert statuses(idngo(answer="GREEN"), one(hours=-1, **result("RED", reviewRejectType="FINAL"))) == ["approved", "approved"]
+    assert statuses(idngo(answer="GREEN"), one(**result("RED", reviewRejectType="FINAL"))) == ["approved", "rejected"]
+    assert stands(case("approved", 5, 1)).as_of == after(hours=5)
+    assert statuses(ifcgate("rejected", at=after(hours=3)), case("approved", 2)) == ["rejected", "rejected"]
+
+
+def test_without_one_it_comes_after_whatever_was_received_before_the_question_and_before_all_else() -> None:
+    approved, denied = verdict(final=True), verdict("DENIED", final=True)
+    assert statuses(approved, status_of("DENIED", order=1)) == ["approved", "rejected"]
+    assert statuses(denied, status_of("APPROVED", order=1)) == ["rejected", "approved"]
+    # The second delivery was received while the vendor was being asked.
+    assert statuses(denied, approved, status_of("DENIED", order=1)) == ["rejected", "approved", "approved"]
+    assert statuses(denied, status_of("APPROVED", order=1), denied) == ["rejected", "approved", "rejected"]
+
+
+def test_an_approval_that_is_read_lifts_no_alert() -> None:
+    assert stands(verdict(final=True), monitoring("ALERT"), status_of("APPROVED", order=2)).status == "needs_review"
+
+
+# what was known before ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.DEACTIVATED])
+@pytest.mark.parametrize("vendor", ["idngo", "idenfy", "ifcgate"])
+def test_who_was_known_before_stands_where_they_stood(vendor: str, status: str) -> None:
+    assert stands(known_before(vendor, status, at=BEGAN)).status == status
+
+
+def test_the_refusal_of_a_customer_from_before_is_a_reversal() -> None:
+    before = known_before("idngo", "approved", at=after(days=-300), external_user_id="customer-1")
+    assert told(before, idngo(answer="RED", reject="FINAL", labels=["BLACKLIST"]))[-1].reversal == "adverse"
+    scanned = known_before("idenfy", "approved", at=after(days=-300))
+    assert told(scanned, verdict("DENIED", final=True))[-1].reversal == "adverse"
+    assert stands(before).external_user_id == "customer-1"
+
+
+def test_an_import_never_undoes_what_a_vendor_said_later_however_late_it_is_read() -> None:
+    assert statuses(idngo(answer="RED", reject="FINAL"), known_before("idngo", "approved", at=after(hours=-1)))[-1] == "rejected"
+    assert statuses(verdict("DENIED", final=True), known_before("idenfy", "approved", at=after(days=20)))[-1] == "rejected"
+
+
+def test_of_two_imports_the_later_holds() -> None:
+    old, new = known_before("idenfy", "rejected", at=BEGAN), known_before("idenfy", "approved", at=after(hours=1))
+    assert stands(old, new).status == stands(new, old).status == "approved"
+
+
+def test_an_approval_that_is_imported_with_a_hit_is_for_a_person() -> None:
+    assert stands(known_before("ifcgate", "approved", at=BEGAN, hits=("pep",))).status == "needs_review"
+
+
+def test_what_a_source_knew_is_no_more_than_a_verdict_without_the_vendors_word() -> None:
+    news = interpreted(known_before("idngo", "rejected", at=BEGAN, reasons=("FORGERY",)))
+    assert isinstance(news.says, Step)
+    assert (news.says.vendor_status, news.says.reasons, news.because) == (None, ("FORGERY",), "the old table knew: rejected")

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ class Trouble:
     service: Service
     faults: Path
     names: dict[str, str] = field(default_factory=dict)
+    #: Whom the trouble needs beside the service.
+    outside: ExitStack = field(default_factory=ExitStack)
 
     def run(self, command: str) -> str:
         """What a command prints, on both of its outputs."""
@@ -71,7 +74,9 @@ def trouble(redis_url: str, tmp_path: Path, migrated_sqlite: Path, monkeypatch: 
     conftest.forget()
     with Service(tmp_path, settings | only) as service:
         eventually(lambda: service.standing("status").returncode == 0, "everyone to be there")
-        yield Trouble(service, faults)
+        found = Trouble(service, faults)
+        with found.outside:
+            yield found
     conftest.forget()
 
 
@@ -171,6 +176,21 @@ def refused_downstream(trouble: Trouble) -> None:
         trouble.names = {"REFERENCE": who}
 
 
+def lost(trouble: Trouble) -> None:
+    who = payloads.new_applicant()
+    review = {
+        "reviewStatus": "completed",
+        "reviewDate": "2026-06-01 10:00:00+0000",
+        "reviewResult": {"reviewAnswer": "RED", "reviewRejectType": "FINAL"},
+    }
+    answer = json.dumps({"id": who, "review": review}).encode()
+    vendor = trouble.outside.enter_context(Downstream(lambda _: Reply(body=answer)))
+    api = {"IDNGO_API_URL": vendor.url(""), "IDNGO_APP_TOKEN": "a-token", "IDNGO_APP_SECRET": "a secret of the API"}
+    restart(trouble, **api, NOTIFY_PRIVATE_HOSTS="127.0.0.1", NOTIFY_PLAIN_HTTP="yes")
+    trouble.service.told("idngo", payloads.idngo(who, answer="GREEN"))
+    trouble.names = {"REFERENCE": who}
+
+
 def newer_key(trouble: Trouble) -> None:
     for _ in range(2):
         trouble.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
@@ -197,6 +217,8 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "an applicant is in doubt": doubt,
     "an approval fell": fallen,
     "a vendor is silent": silent,
+    "a webhook got lost": lost,
+    "a hit is of somebody else": fallen,
     "many deliveries are refused": refusals,
     "a vendor still signs with an old secret": old_secret,
     "there is a newer key": newer_key,

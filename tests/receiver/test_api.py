@@ -648,6 +648,8 @@ DESCRIBED = {
     ("get", "/v1/applicants/{vendor}/{reference}"): {"environment", "at"},
     ("get", "/v1/applicants/{vendor}/{reference}/explanation"): {"environment"},
     ("get", "/v1/applicants/{vendor}/{reference}/history"): PAGE,
+    ("post", "/v1/applicants/{vendor}/{reference}/decisions"): {"environment"},
+    ("post", "/v1/decisions/{event_id}/confirm"): set(),
     ("get", "/v1/users/{external_user_id}"): {"environment"},
     ("get", "/v1/changes"): {"environment", "limit", "after", "wait"},
     ("get", "/v1/changes/stream"): {"environment", "after"},

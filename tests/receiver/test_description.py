@@ -38,7 +38,7 @@ def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "Tested: 27" in done.stdout
+    assert "Tested: 29" in done.stdout
     assert '"level":"error"' not in service.logged()
 
 

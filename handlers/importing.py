@@ -27,7 +27,10 @@ PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 NOBODY_SECONDS_MAX = 5.0
 
 #: Who waits looks after so long, and longer where a look takes long: it may take one part in so many of the time.
-PAUSE_SECONDS, LOOKS_SELDOM = 0.2, 10
+PAUSE_SECONDS, LOOKS_SELDOM = 0.1, 10
+
+#: Live traffic goes first: so few of an import's events are to lie before the workers, who are waited for so long after each part.
+AHEAD_MAX, FOLLOW_SECONDS_MAX = 2000, 2.0
 
 T = TypeVar("T")
 
@@ -48,6 +51,8 @@ def bring(checked: Checked, *, environment: str, on_rows: Progress) -> Brought:
         known, cases = [row for row in some if isinstance(row, Known)], [row for row in some if isinstance(row, Whose)]
         brought = _keep(checked, environment, known, brought) if known else _link(checked, environment, cases, brought)
         on_rows(len(some))
+        if brought.span:
+            _let_workers_follow(brought.span)
     return brought
 
 
@@ -100,12 +105,19 @@ def _insistently(work: Callable[[Connection], T]) -> T:
 # workers ------------------------------------------------------------------------------------------------------
 
 
+def _let_workers_follow(span: Span) -> None:
+    """Get no further ahead of the workers: a webhook that comes meanwhile would wait until all of it is handled."""
+    deadline = time.monotonic() + FOLLOW_SECONDS_MAX
+    while _pending(span) > AHEAD_MAX and health.workers() and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+
+
 def wait(brought: Brought, span: Span, *, on_handled: Progress) -> bool:
     """Wait until what is new was handled; False if there is no worker to do so."""
     waiting, moved_at = brought.new, time.monotonic()
     while waiting:
         asked_at = time.monotonic()
-        left = database.read(lambda connection: imports.pending(connection, span))
+        left = _pending(span)
         if left < waiting:
             on_handled(waiting - left)
             moved_at = time.monotonic()
@@ -114,3 +126,7 @@ def wait(brought: Brought, span: Span, *, on_handled: Progress) -> bool:
         waiting = left
         time.sleep(max(PAUSE_SECONDS, LOOKS_SELDOM * (time.monotonic() - asked_at)) if left else 0)
     return True
+
+
+def _pending(span: Span) -> int:
+    return database.read(lambda connection: imports.pending(connection, span))

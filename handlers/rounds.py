@@ -102,7 +102,8 @@ def _ask_all(one: Round, runner: str, on_finding: Callable[[Finding], None], on_
         on_asked()
         if time.monotonic() - told_at > TOLD_SECONDS:
             told_at = time.monotonic()
-            _tell(one, runner)
+            if not _tell(one, runner):
+                raise Busy(f"{one.vendor} is being asked by another process, which took this one for dead")
 
 
 def _ask(one: Round, key: Key) -> Finding:
@@ -161,6 +162,9 @@ def _differing(listed: dict[str, str | None], environment: str) -> list[str]:
     return [reference for reference, status in listed.items() if reference not in words or words[reference] != status]
 
 
-def _tell(one: Round, runner: str, *, ended: bool = False) -> None:
+def _tell(one: Round, runner: str, *, ended: bool = False) -> bool:
+    """Tell how far it came; False if another took over."""
     counts = {"asked": one.asked, "drifted": one.drifted, "repaired": one.repaired, "said": one.said}
-    database.write(lambda connection: reconciliations.tell(connection, one.vendor, one.environment, runner=runner, ended=ended, **counts))
+    return database.write(
+        lambda connection: reconciliations.tell(connection, one.vendor, one.environment, runner=runner, ended=ended, **counts)
+    )

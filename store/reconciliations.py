@@ -13,8 +13,11 @@ from store.models import ApplicantRow, Event
 from store.states import Status
 from store.upkeep import Reconciliation
 
-#: Who asks and is not heard of for so long is taken for dead.
-SILENCE_MAX = timedelta(minutes=2)
+#: Who asks and is not heard of for so long is taken for dead. A vendor may have it wait for minutes between two of its answers.
+SILENCE_MAX = timedelta(minutes=15)
+
+#: A round that did not come to its end is due again after so long.
+AGAIN_AFTER = timedelta(minutes=15)
 
 #: Where an applicant stands of whom the vendor has still to say something.
 OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT)
@@ -64,7 +67,8 @@ def _conditions(whom: Whom) -> list[ColumnElement[bool]]:
 
 
 def take(connection: Connection, vendor: str, environment: str, *, runner: str, due_before: datetime | None = None) -> bool:
-    """Become the one that asks a vendor; False if another does, or, where `due_before` is given, one began since then."""
+    """Become the one that asks a vendor; False if another does, or, where `due_before` is given, a round began since then and
+    came to its end."""
     now = clock.now()
     never = {"runner": "", "seen_at": clock.EPOCH, "begun_at": clock.EPOCH, "ended_at": clock.EPOCH}
     counts = {"asked": 0, "drifted": 0, "repaired": 0}
@@ -73,7 +77,10 @@ def take(connection: Connection, vendor: str, environment: str, *, runner: str, 
     free = or_(Reconciliation.ended_at.is_not(None), Reconciliation.seen_at < now - SILENCE_MAX)
     mine = update(Reconciliation).where(Reconciliation.vendor == vendor, Reconciliation.environment == environment, free)
     if due_before is not None:
-        mine = mine.where(Reconciliation.begun_at < due_before)
+        unfinished = or_(
+            Reconciliation.ended_at.is_(None), Reconciliation.said.is_not(None) & (Reconciliation.ended_at < now - AGAIN_AFTER)
+        )
+        mine = mine.where(or_(Reconciliation.begun_at < due_before, unfinished))
     begun = {"runner": runner, "seen_at": now, "begun_at": now, "ended_at": None, "said": None}
     return connection.execute(mine.values(**begun, **counts)).rowcount == 1
 

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from handlers import import_check
 from handlers.import_check import Checked, Progress
 from handlers.import_rows import Known, Whose
-from handlers.vendors import VENDORS
 from store import audit, database, doorbell, health, imports, links, statements
 from store.applicants import Key
 from store.imports import Span
@@ -57,7 +56,7 @@ def bring(checked: Checked, *, environment: str, on_rows: Progress) -> Brought:
 
 
 def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Brought) -> Brought:
-    made = [statements.known_before(row.vendor, environment, row.body, has_clock=VENDORS[row.vendor].has_clock) for row in rows]
+    made = [statements.known_before(row.vendor, environment, row.body) for row in rows]
 
     def work(connection: Connection) -> list[str]:
         kept = imports.keep_unknown(connection, made)

@@ -83,8 +83,10 @@ class Judgement(Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     at: datetime
-    #: The hits that were known to who decided, and to who confirmed it.
+    #: The hits against which it was decided, or confirmed.
     against: tuple[str, ...] = ()
+    #: The events that spoke against an approval and were known to who decided, or confirmed.
+    seen: tuple[str, ...] = ()
     #: The second operator, without whom no approval stands against a hit.
     confirmed_by: str | None = None
 

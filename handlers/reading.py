@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from handlers import config, stated
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Step, Unreadable
@@ -49,17 +50,26 @@ def references(news: News | Unreadable) -> tuple[str, ...]:
 
 def occasion(event: Claimed) -> Occasion:
     """How an event came to us."""
-    placed = event.headers.get(statements.ORDER_HEADER)
+    by_receipt = not VENDORS[event.vendor].has_clock
     return Occasion(
         event_id=event.id,
         sequence=event.sequence,
         received_at=event.received_at,
         body_sha256=event.body_sha256.hex(),
         repeat=event.repeat,
-        by_receipt=not VENDORS[event.vendor].has_clock,
-        order=int(placed) if placed else None,
-        closes=placed is not None and statements.kind(event.headers) == statements.Kind.READ,
+        by_receipt=by_receipt,
+        **given_place(event.headers, by_receipt=by_receipt),
     )
+
+
+def given_place(headers: dict[str, str], *, by_receipt: bool) -> dict[str, Any]:
+    """The place that a statement was given, and whether all that was received up to it comes before."""
+    order, receipt = headers.get(statements.ORDER_HEADER), headers.get(statements.RECEIPT_HEADER)
+    if order:
+        return {"order": int(order)}
+    if receipt and by_receipt:
+        return {"order": int(receipt), "closes": statements.kind(headers) == statements.Kind.READ}
+    return {}
 
 
 def settlement(one: Read, decisions: list[Decision], *, applied_before: bool) -> Settlement:

@@ -84,8 +84,7 @@ def repair(asked: Asked) -> str:
     """Keep an answer as an event of its own kind, to be handled like any other; its id. Commits."""
     assert asked.answer is not None
     key, body = asked.key, asked.answer.body
-    order = None if VENDORS[key.vendor].has_clock else asked.newest
-    statement = statements.answered(key.vendor, key.environment, body, order=order)
+    statement = statements.answered(key.vendor, key.environment, body, receipt=asked.newest)
     return database.write(lambda connection: statements.keep(connection, [statement])[0])
 
 

@@ -14,7 +14,6 @@ from msgspec import Struct, structs
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store import clock
 from store.applicants import NOTHING_CHECKED, Applicant
-from store.clock import EPOCH
 from store.states import Flag, Status
 
 #: A vendor's time that is further ahead of ours cannot be right.
@@ -65,7 +64,7 @@ class Occasion(Struct, frozen=True, kw_only=True):
     repeat: bool = False
     #: The vendor has no clock: the order is ours of receipt.
     by_receipt: bool = False
-    #: Its place in that order, where it is not that of its own receipt.
+    #: Its place, where that is neither the vendor's time nor that of its own receipt.
     order: int | None = None
     #: It comes after everything that was received up to that place.
     closes: bool = False
@@ -158,7 +157,8 @@ def _write_beside(written: Registers, news: News, occasion: Occasion, order: int
         written["external_user_id"] = Entry(order, 0, occasion.body_sha256, event_id, news.external_user_id)
     if not occasion.by_receipt and not isinstance(news.says, Judgement) and not time_unknown(news, occasion):
         moment = _microseconds(news.occurred_at)
-        written["as_of"] = Entry(moment, 0, "", event_id, moment)
+        # What was known before tells a time, too; any that the vendor itself told goes before it.
+        written["as_of"] = Entry(moment if occasion.order is None else order, 0, "", event_id, moment)
     written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
 
 
@@ -175,7 +175,7 @@ def judged(judgement: Judgement) -> dict[str, Any]:
     """What a register keeps of a person's decision."""
     return {
         "status": judgement.status, "by": judgement.by, "confirmed_by": judgement.confirmed_by, "reason": judgement.reason,
-        "at": clock.rfc3339(judgement.at), "against": list(judgement.against),
+        "at": clock.rfc3339(judgement.at), "seen": list(judgement.seen),
     }  # fmt: skip
 
 
@@ -228,11 +228,13 @@ def time_unknown(news: News, occasion: Occasion) -> bool:
 
 def _order(news: News, occasion: Occasion) -> int:
     """The first part of a stamp: microseconds of the vendor's clock (of ours if its says nothing usable), or the order of receipt."""
+    if occasion.order is not None:
+        return occasion.order
     if occasion.by_receipt:
-        return occasion.sequence if occasion.order is None else occasion.order
+        return occasion.sequence
     return _microseconds(occasion.received_at if time_unknown(news, occasion) else news.occurred_at)
 
 
 def _microseconds(moment: datetime | None) -> int:
     assert moment is not None
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return clock.microseconds(moment)

@@ -14,6 +14,9 @@ from store.applicants import Applicant
 from store.clock import EPOCH
 from store.states import HITS, Flag, Stand, Status
 
+#: What an approval is decided against.
+REFUSING = (Status.REJECTED, Status.NEEDS_REVIEW)
+
 #: What never covers a rejection.
 NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)
 
@@ -26,11 +29,19 @@ class Ground(NamedTuple):
     event_id: str | None
 
 
+class Objection(NamedTuple):
+    """News that speaks against an approval: an alert that is open, a verdict with hits, or what refuses or doubts."""
+
+    event_id: str
+    hits: list[str]
+
+
 class Ruled(NamedTuple):
-    """What a person decided last, and how that stands."""
+    """What a person decided last, how that stands, and whether it ever did."""
 
     entry: Entry
     stand: Stand
+    stood: bool
 
 
 def show(applicant: Applicant, registers: Registers) -> Applicant:
@@ -38,7 +49,8 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     lying, ruled = beneath(registers), ruling(registers)
     step = lying.value if lying else shown(Step(status=Status.CREATED)) | {"flags": []}
     alerts, grounds = _alerts(registers), _grounds(registers, ruled)
-    hits = {*_verdict_hits(registers), *(("aml",) if alerts else ())}
+    decision = registers.get("decision")
+    hits = {*(decision.value["hits"] if decision else ()), *(("aml",) if alerts else ())}
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
@@ -61,6 +73,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         level=step["level"],
         last_verdict=verdict,
         decision=ruled and _described(ruled),
+        objections=[one._asdict() for one in objections(registers)],
         problem_documents=applicant.problem_documents if asks_again else [],
         ever_approved=holds(registers, "ever_approved"),
         as_of=as_of and _moment(as_of.value),
@@ -83,37 +96,35 @@ def beneath(registers: Registers) -> Entry | None:
 
 
 def ruling(registers: Registers) -> Ruled | None:
-    """What a person decided last, if anybody did. An approval stands only against hits that two operators knew of."""
-    entry, lying = registers.get("judgement"), beneath(registers)
+    """What a person decided last, if anybody did. An approval stands against what was seen alone, against hits only with two operators."""
+    entry = registers.get("judgement")
     if entry is None:
         return None
-    if _newer(lying, entry):
-        return Ruled(entry, Stand.OUTVOTED)
-    waits = entry.value["status"] == Status.APPROVED and _hits_before(registers, entry) - _weighed(entry)
-    return Ruled(entry, Stand.WAITS if waits else Stand.STANDS)
+    stood = entry.value["status"] != Status.APPROVED or _is_weighed(entry, objections(registers, before=entry))
+    outvoted = _newer(beneath(registers), entry)
+    return Ruled(entry, Stand.OUTVOTED if outvoted else Stand.STANDS if stood else Stand.WAITS, stood)
 
 
-def _hits_before(registers: Registers, entry: Entry) -> set[str]:
-    """The hits that were there when a person decided, whether we knew of them or not. A newer alert lies over the decision instead."""
-    alerted = any(_newer(entry, alert) for alert in _alerts(registers))
-    lying = beneath(registers)
-    return {*_verdict_hits(registers), *(lying.value["hits"] if lying else ()), *(("aml",) if alerted else ())}
+def _is_weighed(entry: Entry, against: list[Objection]) -> bool:
+    all_seen = {one.event_id for one in against} <= set(entry.value["seen"])
+    return all_seen and (entry.value["confirmed_by"] is not None or not any(one.hits for one in against))
 
 
-def _weighed(entry: Entry) -> set[str]:
-    return set(entry.value["against"]) if entry.value["confirmed_by"] else set()
-
-
-def _verdict_hits(registers: Registers) -> list[str]:
-    decision = registers.get("decision")
-    hits: list[str] = decision.value["hits"] if decision else []
-    return hits
+def objections(registers: Registers, *, before: Entry | None = None) -> list[Objection]:
+    """What speaks against an approval today; or what did when a person decided, whether we knew of it or not."""
+    lying, decision = beneath(registers), registers.get("decision")
+    found = [Objection(entry.event_id, ["aml"]) for entry in _alerts(registers) if not _newer(entry, before)]
+    if decision and decision.value["hits"] and not _newer(decision, before):
+        found.append(Objection(decision.event_id, decision.value["hits"]))
+    if lying and not _newer(lying, before) and (lying.value["hits"] or lying.value["status"] in REFUSING):
+        found.append(Objection(lying.event_id, lying.value["hits"]))
+    return found
 
 
 def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] | None:
     """The newest verdict that stands, the vendor's or a person's."""
     verdicts = [(entry, entry.value["verdict"]) for entry in [registers.get("decision")] if entry]
-    if ruled and ruled.stand != Stand.WAITS:
+    if ruled and ruled.stood:
         value = ruled.entry.value
         verdicts.append((ruled.entry, {"status": value["status"], "level": None, "as_of": value["at"]}))
     newest, verdict = max(verdicts, key=lambda found: found[0].stamp, default=(None, None))
@@ -121,7 +132,7 @@ def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] |
 
 
 def _described(ruled: Ruled) -> dict[str, Any]:
-    told = {name: value for name, value in ruled.entry.value.items() if name != "against"}
+    told = {name: value for name, value in ruled.entry.value.items() if name != "seen"}
     return told | {"state": ruled.stand.value, "event_id": ruled.entry.event_id}
 
 
@@ -190,8 +201,8 @@ def holds(registers: Registers, name: str) -> bool:
     return bool(entry and entry.value)
 
 
-def _newer(entry: Entry | None, other: Entry) -> bool:
-    return entry is not None and entry.stamp > other.stamp
+def _newer(entry: Entry | None, other: Entry | None) -> bool:
+    return entry is not None and other is not None and entry.stamp > other.stamp
 
 
 def _moment(microseconds: int) -> datetime:

@@ -18,7 +18,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 RULINGS = {Ruling.APPROVE: Status.APPROVED, Ruling.REJECT: Status.REJECTED, Ruling.RESUBMIT: Status.RESUBMISSION_REQUESTED}
 
 #: Statuses of an import that close the question.
-VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED})
+VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED, Status.NEEDS_REVIEW})
 
 #: Statuses of an import that lie over a verdict.
 OVERLAYS: dict[Status, Says] = {
@@ -42,7 +42,15 @@ def interpret(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
 def _decision(body: DecisionBody) -> News:
     status = RULINGS[body.ruling]
     confirmed = f", confirmed by {body.confirmed_by}" if body.confirmed_by else ""
-    says = Judgement(status=status, by=body.by, reason=body.reason, at=body.at, against=body.against, confirmed_by=body.confirmed_by)
+    says = Judgement(
+        status=status,
+        by=body.by,
+        reason=body.reason,
+        at=body.at,
+        against=body.against,
+        seen=body.seen,
+        confirmed_by=body.confirmed_by,
+    )
     return News(
         event_type="standing.decision",
         references=(body.reference,),

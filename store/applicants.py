@@ -18,7 +18,7 @@ KEYS_MAX = 500
 _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 
 #: Columns that the contract does not show.
-_OUR_OWN = ("grounds", "registers", "linked_user_id", "first_sequence")
+_OUR_OWN = ("grounds", "objections", "registers", "linked_user_id", "first_sequence")
 
 NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "additional_steps": None}
 
@@ -60,6 +60,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     version: int = 0
     last_event_id: str | None = None
     grounds: list[dict[str, str]] = field(default_factory=list)
+    #: What speaks against an approval: each event, and the hits that it names.
+    objections: list[dict[str, Any]] = field(default_factory=list)
     registers: dict[str, Any] = field(default_factory=dict)
     linked_user_id: str | None = None
     first_sequence: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from store import faults
 
@@ -15,6 +15,11 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 def now() -> datetime:
     """This moment, aware and in UTC."""
     return datetime.now(UTC) + faults.clock_offset()
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as a number: microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def rfc3339(moment: datetime | None) -> str | None:

@@ -5,19 +5,19 @@ A decision is an event like any other, and the rules say what comes of it; here 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, String, cast, select
+from sqlalchemy import ColumnElement, Connection, select
 
-from store import applicants, audit, statements
+from store import applicants, audit, clock, statements
 from store.applicants import Applicant, Key
 from store.models import ApplicantRow, Event
 from store.sealing import keyring
-from store.statements import DecisionBody, Kind, Ruling
-from store.states import Stand
+from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
+from store.states import HITS, Stand
 
 
 class NotDecided(Exception):
@@ -40,23 +40,24 @@ def decide(connection: Connection, key: Key, ruling: Ruling, *, by: str, reason:
     applicant = applicants.find(connection, key)
     if applicant is None:
         raise UnknownToUs("no applicant of this vendor has this reference here")
-    against = tuple(applicant.hits) if ruling == Ruling.APPROVE else ()
-    body = DecisionBody(reference=key.reference, ruling=ruling, by=by, reason=reason, at=at, against=against)
-    [event_id] = statements.keep(connection, [statements.decided(key, body)])
+    against = _hits(applicant) if ruling == Ruling.APPROVE else ()
+    body = DecisionBody(reference=key.reference, ruling=ruling, by=by, reason=reason, at=at, against=against, seen=_seen(applicant))
+    [event_id] = statements.keep(connection, [statements.decided(key, body, order=_after(applicant, at))])
     audit.write(connection, actor=by, action=ruling, subject=" ".join(key), reason=reason)
     return Made(event_id, against)
 
 
 def confirm(connection: Connection, event_id: str, *, by: str) -> Made:
-    """Confirm what another operator decided, against the hits that are known today. It is recorded. Raises NotDecided."""
-    key, order, decided = _find(connection, event_id)
+    """Confirm what another operator decided, against what speaks against it today. It is recorded. Raises NotDecided."""
+    found = _find(connection, event_id)
+    key, decided = found.key, found.body
     applicant = applicants.find(connection, key)
     if applicant is None or not _waits(applicant, event_id):
         raise NotDecided("this decision waits for nobody: it stands already, was outvoted, or is not handled yet")
     if by == decided.by:
         raise NotDecided("who decided cannot confirm it: it takes a second operator")
-    body = structs.replace(decided, confirmed_by=by, against=tuple(applicant.hits))
-    [confirmed] = statements.keep(connection, [statements.decided(key, body, order=order)])
+    body = structs.replace(decided, confirmed_by=by, against=_hits(applicant), seen=_seen(applicant))
+    [confirmed] = statements.keep(connection, [statements.decided(key, body, order=found.order, receipt=found.receipt)])
     audit.write(connection, actor=by, action=f"confirm {decided.ruling}", subject=" ".join(key), reason=decided.reason)
     return Made(confirmed, body.against)
 
@@ -66,8 +67,24 @@ def waiting(connection: Connection, *, environment: str, limit: int) -> list[App
     return applicants.listing(connection, environment=environment, where=[WAITS], limit=limit)
 
 
-#: The state's word is ours, and quotes in a reason are escaped: a look into the JSON text is exact.
-WAITS: ColumnElement[bool] = cast(ApplicantRow.decision, String).contains(f'"{Stand.WAITS}"')
+WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand.WAITS.value
+
+
+def _hits(applicant: Applicant) -> tuple[str, ...]:
+    named = {hit for objection in applicant.objections for hit in objection["hits"]}
+    return tuple(hit for hit in HITS if hit in named)
+
+
+def _seen(applicant: Applicant) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(objection["event_id"] for objection in applicant.objections))
+
+
+def _after(applicant: Applicant, at: datetime) -> int | None:
+    """The place of a decision among the news of a vendor with a clock: now, and after all that is shown, also where that clock is ahead
+    of ours. Without a vendor's clock it is that of its receipt."""
+    if applicant.as_of is None:
+        return None
+    return clock.microseconds(max(at, applicant.as_of + timedelta(microseconds=1)))
 
 
 def _waits(applicant: Applicant, event_id: str) -> bool:
@@ -75,11 +92,22 @@ def _waits(applicant: Applicant, event_id: str) -> bool:
     return (decision.get("event_id"), decision.get("state")) == (event_id, Stand.WAITS)
 
 
-def _find(connection: Connection, event_id: str) -> tuple[Key, int, DecisionBody]:
-    """A decision: whose, its place in the order of receipt, and what was decided. Raises UnknownToUs."""
+class _Found(NamedTuple):
+    """A decision that was made, and its places."""
+
+    key: Key
+    body: DecisionBody
+    order: int | None
+    receipt: int
+
+
+def _find(connection: Connection, event_id: str) -> _Found:
+    """A decision. Raises UnknownToUs."""
     columns = (Event.sequence, Event.vendor, Event.environment, Event.headers, Event.sealed_body, Event.key_id)
     row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
     if row is None or statements.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")
     body = msgspec.json.decode(keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id), type=DecisionBody)
-    return Key(row.vendor, row.environment, body.reference), row.sequence, body
+    order, receipt = row.headers.get(ORDER_HEADER), row.headers.get(RECEIPT_HEADER)
+    key = Key(row.vendor, row.environment, body.reference)
+    return _Found(key, body, int(order) if order else None, int(receipt) if receipt else row.sequence)

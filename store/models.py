@@ -157,6 +157,8 @@ class ApplicantRow(Base):
     last_event_id: Mapped[str | None] = mapped_column(EventId)
     #: Why it stands where it stands: what is shown and what lies over it, each with its event and a sentence.
     grounds: Mapped[list[Any]] = mapped_column(JSON)
+    #: What speaks against an approval, event by event: who decides for one must have seen it.
+    objections: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
     #: What the rules remember of the events, register by register. Only they read it.
     registers: Mapped[dict[str, Any]]
     #: Whose case it is, as a linker said.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -23,11 +23,14 @@ from store.states import Status
 #: Which kind of statement an event is; a vendor's delivery has no such header.
 KIND_HEADER = "Standing-Kind"
 
-#: Its place in the order of receipt, where the vendor has no clock and the place is not that of its own receipt.
+#: Its place among the vendor's news, where that is neither its own time nor that of its receipt.
 ORDER_HEADER = "Standing-Order"
 
-#: What was known before comes, in its own order, before everything that was ever received.
-BEFORE_RECEIPT = 2**62
+#: Its place in the order of receipt, where that is not its own; with a vendor's clock it means nothing.
+RECEIPT_HEADER = "Standing-Receipt"
+
+#: What was known before comes, in its own order, before everything that a vendor ever said.
+BEFORE_ALL = 2**62
 
 
 class Kind(StrEnum):
@@ -60,8 +63,10 @@ class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     by: str
     reason: str
     at: datetime
-    #: The hits that were known when it was decided, or confirmed: an approval stands against no others.
+    #: The hits against which it was decided, or confirmed.
     against: tuple[str, ...] = ()
+    #: The events that spoke against an approval and were known: one stands against no others.
+    seen: tuple[str, ...] = ()
     #: The second operator, where there is one.
     confirmed_by: str | None = None
 
@@ -78,20 +83,20 @@ class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hits: tuple[str, ...] = ()
 
 
-def decided(key: Key, body: DecisionBody, *, order: int | None = None) -> Delivery:
-    """A person's decision; `order` is given where it confirms one, and takes that one's place."""
-    return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order)
+def decided(key: Key, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
+    """A person's decision. It stands at its own time, or where it is received, unless it is given a place."""
+    return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order, receipt=receipt)
 
 
-def known_before(vendor: str, environment: str, body: ImportBody, *, has_clock: bool) -> Delivery:
-    """What a source knew. Without a vendor's clock its time places it before whatever was received."""
-    order = None if has_clock else (body.at - clock.EPOCH) // timedelta(microseconds=1) - BEFORE_RECEIPT
+def known_before(vendor: str, environment: str, body: ImportBody) -> Delivery:
+    """What a source knew. Whatever the vendor itself ever said comes after it."""
+    order = clock.microseconds(body.at) - BEFORE_ALL
     return _statement(vendor, environment, Kind.IMPORT, msgspec.json.encode(body), order=order)
 
 
-def answered(vendor: str, environment: str, answer: bytes, *, order: int | None) -> Delivery:
-    """What a vendor answered. Without its clock, `order` is the newest event that was known before it was asked."""
-    return _statement(vendor, environment, Kind.READ, answer, order=order)
+def answered(vendor: str, environment: str, answer: bytes, *, receipt: int) -> Delivery:
+    """What a vendor answered, and the newest event that was known before it was asked."""
+    return _statement(vendor, environment, Kind.READ, answer, receipt=receipt)
 
 
 def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
@@ -109,7 +114,8 @@ def kind(headers: dict[str, str]) -> Kind | None:
     return Kind(found) if found else None
 
 
-def _statement(vendor: str, environment: str, kind: Kind, body: bytes, *, order: int | None) -> Delivery:
-    headers = {KIND_HEADER: kind.value} | ({} if order is None else {ORDER_HEADER: str(order)})
-    identity = hashlib.sha256(b"\0".join([kind.value.encode(), headers.get(ORDER_HEADER, "").encode(), body])).digest()
+def _statement(vendor: str, environment: str, kind: Kind, body: bytes, *, order: int | None = None, receipt: int | None = None) -> Delivery:
+    places = {ORDER_HEADER: order, RECEIPT_HEADER: receipt}
+    headers = {KIND_HEADER: kind.value} | {name: str(place) for name, place in places.items() if place is not None}
+    identity = hashlib.sha256(b"\0".join([*(f"{name}={value}".encode() for name, value in headers.items()), body])).digest()
     return Delivery(vendor=vendor, environment=environment, headers=headers, body=body, identity=identity)

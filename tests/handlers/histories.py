@@ -101,7 +101,8 @@ def _judgement(chance: random.Random) -> Judgement:
         by="night",
         reason="it was drawn",
         at=chance.choice(INSTANTS),
-        against=chance.choice(((), ("blacklist", "pep"), ("aml", "blacklist", "pep"))),
+        against=chance.choice(((), ("pep",))),
+        seen=tuple(f"event-{sequence}" for sequence in range(1, 9) if chance.random() < 0.6),
         confirmed_by=chance.choice((None, "day")),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from handlers import config, stated, transitions
+from handlers import config, reading, stated, transitions
 from handlers.config import Settings
 from handlers.news import News
 from handlers.registers import Occasion
@@ -21,7 +21,7 @@ from handlers.vendors import VENDORS
 from store import arrivals, statements
 from store.applicants import Applicant, Key, describe
 from store.config import Environment
-from store.statements import ORDER_HEADER, DecisionBody, ImportBody, Kind, Ruling
+from store.statements import DecisionBody, ImportBody, Ruling
 from store.states import Status
 from tests import payloads
 from tests.payloads import BEGAN, after
@@ -102,26 +102,21 @@ def raw(
 # what we say ourselves ----------------------------------------------------------------------------------------
 
 
-def decided(
-    vendor: str, ruling: str, *, at: datetime, by: str = "night", against: tuple[str, ...] = (), confirmed_by: str | None = None,
-    order: int | None = None,
-) -> Delivery:  # fmt: skip
-    """A person's decision; `order` is given where it confirms one."""
-    body = DecisionBody(
-        reference=REFERENCE[vendor], ruling=Ruling(ruling), by=by, reason="looked into", at=at, against=against, confirmed_by=confirmed_by
-    )
-    return _stated(statements.decided(Key(vendor, "live", REFERENCE[vendor]), body, order=order), received_at=at)
+def decided(vendor: str, ruling: str, *, at: datetime, by: str = "night", receipt: int | None = None, **more: Any) -> Delivery:
+    """A person's decision; `receipt` is given where it confirms one, whose place it takes; `more` as in `DecisionBody`."""
+    body = DecisionBody(reference=REFERENCE[vendor], ruling=Ruling(ruling), by=by, reason="looked into", at=at, **more)
+    return _stated(statements.decided(Key(vendor, "live", REFERENCE[vendor]), body, receipt=receipt), received_at=at)
 
 
 def known_before(vendor: str, status: str, *, at: datetime, **more: Any) -> Delivery:
     """What an import says."""
     body = ImportBody(reference=REFERENCE[vendor], status=Status(status), at=at, source="the old table", **more)
-    return _stated(statements.known_before(vendor, "live", body, has_clock=VENDORS[vendor].has_clock))
+    return _stated(statements.known_before(vendor, "live", body))
 
 
-def answered(vendor: str, answer: dict[str, Any], *, order: int | None = None) -> Delivery:
-    """What a vendor answered when it was asked; where it has no clock, `order` is the last event that was known before."""
-    return _stated(statements.answered(vendor, "live", json.dumps(answer).encode(), order=order))
+def answered(vendor: str, answer: dict[str, Any], *, receipt: int = 0) -> Delivery:
+    """What a vendor answered when it was asked, and the last event that was known before."""
+    return _stated(statements.answered(vendor, "live", json.dumps(answer).encode(), receipt=receipt))
 
 
 def _stated(statement: arrivals.Delivery, *, received_at: datetime = RECEIVED) -> Delivery:
@@ -192,8 +187,7 @@ def occasion_of(deliveries: Sequence[Delivery], place: int) -> Occasion:
         body_sha256=hashlib.sha256(delivery.body).hexdigest(),
         repeat=delivery.repeat,
         by_receipt=delivery.vendor == "idenfy",
-        order=int(delivery.headers[ORDER_HEADER]) if ORDER_HEADER in delivery.headers else None,
-        closes=ORDER_HEADER in delivery.headers and statements.kind(delivery.headers) == Kind.READ,
+        **reading.given_place(delivery.headers, by_receipt=delivery.vendor == "idenfy"),
     )
 
 

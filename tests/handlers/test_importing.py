@@ -113,7 +113,7 @@ def test_after_an_interruption_it_goes_on(tmp_path: Path) -> None:
 def test_what_it_brought_is_told_from_what_came_meanwhile(tmp_path: Path) -> None:
     brought = bring(tmp_path / "a.csv", HEADER + line(1))
     with database.begin() as connection:
-        statements.keep(connection, [statements.answered("idngo", "live", b"{}", order=None)])
+        statements.keep(connection, [statements.answered("idngo", "live", b"{}", receipt=0)])
     other = bring(tmp_path / "b.csv", HEADER + line(2))
     assert brought.span
     assert other.span

@@ -44,10 +44,10 @@ def result(answer: str, **more: Any) -> dict[str, Any]:
     return {"reviewResult": {"reviewAnswer": answer, **more}}
 
 
-def status_of(status: str, *, order: int = 1, **more: Any) -> Delivery:
+def status_of(status: str, *, receipt: int = 1, **more: Any) -> Delivery:
     """iDenfy's answer about one verification."""
     found = {"manualDocument": "DOC_VALIDATED", "manualFace": "FACE_MATCH", "fraudTags": [], "mismatchTags": []}
-    return answered("idenfy", {"scanRef": SCAN, "clientId": "customer-1", "status": status, **found, **more}, order=order)
+    return answered("idenfy", {"scanRef": SCAN, "clientId": "customer-1", "status": status, **found, **more}, receipt=receipt)
 
 
 def case(status: str, *moments: float, **more: Any) -> Delivery:
@@ -130,15 +130,15 @@ def test_with_a_vendors_clock_an_answer_stands_at_the_vendors_time() -> None:
 
 def test_without_one_it_comes_after_whatever_was_received_before_the_question_and_before_all_else() -> None:
     approved, denied = verdict(final=True), verdict("DENIED", final=True)
-    assert statuses(approved, status_of("DENIED", order=1)) == ["approved", "rejected"]
-    assert statuses(denied, status_of("APPROVED", order=1)) == ["rejected", "approved"]
+    assert statuses(approved, status_of("DENIED", receipt=1)) == ["approved", "rejected"]
+    assert statuses(denied, status_of("APPROVED", receipt=1)) == ["rejected", "approved"]
     # The second delivery was received while the vendor was being asked.
-    assert statuses(denied, approved, status_of("DENIED", order=1)) == ["rejected", "approved", "approved"]
-    assert statuses(denied, status_of("APPROVED", order=1), denied) == ["rejected", "approved", "rejected"]
+    assert statuses(denied, approved, status_of("DENIED", receipt=1)) == ["rejected", "approved", "approved"]
+    assert statuses(denied, status_of("APPROVED", receipt=1), denied) == ["rejected", "approved", "rejected"]
 
 
 def test_an_approval_that_is_read_lifts_no_alert() -> None:
-    assert stands(verdict(final=True), monitoring("ALERT"), status_of("APPROVED", order=2)).status == "needs_review"
+    assert stands(verdict(final=True), monitoring("ALERT"), status_of("APPROVED", receipt=2)).status == "needs_review"
 
 
 # what was known before ----------------------------------------------------------------------------------------
@@ -155,12 +155,14 @@ def test_the_refusal_of_a_customer_from_before_is_a_reversal() -> None:
     assert told(before, idngo(answer="RED", reject="FINAL", labels=["BLACKLIST"]))[-1].reversal == "adverse"
     scanned = known_before("idenfy", "approved", at=after(days=-300))
     assert told(scanned, verdict("DENIED", final=True))[-1].reversal == "adverse"
-    assert stands(before).external_user_id == "customer-1"
+    assert (stands(before).external_user_id, stands(before).as_of) == ("customer-1", after(days=-300))
+    assert stands(before, idngo(answer="GREEN", at=after(days=-400))).as_of == after(days=-400)
 
 
 def test_an_import_never_undoes_what_a_vendor_said_later_however_late_it_is_read() -> None:
     assert statuses(idngo(answer="RED", reject="FINAL"), known_before("idngo", "approved", at=after(hours=-1)))[-1] == "rejected"
-    assert statuses(verdict("DENIED", final=True), known_before("idenfy", "approved", at=after(days=20)))[-1] == "rejected"
+    for vendor, refusal in (("idngo", idngo(answer="RED", reject="FINAL")), ("idenfy", verdict("DENIED", final=True))):
+        assert statuses(refusal, known_before(vendor, "approved", at=after(days=20)))[-1] == "rejected"
 
 
 def test_of_two_imports_the_later_holds() -> None:

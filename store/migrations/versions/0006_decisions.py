@@ -13,7 +13,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("applicants", sa.Column("decision", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column("applicants", sa.Column("objections", sa.JSON(), server_default="[]", nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column("applicants", "objections")
     op.drop_column("applicants", "decision")

@@ -82,6 +82,8 @@ class Settings:
     ifcgate_api: IfcgateApi | None = None
     idngo_api: IdngoApi | None = None
     idenfy_api: IdenfyApi | None = None
+    #: Whose the vendors' APIs are: the applicants' of the live world, or the sandbox's.
+    api_environment: str = "live"
     #: Which vendors are asked by themselves, how often, and whether what drifts is repaired.
     reconcile_vendors: tuple[str, ...] = ()
     reconcile_every: timedelta = timedelta(hours=24)
@@ -124,6 +126,7 @@ def read(environment: Environment) -> Settings:
         ifcgate_api=ifcgate_api,
         idngo_api=idngo_api,
         idenfy_api=idenfy_api,
+        api_environment=_api_environment(environment),
         reconcile_vendors=_reconcile_vendors(environment, apis),
         reconcile_every=timedelta(hours=environment.number("RECONCILE_HOURS", 24, most=24 * 365)),
         reconcile_repairs=_yes_or_no(environment, "RECONCILE_REPAIR"),
@@ -138,6 +141,13 @@ def _yes_or_no(environment: Environment, name: str) -> bool:
     if given not in ("yes", "no"):
         environment.wrong(name, "must be yes or no")
     return given == "yes"
+
+
+def _api_environment(environment: Environment) -> str:
+    given = environment.text("API_ENVIRONMENT", "live")
+    if given not in ("live", "sandbox"):
+        environment.wrong("API_ENVIRONMENT", "must be live or sandbox")
+    return given
 
 
 def _reconcile_vendors(environment: Environment, apis: Mapping[str, object]) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from handlers import config, differences, masking, reads, reconciling, rounds, terminal
-from handlers.options import MOMENT, csv_option, environment_option, json_option
+from handlers.options import MOMENT, csv_option, json_option
 from handlers.reads.asking import Client, Unanswered
 from handlers.reads.idenfy import Idenfy
 from handlers.reads.idngo import Idngo
 from handlers.reconciling import Finding
-from handlers.rounds import Busy, Round
+from handlers.rounds import Busy, Repair, Round
 from handlers.vendors import VENDORS
 from store import audit, clock, database, events, reconciliations
 from store import config as store_config
@@ -36,38 +36,38 @@ vendor_argument = click.Choice(list(VENDORS))
 @click.option("--user", help="The applicant whom IDnGO knows by this id of yours.")
 @click.option("--silent", is_flag=True, help="Those still open of whom nothing was heard for REVIEW_HOURS_MAX.")
 @click.option(
-    "--since", type=MOMENT, help="After an outage: those still open, or changed at this moment or later, and IFCGATE's whole list."
+    "--since", type=MOMENT, help="After an outage: all whom it may concern (of IDnGO everybody; of IFCGATE whom its list shows otherwise)."
 )
 @click.option("--all", "everybody", is_flag=True, help="Everybody.")
 @click.option("--repair", is_flag=True, help="Keep an answer that drifts as an event of its own kind, to be handled by the same rules.")
 @click.option("--reason", help="Why. With --repair it is recorded.")
-@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more are changed.")
-@environment_option
+@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more are changed of a vendor.")
 @json_option
 @csv_option
-def reconcile(
-    vendor: str | None, environment: str, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any
-) -> None:
+def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any) -> None:
     """Ask the vendors what is true, and list where that drifts from what is shown. iDenfy forbids polling, and is asked slowly.
 
-    Exit status 1 if anything drifts and was not repaired, or a vendor did not answer."""
+    Exit status 1 if anything drifts and was not repaired, or an answer was not clear."""
     if repair and not reason:
         raise click.UsageError("say with --reason why you repair")
-    asked = _clients(reads.clients(config.settings()), vendor)
-    whom = _whom(asked, vendor, **wanted)
-    changes_max = max_changes if repair else None
-    done = [Round(client=client, environment=environment, whom=whom, changes_max=changes_max) for client in asked.values()]
-    found = [finding for one in done for finding in _run(one)]
-    if repair:
-        _record(done, str(reason))
+    settings = config.settings()
+    asked = _clients(reads.clients(settings), vendor)
+    repairing = Repair(actor=audit.user(), reason=str(reason), changes_max=max_changes) if repair else None
+    found: list[Finding] = []
+    done: list[Round] = []
+    for client in asked.values():
+        whom = _whom(client, asked, vendor, **wanted)
+        one = Round(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
+        found += _run(one)
+        done.append(one)
     terminal.print_list([reconciling.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
     for one in done:
         click.echo(_summary(one), err=True)
-    drifts = any(one.said or one.drifted > one.repaired for one in done)
-    sys.exit(1 if drifts or any(not finding.drifts for finding in found) else 0)
+    sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)
 
 
 def _whom(
+    client: Client,
     asked: dict[str, Client],
     vendor: str | None,
     *,
@@ -83,7 +83,9 @@ def _whom(
     if user is not None:
         references = (_reference_of(asked.get("idngo"), user),)
     silent_since = clock.now() - store_config.settings().review_max if silent else None
-    return Whom(references=references, silent_since=silent_since, changed_since=since)
+    # Whom a lost webhook concerned is not known: who has no list is asked about everybody, as far as it allows that.
+    concerned_since = None if isinstance(client, Idngo) else since
+    return Whom(references=references, silent_since=silent_since, concerned_since=concerned_since)
 
 
 @click.command()
@@ -150,16 +152,8 @@ def _run(one: Round) -> list[Finding]:
         try:
             rounds.run(one, on_finding=found.append, on_asked=lambda: bar.advance(task))
         except Busy as error:
-            raise click.ClickException(str(error)) from error
+            one.said = str(error)
     return found
-
-
-def _record(done: list[Round], reason: str) -> None:
-    for one in done:
-        if one.repaired:
-            subject = f"{one.vendor} {one.environment}"
-            what = {"actor": audit.user(), "action": "reconcile", "subject": subject, "reason": reason, "touched": one.repaired}
-            database.write(lambda connection, what=what: audit.write(connection, **what))  # type: ignore[misc]
 
 
 def _settled(found: list[Finding]) -> list[Finding]:

@@ -15,10 +15,11 @@ import structlog
 from handlers import config, reads, rounds
 from handlers.reads.asking import Client
 from handlers.reads.idenfy import Idenfy
+from handlers.reads.ifcgate import Ifcgate
 from handlers.reads.patience import Patience, Watch
 from handlers.reconciling import Finding
-from handlers.rounds import Busy, Round
-from store import audit, clock, database, logs, processes
+from handlers.rounds import Busy, Repair, Round
+from store import clock, logs, processes
 from store import config as store_config
 from store.logs import describe_error
 from store.reconciliations import Whom
@@ -30,8 +31,6 @@ LOOK_SECONDS = 5.0
 
 #: How many applicants one scheduled round may change: more are for a person to look at.
 CHANGES_MAX = 100
-
-ENVIRONMENT = "live"
 
 _stopping = threading.Event()
 
@@ -57,17 +56,19 @@ def run() -> None:
 
 
 def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
-    one = Round(client=client, environment=ENVIRONMENT, whom=_whom(client), changes_max=CHANGES_MAX if repairs else None)
+    repair = Repair(actor="standing", reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
+    one = Round(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
     rounds.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
     log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
-    if one.repaired:
-        what = {"actor": "standing", "action": "reconcile", "subject": f"{one.vendor} {ENVIRONMENT}", "touched": one.repaired}
-        database.write(lambda connection: audit.write(connection, **what, reason="as scheduled"))  # type: ignore[arg-type]
 
 
-def _whom(client: Client) -> Whom:
-    """Everybody; of iDenfy, which forbids polling, those of whom nothing was heard for too long."""
-    return Whom(silent_since=clock.now() - store_config.settings().review_max if isinstance(client, Idenfy) else None)
+def _whom(client: Client, every: timedelta) -> Whom:
+    """Everybody; of IFCGATE, which has a list, whom that shows otherwise; of iDenfy, which forbids polling, those of whom nothing was
+    heard for too long."""
+    now = clock.now()
+    if isinstance(client, Idenfy):
+        return Whom(silent_since=now - store_config.settings().review_max)
+    return Whom(concerned_since=now - every) if isinstance(client, Ifcgate) else Whom()
 
 
 def _tell(finding: Finding) -> None:

@@ -19,7 +19,7 @@ from handlers.vendors import VENDORS
 from store import applicants, clock, database, reconciliations, statements
 from store.applicants import Applicant, Key
 from store.statements import Kind
-from store.states import Status
+from store.states import Stand, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Finding:
     theirs_since: datetime | None = None
     says: str
     drifts: bool = False
+    #: Whether the vendor gave no answer, or one that does not count.
+    unclear: bool = False
     #: Where repairing it would lead, or led; None: nowhere.
     repair: Status | None = None
     event_id: str | None = None
@@ -61,11 +63,12 @@ def compare(asked: Asked) -> Finding:
     ours, since = (_heard(known), known.as_of or known.updated_at) if known else (None, None)
     shown = Finding(key=asked.key, ours=ours, ours_since=since, says="the vendor knows no such applicant")
     if asked.answer is None:
-        return replace(shown, drifts=known is not None and ours != Status.DELETED)
+        return replace(shown, drifts=known is not None and ours != Status.DELETED, unclear=known is None)
     try:
         news = stated.interpret(Kind.READ, asked.key.vendor, asked.answer.body, config.settings())
     except Unreadable as unreadable:
-        return replace(shown, says=unreadable.reason)
+        # Of whom it is still open, that it is still open is no news.
+        return replace(shown, says=unreadable.reason, unclear=ours not in reconciliations.OPEN)
     return _compared(shown, known or applicants.unknown(asked.key), news, _occasion(asked, asked.answer))
 
 
@@ -75,9 +78,26 @@ def _compared(shown: Finding, known: Applicant, news: News, occasion: Occasion) 
     found = replace(shown, theirs=theirs, theirs_since=news.occurred_at, says=news.because)
     if theirs == shown.ours and set(hits) <= set(known.hits):
         return found
-    if not would.changed:
-        return replace(found, drifts=True, says=f"{news.because}, but newer news is known")
+    why_not = _why_not(found, known, news) if occasion.by_receipt else None
+    if why_not is None and not would.changed:
+        why_not = "newer news is known"
+    if why_not:
+        return replace(found, drifts=True, says=f"{news.because}, but {why_not}")
     return replace(found, drifts=True, repair=would.applicant.status)
+
+
+def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
+    """Why an approval that is read without a time is for a person: it tells neither what was found beside it, nor whether it is newer
+    than what was decided."""
+    if found.theirs != Status.APPROVED:
+        return None
+    same_word = isinstance(news.says, Step) and news.says.vendor_status == known.vendor_status
+    doubted = same_word and Status.NEEDS_REVIEW in (found.ours, known.provisional)
+    if doubted or any(objection["hits"] for objection in known.objections):
+        return "what speaks against it is not in the answer"
+    if known.decision and known.decision["state"] == Stand.STANDS and known.decision["status"] != Status.APPROVED:
+        return "a person decided otherwise"
+    return None
 
 
 def repair(asked: Asked) -> str:
@@ -90,7 +110,7 @@ def repair(asked: Asked) -> str:
 
 def describe(finding: Finding) -> dict[str, Any]:
     """As it is shown."""
-    told: dict[str, Any] = finding.key._asdict() | {name: value for name, value in vars(finding).items() if name != "key"}
+    told: dict[str, Any] = finding.key._asdict() | {name: value for name, value in vars(finding).items() if name not in ("key", "unclear")}
     return told | {name: clock.rfc3339(told[name]) for name in ("ours_since", "theirs_since")}
 
 
@@ -101,7 +121,7 @@ def with_event(finding: Finding, event_id: str | None, *, says: str | None = Non
 
 def unanswered(key: Key, error: Unanswered) -> Finding:
     """That a vendor gave no answer."""
-    return Finding(key=key, ours=None, ours_since=None, says=f"no answer: {error}")
+    return Finding(key=key, ours=None, ours_since=None, says=f"no answer: {error}", unclear=True)
 
 
 def _occasion(asked: Asked, answer: Answer) -> Occasion:

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,7 +15,8 @@ from handlers import reconciling
 from handlers.reads.asking import Client, CredentialsRefused, Unanswered
 from handlers.reads.ifcgate import Ifcgate
 from handlers.reconciling import Finding
-from store import applicants, database, doorbell, reconciliations
+from handlers.vendors import VENDORS
+from store import applicants, audit, database, doorbell, reconciliations, tallies
 from store.applicants import Key
 from store.reconciliations import Whom
 
@@ -30,11 +31,20 @@ UNANSWERED_MAX = 5
 
 
 class Busy(Exception):
-    """Another process asks this vendor."""
+    """This vendor cannot be asked now: another process does, or what it sent before is not in the database yet."""
 
 
 class Enough(Exception):
     """More would be changed than is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """That what drifts is repaired: for whom and why, and how many applicants may be changed."""
+
+    actor: str
+    reason: str
+    changes_max: int
 
 
 @dataclass(kw_only=True)
@@ -44,17 +54,24 @@ class Round:
     client: Client
     environment: str
     whom: Whom
-    #: How many applicants may be changed; None: it is only looked.
-    changes_max: int | None = None
+    #: None: it is only looked.
+    repair: Repair | None = None
     asked: int = 0
     drifted: int = 0
     repaired: int = 0
     #: Why it ended before its end.
     said: str | None = None
+    runner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    told_at: float = field(default_factory=time.monotonic)
 
     @property
     def vendor(self) -> str:
         return self.client.vendor
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a round, of which there is one at a time, and not a question about a few by name."""
+        return not self.whom.references
 
 
 def run(
@@ -64,70 +81,90 @@ def run(
     on_asked: Callable[[], None] = lambda: None,
     due_before: datetime | None = None,
 ) -> None:
-    """Ask about everybody; each who drifts, or of whom there was no answer, is told. Raises Busy.
+    """Ask about everybody; each who drifts, and each of whom the answer is not clear, is told. Raises Busy.
 
-    What is repaired is kept as it is found; the workers handle it."""
-    runner = f"{socket.gethostname()}:{os.getpid()}"
-    if not database.write(
-        lambda connection: reconciliations.take(connection, one.vendor, one.environment, runner=runner, due_before=due_before)
-    ):
-        raise Busy(f"{one.vendor} is being asked by another process")
+    What is repaired is kept as it is found, and recorded; the workers handle it."""
+    _begin(one, due_before)
     try:
-        _ask_all(one, runner, on_finding, on_asked)
+        _ask_all(one, on_finding, on_asked)
     except (Unanswered, Enough) as error:
         one.said = str(error)
     except BaseException as error:
         one.said = f"it was interrupted ({type(error).__name__})"
         raise
     finally:
-        _tell(one, runner, ended=True)
+        _tell(one, ended=True)
+        _record(one)
 
 
-def _ask_all(one: Round, runner: str, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
-    """Ask until nobody is left. Raises Unanswered where going on would lead nowhere."""
-    told_at, unanswered = time.monotonic(), 0
+def _begin(one: Round, due_before: datetime | None) -> None:
+    """Become the one that asks. Raises Busy."""
+    if not VENDORS[one.vendor].has_clock and database.read(_is_spooled):
+        raise Busy("deliveries still wait in a spool: an answer would be taken for older than they are")
+    if not one.is_whole:
+        return
+
+    def work(connection: Connection) -> bool:
+        return reconciliations.take(connection, one.vendor, one.environment, runner=one.runner, due_before=due_before)
+
+    if not database.write(work):
+        raise Busy(f"{one.vendor} is being asked by another process, or is not due")
+
+
+def _is_spooled(connection: Connection) -> bool:
+    return any(process.spool_bytes for process in tallies.web_processes(connection))
+
+
+def _ask_all(one: Round, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
+    """Ask until nobody is left. Raises Unanswered where going on would lead nowhere, and Enough."""
+    unanswered = 0
     for reference in whom(one):
         key = Key(one.vendor, one.environment, reference)
         try:
-            finding = _ask(one, key)
+            _ask(one, key, on_finding)
             unanswered = 0
         except Unanswered as error:
             unanswered += 1
             if isinstance(error, CredentialsRefused) or error.again_at or unanswered >= UNANSWERED_MAX:
                 raise
-            finding = reconciling.unanswered(key, error)
-        one.asked += 1
-        if finding.drifts or unanswered:
-            on_finding(finding)
+            on_finding(reconciling.unanswered(key, error))
         on_asked()
-        if time.monotonic() - told_at > TOLD_SECONDS:
-            told_at = time.monotonic()
-            if not _tell(one, runner):
-                raise Busy(f"{one.vendor} is being asked by another process, which took this one for dead")
+        _beat(one)
 
 
-def _ask(one: Round, key: Key) -> Finding:
+def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
     asked = reconciling.ask(one.client, key)
     finding = reconciling.compare(asked)
+    one.asked += 1
     one.drifted += finding.drifts
-    if finding.repair is None or one.changes_max is None:
-        return finding
-    if one.repaired >= one.changes_max:
-        raise Enough(f"more than {one.changes_max} applicants would be changed")
-    event_id = reconciling.repair(asked)
-    one.repaired += 1
-    doorbell.ring()
-    return reconciling.with_event(finding, event_id)
+    enough = one.repair is not None and one.repaired >= one.repair.changes_max
+    if finding.repair and one.repair and not enough:
+        finding = reconciling.with_event(finding, reconciling.repair(asked))
+        one.repaired += 1
+        doorbell.ring()
+    if finding.drifts or finding.unclear:
+        on_finding(finding)
+    if finding.repair and enough:
+        assert one.repair is not None
+        raise Enough(f"more than {one.repair.changes_max} applicants would be changed")
+
+
+# whom ---------------------------------------------------------------------------------------------------------
 
 
 def whom(one: Round) -> Iterator[str]:
-    """About whom it is asked: by name, as our table finds them, or as the vendor's own list does."""
+    """About whom it is asked: by name, as the vendor's list differs from our table, and as our table finds them."""
     if one.whom.references:
         yield from one.whom.references
-    elif isinstance(one.client, Ifcgate) and one.whom.silent_since is None:
-        yield from _listed(one.client, one.environment)
-    else:
-        yield from _known(one)
+        return
+    listed: set[str] = set()
+    if isinstance(one.client, Ifcgate) and one.whom.silent_since is None:
+        for reference in _listed(one, one.client):
+            listed.add(reference)
+            yield reference
+        if one.whom.concerned_since is not None:
+            return
+    yield from (reference for reference in _known(one) if reference not in listed)
 
 
 def _known(one: Round) -> Iterator[str]:
@@ -144,15 +181,16 @@ def _known_after(one: Round, last: str) -> list[str]:
     return database.read(work)
 
 
-def _listed(client: Ifcgate, environment: str) -> Iterator[str]:
+def _listed(one: Round, client: Ifcgate) -> Iterator[str]:
     """Cases of which the vendor's list says another word than its last news, or that nobody told us of."""
     some: dict[str, str | None] = {}
     for listed in client.listing():
         some[listed.reference] = listed.status
         if len(some) >= NAMES_AT_ONCE:
-            yield from _differing(some, environment)
+            yield from _differing(some, one.environment)
             some = {}
-    yield from _differing(some, environment)
+            _beat(one)
+    yield from _differing(some, one.environment)
 
 
 def _differing(listed: dict[str, str | None], environment: str) -> list[str]:
@@ -162,9 +200,37 @@ def _differing(listed: dict[str, str | None], environment: str) -> list[str]:
     return [reference for reference, status in listed.items() if reference not in words or words[reference] != status]
 
 
-def _tell(one: Round, runner: str, *, ended: bool = False) -> bool:
+# telling ------------------------------------------------------------------------------------------------------
+
+
+def _beat(one: Round) -> None:
+    """Tell now and then that somebody is still asking. Raises Busy if another took over."""
+    if time.monotonic() - one.told_at > TOLD_SECONDS:
+        one.told_at = time.monotonic()
+        if not _tell(one):
+            raise Busy(f"{one.vendor} is being asked by another process, which took this one for dead")
+
+
+def _tell(one: Round, *, ended: bool = False) -> bool:
     """Tell how far it came; False if another took over."""
+    if not one.is_whole:
+        return True
     counts = {"asked": one.asked, "drifted": one.drifted, "repaired": one.repaired, "said": one.said}
-    return database.write(
-        lambda connection: reconciliations.tell(connection, one.vendor, one.environment, runner=runner, ended=ended, **counts)
-    )
+
+    def work(connection: Connection) -> bool:
+        return reconciliations.tell(connection, one.vendor, one.environment, runner=one.runner, ended=ended, **counts)
+
+    return database.write(work)
+
+
+def _record(one: Round) -> None:
+    """Record that somebody repaired, however the round ended."""
+    repair = one.repair
+    if repair is None or not one.repaired:
+        return
+    subject = f"{one.vendor} {one.environment}"
+
+    def work(connection: Connection) -> None:
+        audit.write(connection, actor=repair.actor, action="reconcile", subject=subject, reason=repair.reason, touched=one.repaired)
+
+    database.write(work)

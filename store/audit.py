@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,10 @@ def write(connection: Connection, *, actor: str, action: str, subject: str, reas
 
 
 def user() -> str:
-    """Who acts at this terminal."""
+    """Who acts at this terminal, as the system knows it; what the environment says can be anything."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # In a container there may be a number without a name.
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # In a container there may be a number without a name.
         return f"uid {os.getuid()}"
 
 

@@ -29,8 +29,8 @@ class Whom(Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     #: Still open, and nothing was heard since.
     silent_since: datetime | None = None
-    #: Changed since, or still open: what was lost since would have changed them.
-    changed_since: datetime | None = None
+    #: Whom what was lost since may concern: approved or still open, or changed since.
+    concerned_since: datetime | None = None
 
 
 def references(connection: Connection, vendor: str, environment: str, whom: Whom, *, after: str, limit: int) -> list[str]:
@@ -58,8 +58,8 @@ def _conditions(whom: Whom) -> list[ColumnElement[bool]]:
         conditions.append(ApplicantRow.reference.in_(whom.references))
     if whom.silent_since is not None:
         conditions += [still_open, ApplicantRow.updated_at < whom.silent_since]
-    if whom.changed_since is not None:
-        conditions.append(or_(still_open, ApplicantRow.updated_at >= whom.changed_since))
+    if whom.concerned_since is not None:
+        conditions.append(or_(still_open, ApplicantRow.status == Status.APPROVED, ApplicantRow.updated_at >= whom.concerned_since))
     return conditions
 
 

@@ -104,6 +104,12 @@ class Answer(msgspec.Struct):
     autoFace: Any = None
     manualDocument: Any = None
     manualFace: Any = None
+    #: Not in the published sample, and looked at where they are.
+    suspicionReasons: Any = None
+    AML: Any = None
+    amlCheck: Any = None
+    LID: Any = None
+    CRIMINAL_CHECK: Any = None
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
@@ -113,15 +119,20 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     reference, overall = name(answer.scanRef), name(answer.status)
     if reference is None:
         raise Unreadable("the answer names no scanRef that can be stored", event_type=READ)
-    told = {**structs.asdict(answer), "overall": answer.status}
-    step = _step(Event(status=told, final=True))
+    event = _as_event(answer)
+    step = _step(event)
     if overall not in COUNTING or (overall == "APPROVED" and not _is_beyond_doubt(answer, step)):
         raise Unreadable(
             f"the answer says {overall or 'nothing that is known'}, which does not count", event_type=READ, reference=reference
         )
-    says, _ = _says("IDENTIFICATION", Event(status=told, final=overall in VERDICTS))
+    says, _ = _says("IDENTIFICATION", structs.replace(event, final=overall in VERDICTS))
     user = name(answer.clientId)
     return News(event_type=READ, references=(reference,), says=says, because=f"asked, iDenfy says {overall}", external_user_id=user)
+
+
+def _as_event(answer: Answer) -> Event:
+    screenings = {"AML": answer.AML, "amlCheck": answer.amlCheck, "LID": answer.LID, "CRIMINAL_CHECK": answer.CRIMINAL_CHECK}
+    return Event(status=structs.asdict(answer) | {"overall": answer.status}, **screenings)
 
 
 def _is_beyond_doubt(answer: Answer, step: Step) -> bool:

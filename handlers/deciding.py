@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
-from handlers import config, terminal
+from handlers import awaiting, config, terminal
 from handlers.oncall import say_if_cut
-from handlers.options import environment_option, json_option, limit_option
-from store import audit, clock, database, decisions, doorbell, events, inbox
+from handlers.options import REASON, environment_option, json_option, limit_option
+from store import audit, clock, database, decisions, doorbell, inbox
 from store.applicants import Key
 from store.decisions import NotDecided
 from store.statements import Ruling
@@ -23,7 +21,7 @@ HANDLED_SECONDS_MAX = 10.0
 @click.argument("vendor")
 @click.argument("reference")
 @click.argument("ruling", metavar="approve|reject|resubmit", type=click.Choice([ruling.value for ruling in Ruling]))
-@click.option("--reason", required=True, help="Why. It is recorded, and shown in the history.")
+@click.option("--reason", required=True, type=REASON, help="Why. It is recorded, and shown in the history.")
 @environment_option
 @json_option
 def decide(vendor: str, reference: str, ruling: str, reason: str, environment: str, as_json: bool) -> None:
@@ -79,21 +77,13 @@ def confirm(event_id: str, as_json: bool) -> None:
 def _tell(event_id: str, *, as_json: bool) -> None:
     """Tell what became of it, as soon as a worker has handled it."""
     doorbell.ring()
-    deadline = time.monotonic() + HANDLED_SECONDS_MAX
-    while (found := _event(event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
-        time.sleep(0.1)
+    found = awaiting.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:
         terminal.print_json([found])
     else:
-        click.echo(found["reason"] or "It is kept, and waits for a worker to handle it.")
+        click.echo(terminal.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
     if found["status"] == Outcome.PENDING:
         click.echo("No worker has handled it yet: standing process-pending does.", err=True)
-
-
-def _event(event_id: str) -> dict[str, str]:
-    found = database.read(lambda connection: events.find(connection, event_id))
-    assert found is not None
-    return found
 
 
 commands = [decide, decisions_group]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from handlers import import_file
 from handlers.import_file import Line
+from handlers.stated import OVERLAYS
 from handlers.vendors import VENDORS
 from store import clock
 from store.columns import NAME_CHARS_MAX
@@ -60,6 +61,8 @@ def _row(line: Line, whose: bool | None, source: str | None) -> Known | Whose | 
         return Wrong(line.number, problems)
     given = line.fields if whose else {**line.fields, "source": line.fields.get("source") or source}
     values, problems = _values(given, _OF_A_LINK if whose else _OF_AN_APPLICANT)
+    if values.get("status") in OVERLAYS and (values.get("reasons") or values.get("hits")):
+        problems.append(f"reasons and hits are a verdict's: {values['status']} has none")
     if problems:
         return Wrong(line.number, problems)
     return Whose(**values) if whose else Known(values.pop("vendor"), ImportBody(**values))

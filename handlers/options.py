@@ -31,6 +31,25 @@ class Moment(click.ParamType[datetime]):
 MOMENT = Moment()
 
 
+#: How long a reason may be that somebody gives for an act.
+REASON_CHARS_MAX = 1000
+
+
+class Reason(click.ParamType[str]):
+    """Why somebody does something, for others to read."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not 0 < len(text) <= REASON_CHARS_MAX or not text.isprintable():
+            self.fail(f"give it in 1 to {REASON_CHARS_MAX} printable characters", param, ctx)
+        return text
+
+
+REASON = Reason()
+
+
 def environment_option(command: Command) -> Command:
     return click.option(
         "--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world."

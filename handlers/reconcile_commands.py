@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
 
-from handlers import config, differences, masking, reads, reconciling, rounds, terminal
-from handlers.options import MOMENT, csv_option, json_option
+from handlers import awaiting, config, differences, masking, reads, reconciling, rounds, terminal
+from handlers.options import MOMENT, REASON, csv_option, json_option
 from handlers.reads.asking import Client, Unanswered
 from handlers.reads.idenfy import Idenfy
 from handlers.reads.idngo import Idngo
 from handlers.reconciling import Finding
 from handlers.rounds import Busy, Repair, Round
 from handlers.vendors import VENDORS
-from store import audit, clock, database, events, reconciliations
+from store import audit, clock, database, reconciliations
 from store import config as store_config
 from store.reconciliations import Whom
-from store.states import Outcome
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
 
@@ -40,7 +40,7 @@ vendor_argument = click.Choice(list(VENDORS))
 )
 @click.option("--all", "everybody", is_flag=True, help="Everybody.")
 @click.option("--repair", is_flag=True, help="Keep an answer that drifts as an event of its own kind, to be handled by the same rules.")
-@click.option("--reason", help="Why. With --repair it is recorded.")
+@click.option("--reason", type=REASON, help="Why. With --repair it is recorded.")
 @click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more are changed of a vendor.")
 @json_option
 @csv_option
@@ -94,7 +94,7 @@ def _whom(
 @click.option("--data", "what", flag_value="data", help="iDenfy: what its documents say.")
 @click.option("--files", "what", flag_value="files", help="iDenfy: where its files are, for a short time.")
 @click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
-@click.option("--reason", help="Why you need to see it.")
+@click.option("--reason", type=REASON, help="Why you need to see it.")
 def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str | None) -> None:
     """Show what a vendor answers about an applicant. Nothing of it is kept; personal data is masked unless you ask to see it."""
     client = _clients(reads.clients(config.settings()), vendor)[vendor]
@@ -156,20 +156,14 @@ def _run(one: Round) -> list[Finding]:
     return found
 
 
-def _settled(found: list[Finding]) -> list[Finding]:
+def _settled(found: list[Finding]) -> Iterator[Finding]:
     """The findings, once workers have handled what was repaired; what became of it is said."""
-    deadline, told = time.monotonic() + HANDLED_SECONDS_MAX, []
+    deadline = time.monotonic() + HANDLED_SECONDS_MAX
     for finding in found:
-        while finding.event_id and (event := _event(finding.event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
-            time.sleep(0.1)
-        told.append(reconciling.with_event(finding, finding.event_id, says=event["reason"]) if finding.event_id else finding)
-    return told
-
-
-def _event(event_id: str) -> dict[str, Any]:
-    found = database.read(lambda connection: events.find(connection, event_id))
-    assert found is not None
-    return found
+        if finding.event_id:
+            event = awaiting.settled(finding.event_id, seconds=deadline - time.monotonic())
+            finding = reconciling.with_event(finding, finding.event_id, says=event["reason"])
+        yield finding
 
 
 def _summary(one: Round) -> str:

@@ -56,7 +56,11 @@ class Downstream:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # Whoever sent it died over it: nobody was told anything.
+                    self.close_connection = True
+                    return
                 message = Message(time.monotonic(), self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 downstream.came.append(message)
                 reply = downstream.answer(message)

@@ -109,9 +109,40 @@ def test_without_a_clock_an_answer_takes_its_place_before_whatever_comes_after_t
     play(vendors, f"idenfy/{open_one}", status="APPROVED", says={"manualFace": "FACE_MATCH", "manualDocument": "DOC_VALIDATED"})
     assert list(reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look")) == [open_one]
     assert asking.applicant("idenfy", open_one)["status"] == "approved"
-    asking.told("idenfy", payloads.idenfy(open_one, "DENIED", fraudTags=["FACE_BLACKLISTED"]))
+    asking.told("idenfy", payloads.idenfy(open_one, "DENIED", tags=["FACE_BLACKLISTED"]))
     assert asking.applicant("idenfy", open_one)["status"] == "rejected"
     assert asking.standing("rebuild").returncode == 0
+
+
+def test_an_approval_that_is_read_without_a_time_undoes_neither_doubt_nor_decision(asking: Service, vendors: Vendors) -> None:
+    hit, doubted, decided, lost = (payloads.new_scan() for _ in range(4))
+    asking.told("idenfy", payloads.idenfy(hit, "DENIED", tags=["FACE_BLACKLISTED"]))
+    asking.told("idenfy", payloads.idenfy(doubted, "APPROVED", AML=[{"status": {"checkSuccessful": False}}]))
+    for one in (decided, lost):
+        asking.told("idenfy", payloads.idenfy(one, "APPROVED", final=False))
+    assert asking.standing("decide", "idenfy", decided, "reject", "--reason", "fraud").returncode == 0
+    for one in (hit, doubted, decided, lost):
+        play(vendors, f"idenfy/{one}", status="APPROVED")
+    found = reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look", status=1)
+    assert {reference: bool(one["event_id"]) for reference, one in found.items()} == {
+        hit: False,
+        doubted: False,
+        decided: False,
+        lost: True,
+    }
+    assert [asking.applicant("idenfy", one)["status"] for one in (hit, doubted, decided, lost)] == [
+        "rejected", "needs_review", "rejected", "approved",
+    ]  # fmt: skip
+
+
+def test_what_is_not_clear_is_told(asking: Service, vendors: Vendors) -> None:
+    approved, reviewed = payloads.new_scan(), payloads.new_scan()
+    asking.told("idenfy", payloads.idenfy(approved, "APPROVED"))
+    asking.told("idenfy", payloads.idenfy(reviewed, "REVIEWING", final=False))
+    for one in (approved, reviewed):
+        play(vendors, f"idenfy/{one}", status="REVIEWING")
+    assert list(reconcile(asking, "idenfy", "--all", status=1)) == [approved]
+    assert "knows no such applicant" in reconcile(asking, "idenfy", "nobody", status=1)["nobody"]["says"]
 
 
 def test_ifcgates_list_finds_cases_of_which_nobody_told_us(asking: Service, vendors: Vendors) -> None:

@@ -1,0 +1,25 @@
+"""Waiting for a worker to handle what a command has kept."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from store import database, events
+from store.states import Outcome
+
+LOOK_SECONDS = 0.1
+
+
+def settled(event_id: str, *, seconds: float) -> dict[str, Any]:
+    """The event as soon as it is handled, or as it is then."""
+    deadline = time.monotonic() + seconds
+    while (found := _event(event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    return found
+
+
+def _event(event_id: str) -> dict[str, Any]:
+    found = database.read(lambda connection: events.find(connection, event_id))
+    assert found is not None
+    return found

@@ -93,7 +93,7 @@ def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
         return None
     same_word = isinstance(news.says, Step) and news.says.vendor_status == known.vendor_status
     doubted = same_word and Status.NEEDS_REVIEW in (found.ours, known.provisional)
-    if doubted or any(objection["hits"] for objection in known.objections):
+    if doubted or known.hits or any(objection["hits"] for objection in known.objections):
         return "what speaks against it is not in the answer"
     if known.decision and known.decision["state"] == Stand.STANDS and known.decision["status"] != Status.APPROVED:
         return "a person decided otherwise"

@@ -19,6 +19,9 @@ from store.sealing import keyring
 from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, Stand
 
+#: That a second operator has still to confirm what was decided.
+WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand.WAITS.value
+
 
 class NotDecided(Exception):
     """It cannot be decided or confirmed. The message says why."""
@@ -65,9 +68,6 @@ def confirm(connection: Connection, event_id: str, *, by: str) -> Made:
 def waiting(connection: Connection, *, environment: str, limit: int) -> list[Applicant]:
     """Applicants of whom a decision waits for a second operator, the longest waiting first."""
     return applicants.listing(connection, environment=environment, where=[WAITS], limit=limit)
-
-
-WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand.WAITS.value
 
 
 def _hits(applicant: Applicant) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ from store.outbox import Due
 
 log = structlog.get_logger()
 
+#: Where processors are short, handling events goes first: it is what there is to tell of.
+NICE = 5
+
 #: How often is looked for what is due, and how long is waited after the database failed.
 LOOK_SECONDS, PAUSE_SECONDS = 0.2, 1.0
 
@@ -151,6 +154,7 @@ def main(part: str, holder: str, parent: int) -> None:
     """Tell one part of the subscribers, as long as the parent lives."""
     logs.configure()
     processes.end_with_parent(parent)
+    os.nice(NICE)
     config.settings()
     Reactor(PARTS[part](), holder=holder).run()
 

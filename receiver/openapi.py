@@ -9,40 +9,10 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, api, calls, changes, config, decisions, oncall, reactions, replays, shapes
+from receiver import access, calls, config, shapes
+from receiver.operations import ANSWERS, BODIES, CONFLICTS, LATER, OPEN, PAGES, QUERIES, TEXTS, WHOLE_LISTS
 
 blueprint = Blueprint("openapi", __name__)
-
-#: The query that each call takes.
-QUERIES: dict[str, type[msgspec.Struct]] = {
-    "api.applicant": api.ApplicantQuery,
-    "api.explanation": calls.One,
-    "api.list_applicants": api.ApplicantsQuery,
-    "api.history": calls.Page,
-    "api.user": calls.One,
-    "changes.changes": changes.ChangesQuery,
-    "changes.stream": changes.StreamQuery,
-    "api.list_events": api.EventsQuery,
-    "api.link": calls.One,
-    "decisions.decide": calls.One,
-    "oncall.review": calls.Page,
-    "oncall.reversals": oncall.ReversalsQuery,
-    "oncall.failed": calls.One,
-    "oncall.acts": oncall.AuditQuery,
-    "reactions.list_reactions": reactions.ReactionsQuery,
-    "replays.list_replays": replays.ReplaysQuery,
-}
-
-#: Calls that need no bearer token.
-OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics", "openapi.openapi")
-
-#: The body that each call takes.
-BODIES: dict[str, type[msgspec.Struct]] = {
-    "api.link": api.Link,
-    "decisions.decide": decisions.DecisionRequest,
-    "replays.ask_for_replay": replays.ReplayRequest,
-    "replays.run_replay": replays.RunRequest,
-}
 
 PROBLEM = {
     "description": "A problem, as RFC 9457 describes it.",
@@ -51,10 +21,6 @@ PROBLEM = {
 
 #: What can go wrong, beside what the server itself may answer.
 BAD_REQUEST, NO_RIGHT, UNKNOWN, CONFLICT, AWAY = "400", ("401", "403"), "404", "409", "503"
-CONFLICTS = ("api.body", "decisions.confirm", "reactions.run_reaction", "replays.run_replay", "replays.cancel_replay")
-
-#: Calls that answer 202: it will be done.
-LATER = ("api.replay", "decisions.decide", "decisions.confirm", "replays.ask_for_replay", "replays.run_replay", "reactions.run_reaction")
 
 SECURITY = "Tokens are given to readers, linkers and operators; an operator may read, too."
 
@@ -79,7 +45,7 @@ def describe() -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": SECURITY}},
-            "schemas": shapes.components(),
+            "schemas": _components(),
         },
     }
 
@@ -108,12 +74,12 @@ def _responses(endpoint: str, *, has_path: bool) -> dict[str, Any]:
     wrong += [UNKNOWN] if has_path else []
     wrong += [CONFLICT] if endpoint in CONFLICTS else []
     wrong += ["413"] if endpoint == "webhooks.receive" or endpoint in BODIES else []
-    answer = {"description": "It will be done." if endpoint in LATER else "As asked.", "content": shapes.answer_of(endpoint)}
+    answer = {"description": "It will be done." if endpoint in LATER else "As asked.", "content": _answer(endpoint)}
     found: dict[str, Any] = {"202" if endpoint in LATER else "200": answer}
     if endpoint == "api.applicant":
         found["304"] = {"description": "It is as the `ETag` in `If-None-Match` says."}
     if endpoint == "health.readyz":
-        return found | {"503": {"description": "A delivery could not be kept.", "content": shapes.answer_of(endpoint)}, "default": PROBLEM}
+        return found | {"503": {"description": "A delivery could not be kept.", "content": _answer(endpoint)}, "default": PROBLEM}
     return found | dict.fromkeys(sorted(wrong), PROBLEM) | {"default": PROBLEM}
 
 
@@ -142,3 +108,29 @@ def _inline(schema: Any, enums: dict[str, Any]) -> Any:
     if "$ref" in schema:
         return {"type": "string", "enum": enums[schema["$ref"].rpartition("/")[2]]["enum"]}
     return {key: _inline(part, enums) for key, part in schema.items()}
+
+
+def _components() -> dict[str, Any]:
+    """The shapes as JSON Schema, by name."""
+    known = list(dict.fromkeys([*ANSWERS.values(), *PAGES.values(), *WHOLE_LISTS.values(), shapes.Problem]))
+    _, found = msgspec.json.schema_components(known, ref_template="#/components/schemas/{name}")
+    return found
+
+
+def _answer(endpoint: str) -> dict[str, Any]:
+    """The content of a call's answer."""
+    if endpoint in TEXTS:
+        return {TEXTS[endpoint]: {"schema": {}}}
+    if endpoint in ANSWERS:
+        return {"application/json": {"schema": _ref(ANSWERS[endpoint])}}
+    data = {"type": "array", "items": _ref((PAGES | WHOLE_LISTS)[endpoint])}
+    properties: dict[str, Any] = {"data": data}
+    if endpoint in PAGES:
+        following = {"type": ["string", "null"], "description": "Give it as `cursor` (the feed's as `after`) to go on."}
+        properties |= {"next_cursor": following, "has_more": {"type": "boolean", "description": "Whether there is more now."}}
+    page = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {"application/json": {"schema": page}}
+
+
+def _ref(shape: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from store.outbox import Progress
@@ -308,68 +307,3 @@ class Problem(Answer):
     status: Annotated[int, Meta(description="The HTTP status.", examples=[404])]
     detail: Annotated[str, Meta(description="What is wrong, in a sentence. It never quotes the request.")]
     request_id: Annotated[str, Meta(description="Under which the logs tell more. Yours, if you gave a sane `X-Request-Id`.")]
-
-
-#: What each call answers with: a shape, a list of it (a page, or whole), or text of a kind of its own.
-ANSWERS: dict[str, type[Struct]] = {
-    "webhooks.receive": Received,
-    "api.applicant": Applicant,
-    "api.explanation": Explanation,
-    "api.user": User,
-    "api.event": Event,
-    "api.replay": Accepted,
-    "api.link": Linked,
-    "decisions.decide": Decided,
-    "decisions.confirm": Decided,
-    "reactions.reaction": ReactionInFull,
-    "reactions.run_reaction": ReactionInFull,
-    "replays.replay": Replay,
-    "replays.ask_for_replay": Replay,
-    "replays.run_replay": Replay,
-    "replays.cancel_replay": Replay,
-    "health.healthz": Alive,
-    "health.readyz": Ready,
-}
-PAGES: dict[str, type[Struct]] = {
-    "api.list_applicants": Applicant,
-    "api.history": HistoryEntry,
-    "api.list_events": Event,
-    "changes.changes": Change,
-    "oncall.review": Waiting,
-    "oncall.reversals": Change,
-    "oncall.acts": Act,
-    "reactions.list_reactions": Reaction,
-}
-WHOLE_LISTS: dict[str, type[Struct]] = {"oncall.failed": FailedGroup, "replays.list_replays": Replay}
-TEXTS = {
-    "api.body": "application/octet-stream",
-    "changes.stream": "text/event-stream",
-    "metrics.metrics": "text/plain",
-    "openapi.openapi": "application/json",
-}
-
-
-def components() -> dict[str, Any]:
-    """The shapes as JSON Schema, by name."""
-    shapes = list(dict.fromkeys([*ANSWERS.values(), *PAGES.values(), *WHOLE_LISTS.values(), Problem]))
-    _, found = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
-    return found
-
-
-def answer_of(endpoint: str) -> dict[str, Any]:
-    """The content of a call's answer."""
-    if endpoint in TEXTS:
-        return {TEXTS[endpoint]: {"schema": {}}}
-    if endpoint in ANSWERS:
-        return {"application/json": {"schema": _ref(ANSWERS[endpoint])}}
-    data = {"type": "array", "items": _ref((PAGES | WHOLE_LISTS)[endpoint])}
-    properties: dict[str, Any] = {"data": data}
-    if endpoint in PAGES:
-        following = {"type": ["string", "null"], "description": "Give it as `cursor` (the feed's as `after`) to go on."}
-        properties |= {"next_cursor": following, "has_more": {"type": "boolean", "description": "Whether there is more now."}}
-    page = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-    return {"application/json": {"schema": page}}
-
-
-def _ref(shape: type[Struct]) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{shape.__name__}"}

@@ -18,7 +18,7 @@ from handlers import transitions
 from handlers.config import WORD_STATUSES, Settings
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.registers import RANK
-from handlers.vendors import VENDORS, idenfy, idngo, ifcgate
+from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
 from store.applicants import Applicant
 from store.states import HITS, Flag, Outcome, Reversal, Status
 from tests import payloads
@@ -162,7 +162,7 @@ IDNGO_OVERLAYS: dict[Says, str] = {
             "leads to",
             idenfy.PROGRESS | dict.fromkeys(idenfy.DELETED, "a deletion") | {"ARCHIVED": "the flag ARCHIVED alone"},
         ),
-        ("iDenfy: tags that name a hit", "tag", "hit", idenfy.TAG_HITS),
+        ("iDenfy: tags that name a hit", "tag", "hit", idenfy_findings.TAG_HITS),
         ("IFCGATE: words", "word", "in `case.review.completed`", ifcgate.STATUSES),
         ("IFCGATE: words", "word", "verdict", {word: yes(status in ifcgate.VERDICTS) for word, status in ifcgate.STATUSES.items()}),
         ("Clocks", "vendor", "has a clock", {name: yes(vendor.has_clock) for name, vendor in VENDORS.items()}),
@@ -203,9 +203,9 @@ def test_the_page_names_every_label_of_a_check_without_a_result() -> None:
 
 def test_the_page_names_every_monitoring_word_that_raises_or_clears() -> None:
     alerts = said("iDenfy: monitoring words", "word", "alert")
-    assert {word for word, alert in alerts.items() if alert == "raised"} == set(idenfy.RAISING)
-    assert {word for word, alert in alerts.items() if alert == "cleared"} == set(idenfy.CLEARING)
-    assert {alert for word, alert in alerts.items() if word not in (*idenfy.RAISING, *idenfy.CLEARING)} == {NOTHING}
+    assert {word for word, alert in alerts.items() if alert == "raised"} == set(idenfy_findings.RAISING)
+    assert {word for word, alert in alerts.items() if alert == "cleared"} == set(idenfy_findings.CLEARING)
+    assert {alert for word, alert in alerts.items() if word not in (*idenfy_findings.RAISING, *idenfy_findings.CLEARING)} == {NOTHING}
 
 
 def test_the_page_names_every_type_of_a_result_and_what_two_of_them_mean_by_themselves() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import msgspec
 from msgspec import structs
 
 from handlers.config import Settings
 from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, name, names
+from handlers.vendors.idenfy_findings import CLEARING, RAISING, Screenings, findings, overall_of
 from store.applicants import NOTHING_CHECKED
-from store.states import HITS, Status
+from store.states import Status
 
 TYPE_HEADER = "Idenfy-Event-Type"
 
@@ -40,34 +40,12 @@ DELETED = ("DELETED", "EXPIRED-DELETED")
 #: What counts when it is read, where no `final` says whether it is the last word.
 COUNTING = (*VERDICTS, *DELETED, "EXPIRED")
 
-#: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
-RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
-CLEARING = ("ACTIVE", "ACCEPTED", "NO_FLAGS", "FALSE_POSITIVE")
 
-#: The tags that name a hit. `…_IN_BLACKLIST` was put on the blacklist, `…_BLACKLISTED` matched it.
-TAG_HITS = {
-    "FACE_IN_BLACKLIST": "blacklist",
-    "DOC_FACE_IN_BLACKLIST": "blacklist",
-    "DATA_IN_BLACKLIST": "blacklist",
-    "FACE_BLACKLISTED": "blacklist",
-    "DOC_FACE_BLACKLISTED": "blacklist",
-    "DATA_BLACKLISTED": "blacklist",
-    "SANCTIONS_SUSPECTION": "sanctions",
-    "CRIMINAL_SUSPECTED": "criminal",
-    "AML_SUSPECTION": "aml",
-}
-
-
-class Event(msgspec.Struct):
+class Event(Screenings):
     scanRef: Any = None
     clientId: Any = None
     final: Any = None
     status: Any = None
-    AML: Any = None
-    aml: Any = None
-    amlCheck: Any = None
-    LID: Any = None
-    CRIMINAL_CHECK: Any = None
     monitoringId: Any = None
     scanRefList: Any = None
     alertStatus: Any = None
@@ -94,22 +72,19 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     return _moves_nothing(header, _scan_ref(event))
 
 
-class Answer(msgspec.Struct):
+class Answer(Screenings):
+    """The published sample names no screening; where there is one, it is looked at."""
+
     scanRef: Any = None
     clientId: Any = None
     status: Any = None
     fraudTags: Any = None
     mismatchTags: Any = None
+    suspicionReasons: Any = None
     autoDocument: Any = None
     autoFace: Any = None
     manualDocument: Any = None
     manualFace: Any = None
-    #: Not in the published sample, and looked at where they are.
-    suspicionReasons: Any = None
-    AML: Any = None
-    amlCheck: Any = None
-    LID: Any = None
-    CRIMINAL_CHECK: Any = None
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
@@ -131,8 +106,9 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 
 
 def _as_event(answer: Answer) -> Event:
-    screenings = {"AML": answer.AML, "amlCheck": answer.amlCheck, "LID": answer.LID, "CRIMINAL_CHECK": answer.CRIMINAL_CHECK}
-    return Event(status=structs.asdict(answer) | {"overall": answer.status}, **screenings)
+    said = structs.asdict(answer)
+    screenings = {name: said[name] for name in Screenings.__struct_fields__}
+    return Event(**screenings, status=said | {"overall": answer.status})
 
 
 def _is_beyond_doubt(answer: Answer, step: Step) -> bool:
@@ -200,16 +176,14 @@ def _says(kind: str, event: Event) -> tuple[Says, str]:
 
 def _step(event: Event) -> Step:
     status = event.status if isinstance(event.status, dict) else {}
-    reasons = tuple(dict.fromkeys([*names(status.get("fraudTags")), *names(status.get("mismatchTags"))]))
-    tags = (*reasons, *names(status.get("suspicionReasons")))
-    hits = {_hit(tag) for tag in tags} | _screening_hits(event)
+    found = findings(status, event)
     return Step(
         status=Status.IN_REVIEW,
         final=event.final is True,
         vendor_status=name(status.get("overall")),
-        reasons=reasons,
-        hits=tuple(hit for hit in HITS if hit in hits),
-        failed_screenings=(*filter(_is_doubt, tags), *_unreadable_tags(status), *_failed_screenings(event)),
+        reasons=found.reasons,
+        hits=found.hits,
+        failed_screenings=found.doubts,
         checks=NOTHING_CHECKED
         | {
             "document": name(status.get("manualDocument")) or name(status.get("autoDocument")),
@@ -217,59 +191,6 @@ def _step(event: Event) -> Step:
             "additional_steps": name(status.get("additionalSteps")),
         },
     )
-
-
-def _hit(tag: str) -> str | None:
-    """What a tag names; a tag that is not in the table is known by what its name contains."""
-    return TAG_HITS.get(tag) or ("blacklist" if "BLACKLIST" in tag else "pep" if tag.startswith("PEP") and not _is_failure(tag) else None)
-
-
-def _is_doubt(tag: str) -> bool:
-    """Whether a tag says that a check failed or found something that is no hit on the person (LID: lost and stolen documents)."""
-    return _is_failure(tag) or (tag not in TAG_HITS and tag.endswith(("_SUSPICION", "_SUSPECTION", "_SUSPECTED")))
-
-
-def _is_failure(tag: str) -> bool:
-    return tag.endswith("_FAILED")
-
-
-def _unreadable_tags(status: dict[str, Any]) -> tuple[str, ...]:
-    """Lists of tags that are there and are no lists: nobody knows what they name."""
-    lists = ("fraudTags", "mismatchTags", "suspicionReasons")
-    return tuple(f"{tags} unreadable" for tags in lists if status.get(tags) is not None and not isinstance(status[tags], list))
-
-
-def _screening_hits(event: Event) -> set[str]:
-    """Hits that the body's screenings name, whatever its tags say."""
-    hits = set()
-    if _overall(event.amlCheck) in RAISING or any(_suspected(entry) for entry in _entries(event.AML, event.aml)):
-        hits.add("aml")
-    if any(_suspected(entry) for entry in _entries(event.CRIMINAL_CHECK)):
-        hits.add("criminal")
-    return hits
-
-
-def _failed_screenings(event: Event) -> tuple[str, ...]:
-    """Screenings in the body that were tried and gave no result, and finds of lost or stolen documents."""
-    screenings = {"AML": _entries(event.AML, event.aml), "LID": _entries(event.LID), "CRIMINAL_CHECK": _entries(event.CRIMINAL_CHECK)}
-    failed = [screening for screening, entries in screenings.items() if any(_unsuccessful(entry) for entry in entries)]
-    if "LID" not in failed and any(_suspected(entry) for entry in screenings["LID"]):
-        failed.append("LID")
-    return tuple(failed)
-
-
-def _entries(*blocks: object) -> list[dict[str, Any]]:
-    """The `status` objects of screenings' entries."""
-    entries = [entry for block in blocks if isinstance(block, list) for entry in block if isinstance(entry, dict)]
-    return [entry["status"] for entry in entries if isinstance(entry.get("status"), dict)]
-
-
-def _suspected(status: dict[str, Any]) -> bool:
-    return status.get("overallStatus") == "SUSPECTED" or status.get("serviceSuspected") is True
-
-
-def _unsuccessful(status: dict[str, Any]) -> bool:
-    return status.get("checkSuccessful") is False and status.get("serviceUsed") is not False
 
 
 # what may follow a result --------------------------------------------------------------------------------------
@@ -281,7 +202,7 @@ def _monitoring(header: str | None, event: Event) -> News:
         raise Unreadable("the monitoring names no scanRef that can be stored", event_type=header)
     if len(references) > REFERENCES_MAX:
         raise Unreadable(f"the monitoring names more than {REFERENCES_MAX} verifications", event_type=header)
-    word, overall = name(event.status) or name(event.alertStatus), _overall(event.amlCheck)
+    word, overall = name(event.status) or name(event.alertStatus), overall_of(event.amlCheck)
     raised = word in RAISING or overall in RAISING
     cleared = (word or overall) in CLEARING
     says = Alert(monitoring=_monitoring_name(event.monitoringId), raised=raised) if raised or cleared else None
@@ -303,10 +224,6 @@ def _document(header: str | None, event: Event) -> News:
         raise Unreadable("the body names no scanRef or no expirationThreshold", event_type=header, reference=next(iter(references), None))
     says = DocumentNotice(expired=threshold == "DOCUMENT_EXPIRED")
     return News(event_type=header, references=references, says=says, because=threshold, external_user_id=name(event.clientId))
-
-
-def _overall(check: object) -> str | None:
-    return name(check.get("overallStatus")) if isinstance(check, dict) else None
 
 
 def _scan_ref(event: Event) -> tuple[str, ...]:

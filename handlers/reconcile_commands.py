@@ -53,10 +53,10 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
     settings = config.settings()
     asked = _clients(reads.clients(settings), vendor)
     repairing = Repair(actor=audit.user(), reason=str(reason), changes_max=max_changes) if repair else None
+    whom = _whom(asked, vendor, **wanted)
     found: list[Finding] = []
     done: list[Round] = []
     for client in asked.values():
-        whom = _whom(client, asked, vendor, **wanted)
         one = Round(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
         found += _run(one)
         done.append(one)
@@ -67,7 +67,6 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
 
 
 def _whom(
-    client: Client,
     asked: dict[str, Client],
     vendor: str | None,
     *,
@@ -83,9 +82,7 @@ def _whom(
     if user is not None:
         references = (_reference_of(asked.get("idngo"), user),)
     silent_since = clock.now() - store_config.settings().review_max if silent else None
-    # Whom a lost webhook concerned is not known: who has no list is asked about everybody, as far as it allows that.
-    concerned_since = None if isinstance(client, Idngo) else since
-    return Whom(references=references, silent_since=silent_since, concerned_since=concerned_since)
+    return Whom(references=references, silent_since=silent_since, concerned_since=since)
 
 
 @click.command()
@@ -125,7 +122,7 @@ def _clients(configured: dict[str, Client], vendor: str | None) -> dict[str, Cli
     """Who is asked: the vendor that is named, or all that are configured."""
     found = {name: client for name, client in configured.items() if vendor in (None, name)}
     if not found:
-        raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: standing doctor says which settings there are")
+        raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: see …_API_URL among the README's settings")
     return found
 
 

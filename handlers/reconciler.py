@@ -14,8 +14,6 @@ import structlog
 
 from handlers import config, reads, rounds
 from handlers.reads.asking import Client
-from handlers.reads.idenfy import Idenfy
-from handlers.reads.ifcgate import Ifcgate
 from handlers.reads.patience import Patience, Watch
 from handlers.reconciling import Finding
 from handlers.rounds import Busy, Repair, Round
@@ -63,12 +61,11 @@ def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
 
 
 def _whom(client: Client, every: timedelta) -> Whom:
-    """Everybody; of IFCGATE, which has a list, whom that shows otherwise; of iDenfy, which forbids polling, those of whom nothing was
-    heard for too long."""
+    """Whom something that was lost may have concerned; of a vendor that forbids polling, of whom nothing was heard for too long."""
     now = clock.now()
-    if isinstance(client, Idenfy):
-        return Whom(silent_since=now - store_config.settings().review_max)
-    return Whom(concerned_since=now - every) if isinstance(client, Ifcgate) else Whom()
+    if client.may_be_polled:
+        return Whom(concerned_since=now - every)
+    return Whom(silent_since=now - store_config.settings().review_max)
 
 
 def _tell(finding: Finding) -> None:

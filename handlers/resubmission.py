@@ -6,21 +6,25 @@ eyes only.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from handlers import config, outbound
-from handlers.answers import NOT_NOW, retry_after
+from handlers import config
+from handlers.answers import NOT_NOW, RETRY_AFTER_MAX
 from handlers.config import IdngoApi
-from handlers.outbound import Unreachable
-from handlers.reads.idngo import credentials
+from handlers.reads.asking import Unanswered
+from handlers.reads.idngo import Idngo
+from handlers.reads.patience import Patience
 from handlers.subscribers import NotNow, Refused
 from store import clock, database, documents
 from store.applicants import Key
 from store.states import Status
+
+#: It is not asked twice here.
+ONCE = Patience(attempts_max=1)
 
 
 class _Review(Struct):
@@ -39,13 +43,14 @@ class _Step(Struct):
 
 
 class ProblemDocuments:
-    """Asks for each live applicant of IDnGO's that may send again."""
+    """Asks for each applicant of IDnGO's that may send again, in the world whose the API is."""
 
     name = "problem documents"
 
     def wants(self, change: Any) -> bool:
         asks_again = change.vendor == "idngo" and change.to_status == Status.RESUBMISSION_REQUESTED
-        return asks_again and change.environment == "live" and bool({"status", "last_verdict"} & set(change.changed))
+        mine = change.environment == config.settings().api_environment
+        return asks_again and mine and bool({"status", "last_verdict"} & set(change.changed))
 
     def tell(self, entry: dict[str, Any]) -> str:
         api = config.settings().idngo_api
@@ -67,17 +72,19 @@ def problems(answer: bytes) -> list[dict[str, Any]]:
 
 
 def _ask(api: IdngoApi, reference: str) -> bytes:
-    url = f"{api.url}/resources/applicants/{quote(reference, safe='')}/requiredIdDocsStatus"
-    headers = {"Accept": "application/json"} | credentials(api, method="GET", url=url, now=clock.now())
+    """What the vendor says of each document. Each question has a client of its own, so that none waits for another's answer; whether it
+    is asked again is the outbox's business."""
+    client = Idngo(api, patience=ONCE, private_hosts=config.settings().private_hosts)
     try:
-        answer = outbound.ask("GET", url, headers=headers, private_hosts=config.settings().private_hosts)
-    except Unreachable as error:
-        raise NotNow(str(error)) from error
-    if answer.status in (409, *NOT_NOW):
-        raise NotNow(f"{answer.status}", rest=retry_after(answer.headers.get("retry-after", ""), now=clock.now()))
-    if answer.status != 200:
-        raise Refused(f"{answer.status}")
-    return answer.body
+        found = client.documents(reference)
+    except Unanswered as error:
+        if error.status in (None, 409, *NOT_NOW):
+            rest = error.again_at - clock.now() if error.again_at else timedelta()
+            raise NotNow(str(error), rest=min(rest, RETRY_AFTER_MAX)) from error
+        raise Refused(str(error)) from error
+    if found is None:
+        raise Refused("the vendor knows no such applicant")
+    return found
 
 
 def _had_problems(step: _Step) -> bool:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from handlers import reconciling
-from handlers.reads.asking import Client, CredentialsRefused, Unanswered
-from handlers.reads.ifcgate import Ifcgate
+from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
 from handlers.reconciling import Finding
 from handlers.vendors import VENDORS
 from store import applicants, audit, database, doorbell, reconciliations, tallies
@@ -153,18 +153,19 @@ def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
 
 
 def whom(one: Round) -> Iterator[str]:
-    """About whom it is asked: by name, as the vendor's list differs from our table, and as our table finds them."""
+    """About whom it is asked: by name; else whom the vendor's list shows otherwise than our table, if it has one, and whom our table finds.
+
+    Whom something that was lost concerned, nobody knows: who is in the list, or whoever the vendor allows to be asked about."""
     if one.whom.references:
         yield from one.whom.references
         return
+    listing = None if one.whom.silent_since else one.client.listing()
     listed: set[str] = set()
-    if isinstance(one.client, Ifcgate) and one.whom.silent_since is None:
-        for reference in _listed(one, one.client):
-            listed.add(reference)
-            yield reference
-        if one.whom.concerned_since is not None:
-            return
-    yield from (reference for reference in _known(one) if reference not in listed)
+    for reference in _listed(one, listing or ()):
+        listed.add(reference)
+        yield reference
+    if listing is None or one.whom.concerned_since is None:
+        yield from (reference for reference in _known(one) if reference not in listed)
 
 
 def _known(one: Round) -> Iterator[str]:
@@ -175,29 +176,31 @@ def _known(one: Round) -> Iterator[str]:
 
 
 def _known_after(one: Round, last: str) -> list[str]:
+    concerned_since = None if one.client.may_be_polled else one.whom.concerned_since
+    asked = structs.replace(one.whom, concerned_since=concerned_since)
+
     def work(connection: Connection) -> list[str]:
-        return reconciliations.references(connection, one.vendor, one.environment, one.whom, after=last, limit=NAMES_AT_ONCE)
+        return reconciliations.references(connection, one.vendor, one.environment, asked, after=last, limit=NAMES_AT_ONCE)
 
     return database.read(work)
 
 
-def _listed(one: Round, client: Ifcgate) -> Iterator[str]:
-    """Cases of which the vendor's list says another word than its last news, or that nobody told us of."""
-    some: dict[str, str | None] = {}
-    for listed in client.listing():
-        some[listed.reference] = listed.status
+def _listed(one: Round, listing: Iterable[Listed]) -> Iterator[str]:
+    """Those of whom a vendor's list says another word than its last news, or of whom nobody told us."""
+    some: dict[Key, str | None] = {}
+    for listed in listing:
+        some[Key(one.vendor, one.environment, listed.reference)] = listed.status
         if len(some) >= NAMES_AT_ONCE:
-            yield from _differing(some, one.environment)
+            yield from _differing(some)
             some = {}
             _beat(one)
-    yield from _differing(some, one.environment)
+    yield from _differing(some)
 
 
-def _differing(listed: dict[str, str | None], environment: str) -> list[str]:
-    keys = [Key("ifcgate", environment, reference) for reference in listed]
-    known = database.read(lambda connection: applicants.among(connection, keys))
-    words = {key.reference: found.vendor_status for key, found in known.items() if found.version}
-    return [reference for reference, status in listed.items() if reference not in words or words[reference] != status]
+def _differing(listed: dict[Key, str | None]) -> list[str]:
+    known = database.read(lambda connection: applicants.among(connection, list(listed))) if listed else {}
+    words = {key: found.vendor_status for key, found in known.items() if found.version}
+    return [key.reference for key, status in listed.items() if key not in words or words[key] != status]
 
 
 # telling ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -21,6 +21,7 @@ from handlers.reads.patience import Pace, Patience
 from store import clock
 
 T = TypeVar("T")
+N = TypeVar("N", bound="Named")
 
 #: As much as a delivery may have, unless configured otherwise.
 ANSWER_BYTES_MAX = 5 * 1024 * 1024
@@ -38,11 +39,34 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Listed(Struct, frozen=True, kw_only=True):
+    """An applicant, as a vendor's list shows it."""
+
+    reference: str
+    #: The vendor's own word; None if the list gives none.
+    status: str | None
+
+
+class Named(Protocol):
+    """An answer that names whom it is about."""
+
+    reference: str
+
+
 class Client(Protocol):
     """A vendor's read API. It knows nothing of what an answer means."""
 
     @property
     def vendor(self) -> str: ...
+
+    @property
+    def may_be_polled(self) -> bool:
+        """Whether the vendor allows to be asked about everybody."""
+        ...
+
+    def listing(self) -> Iterator[Listed] | None:
+        """Every applicant, as the vendor lists them; None if it has no list. Raises Unanswered, also in the middle."""
+        ...
 
     def read(self, reference: str) -> Answer | None:
         """What the vendor says of an applicant; None if it knows no such one. Raises Unanswered."""
@@ -167,6 +191,14 @@ def understood(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unanswered("the answer is not understood", status=200) from error
+
+
+def answer(body: bytes | None, kind: type[N], *, asked: str) -> Answer | None:
+    """The answer about an applicant, which must be about who was asked for. Raises Unanswered."""
+    if body is None:
+        return None
+    about(understood(body, kind).reference, asked)
+    return Answer(reference=asked, body=body)
 
 
 def about(found: str, asked: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from handlers.config import IdenfyApi
 from handlers.reads import asking
@@ -25,13 +25,14 @@ CREDENTIALS_REFUSED = ("UNAUTHORIZED", "PERMISSIONS_ERROR")
 
 
 class _Verification(Struct):
-    scanRef: str
+    reference: str = field(name="scanRef")
 
 
 class Idenfy:
     """Asks iDenfy."""
 
     vendor = "idenfy"
+    may_be_polled = False
 
     def __init__(self, api: IdenfyApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
         pair = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
@@ -40,17 +41,15 @@ class Idenfy:
         self._asker = Asker(api.url, dialect, per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> Answer | None:
-        body = self._ask("status", reference)
-        if body is None:
-            return None
-        found = asking.understood(body, _Verification).scanRef
-        asking.about(found, reference)
-        return Answer(reference=found, body=body)
+        return asking.answer(self._ask("status", reference), _Verification, asked=reference)
+
+    def listing(self) -> None:
+        """The vendor has no list but of a customer's verifications."""
 
     def data(self, reference: str) -> bytes:
         """The person's data, to be shown and not kept. Raises Unanswered, also if there is no such verification."""
         body = self._there(self._ask("data", reference))
-        asking.about(asking.understood(body, _Verification).scanRef, reference)
+        asking.about(asking.understood(body, _Verification).reference, reference)
         return body
 
     def files(self, reference: str) -> bytes:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from handlers.config import IdngoApi
 from handlers.reads import asking
@@ -27,7 +27,7 @@ REQUESTS_PER_MINUTE = 1200
 
 
 class _Applicant(Struct):
-    id: str
+    reference: str = field(name="id")
     externalUserId: Any = None
 
 
@@ -35,6 +35,7 @@ class Idngo:
     """Asks IDnGO."""
 
     vendor = "idngo"
+    may_be_polled = True
 
     def __init__(self, api: IdngoApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
         dialect = Dialect(
@@ -45,12 +46,14 @@ class Idngo:
         self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> Answer | None:
-        body = self._asker.ask(Question(method="GET", path=f"/resources/applicants/{asking.segment(reference)}/one"))
-        if body is None:
-            return None
-        found = asking.understood(body, _Applicant).id
-        asking.about(found, reference)
-        return Answer(reference=found, body=body)
+        return asking.answer(self._of(reference, "one"), _Applicant, asked=reference)
+
+    def documents(self, reference: str) -> bytes | None:
+        """What each document came to; None if the vendor knows no such applicant. Raises Unanswered."""
+        return self._of(reference, "requiredIdDocsStatus")
+
+    def listing(self) -> None:
+        """The vendor has no list."""
 
     def read_by_user(self, external_user_id: str) -> Answer | None:
         """What the vendor says of the applicant whom you know by an id of yours; None if it knows no such one. Raises Unanswered."""
@@ -60,7 +63,10 @@ class Idngo:
             return None
         found = asking.understood(body, _Applicant)
         asking.about(found.externalUserId, external_user_id)
-        return Answer(reference=found.id, body=body)
+        return Answer(reference=found.reference, body=body)
+
+    def _of(self, reference: str, what: str) -> bytes | None:
+        return self._asker.ask(Question(method="GET", path=f"/resources/applicants/{asking.segment(reference)}/{what}"))
 
 
 def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:

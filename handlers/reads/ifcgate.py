@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from handlers.config import IfcgateApi
 from handlers.reads import asking
-from handlers.reads.asking import Answer, Asker, Dialect, Question, Unanswered
+from handlers.reads.asking import Answer, Asker, Dialect, Listed, Question, Unanswered
 from handlers.reads.complaints import Complaint, worded
 from handlers.reads.patience import Patience
 
@@ -24,16 +24,8 @@ REQUESTS_PER_MINUTE = 540
 PAGE = 100
 
 
-class Listed(Struct, frozen=True, kw_only=True):
-    """A case, as the list shows it."""
-
-    reference: str
-    #: The vendor's own word; None if the list gives none.
-    status: str | None
-
-
 class _Case(Struct):
-    case_id: str
+    reference: str = field(name="case_id")
 
 
 class _Entry(Struct):
@@ -52,6 +44,7 @@ class Ifcgate:
     """Asks IFCGATE."""
 
     vendor = "ifcgate"
+    may_be_polled = True
 
     def __init__(self, api: IfcgateApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
         authorization = {"Authorization": f"Bearer {api.key}"}
@@ -60,11 +53,7 @@ class Ifcgate:
 
     def read(self, reference: str) -> Answer | None:
         body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{asking.segment(reference)}"))
-        if body is None:
-            return None
-        found = asking.understood(body, _Case).case_id
-        asking.about(found, reference)
-        return Answer(reference=found, body=body)
+        return asking.answer(body, _Case, asked=reference)
 
     def listing(self) -> Iterator[Listed]:
         """Every case, page by page. Raises Unanswered, also in the middle: what came before is then not all."""

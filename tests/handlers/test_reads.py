@@ -21,10 +21,10 @@ import pytest
 from handlers import config, reads
 from handlers.config import Settings
 from handlers.reads import idngo
-from handlers.reads.asking import Answer, CredentialsRefused, Unanswered
+from handlers.reads.asking import Answer, CredentialsRefused, Listed, Unanswered
 from handlers.reads.idenfy import Idenfy
 from handlers.reads.idngo import Idngo
-from handlers.reads.ifcgate import Ifcgate, Listed
+from handlers.reads.ifcgate import Ifcgate
 from handlers.reads.patience import Pace, Patience, Watch
 from receiver.simulator.vendors import Vendors
 from store.config import Environment, Misconfigured

@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from store.applicants import NOTHING_CHECKED
+from store.statements import DecisionBody
 from store.states import Status
 
 
@@ -80,15 +81,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     """A person decided. It stands until newer news of the vendor's puts the applicant elsewhere."""
 
     status: Status
-    by: str
-    reason: str
-    at: datetime
-    #: The hits against which it was decided, or confirmed.
-    against: tuple[str, ...] = ()
-    #: The events that spoke against an approval and were known to who decided, or confirmed.
-    seen: tuple[str, ...] = ()
-    #: The second operator, without whom no approval stands against a hit.
-    confirmed_by: str | None = None
+    decided: DecisionBody
 
 
 Says = Step | Deletion | Activity | Alert | DocumentNotice | Archived | Judgement

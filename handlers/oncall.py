@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from handlers import masking, terminal
-from handlers.options import MOMENT, ROWS_MAX, csv_option, environment_option, json_option, limit_option
+from handlers.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
 from store import audit, clock, config, database, events, feed, inbox, waiting
 from store.sealing import Unopenable
 from store.states import Reversal
@@ -84,7 +84,7 @@ def list_failed(as_json: bool, environment: str) -> None:
 @failed_group.command("show")
 @click.argument("event_id", metavar="ID")
 @click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
-@click.option("--reason", help="Why you need to see it.")
+@click.option("--reason", type=REASON, help="Why you need to see it.")
 @json_option
 def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) -> None:
     """Show an event with its body. Personal data is masked unless you ask to see it. That you read it is recorded."""
@@ -102,7 +102,7 @@ def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) 
         terminal.print_json([found | {"body": body}])
     else:
         terminal.print_fields(found)
-        click.echo("\n".join(terminal.plain(line) for line in body.splitlines()))
+        terminal.print_text(body)
 
 
 def _body(connection: Connection, event_id: str, reveal: bool) -> str:

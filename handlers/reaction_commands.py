@@ -7,7 +7,7 @@ import click
 from handlers import config, notifying, resubmission, subscribers, terminal
 from handlers.notifying import Endpoint
 from handlers.oncall import say_if_cut
-from handlers.options import json_option, limit_option
+from handlers.options import REASON, json_option, limit_option
 from handlers.subscribers import Gone, NotNow, Refused, Subscriber
 from store import audit, clock, database, outbox
 from store.outbox import Progress
@@ -74,7 +74,7 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
 @click.argument("reaction_ids", nargs=-1, metavar="[ID…]", type=click.IntRange(min=1, max=2**63 - 1))
 @click.option("--failed", "all_failed", is_flag=True, help="All that gave up.")
 @click.option("--subscriber", help="With --failed: of one subscriber.")
-@click.option("--reason", help="Why. It is recorded.")
+@click.option("--reason", type=REASON, help="Why. It is recorded.")
 def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, reaction_ids: tuple[int, ...]) -> None:
     """Do reactions again that gave up: some by their ids, or all."""
     config.settings()

@@ -108,7 +108,7 @@ def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str
         raise click.ClickException(str(error)) from error
     if body is None:
         raise click.ClickException("the vendor knows no such applicant")
-    click.echo("\n".join(terminal.plain(line) for line in masking.readable(body, reveal=reveal).splitlines()))
+    terminal.print_text(masking.readable(body, reveal=reveal))
 
 
 def _answer(client: Client, reference: str, what: str | None) -> bytes | None:

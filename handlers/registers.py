@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store import clock
 from store.applicants import NOTHING_CHECKED, Applicant
+from store.statements import DecisionBody
 from store.states import Flag, Status
 
 #: A vendor's time that is further ahead of ours cannot be right.
@@ -140,10 +141,10 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
             write("document_expired" if expired else "document_expiring", True, rank=1)
         case Archived():
             write("archived", True, rank=1)
-        case Judgement() as judgement:
+        case Judgement(status=status, decided=decided):
             # Who confirms a decision takes its place in the order: what is newer than the decision outvotes both.
-            write("judgement", judged(judgement), rank=int(judgement.confirmed_by is not None))
-            if judgement.status == Status.APPROVED and (judgement.confirmed_by or not judgement.against):
+            write("judgement", judged(status, decided), rank=int(decided.confirmed_by is not None))
+            if status == Status.APPROVED and (decided.confirmed_by or not decided.against):
                 write("ever_approved", True)
     if written:
         _write_beside(written, news, occasion, order)
@@ -171,11 +172,11 @@ def shown(step: Step) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def judged(judgement: Judgement) -> dict[str, Any]:
+def judged(status: Status, decided: DecisionBody) -> dict[str, Any]:
     """What a register keeps of a person's decision."""
     return {
-        "status": judgement.status, "by": judgement.by, "confirmed_by": judgement.confirmed_by, "reason": judgement.reason,
-        "at": clock.rfc3339(judgement.at), "seen": list(judgement.seen),
+        "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
+        "at": clock.rfc3339(decided.at), "seen": list(decided.seen),
     }  # fmt: skip
 
 

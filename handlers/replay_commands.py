@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from handlers import config, differences, replaying, terminal
 from handlers.oncall import say_if_cut
-from handlers.options import MOMENT, environment_option, json_option, limit_option
+from handlers.options import MOMENT, REASON, environment_option, json_option, limit_option
 from store import audit, database, inbox, replays
 from store.replays import Stage, Wanted
 from store.states import Outcome
@@ -33,7 +33,7 @@ NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDIN
 @click.option("--error", help="A part of the reason with which they ended, such as `KeyError`.")
 @environment_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
-@click.option("--reason", help="Why. It is recorded.")
+@click.option("--reason", type=REASON, help="Why. It is recorded.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more applicants than that are changed."

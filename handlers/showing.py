@@ -193,7 +193,7 @@ def _flags(registers: Registers, alerts: list[Entry], of_the_step: list[str]) ->
 
 
 def _alerts(registers: Registers) -> list[Entry]:
-    return [entry for name, entry in sorted(registers.items()) if name.startswith("alert:") and entry.value]
+    return [registers[name] for name in sorted(name for name in registers if name.startswith("alert:")) if registers[name].value]
 
 
 def holds(registers: Registers, name: str) -> bool:

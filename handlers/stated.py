@@ -40,22 +40,12 @@ def interpret(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
 
 
 def _decision(body: DecisionBody) -> News:
-    status = RULINGS[body.ruling]
     confirmed = f", confirmed by {body.confirmed_by}" if body.confirmed_by else ""
-    says = Judgement(
-        status=status,
-        by=body.by,
-        reason=body.reason,
-        at=body.at,
-        against=body.against,
-        seen=body.seen,
-        confirmed_by=body.confirmed_by,
-    )
     return News(
         event_type="standing.decision",
         references=(body.reference,),
         occurred_at=body.at,
-        says=says,
+        says=Judgement(status=RULINGS[body.ruling], decided=body),
         because=f"{body.by} decided: {body.ruling}{confirmed} ({body.reason})",
     )
 

@@ -102,6 +102,11 @@ def print_fields(fields: Mapping[str, Any]) -> None:
     _console().print(table)
 
 
+def print_text(text: str) -> None:
+    """A text of several lines."""
+    click.echo("\n".join(plain(line) for line in text.splitlines()))
+
+
 def plain(value: object) -> str:
     """A value as text in which nothing moves the cursor or changes colours."""
     if value is None or value == []:

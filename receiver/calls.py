@@ -44,6 +44,11 @@ TimeText = Annotated[str, Meta(min_length=1, extra_json_schema={"format": "date-
 #: What may be quoted of a name that somebody sent.
 FIELD = re.compile(r"[a-z_]{1,40}")
 
+#: Why somebody does something, for others to read: nothing in it moves a terminal's cursor.
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Why. It is recorded, and shown.")
+]
+
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
 
 

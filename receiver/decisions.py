@@ -23,9 +23,7 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is decided, and why."""
 
     decision: Annotated[Ruling, Meta(description="What it makes of the applicant, until newer news says otherwise.")]
-    reason: Annotated[
-        str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Why. It is recorded, and shown.")
-    ]
+    reason: calls.Reason
 
 
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")

@@ -20,7 +20,6 @@ from store.states import Outcome
 blueprint = Blueprint("replays", __name__, url_prefix="/v1")
 
 AwareMoment = Annotated[datetime, Meta(tz=True)]
-STORABLE = r"^[^\x00]*$"
 ChangesMax = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 PositiveRate = Annotated[float, Meta(gt=0)]
 EventId = Annotated[str, Meta(max_length=36, pattern=f"^{inbox.EVENT_ID.pattern}$")]
@@ -29,7 +28,7 @@ EventId = Annotated[str, Meta(max_length=36, pattern=f"^{inbox.EVENT_ID.pattern}
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which events are to be handled again: all that is given must hold."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=1000, pattern=STORABLE, description="Why. It is recorded.")]
+    reason: calls.Reason
     environment: calls.World = "live"
     ids: Annotated[list[EventId], Meta(max_length=1000, description="By their ids.")] = []
     vendor: Annotated[calls.StoredName | None, Meta(description="Of one vendor.")] = None

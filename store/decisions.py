@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from store import applicants, audit, clock, statements
 from store.applicants import Applicant, Key
+from store.claims import CLAIMED, claimed
 from store.models import ApplicantRow, Event
-from store.sealing import keyring
 from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, Stand
 
@@ -103,11 +103,11 @@ class _Found(NamedTuple):
 
 def _find(connection: Connection, event_id: str) -> _Found:
     """A decision. Raises UnknownToUs."""
-    columns = (Event.sequence, Event.vendor, Event.environment, Event.headers, Event.sealed_body, Event.key_id)
-    row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    row = connection.execute(select(*CLAIMED).where(Event.id == event_id)).one_or_none()
     if row is None or statements.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")
-    body = msgspec.json.decode(keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id), type=DecisionBody)
-    order, receipt = row.headers.get(ORDER_HEADER), row.headers.get(RECEIPT_HEADER)
-    key = Key(row.vendor, row.environment, body.reference)
-    return _Found(key, body, int(order) if order else None, int(receipt) if receipt else row.sequence)
+    event = claimed(row)
+    body = msgspec.json.decode(event.body(), type=DecisionBody)
+    order, receipt = (event.headers.get(header) for header in (ORDER_HEADER, RECEIPT_HEADER))
+    key = Key(event.vendor, event.environment, body.reference)
+    return _Found(key, body, int(order) if order else None, int(receipt) if receipt else event.sequence)

@@ -20,6 +20,7 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
 from store.applicants import Applicant
+from store.statements import DecisionBody, Ruling
 from store.states import HITS, Flag, Outcome, Reversal, Status
 from tests import payloads
 from tests.handlers import telling
@@ -382,7 +383,9 @@ KINDS: dict[str, Says] = {
     "expired document": DocumentNotice(expired=True),
     "expiring document": DocumentNotice(expired=False),
     "archiving": Archived(),
-    "person's decision": Judgement(status=Status.APPROVED, by="night", reason="looked into", at=BEGAN),
+    "person's decision": Judgement(
+        status=Status.APPROVED, decided=DecisionBody(reference=WHO, ruling=Ruling.APPROVE, by="night", reason="looked into", at=BEGAN)
+    ),
 }
 
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
 from handlers.registers import Occasion
+from handlers.stated import RULINGS
+from store.statements import DecisionBody, Ruling
 from store.states import Status
 from tests.payloads import after
 
@@ -96,8 +98,10 @@ def _says(chance: random.Random, vendor: Vendor) -> Says | None:
 
 
 def _judgement(chance: random.Random) -> Judgement:
-    return Judgement(
-        status=chance.choice((Status.APPROVED, Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED)),
+    ruling = chance.choice((Ruling.APPROVE, Ruling.APPROVE, Ruling.REJECT, Ruling.RESUBMIT))
+    body = DecisionBody(
+        reference="one",
+        ruling=ruling,
         by="night",
         reason="it was drawn",
         at=chance.choice(INSTANTS),
@@ -105,6 +109,7 @@ def _judgement(chance: random.Random) -> Judgement:
         seen=tuple(f"event-{sequence}" for sequence in range(1, 9) if chance.random() < 0.6),
         confirmed_by=chance.choice((None, "day")),
     )
+    return Judgement(status=RULINGS[ruling], decided=body)
 
 
 def _verdict(chance: random.Random, vendor: Vendor) -> Step:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from store import config, database
+from store import config, locks
 
 #: Seconds to wait for somebody who is just letting go of the database.
 PATIENCE_SECONDS = 1.0
@@ -36,7 +36,7 @@ def _no_up() -> Iterator[None]:
         yield
         return
     with lock.open("a") as file:
-        if not database.locked(file):
+        if not locks.locked(file):
             raise InUse("`standing up` runs on this data: end it first, and start it again afterwards")
         yield
 

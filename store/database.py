@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
@@ -20,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
 from store import config, faults
+from store.locks import HostLock
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
@@ -39,7 +39,6 @@ _WORLDLY_WORDS = ("locked", "busy", "readonly", "read-only", "disk", "full", "un
 
 T = TypeVar("T")
 
-_writing = threading.Lock()
 _migrating = threading.Lock()
 _migrated: set[str] = set()
 
@@ -166,34 +165,19 @@ def _turn() -> Iterator[None]:
     """Wait for one's turn to write to SQLite, which itself lets waiting writers poll, so that some starve.
 
     With 8 senders and a worker it took 3 to 8 deliveries in 2,000 past their patience; with turns none."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    if not _writing.acquire(timeout=PATIENCE_SECONDS):
-        raise PoolExhausted("another thread is writing")
-    try:
-        with _turn_file() as file:
-            while not locked(file):
-                if time.monotonic() > deadline:
-                    raise PoolExhausted("another process is writing")
-                time.sleep(0.002)
-            yield
-    finally:
-        _writing.release()
+    with ExitStack() as turn:
+        try:
+            mine = turn.enter_context(_turns(f"{engine().url.database}.turn").held(seconds=PATIENCE_SECONDS))
+        except OSError as error:
+            raise PoolExhausted("the database's folder cannot be written") from error
+        if not mine:
+            raise PoolExhausted("others are writing")
+        yield
 
 
-def _turn_file() -> IO[str]:
-    try:
-        return Path(f"{engine().url.database}.turn").open("w")
-    except OSError as error:
-        raise PoolExhausted("the database's folder cannot be written") from error
-
-
-def locked(file: IO[str]) -> bool:
-    """Lock a file, for as long as it is open; return whether no other process holds it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+@cache
+def _turns(path: str) -> HostLock:
+    return HostLock(Path(path))
 
 
 def _ensure_migrated() -> None:

@@ -7,7 +7,6 @@ appending goes on meanwhile; the last few are brought in under the lock, and the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from store import faults
+from store.locks import HostLock
 
 log = structlog.get_logger()
 
@@ -26,6 +26,9 @@ ORDINARY_BYTES = 8 * 1024
 
 #: What is less is brought in while who appends waits.
 LAST_BYTES = 64 * 1024
+
+#: Who appends waits so long for the others who do, or for the last to be brought in.
+LOCK_SECONDS = 0.5
 
 #: Brings records into the database, durably; is told whether others wait for it.
 TakeIn = Callable[[list[bytes], bool], None]
@@ -41,6 +44,7 @@ class Spool:
     def __init__(self, folder: Path, *, bytes_max: int) -> None:
         self._folder, self._bytes_max = folder, bytes_max
         self._appended, self._apart = folder / "appended", folder / "apart"
+        self._appending, self._emptying = HostLock(folder / "lock"), HostLock(folder / "empty.lock")
 
     def waits(self) -> bool:
         """Whether anything is spooled."""
@@ -57,7 +61,7 @@ class Spool:
             return False
         line = b"%08x %s\n" % (zlib.crc32(record), record)
         try:
-            with self._lock("lock"):
+            with self._alone():
                 if unless_empty and not self.waits():
                     return False
                 file = self._write(line)
@@ -75,7 +79,7 @@ class Spool:
         try:
             if self.bytes_spooled() + ORDINARY_BYTES > self._bytes_max:
                 raise SpoolUnavailable("it is full")
-            with self._lock("lock"), (self._folder / "probe").open("wb") as probe:
+            with self._alone(), (self._folder / "probe").open("wb") as probe:
                 probe.write(b"probe")
                 probe.flush()
                 os.fsync(probe.fileno())
@@ -86,12 +90,13 @@ class Spool:
         """Hand over all records in order, so many at once, and forget them; return how many. One process does so at a time.
 
         Raises what taking in raises; what was taken in and not forgotten yet is handed over again."""
-        with self._lock("empty.lock", wait=False) as mine:
+        self._make_folder()
+        with self._emptying.held(seconds=0) as mine:
             if not mine:
                 return 0
             count = 0
             while self.waits():
-                with self._lock("lock"):
+                with self._alone():
                     last = not self._apart.exists() and _size(self._appended) <= LAST_BYTES
                     if last:
                         return count + _hand_over(self._appended, take_in, most, is_last=True)
@@ -124,16 +129,16 @@ class Spool:
         return file
 
     @contextmanager
-    def _lock(self, name: str, *, wait: bool = True) -> Iterator[bool]:
-        """Hold one of the locks that all processes share; give whether it is held."""
+    def _alone(self) -> Iterator[None]:
+        """Keep all others from appending, in every process of the host. Raises SpoolUnavailable if they do not let go."""
+        self._make_folder()
+        with self._appending.held(seconds=LOCK_SECONDS) as mine:
+            if not mine:
+                raise SpoolUnavailable("others hold it")
+            yield
+
+    def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / name).open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            yield True
 
 
 def _hand_over(path: Path, take_in: TakeIn, most: int, *, is_last: bool) -> int:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -28,6 +27,7 @@ from handlers.reads.ifcgate import Ifcgate
 from handlers.reads.patience import Pace, Patience, Watch
 from receiver.simulator.vendors import Vendors
 from store.config import Environment, Misconfigured
+from tests import played
 from tests.downstream import Downstream, Dripping, Message, Reply
 
 CREDENTIALS = {
@@ -155,10 +155,8 @@ def clients(server: Downstream, waiting: Waiting) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[Vendors]:
     """The vendors that `standing simulate --vendors` plays."""
-    with Vendors(port=0, credentials=CREDENTIALS) as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+    with played.playing(CREDENTIALS) as running:
         yield running
-        running.shutdown()
 
 
 @pytest.fixture
@@ -166,14 +164,7 @@ def playing(vendors: Vendors, waiting: Waiting) -> Iterator[dict[str, Any]]:
     """Clients of the played vendors."""
     yield dict(reads.clients(configured(**CREDENTIALS, **vendors.settings()), patience=patience(waiting)))
     for vendor in REFERENCES:
-        play(vendors, vendor, {"fault": None})
-
-
-def play(vendors: Vendors, where: str, told: dict[str, Any] | None) -> None:
-    """Tell a played vendor something over HTTP, as anybody can."""
-    method = "DELETE" if told is None else "PUT"
-    with urlopen(Request(f"{vendors.url}/play/{where}", json.dumps(told).encode(), method=method)) as answer:
-        assert answer.status == 200
+        played.play(vendors, vendor, {"fault": None})
 
 
 def saying(*replies: Reply) -> Callable[[Message], Reply]:
@@ -237,7 +228,7 @@ def test_idngo_is_asked_with_the_exact_path_and_query_signed() -> None:
 
 @each_vendor
 def test_a_played_vendor_is_asked_and_answers(vendor: str, vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, f"{vendor}/who-{vendor}", {"status": "approved", "at": "2026-03-30T03:00:00Z"})
+    played.play(vendors, f"{vendor}/who-{vendor}", {"status": "approved", "at": "2026-03-30T03:00:00Z"})
     found = playing[vendor].read(f"who-{vendor}")
     assert found.reference == f"who-{vendor}"
     assert b"approved" in found.body
@@ -245,8 +236,8 @@ def test_a_played_vendor_is_asked_and_answers(vendor: str, vendors: Vendors, pla
 
 @each_vendor
 def test_a_vendor_that_knows_no_such_applicant_says_nothing_of_it(vendor: str, vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, f"{vendor}/gone", {"status": "approved"})
-    play(vendors, f"{vendor}/gone", None)
+    played.play(vendors, f"{vendor}/gone", {"status": "approved"})
+    played.play(vendors, f"{vendor}/gone", None)
     assert playing[vendor].read("gone") is None
 
 
@@ -258,7 +249,7 @@ def test_a_404_of_a_proxy_does_not_say_that_there_is_no_such_applicant(vendor: s
 
 @pytest.mark.parametrize("user", ["a user/with; what=ever?&#%", "пользователь", ".", "a.b"])
 def test_idngo_is_asked_by_an_id_of_ours_whatever_is_in_it(user: str, vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, "idngo/68a7d46b", {"status": "GREEN", "user": user})
+    played.play(vendors, "idngo/68a7d46b", {"status": "GREEN", "user": user})
     if user == ".":
         with pytest.raises(Unanswered, match="cannot be asked for"):
             playing["idngo"].read_by_user(user)
@@ -277,7 +268,7 @@ def test_what_no_path_can_hold_is_not_asked_for(vendor: str, reference: str, ser
 
 
 def test_idenfy_shows_data_and_files_on_demand(vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, "idenfy/scan-1", {"status": "APPROVED"})
+    played.play(vendors, "idenfy/scan-1", {"status": "APPROVED"})
     client: Idenfy = playing["idenfy"]
     assert json.loads(client.data("scan-1"))["docType"] == "PASSPORT"
     assert set(json.loads(client.files("scan-1"))) == {"fileUrls", "videoUrls", "additionalStepPdfUrls"}
@@ -290,14 +281,12 @@ def test_idenfy_shows_data_and_files_on_demand(vendors: Vendors, playing: dict[s
 
 
 def test_every_case_is_listed_page_by_page(waiting: Waiting) -> None:
-    with Vendors(port=0, credentials=CREDENTIALS) as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+    with played.playing(CREDENTIALS) as running:
         for number in range(230):
-            play(running, f"ifcgate/case_{number:03}", {"status": "approved" if number % 2 else "in_review"})
+            played.play(running, f"ifcgate/case_{number:03}", {"status": "approved" if number % 2 else "in_review"})
         client = reads.clients(configured(**CREDENTIALS, **running.settings()), patience=patience(waiting))["ifcgate"]
         assert isinstance(client, Ifcgate)
         listed = list(client.listing())
-        running.shutdown()
     assert listed == [Listed(reference=f"case_{number:03}", status="approved" if number % 2 else "in_review") for number in range(230)]
     assert running.played["ifcgate"].asked == [
         "/ifcgate/v1/cases?limit=100",
@@ -416,7 +405,7 @@ def test_refused_credentials_are_told_apart_and_not_tried_again(
 
 @each_vendor
 def test_a_played_vendor_refuses_other_credentials(vendor: str, vendors: Vendors, waiting: Waiting) -> None:
-    play(vendors, f"{vendor}/who", {"status": "approved"})
+    played.play(vendors, f"{vendor}/who", {"status": "approved"})
     others = {name: f"not-{value}" for name, value in CREDENTIALS.items()}
     client = reads.clients(configured(**others, **vendors.settings()), patience=patience(waiting))[vendor]
     assert isinstance(complaint_of(client, "who"), CredentialsRefused)
@@ -499,17 +488,17 @@ def test_a_vendor_that_cannot_now_is_asked_again(vendor: str, status: int, serve
 @pytest.mark.parametrize("fault", ["500", "429", "down"])
 @each_vendor
 def test_a_played_fault_passes(vendor: str, fault: str, vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, f"{vendor}/who", {"status": "approved"})
-    play(vendors, vendor, {"fault": fault, "times": 3, "retry_after": "2"})
+    played.play(vendors, f"{vendor}/who", {"status": "approved"})
+    played.play(vendors, vendor, {"fault": fault, "times": 3, "retry_after": "2"})
     assert playing[vendor].read("who").reference == "who"
 
 
 @each_vendor
 def test_a_played_fault_that_stays_ends_with_an_error(vendor: str, vendors: Vendors, playing: dict[str, Any]) -> None:
-    play(vendors, f"{vendor}/who", {"status": "approved"})
+    played.play(vendors, f"{vendor}/who", {"status": "approved"})
     before = len(vendors.played[vendor].asked)
     for fault, asked in {"500": 5, "down": 5, "nonsense": 1, "unauthorized": 1}.items():
-        play(vendors, vendor, {"fault": fault})
+        played.play(vendors, vendor, {"fault": fault})
         complaint_of(playing[vendor], "who")
         assert len(vendors.played[vendor].asked) - before == asked
         before += asked

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
 from receiver.simulator.vendors import Vendors
 from store import clock
-from tests import payloads
+from tests import payloads, played
 from tests.conftest import KEY
 from tests.payloads import BEGAN, after
 from tests.receiver.test_strangers import OPERATOR
@@ -35,10 +33,8 @@ BEFORE, LATER = (clock.rfc3339(BEGAN.replace(microsecond=0) + timedelta(seconds=
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[Vendors]:
-    with Vendors(port=0, credentials=CREDENTIALS) as playing:
-        threading.Thread(target=playing.serve_forever, args=(0.05,), daemon=True).start()
+    with played.playing(CREDENTIALS) as playing:
         yield playing
-        playing.shutdown()
 
 
 @pytest.fixture
@@ -51,9 +47,7 @@ def asking(vendors: Vendors, database_url: str, redis_url: str, tmp_path: Path) 
 
 
 def play(vendors: Vendors, where: str, **told: Any) -> None:
-    """Tell a played vendor something over HTTP, as anybody can."""
-    with urlopen(Request(f"{vendors.url}/play/{where}", json.dumps(told).encode(), method="PUT")) as answer:
-        assert answer.status == 200
+    played.play(vendors, where, told)
 
 
 def reconcile(service: Service, *arguments: str, status: int = 0) -> dict[str, dict[str, Any]]:

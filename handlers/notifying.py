@@ -17,13 +17,15 @@ import msgspec
 from handlers import config, outbound
 from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.outbound import Answer, Unreachable
-from handlers.subscribers import Gone, NotNow, Refused
+from handlers.subscribers import AT_ONCE, Gone, NotNow, Refused
 from store import clock
 from store.states import Reversal
 
 
 class Endpoint:
     """An address to which changes are sent."""
+
+    at_once = AT_ONCE
 
     def __init__(self, url: str) -> None:
         self._url = url

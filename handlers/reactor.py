@@ -12,8 +12,9 @@ import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import structlog
@@ -29,14 +30,12 @@ log = structlog.get_logger()
 #: Where processors are short, handling events goes first: it is what there is to tell of.
 NICE = 5
 
-#: How often is looked for what is due, and how long is waited after the database failed.
-LOOK_SECONDS, PAUSE_SECONDS = 0.2, 1.0
+#: How often is looked for what is due; how soon after something was, so that what comes meanwhile is taken together; and how long is
+#: waited after the database failed.
+LOOK_SECONDS, BREATH_SECONDS, PAUSE_SECONDS = 0.2, 0.03, 1.0
 
 #: Changes that are followed in one transaction, and such transactions before something is done again.
 FOLLOWED_AT_ONCE, ROUNDS_MAX = 500, 20
-
-#: Reactions of one subscriber, to changes of different applicants, that are done at a time.
-DONE_AT_ONCE = 8
 
 RETRY_BASE, RETRY_LIMIT = timedelta(seconds=5), timedelta(hours=6)
 
@@ -65,28 +64,28 @@ class Reactor:
 
     def _serve(self, one: Subscriber) -> None:
         ready = False
-        with ThreadPoolExecutor(DONE_AT_ONCE, thread_name_prefix=one.name) as hands:
+        with ThreadPoolExecutor(subscribers.AT_ONCE, thread_name_prefix=one.name) as hands:
             while not self._stopping.is_set():
                 try:
                     if not ready:
                         self._get_ready(one)
                         ready = True
-                    busy = self._round(one, hands)
+                    rest = self._round(one, hands)
                 except Exception as error:  # The database is away, as a rule: what is due waits.
                     log.warning("reactions wait", reaction=one.name, error=describe_error(error))
                     self._stopping.wait(PAUSE_SECONDS)
                 else:
-                    self._stopping.wait(0 if busy else LOOK_SECONDS)
+                    self._stopping.wait(rest)
 
     def _get_ready(self, one: Subscriber) -> None:
         with database.begin() as connection:
             outbox.subscribe(connection, one.name)
             outbox.release(connection, one.name, holder=self._holder)
 
-    def _round(self, one: Subscriber, hands: ThreadPoolExecutor) -> bool:
-        """Write down what is to do, and do some of it; return whether there was anything."""
+    def _round(self, one: Subscriber, hands: ThreadPoolExecutor) -> float:
+        """Write down what is to do, and do some of it; return after how many seconds is to be looked again."""
         if not database.read(lambda connection: outbox.is_waited_for(connection, one.name)):
-            return False
+            return LOOK_SECONDS
         for _ in range(ROUNDS_MAX):
             with database.begin() as connection:
                 followed = outbox.follow(connection, one.name, one.wants, most=FOLLOWED_AT_ONCE)
@@ -94,38 +93,45 @@ class Reactor:
                 break
         faults.reach("followed")
         with database.begin() as connection:
-            due = outbox.claim(connection, one.name, holder=self._holder, most=DONE_AT_ONCE)
+            due = outbox.claim(connection, one.name, holder=self._holder, most=one.at_once)
         faults.reach("reaction claimed")
         self._do_all(one, due, hands)
-        return bool(followed or due)
+        return 0.0 if len(due) == one.at_once else BREATH_SECONDS
 
     def _do_all(self, one: Subscriber, due: list[Due], hands: ThreadPoolExecutor) -> None:
+        """Do some reactions at a time; those that end at the same moment are noted together."""
         seconds = config.settings().reaction_seconds_max
-        doing: dict[Future[None], Due] = {hands.submit(self._do, one, reaction): reaction for reaction in due}
-        done, hanging = wait(doing, timeout=seconds)
-        for future in done:
-            future.result()
-        if hanging:
-            for future in hanging:
-                self._note_failure(one, doing[future], NotNow(f"took longer than {seconds} s"))
+        deadline = time.monotonic() + seconds
+        doing: dict[Future[str], Due] = {hands.submit(one.tell, reaction.change): reaction for reaction in due}
+        while doing:
+            ended, _ = wait(doing, timeout=max(0.0, deadline - time.monotonic()), return_when=FIRST_COMPLETED)
+            if not ended:
+                break
+            self._note(one, [(doing.pop(future), future) for future in ended])
+        if doing:
+            for hanging in doing.values():
+                self._note_failure(one, hanging, NotNow(f"took longer than {seconds} s"))
             log.error("a reaction hangs; the process that does it ends", reaction=one.name)
             os._exit(1)
 
-    def _do(self, one: Subscriber, due: Due) -> None:
-        try:
-            answer = one.tell(due.change)
-        except Gone as gone:
-            log.warning("a subscriber wants nothing more", reaction=one.name)
-            with database.begin() as connection:
-                outbox.stopped(connection, due, subscriber=one.name, holder=self._holder, answer=str(gone))
-        except Exception as error:  # Whatever it is, it is tried again.
-            self._note_failure(one, due, error)
-        else:
+    def _note(self, one: Subscriber, ended: list[tuple[Due, Future[str]]]) -> None:
+        answered = [(due, future.result()) for due, future in ended if future.exception() is None]
+        if answered:
             faults.reach("told")
             with database.begin() as connection:
-                outbox.succeeded(connection, due, subscriber=one.name, holder=self._holder, answer=answer)
+                outbox.succeeded(connection, answered, subscriber=one.name, holder=self._holder)
+        for due, future in ended:
+            if isinstance(error := future.exception(), Gone):
+                self._note_stop(one, due, error)
+            elif error is not None:  # Whatever it is, it is tried again.
+                self._note_failure(one, due, error)
 
-    def _note_failure(self, one: Subscriber, due: Due, error: Exception) -> None:
+    def _note_stop(self, one: Subscriber, due: Due, gone: Gone) -> None:
+        log.warning("a subscriber wants nothing more", reaction=one.name)
+        with database.begin() as connection:
+            outbox.stopped(connection, due, subscriber=one.name, holder=self._holder, answer=str(gone))
+
+    def _note_failure(self, one: Subscriber, due: Due, error: BaseException) -> None:
         said = str(error) if isinstance(error, NotNow | subscribers.Refused) else describe_error(error)
         again = due.attempts < config.settings().reaction_attempts_max
         log.warning("a reaction failed", reaction=one.name, id=due.id, count=due.attempts, again=again)

@@ -18,7 +18,7 @@ from handlers.config import IdngoApi
 from handlers.reads.asking import Unanswered
 from handlers.reads.idngo import Idngo
 from handlers.reads.patience import Patience
-from handlers.subscribers import NotNow, Refused
+from handlers.subscribers import AT_ONCE, NotNow, Refused
 from store import clock, database, documents
 from store.applicants import Key
 from store.states import Status
@@ -46,6 +46,7 @@ class ProblemDocuments:
     """Asks for each applicant of IDnGO's that may send again, in the world whose the API is."""
 
     name = "problem documents"
+    at_once = AT_ONCE
 
     def wants(self, change: Any) -> bool:
         asks_again = change.vendor == "idngo" and change.to_status == Status.RESUBMISSION_REQUESTED

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 
 GROUP = "standing.reactions"
 
+#: Reactions of one subscriber, to changes of different applicants, that are done at a time.
+AT_ONCE = 8
+
 
 class NotNow(Exception):
     """The subscriber cannot be told now, whatever the change is; it is left alone for a while. The message is its answer."""
@@ -72,6 +75,11 @@ class Subscriber(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def at_once(self) -> int:
+        """Of how many changes it is told before that is noted."""
+        ...
+
     def wants(self, change: Any) -> bool:
         """Whether it is to be told of a change, of which `store.outbox.FOLLOWED` is known."""
         ...
@@ -85,6 +93,8 @@ class Log:
     """Somebody may have to be woken: a warning for every approval that fell. Ids only."""
 
     name = "log"
+    #: A line takes no time; to note one by one that it was written does.
+    at_once = 100
 
     def wants(self, change: Any) -> bool:
         return bool(change.reversal == Reversal.ADVERSE)
@@ -100,6 +110,7 @@ class Function:
     """Code of the owner's own, found by its entry point."""
 
     name: str
+    at_once = AT_ONCE
     function: Callable[[Change], object]
 
     def wants(self, change: Any) -> bool:

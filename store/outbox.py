@@ -7,13 +7,13 @@ makes a change wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from store import bulk, clock, database, feed
@@ -54,6 +54,8 @@ class Due:
     id: int
     number: int
     attempts: int
+    #: What was answered to earlier attempts.
+    answers: list[Any]
     change: dict[str, Any]
 
 
@@ -85,27 +87,35 @@ def follow(connection: Connection, name: str, wants: Callable[[Any], bool], *, m
         return 0
     wanted = [change for change in changes if wants(change)]
     bulk.insert(connection, Reaction, [_reaction(name, change) for change in wanted])
-    for change in wanted:
-        if change.reversal == Reversal.ADVERSE:
-            _hurry(connection, name, change)
+    _hurry(connection, name, [change for change in wanted if change.reversal == Reversal.ADVERSE])
     connection.execute(update(Subscriber).where(Subscriber.name == name).values(seen=changes[-1].number))
     return len(changes)
 
 
 def _reaction(name: str, change: Any) -> dict[str, Any]:
-    whose = {"vendor": change.vendor, "environment": change.environment, "reference": change.reference}
     urgent = change.reversal == Reversal.ADVERSE
-    return whose | {"subscriber": name, "number": change.number, "urgent": urgent, "status": Progress.PENDING, "attempts": 0, "answers": []}
+    afresh = {"urgent": urgent, "status": Progress.PENDING, "attempts": 0, "answers": []}
+    return _whose(change) | {"subscriber": name, "number": change.number} | afresh
 
 
-def _hurry(connection: Connection, name: str, change: Any) -> None:
+def _hurry(connection: Connection, name: str, adverse: list[Any]) -> None:
     """What an applicant's urgent reaction has to wait for is urgent, too."""
-    before = and_(*_same_applicant(change), Reaction.subscriber == name, Reaction.number < change.number)
-    connection.execute(update(Reaction).where(before, Reaction.status == Progress.PENDING).values(urgent=True))
+    if not adverse:
+        return
+    later = aliased(Reaction)
+    theirs = bulk.among(Reaction, [_whose(change) for change in adverse])
+    waits = exists().where(_of_one_applicant(later), later.subscriber == name, later.urgent, later.number > Reaction.number)
+    before = update(Reaction).where(theirs, Reaction.subscriber == name, Reaction.status == Progress.PENDING, ~Reaction.urgent, waits)
+    connection.execute(before.values(urgent=True).execution_options(synchronize_session=False))
 
 
-def _same_applicant(other: Any) -> tuple[Any, ...]:
-    return Reaction.vendor == other.vendor, Reaction.environment == other.environment, Reaction.reference == other.reference
+def _whose(change: Any) -> dict[str, str]:
+    return {"vendor": change.vendor, "environment": change.environment, "reference": change.reference}
+
+
+def _of_one_applicant(other: type[Reaction]) -> ColumnElement[bool]:
+    names = ("vendor", "environment", "reference")
+    return and_(*(getattr(other, name) == getattr(Reaction, name) for name in names))
 
 
 # doing it -----------------------------------------------------------------------------------------------------
@@ -117,6 +127,7 @@ def claim(connection: Connection, name: str, *, holder: str, most: int) -> list[
     if not _is_awake(subscriber):
         return []
     resting = subscriber.failures >= FAILURES_MAX
+    database.need_not_last(connection)
     query = _due(name, now).order_by(*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number)
     found = connection.execute(query.limit(1 if resting else most).with_for_update(skip_locked=True, of=Reaction)).all()
     ids = [row.id for row in found]
@@ -125,7 +136,7 @@ def claim(connection: Connection, name: str, *, holder: str, most: int) -> list[
     changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_([row.number for row in found]))).all()
     epoch, _ = feed.position(connection, None)
     told = {change.number: feed.describe_entry(change, epoch) for change in changes}
-    return [Due(id=row.id, number=row.number, attempts=row.attempts + 1, change=told[row.number]) for row in found]
+    return [Due(**row._asdict() | {"attempts": row.attempts + 1, "change": told[row.number]}) for row in found]
 
 
 def _subscriber(connection: Connection, name: str) -> Row[Any]:
@@ -136,11 +147,11 @@ def _is_awake(subscriber: Any) -> bool:
     return not subscriber.stopped_at and (subscriber.paused_until is None or subscriber.paused_until <= clock.now())
 
 
-def _due(name: str, now: datetime) -> Select[int, int, int]:
+def _due(name: str, now: datetime) -> Select[int, int, int, list[Any]]:
     earlier = aliased(Reaction)
-    mine = and_(earlier.vendor == Reaction.vendor, earlier.environment == Reaction.environment, earlier.reference == Reaction.reference)
-    waits = exists().where(mine, earlier.subscriber == name, earlier.status == Progress.PENDING, earlier.number < Reaction.number)
-    return select(Reaction.id, Reaction.number, Reaction.attempts).where(
+    mine = and_(_of_one_applicant(earlier), earlier.subscriber == name)
+    waits = exists().where(mine, earlier.status == Progress.PENDING, earlier.number < Reaction.number)
+    return select(Reaction.id, Reaction.number, Reaction.attempts, Reaction.answers).where(
         Reaction.subscriber == name,
         Reaction.status == Progress.PENDING,
         or_(Reaction.due_at.is_(None), Reaction.due_at <= now),
@@ -149,9 +160,12 @@ def _due(name: str, now: datetime) -> Select[int, int, int]:
     )
 
 
-def succeeded(connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str) -> None:
-    """A reaction is done. A subscriber that failed is well again."""
-    _settle(connection, due, holder, answer, status=Progress.DONE, settled_at=clock.now())
+def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, subscriber: str, holder: str) -> None:
+    """Reactions are done, each with its answer. A subscriber that failed is well again.
+
+    A power cut may undo this, and they are done again."""
+    database.need_not_last(connection)
+    _settle(connection, answered, holder, status=Progress.DONE, settled_at=clock.now())
     well = update(Subscriber).where(Subscriber.name == subscriber, Subscriber.failures > 0)
     connection.execute(well.values(failures=0, paused_until=None))
 
@@ -162,24 +176,27 @@ def failed(
     """An attempt failed: it is tried again at a moment, or given up. `rest` is how long the subscriber asked to be left alone; None:
     the failure says nothing about the subscriber."""
     if retry_at is None:
-        _settle(connection, due, holder, answer, status=Progress.FAILED, settled_at=clock.now())
+        _settle(connection, [(due, answer)], holder, status=Progress.FAILED, settled_at=clock.now())
     else:
-        _settle(connection, due, holder, answer, due_at=retry_at)
+        _settle(connection, [(due, answer)], holder, due_at=retry_at)
     if rest is not None:
         _let_rest(connection, subscriber, rest, first_attempt=due.attempts == 1)
 
 
 def stopped(connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str) -> None:
     """The subscriber wants to be told nothing more; what is pending stays so."""
-    _settle(connection, due, holder, answer, due_at=clock.now())
+    _settle(connection, [(due, answer)], holder, due_at=clock.now())
     connection.execute(update(Subscriber).where(Subscriber.name == subscriber).values(stopped_at=clock.now()))
 
 
-def _settle(connection: Connection, due: Due, holder: str, answer: str, **values: Any) -> None:
-    answers = connection.execute(select(Reaction.answers).where(Reaction.id == due.id)).scalar_one()
-    told = [*answers, {"at": clock.rfc3339(clock.now()), "said": answer}][-ANSWERS_MAX:]
-    mine = update(Reaction).where(Reaction.id == due.id, Reaction.claimed_by == holder)
-    connection.execute(mine.values(answers=told, claimed_by=None, claimed_until=None, **values))
+def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder: str, **values: Any) -> None:
+    """Note what was answered, of what the holder still holds, and let go of it."""
+    said_at = clock.rfc3339(clock.now())
+    rows = [
+        {"id": due.id, "claimed_by": holder, "answers": [*due.answers, {"at": said_at, "said": answer}][-ANSWERS_MAX:]} | values
+        for due, answer in answered
+    ]
+    bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change={"claimed_by": "NULL", "claimed_until": "NULL"})
 
 
 def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool) -> None:

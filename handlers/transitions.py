@@ -16,6 +16,7 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
 from handlers.showing import beneath, is_known, ruling, show
 from store.applicants import Applicant
+from store.clock import EPOCH
 from store.states import Outcome, Reversal, Stand, Status
 
 #: What a change of status does to an approval, by where it leads.
@@ -39,6 +40,10 @@ TOLD = (
     "external_user_id", "status", "final", "provisional", "vendor_status", "may_retry", "reasons", "hits", "flags", "checks",
     "user_message", "level", "last_verdict", "decision", "problem_documents",
 )  # fmt: skip
+
+
+#: Nothing is said of this applicant.
+NOBODY = Applicant(vendor="", environment="", reference="", updated_at=EPOCH)
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -100,7 +105,7 @@ def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> 
 def changes(before: Applicant, after: Applicant) -> list[str]:
     """Which fields changed. Of an applicant that nobody knew, the status did, whatever it is."""
     if not before.version:
-        before = Applicant(**before.key._asdict(), updated_at=before.updated_at)
+        before = NOBODY
     return [
         name
         for name in TOLD

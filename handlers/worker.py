@@ -23,7 +23,7 @@ from handlers import config, drain, subscribers
 from handlers.companions import Companion
 from handlers.errands import Errands
 from handlers.supervisor import Supervisor
-from store import doorbell, health
+from store import doorbell, health, processes
 from store.doorbell import OwnJob
 from store.logs import describe_error
 
@@ -59,6 +59,7 @@ def run() -> None:
 def work(name: str, dead: str | None) -> None:
     """Work until SIGTERM or SIGINT, holding what is claimed under a name; what a dead worker held is taken back."""
     drain.hold_as(name, dead)
+    processes.collect_seldom()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: drain.stopping.set())
     sweeper = threading.Thread(target=_sweep, name="sweep")

@@ -25,7 +25,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
 from receiver.lookout import Lookout
-from store import logs
+from store import logs, processes
 
 _settings = web_config.settings()
 
@@ -79,6 +79,10 @@ worker_class = Worker
 def on_starting(_server: Any) -> None:
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
+
+
+def post_worker_init(_worker: Any) -> None:
+    processes.collect_seldom()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

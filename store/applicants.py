@@ -187,7 +187,7 @@ def _are(keys: list[Key]) -> ColumnElement[bool]:
 
 def unknown(key: Key) -> Applicant:
     """An applicant that nobody knows."""
-    return Applicant(**key._asdict(), updated_at=clock.now())
+    return Applicant(vendor=key.vendor, environment=key.environment, reference=key.reference, updated_at=clock.now())
 
 
 def from_row(row: Row[Any]) -> Applicant:

@@ -142,11 +142,11 @@ class Spool:
 
 
 def _hand_over(path: Path, take_in: TakeIn, most: int, *, is_last: bool) -> int:
-    """Hand over a file's records, and remove it."""
+    """Hand over a file's records, and remove it. The last few are handed over at once: others wait for them."""
     count = 0
     with path.open("rb") as file:
         whole = _records(file)
-        while some := list(islice(whole, most)):
+        while some := list(islice(whole, None if is_last else most)):
             take_in(some, is_last)
             count += len(some)
     faults.reach("unspooled")

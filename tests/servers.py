@@ -83,10 +83,11 @@ class Postgres:
         self.restart()
 
     def signal_all(self, number: int) -> None:
-        """Send a signal to the server and all its children."""
+        """Send a signal to the server and then to all its children: one that is stopped makes no more of them."""
         parent = int((self._data() / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(parent, number)
         children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False).stdout.split()
-        for pid in (parent, *map(int, children)):
+        for pid in map(int, children):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -9,7 +9,7 @@ from handlers.notifying import Endpoint
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, json_option, limit_option
 from handlers.subscribers import Gone, NotNow, Refused, Subscriber
-from store import audit, clock, database, outbox
+from store import audit, clock, database, reactions
 from store.outbox import Progress
 
 #: What `standing notify test` sends: it says itself that nobody is meant.
@@ -45,8 +45,8 @@ def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: st
     """List reactions, the last first."""
     config.settings()
     with database.reading() as connection:
-        rows = outbox.listing(connection, status=status, subscriber=subscriber, newest_first=True, limit=limit)
-        found = [outbox.describe(row) for row in rows]
+        rows = reactions.listing(connection, status=status, subscriber=subscriber, newest_first=True, limit=limit)
+        found = [reactions.describe(row) for row in rows]
     columns = ("id", "subscriber", "vendor", "reference", "from", "to", "reversal", "status", "attempts", "due_at", "said")
     terminal.print_list(found, columns, as_json=as_json)
     say_if_cut(found, limit, "newest", "There is none")
@@ -59,7 +59,7 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
     """Show a reaction, and what came of each attempt."""
     config.settings()
     with database.reading() as connection:
-        found = outbox.find(connection, reaction_id)
+        found = reactions.find(connection, reaction_id)
     if found is None:
         raise click.ClickException(f"no reaction has the id {reaction_id}")
     if as_json:
@@ -81,7 +81,7 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
     if bool(reaction_ids) == all_failed:
         raise click.UsageError("name reactions by their ids, or all with --failed")
     with database.begin() as connection:
-        count = outbox.run_again(connection, reaction_ids or None, subscriber=subscriber)
+        count = reactions.run_again(connection, reaction_ids or None, subscriber=subscriber)
         which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
         audit.write(connection, actor=audit.user(), action="run reactions", subject=which[:500], reason=reason, touched=count)
     click.echo(f"{count} reactions are done again by a worker.", err=True)
@@ -101,7 +101,7 @@ def list_subscribers(as_json: bool) -> None:
     """List who is told, what waits for each, and who rests or asked for nothing more."""
     config.settings()
     with database.reading() as connection:
-        rows, counts = outbox.subscribers(connection), {one.subscriber: one for one in outbox.counts(connection)}
+        rows, counts = reactions.subscribers(connection), {one.subscriber: one for one in reactions.counts(connection)}
     everyone: list[Subscriber] = [
         subscribers.Log(),
         *notifying.endpoints(),
@@ -129,7 +129,7 @@ def resume(subscriber: str) -> None:
     """Tell a subscriber again that rests, or that had answered 410."""
     config.settings()
     with database.begin() as connection:
-        if not outbox.resume(connection, subscriber):
+        if not reactions.resume(connection, subscriber):
             raise click.ClickException(f"no subscriber is called {subscriber} (standing notify list)")
         audit.write(connection, actor=audit.user(), action="resume", subject=f"subscriber {subscriber}")
     click.echo(f"{subscriber} is told again.", err=True)

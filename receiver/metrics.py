@@ -14,7 +14,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
-from store import attention, clock, database, doorbell, health, inbox, outbox, tallies
+from store import attention, clock, database, doorbell, health, inbox, reactions, tallies
 from store.attention import Attention
 from store.deadline import Crew
 
@@ -47,7 +47,7 @@ def _reactions() -> Iterable[GaugeMetricFamily]:
     pending = GaugeMetricFamily("standing_reactions_pending", "Reactions to changes that are still to be done.", labels=["subscriber"])
     failed = GaugeMetricFamily("standing_reactions_failed", "Reactions that gave up.", labels=["subscriber"])
     late = GaugeMetricFamily("standing_oldest_reaction_age_seconds", "How long the oldest one waits.", labels=["subscriber"])
-    for one in database.read(outbox.counts):
+    for one in database.read(reactions.counts):
         pending.add_metric([one.subscriber], one.pending)
         failed.add_metric([one.subscriber], one.failed)
         late.add_metric([one.subscriber], (clock.now() - one.oldest_at).total_seconds() if one.oldest_at else 0)

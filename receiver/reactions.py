@@ -13,7 +13,7 @@ from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import Page
 from receiver.problems import Problem
-from store import audit, outbox
+from store import audit, reactions
 from store.outbox import Progress
 
 blueprint = Blueprint("reactions", __name__, url_prefix="/v1")
@@ -33,7 +33,7 @@ def list_reactions() -> Response:
     query = calls.query(ReactionsQuery)
     after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
     rows = calls.read(
-        lambda connection: outbox.listing(
+        lambda connection: reactions.listing(
             connection,
             status=query.status,
             subscriber=query.subscriber,
@@ -42,7 +42,7 @@ def list_reactions() -> Response:
             limit=query.limit + 1,
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.id], describe=outbox.describe)
+    return calls.page(rows, query.limit, place=lambda row: [row.id], describe=reactions.describe)
 
 
 @blueprint.get("/reactions/<name:reaction_id>")
@@ -51,7 +51,7 @@ def reaction(reaction_id: str) -> Response:
     access.require(Right.READ)
     calls.query(calls.Nothing)
     number = _reaction_id(reaction_id)
-    found = calls.read(lambda connection: outbox.find(connection, number))
+    found = calls.read(lambda connection: reactions.find(connection, number))
     if found is None:
         raise _unknown_reaction()
     return calls.answer(found)
@@ -67,10 +67,10 @@ def run_reaction(reaction_id: str) -> Response:
 
 
 def _run_reaction(connection: Connection, number: int, actor: str) -> dict[str, Any]:
-    if not outbox.run_again(connection, [number]):
-        raise _unknown_reaction() if outbox.find(connection, number) is None else Problem(409, "This reaction has not given up.")
+    if not reactions.run_again(connection, [number]):
+        raise _unknown_reaction() if reactions.find(connection, number) is None else Problem(409, "This reaction has not given up.")
     audit.write(connection, actor=actor, action="run reactions", subject=str(number), touched=1)
-    return outbox.find(connection, number) or {}
+    return reactions.find(connection, number) or {}
 
 
 def _reaction_id(text: str) -> int:

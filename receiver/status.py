@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, clock, database, doorbell, health, outbox, reconciliations, tallies, waiting
+from store import attention, clock, database, doorbell, health, reactions, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
 from store.deadline import Crew, Overdue
@@ -126,7 +126,7 @@ def _applicants(connection: Connection, environment: str) -> Iterator[Line]:
 
 
 def _reactions(connection: Connection) -> Iterator[Line]:
-    counts = outbox.counts(connection)
+    counts = reactions.counts(connection)
     failed, late = sum(one.failed for one in counts), [one for one in counts if one.oldest_at and clock.now() - one.oldest_at > LATE]
     yield Line(
         "reactions",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import signal
@@ -22,6 +21,7 @@ from redis import Redis, RedisError
 
 from receiver import config, provisions, valkey
 from store import config as store_config
+from store import locks
 from store.config import Environment, embedded_socket, secrets_dir, up_lock
 from store.migrations import upgrade
 from store.processes import end_with_parent
@@ -199,10 +199,8 @@ def _alone(var_dir: Path) -> Iterator[None]:
     path = up_lock(var_dir)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise click.ClickException(f"another `standing up` already runs on {var_dir}") from None
+        if not locks.locked(lock):
+            raise click.ClickException(f"another `standing up` already runs on {var_dir}")
         yield
 
 

@@ -7,13 +7,13 @@ makes a change wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from store import bulk, clock, database, feed
@@ -29,7 +29,6 @@ FAILURES_MAX, PAUSE_BASE, PAUSE_LIMIT = 5, timedelta(seconds=5), timedelta(minut
 
 #: Answers that a reaction remembers.
 ANSWERS_MAX = 20
-
 
 #: What of a change says whether somebody wants to be told of it.
 FOLLOWED = (
@@ -52,7 +51,6 @@ class Due:
     """A reaction to do now, and the change as the feed shows it."""
 
     id: int
-    number: int
     attempts: int
     #: What was answered to earlier attempts.
     answers: list[Any]
@@ -106,7 +104,7 @@ def _hurry(connection: Connection, name: str, adverse: list[Any]) -> None:
     theirs = bulk.among(Reaction, [_whose(change) for change in adverse])
     waits = exists().where(_of_one_applicant(later), later.subscriber == name, later.urgent, later.number > Reaction.number)
     before = update(Reaction).where(theirs, Reaction.subscriber == name, Reaction.status == Progress.PENDING, ~Reaction.urgent, waits)
-    connection.execute(before.values(urgent=True).execution_options(synchronize_session=False))
+    connection.execute(before.values(urgent=True))
 
 
 def _whose(change: Any) -> dict[str, str]:
@@ -123,24 +121,26 @@ def _of_one_applicant(other: type[Reaction]) -> ColumnElement[bool]:
 
 def claim(connection: Connection, name: str, *, holder: str, most: int) -> list[Due]:
     """The reactions that a subscriber's turn is for: of each applicant the first that is pending, urgent ones first. To claim is to try."""
-    subscriber, now = _subscriber(connection, name), clock.now()
+    subscriber, now = connection.execute(_subscriber(name)).one(), clock.now()
     if not _is_awake(subscriber):
         return []
     resting = subscriber.failures >= FAILURES_MAX
-    database.need_not_last(connection)
     query = _due(name, now).order_by(*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number)
     found = connection.execute(query.limit(1 if resting else most).with_for_update(skip_locked=True, of=Reaction)).all()
+    if not found:
+        return []
+    database.need_not_last(connection)
     ids = [row.id for row in found]
     values = {"attempts": Reaction.attempts + 1, "claimed_by": holder, "claimed_until": now + LEASE}
     connection.execute(update(Reaction).where(Reaction.id.in_(ids)).values(**values))
     changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_([row.number for row in found]))).all()
     epoch, _ = feed.position(connection, None)
     told = {change.number: feed.describe_entry(change, epoch) for change in changes}
-    return [Due(**row._asdict() | {"attempts": row.attempts + 1, "change": told[row.number]}) for row in found]
+    return [Due(id=row.id, attempts=row.attempts + 1, answers=row.answers, change=told[row.number]) for row in found]
 
 
-def _subscriber(connection: Connection, name: str) -> Row[Any]:
-    return connection.execute(select(Subscriber.__table__).where(Subscriber.name == name)).one()
+def _subscriber(name: str) -> Select[Any]:
+    return select(Subscriber.__table__).where(Subscriber.name == name)
 
 
 def _is_awake(subscriber: Any) -> bool:
@@ -201,7 +201,7 @@ def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder:
 
 def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool) -> None:
     """Count a failure, unless it is another one of a reaction that failed before while others do not; leave alone who fails often."""
-    row = connection.execute(select(Subscriber.__table__).where(Subscriber.name == name).with_for_update()).one()
+    row = connection.execute(_subscriber(name).with_for_update()).one()
     failures = row.failures + (1 if first_attempt or row.failures >= FAILURES_MAX else 0)
     if failures >= FAILURES_MAX:
         rest = max(rest, min(PAUSE_BASE * 2 ** min(failures - FAILURES_MAX, 20), PAUSE_LIMIT))
@@ -213,87 +213,6 @@ def release(connection: Connection, name: str, *, holder: str) -> None:
     """Let go of what a process that died had claimed of a subscriber's."""
     mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
     connection.execute(mine.values(claimed_by=None, claimed_until=None))
-
-
-# looking, and doing it again ----------------------------------------------------------------------------------
-
-
-def subscribers(connection: Connection) -> list[Row[Any]]:
-    """Who is told."""
-    return list(connection.execute(select(Subscriber.__table__).order_by(Subscriber.name)).all())
-
-
-def resume(connection: Connection, name: str) -> bool:
-    """Tell a subscriber again that had asked for nothing more, or rests; return whether there is one of this name."""
-    awake = update(Subscriber).where(Subscriber.name == name).values(stopped_at=None, paused_until=None, failures=0)
-    return connection.execute(awake).rowcount == 1
-
-
-def listing(
-    connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
-    after: int = 0, newest_first: bool = False, limit: int,
-) -> list[Row[Any]]:  # fmt: skip
-    """Reactions in the order in which they were written down, after one of them; or the newest, from the last."""
-    query = select(Reaction.__table__, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal).join(
-        TransitionRow, TransitionRow.number == Reaction.number
-    )
-    query = query.where(Reaction.id > after)
-    for column, value in ((Reaction.status, status), (Reaction.subscriber, subscriber), (Reaction.environment, environment)):
-        if value is not None:
-            query = query.where(column == value)
-    return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
-
-
-def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
-    """A reaction as it is shown, with all its answers; None if there is none."""
-    rows = listing(connection, after=reaction_id - 1, limit=1)
-    return describe(rows[0]) | {"answers": rows[0].answers} if rows and rows[0].id == reaction_id else None
-
-
-def describe(row: Row[Any]) -> dict[str, Any]:
-    """A reaction as it is shown: whose change it is to, and how far it came."""
-    names = ("id", "subscriber", "vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
-    told = {name: row._mapping[name] for name in names} | {"from": row.from_status, "to": row.to_status}
-    moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
-    return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}
-
-
-def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, subscriber: str | None = None) -> int:
-    """Make reactions that gave up pending again, some or all; return how many."""
-    chosen = [Reaction.status == Progress.FAILED]
-    chosen += [Reaction.id.in_(reaction_ids)] if reaction_ids is not None else []
-    chosen += [Reaction.subscriber == subscriber] if subscriber is not None else []
-    afresh = update(Reaction).where(*chosen).values(status=Progress.PENDING, settled_at=None, attempts=0, due_at=None)
-    return connection.execute(afresh).rowcount
-
-
-@dataclass(frozen=True, kw_only=True)
-class Count:
-    """How many of a subscriber's reactions are pending, since when the oldest of them waits, and how many gave up."""
-
-    subscriber: str
-    pending: int
-    failed: int
-    oldest_at: datetime | None
-
-
-def counts(connection: Connection) -> list[Count]:
-    """What is open for each subscriber."""
-    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((Progress.PENDING, Progress.FAILED)))
-    waits = Reaction.status == Progress.PENDING
-    query = (
-        select(
-            Subscriber.name.label("subscriber"),
-            func.count(case((waits, 1))).label("pending"),
-            func.count(case((Reaction.status == Progress.FAILED, 1))).label("failed"),
-            func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
-        )
-        .join(Reaction, open_ones, isouter=True)
-        .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
-        .group_by(Subscriber.name)
-        .order_by(Subscriber.name)
-    )
-    return [Count(**row._mapping) for row in connection.execute(query)]
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from store import database, feed, outbox
+from store import database, feed, outbox, reactions
 from store.feed import Transition
 from store.outbox import ANSWERS_MAX, Due
 from store.states import Reversal, Status
@@ -44,9 +44,9 @@ def a_change(reference: str, reversal: Reversal | None) -> Transition:
     )  # fmt: skip
 
 
-def reactions(name: str = ENDPOINT) -> list[dict[str, Any]]:
+def written(name: str = ENDPOINT) -> list[dict[str, Any]]:
     with database.reading() as connection:
-        found = [outbox.find(connection, row.id) for row in outbox.listing(connection, subscriber=name, limit=100)]
+        found = [reactions.find(connection, row.id) for row in reactions.listing(connection, subscriber=name, limit=100)]
     return [reaction for reaction in found if reaction]
 
 
@@ -65,11 +65,11 @@ def test_what_an_approval_that_fell_waits_for_is_urgent_and_nothing_else(subscri
     change("fallen", "bystander")
     change("fallen", reversal=Reversal.ADVERSE)
     change("fallen", "bystander")
-    assert [(one["reference"], one["urgent"]) for one in reactions()] == [
+    assert [(one["reference"], one["urgent"]) for one in written()] == [
         ("fallen", True), ("bystander", False), ("fallen", True), ("bystander", False), ("fallen", True),
         ("fallen", False), ("bystander", False),
     ]  # fmt: skip
-    assert [one["urgent"] for one in reactions(OTHER)] == [True, True, True, False]
+    assert [one["urgent"] for one in written(OTHER)] == [True, True, True, False]
 
 
 def test_approvals_that_fell_hurry_each_what_it_waits_for_also_within_one_look(subscribed: str) -> None:
@@ -77,7 +77,7 @@ def test_approvals_that_fell_hurry_each_what_it_waits_for_also_within_one_look(s
         feed.append(connection, [a_change("first", None), a_change("second", None), a_change("third", None)])
         feed.append(connection, [a_change("second", Reversal.ADVERSE), a_change("first", Reversal.ADVERSE), a_change("second", None)])
     change("third")
-    urgent = [(one["reference"], one["urgent"]) for one in reactions()]
+    urgent = [(one["reference"], one["urgent"]) for one in written()]
     assert urgent == [
         ("first", True), ("second", True), ("third", False), ("second", True), ("first", True), ("second", False), ("third", False),
     ]  # fmt: skip
@@ -88,10 +88,10 @@ def test_what_was_told_together_is_noted_together_each_with_its_answer(subscribe
     change("one", "two", "three")
     one, two, three = claim("me")
     succeed([(one, "200"), (three, "204")], holder="me")
-    noted = [(reaction["reference"], reaction["status"], reaction["said"]) for reaction in reactions()]
+    noted = [(reaction["reference"], reaction["status"], reaction["said"]) for reaction in written()]
     assert noted == [("one", "done", "200"), ("two", "pending", None), ("three", "done", "204")]
     succeed([(two, "200")], holder="me")
-    assert {reaction["status"] for reaction in reactions()} == {"done"}
+    assert {reaction["status"] for reaction in written()} == {"done"}
 
 
 def test_what_another_holds_by_now_is_not_noted(subscribed: str) -> None:
@@ -101,9 +101,9 @@ def test_what_another_holds_by_now_is_not_noted(subscribed: str) -> None:
         outbox.release(connection, ENDPOINT, holder="slow")
     (again,) = claim("quick")
     succeed([(due, "too late")], holder="slow")
-    assert [(one["status"], one["said"]) for one in reactions()] == [("pending", None)]
+    assert [(one["status"], one["said"]) for one in written()] == [("pending", None)]
     succeed([(again, "in time")], holder="quick")
-    assert [(one["status"], one["said"], one["attempts"]) for one in reactions()] == [("done", "in time", 2)]
+    assert [(one["status"], one["said"], one["attempts"]) for one in written()] == [("done", "in time", 2)]
 
 
 def test_of_many_answers_the_last_are_kept(subscribed: str) -> None:
@@ -113,5 +113,5 @@ def test_of_many_answers_the_last_are_kept(subscribed: str) -> None:
         with database.begin() as connection:
             now = datetime.now(UTC)
             outbox.failed(connection, due, subscriber=ENDPOINT, holder="me", answer=f"no {attempt}", retry_at=now, rest=None)
-    (found,) = reactions()
+    (found,) = written()
     assert [answer["said"] for answer in found["answers"]] == [f"no {attempt}" for attempt in range(2, ANSWERS_MAX + 2)]

@@ -1,0 +1,93 @@
+"""Reactions and who is told, as people look at them and set them going again. What works them off is the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, func, select, update
+
+from store import clock
+from store.models import TransitionRow
+from store.outbox import Progress
+from store.upkeep import Reaction, Subscriber
+
+
+def subscribers(connection: Connection) -> list[Row[Any]]:
+    """Who is told."""
+    return list(connection.execute(select(Subscriber.__table__).order_by(Subscriber.name)).all())
+
+
+def resume(connection: Connection, name: str) -> bool:
+    """Tell a subscriber again that had asked for nothing more, or rests; return whether there is one of this name."""
+    awake = update(Subscriber).where(Subscriber.name == name).values(stopped_at=None, paused_until=None, failures=0)
+    return connection.execute(awake).rowcount == 1
+
+
+def listing(
+    connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
+    after: int = 0, newest_first: bool = False, limit: int,
+) -> list[Row[Any]]:  # fmt: skip
+    """Reactions in the order in which they were written down, after one of them; or the newest, from the last."""
+    query = select(Reaction.__table__, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal).join(
+        TransitionRow, TransitionRow.number == Reaction.number
+    )
+    query = query.where(Reaction.id > after)
+    for column, value in ((Reaction.status, status), (Reaction.subscriber, subscriber), (Reaction.environment, environment)):
+        if value is not None:
+            query = query.where(column == value)
+    return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
+
+
+def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
+    """A reaction as it is shown, with all its answers; None if there is none."""
+    rows = listing(connection, after=reaction_id - 1, limit=1)
+    return describe(rows[0]) | {"answers": rows[0].answers} if rows and rows[0].id == reaction_id else None
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """A reaction as it is shown: whose change it is to, and how far it came."""
+    names = ("id", "subscriber", "vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
+    told = {name: row._mapping[name] for name in names} | {"from": row.from_status, "to": row.to_status}
+    moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
+    return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}
+
+
+def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, subscriber: str | None = None) -> int:
+    """Make reactions that gave up pending again, some or all; return how many."""
+    chosen = [Reaction.status == Progress.FAILED]
+    chosen += [Reaction.id.in_(reaction_ids)] if reaction_ids is not None else []
+    chosen += [Reaction.subscriber == subscriber] if subscriber is not None else []
+    afresh = update(Reaction).where(*chosen).values(status=Progress.PENDING, settled_at=None, attempts=0, due_at=None)
+    return connection.execute(afresh).rowcount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many of a subscriber's reactions are pending, since when the oldest of them waits, and how many gave up."""
+
+    subscriber: str
+    pending: int
+    failed: int
+    oldest_at: datetime | None
+
+
+def counts(connection: Connection) -> list[Count]:
+    """What is open for each subscriber."""
+    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((Progress.PENDING, Progress.FAILED)))
+    waits = Reaction.status == Progress.PENDING
+    query = (
+        select(
+            Subscriber.name.label("subscriber"),
+            func.count(case((waits, 1))).label("pending"),
+            func.count(case((Reaction.status == Progress.FAILED, 1))).label("failed"),
+            func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
+        )
+        .join(Reaction, open_ones, isouter=True)
+        .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
+        .group_by(Subscriber.name)
+        .order_by(Subscriber.name)
+    )
+    return [Count(**row._mapping) for row in connection.execute(query)]

@@ -34,7 +34,7 @@ SECRETS = {
     "IDENFY_SECRETS": signing.IDENFY_SECRET,
     "IDNGO_SANDBOX_SECRETS": signing.IDNGO_SANDBOX_SECRET,
 }
-TOKENS = {"READ_TOKENS": "reader=read-me", "LINK_TOKENS": "linker=link-me", "OPERATOR_TOKENS": "night=operate-me"}
+TOKENS = {"READ_TOKENS": "reader=read-me-if-you-may", "LINK_TOKENS": "linker=link-me-if-you-may", "OPERATOR_TOKENS": "night=operate-me-if-you-may"}
 
 # Another run at the same time begins elsewhere.
 _ports = itertools.count(os.getpid())
@@ -131,7 +131,7 @@ class Service:
         finally:
             connection.close()
 
-    def get(self, path: str, *, token: str | None = "read-me", **query: object) -> Answer:
+    def get(self, path: str, *, token: str | None = "read-me-if-you-may", **query: object) -> Answer:
         return self.request("GET", f"{path}?{urlencode(query)}" if query else path, token=token)
 
     def deliver(self, vendor: str, body: bytes | dict[str, Any], **signing_options: Any) -> Answer:

@@ -25,7 +25,7 @@ def now() -> str:
 
 def link(running: Service, case: str, user: str) -> None:
     body = json.dumps({"external_user_id": user}).encode()
-    assert running.request("PUT", f"/v1/links/ifcgate/{case}", body, token="link-me").status == 200
+    assert running.request("PUT", f"/v1/links/ifcgate/{case}", body, token="link-me-if-you-may").status == 200
 
 
 def test_a_reversal_is_explained_down_to_the_event_that_made_it(running: Service) -> None:

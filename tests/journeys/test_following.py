@@ -30,7 +30,7 @@ class Stream:
 
     def __init__(self, service: Service, last: str | None = None, **query: str) -> None:
         self._connection = http.client.HTTPConnection(service.address, service.port, timeout=40)
-        headers = {"Authorization": "Bearer read-me"} | ({"Last-Event-ID": last} if last else {})
+        headers = {"Authorization": "Bearer read-me-if-you-may"} | ({"Last-Event-ID": last} if last else {})
         path = "/v1/changes/stream?" + "&".join(f"{name}={value}" for name, value in query.items())
         self._connection.request("GET", path, headers=headers)
         self.answer = self._connection.getresponse()
@@ -110,7 +110,7 @@ def test_a_process_that_ends_ends_its_streams(service: Service) -> None:
 @contextmanager
 def following(service: Service, copy: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, str(EXAMPLES / "follow.py"), f"http://{service.address}:{service.port}", str(copy)]
-    process = subprocess.Popen(command, env=os.environ | {"TOKEN": "read-me"})
+    process = subprocess.Popen(command, env=os.environ | {"TOKEN": "read-me-if-you-may"})
     try:
         yield process
     finally:

@@ -48,16 +48,16 @@ def every_path(service: Service) -> list[Answer]:
         service.request("POST", "/webhooks/idngo", PERSON.encode() * 1_000_000),
         service.request("POST", "/webhooks/idngo", raw, {"X-Request-Id": f"{QUERY} is not sane"}),
         service.request("GET", read, token=TOKEN),
-        service.request("GET", f"/v1/applicants/idngo/{QUERY}", token="read-me"),
-        service.request("GET", f"/v1/applicants?cursor={QUERY}", token="read-me"),
-        service.request("GET", f"/v1/applicants?{QUERY}=1", token="read-me"),
-        service.request("GET", f"/v1/applicants?status={QUERY}", token="read-me"),
-        service.request("GET", f"/v1/applicants?updated_after={QUERY}", token="read-me"),
-        service.request("GET", f"/v1/changes?after={QUERY}", token="read-me"),
-        service.request("GET", f"/v1/events/{QUERY}", token="read-me"),
-        service.request("GET", f"/v1/users/{QUERY}", token="read-me"),
-        service.request("PUT", "/v1/links/ifcgate/case", QUERY.encode(), token="link-me"),
-        service.request("PUT", "/v1/links/ifcgate/case", json.dumps({"external_user_id": PERSON * 50}).encode(), token="link-me"),
+        service.request("GET", f"/v1/applicants/idngo/{QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/applicants?cursor={QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/applicants?{QUERY}=1", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/applicants?status={QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/applicants?updated_after={QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/changes?after={QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/events/{QUERY}", token="read-me-if-you-may"),
+        service.request("GET", f"/v1/users/{QUERY}", token="read-me-if-you-may"),
+        service.request("PUT", "/v1/links/ifcgate/case", QUERY.encode(), token="link-me-if-you-may"),
+        service.request("PUT", "/v1/links/ifcgate/case", json.dumps({"external_user_id": PERSON * 50}).encode(), token="link-me-if-you-may"),
         service.request("DELETE", f"{read}?{QUERY}", token=TOKEN),
         service.request("GET", f"/{QUERY}"),
         service.get(read),
@@ -92,7 +92,7 @@ def test_nothing_that_was_marked_comes_out(service: Service, database_url: str) 
     told = b"\n".join(repr(answer.headers).encode() + answer.body for answer in answers).decode("latin-1") + said.stdout + said.stderr
     for output in (told, service.logged()):
         assert MARK not in output, output[max(0, output.index(MARK) - 300) : output.index(MARK) + 100]
-        for secret in (*signing_secrets(), KEY, "operate-me", "read-me", "link-me"):
+        for secret in (*signing_secrets(), KEY, "operate-me-if-you-may", "read-me-if-you-may", "link-me-if-you-may"):
             assert secret not in output
 
 

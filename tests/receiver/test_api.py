@@ -21,7 +21,7 @@ from tests import payloads, signing
 from tests.payloads import after
 from tests.service import Answer, Service, eventually
 
-READER, LINKER, OPERATOR = "read-me", "link-me", "operate-me"
+READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
 
 def someone() -> str:

@@ -306,16 +306,16 @@ def test_what_was_made_on_the_first_run_is_read_last(tmp_path: Path) -> None:
 # tokens -------------------------------------------------------------------------------------------------------
 
 #: Digests by `sha256sum`.
-READ_ME = bytes.fromhex("aacb0b575020df5ae74a4b28174ad2e998236b1218c3e39f7de44025ccde7502")
+READ_ME = bytes.fromhex("a634909363dad0200568001ff356af5dc4bc08557a35a6354e36c694081cbc5f")
 BASE64 = bytes.fromhex("d831dd4965e8daab8c990e18909bfa3c92b29e608222105fff65a2713b5792d3")
 
 
 @pytest.mark.parametrize(
     ("entry", "token"),
     [
-        ("read-me", Token(name="token aacb0b57", digest=READ_ME)),
-        ("reader=read-me", Token(name="reader", digest=READ_ME)),
-        (f"sha256:{READ_ME.hex()}", Token(name="token aacb0b57", digest=READ_ME)),
+        ("read-me-if-you-may", Token(name="token a6349093", digest=READ_ME)),
+        ("reader=read-me-if-you-may", Token(name="reader", digest=READ_ME)),
+        (f"sha256:{READ_ME.hex()}", Token(name="token a6349093", digest=READ_ME)),
         (f"reader=sha256:{READ_ME.hex().upper()}", Token(name="reader", digest=READ_ME)),
         ("c2VjcmV0K3Rva2Vu==", Token(name="token d831dd49", digest=BASE64)),
         ("reader=c2VjcmV0K3Rva2Vu==", Token(name="reader", digest=BASE64)),
@@ -327,7 +327,7 @@ def test_a_token_is_plain_or_a_digest_with_or_without_a_name(entry: str, token: 
 
 
 def test_no_token_is_kept_or_shown_in_the_clear() -> None:
-    assert "read-me" not in repr(web(READ_TOKENS="reader=read-me,read-me-too", METRICS_TOKENS="read-me"))
+    assert "read-me-if-you-may" not in repr(web(READ_TOKENS="reader=read-me-if-you-may,read-me-if-you-may-too", METRICS_TOKENS="read-me-if-you-may"))
 
 
 # databases, queues, ways of signing ---------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def from_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.parametrize("token", ["plain", "read", "c2VjcmV0K3Rva2Vu==", "read-me"])
+@pytest.mark.parametrize("token", ["plain", "read", "c2VjcmV0K3Rva2Vu==", "read-me-if-you-may"])
 def test_a_token_opens_however_it_is_configured(from_files: Service, token: str) -> None:
     assert from_files.get("/v1/applicants", token=token).status == 200
 
@@ -415,14 +415,14 @@ def test_a_vendor_without_secrets_is_not_found(from_files: Service, vendor: str)
     assert from_files.deliver(vendor, b"{}").status == 404
 
 
-@pytest.mark.parametrize(("token", "status"), [("plain", 403), ("operate-me", 401), ("link-me", 401)])
+@pytest.mark.parametrize(("token", "status"), [("plain", 403), ("operate-me-if-you-may", 401), ("link-me-if-you-may", 401)])
 def test_a_right_that_no_token_is_configured_for_is_nobodys(from_files: Service, token: str, status: int) -> None:
     unknown = "/v1/events/00000000-0000-7000-8000-000000000000/body"
     assert from_files.get(unknown, token=token).status == status
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json"])
-@pytest.mark.parametrize(("token", "status"), [("measure-me", 200), ("read-me", 401), ("", 401)])
+@pytest.mark.parametrize(("token", "status"), [("measure-me", 200), ("read-me-if-you-may", 401), ("", 401)])
 def test_a_metrics_token_closes_what_needs_none_otherwise(from_files: Service, path: str, token: str, status: int) -> None:
     assert from_files.get(path, token=token).status == status
 

@@ -42,6 +42,10 @@ class Step(Struct, frozen=True, kw_only=True):
     hits: tuple[str, ...] = ()
     #: Screenings that failed, in the vendor's words: with one of them an approval is none.
     failed_screenings: tuple[str, ...] = ()
+    #: Documented words that may mean a find, likewise.
+    doubtful: tuple[str, ...] = ()
+    #: The places of its body that say something about screening and are not understood, likewise.
+    not_understood: tuple[str, ...] = ()
     checks: dict[str, str | None] = field(default_factory=lambda: dict(NOTHING_CHECKED))
     user_message: str | None = None
     level: str | None = None

@@ -20,6 +20,9 @@ from store.states import Flag, Status
 #: A vendor's time that is further ahead of ours cannot be right.
 AHEAD_MAX = timedelta(days=1)
 
+#: How many places that are not understood a reason names.
+PLACES_MAX = 5
+
 # At the same instant, the later in this list wins.
 _RANKS = [
     Status.CREATED, Status.IN_REVIEW, Status.APPROVED, "restarted", Status.ON_HOLD, Status.AWAITING_APPLICANT, Status.CANCELLED,
@@ -106,7 +109,15 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
     match says:
         case Step():
             rank = RANK["restarted" if says.restarts else says.status]
-            flags = [flag for flag, holds in ((Flag.REPEATED_BODY, occasion.repeat), (Flag.TIME_UNKNOWN, unknown)) if holds]
+            flags = [
+                flag
+                for flag, holds in (
+                    (Flag.REPEATED_BODY, occasion.repeat),
+                    (Flag.TIME_UNKNOWN, unknown),
+                    (Flag.NOT_UNDERSTOOD, says.not_understood),
+                )
+                if holds
+            ]
             write("final" if says.binding else "open", shown(says) | {"flags": flags}, rank)
             if says.verdict:
                 as_of = None if unknown or occasion.by_receipt else clock.rfc3339(news.occurred_at)
@@ -201,6 +212,10 @@ def doubts(step: Step, news: News, occasion: Occasion) -> list[str]:
         doubts.append(f"it names a hit ({', '.join(step.hits)})")
     if step.failed_screenings:
         doubts.append(f"a screening failed ({', '.join(step.failed_screenings)})")
+    if step.doubtful:
+        doubts.append(f"it is in doubt ({', '.join(step.doubtful)})")
+    if step.not_understood:
+        doubts.append(f"not all of it is understood ({', '.join(step.not_understood[:PLACES_MAX])})")
     if occasion.repeat:
         doubts.append("the body repeats an earlier one")
     if time_unknown(news, occasion):

@@ -98,6 +98,8 @@ class Flag(StrEnum):
     REPEATED_BODY = "REPEATED_BODY"
     #: What is shown carries no usable time; it is ordered by our time of receipt.
     TIME_UNKNOWN = "TIME_UNKNOWN"
+    #: An approval whose body says something about screening that is not understood.
+    NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
 
 
 #: What a verdict's reasons or an open alert can name, in the order in which it is told.

@@ -10,7 +10,10 @@ from msgspec import structs
 from handlers.config import Settings
 from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, name, names
-from handlers.vendors.idenfy_findings import CLEARING, RAISING, Screenings, findings, overall_of
+from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
+from handlers.vendors.understanding import Check, not_understood
+from handlers.vocabulary.idenfy import TAGS
+from handlers.vocabulary.words import Words
 from store.applicants import NOTHING_CHECKED
 from store.states import Status
 
@@ -64,7 +67,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         raise Unreadable(unreadable.reason, event_type=name(header)) from unreadable
     match _kind(header, event):
         case "result":
-            return _result(header, event)
+            return _result(header, event, body, TAGS | settings.idenfy_words)
         case "monitoring":
             return _monitoring(header, event)
         case "document":
@@ -94,13 +97,13 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     reference, overall = name(answer.scanRef), name(answer.status)
     if reference is None:
         raise Unreadable("the answer names no scanRef that can be stored", event_type=READ)
-    event = _as_event(answer)
-    step = _step(event)
+    event, words = _as_event(answer), TAGS | settings.idenfy_words
+    step = _proved(_step(event, words), body, ANSWER, words)
     if overall not in COUNTING or (overall == "APPROVED" and not _is_beyond_doubt(answer, step)):
         raise Unreadable(
             f"the answer says {overall or 'nothing that is known'}, which does not count", event_type=READ, reference=reference
         )
-    says, _ = _says("IDENTIFICATION", structs.replace(event, final=overall in VERDICTS))
+    says, _ = _says("IDENTIFICATION", structs.replace(step, final=overall in VERDICTS))
     user = name(answer.clientId)
     return News(event_type=READ, references=(reference,), says=says, because=f"asked, iDenfy says {overall}", external_user_id=user)
 
@@ -113,7 +116,7 @@ def _as_event(answer: Answer) -> Event:
 
 def _is_beyond_doubt(answer: Answer, step: Step) -> bool:
     found_right = answer.manualDocument == "DOC_VALIDATED" and answer.manualFace == "FACE_MATCH"
-    return found_right and not step.hits and not step.failed_screenings
+    return found_right and not (step.hits or step.failed_screenings or step.doubtful or step.not_understood)
 
 
 def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
@@ -142,19 +145,23 @@ def _normal(header: str) -> str:
 # a verification's result --------------------------------------------------------------------------------------
 
 
-def _result(header: str | None, event: Event) -> News:
+def _result(header: str | None, event: Event, body: bytes, words: Words) -> News:
     references = _scan_ref(event)
     if not references:
         raise Unreadable("the body names no scanRef that can be stored", event_type=header)
     kind = _normal(header) if header else "IDENTIFICATION"
     if kind not in BY_TYPE and not (isinstance(event.status, dict) and "overall" in event.status):
         raise Unreadable("the body has no status.overall", event_type=header, reference=references[0])
-    says, because = _says(kind, event)
+    says, because = _says(kind, _proved(_step(event, words), body, BODY, words))
     return News(event_type=header, references=references, says=says, because=because, external_user_id=name(event.clientId))
 
 
-def _says(kind: str, event: Event) -> tuple[Says, str]:
-    step = _step(event)
+def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
+    """An approval, with the places of its body that are not understood; another word needs no proof."""
+    return structs.replace(step, not_understood=not_understood(body, schema, words)) if step.vendor_status == "APPROVED" else step
+
+
+def _says(kind: str, step: Step) -> tuple[Says, str]:
     overall = step.vendor_status or "a word that cannot be read"
     if kind in BY_TYPE:
         return structs.replace(step, status=BY_TYPE[kind]), kind
@@ -174,16 +181,17 @@ def _says(kind: str, event: Event) -> tuple[Says, str]:
     return structs.replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
 
 
-def _step(event: Event) -> Step:
+def _step(event: Event, words: Words) -> Step:
     status = event.status if isinstance(event.status, dict) else {}
-    found = findings(status, event)
+    found = findings(status, event, words)
     return Step(
         status=Status.IN_REVIEW,
         final=event.final is True,
         vendor_status=name(status.get("overall")),
         reasons=found.reasons,
         hits=found.hits,
-        failed_screenings=found.doubts,
+        failed_screenings=found.failed,
+        doubtful=found.doubtful,
         checks=NOTHING_CHECKED
         | {
             "document": name(status.get("manualDocument")) or name(status.get("autoDocument")),

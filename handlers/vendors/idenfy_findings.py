@@ -1,39 +1,37 @@
-"""What an iDenfy result found beside its word: tags and screenings, the hits that they name, and what makes an approval doubtful."""
+"""What an iDenfy result found beside its word: its reasons, the hits that they name, and why an approval would be in doubt.
+
+Reasons and hits are gathered from every verdict, in whatever shape they come. An approval is proved: `BODY` and `ANSWER` are the documented
+shapes of all that reports a screening or a tag, and what does not fit them is not understood.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from handlers.vendors.base import name, names
+from handlers.vendors.understanding import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
+from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS
 
 #: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
 RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
 CLEARING = ("ACTIVE", "ACCEPTED", "NO_FLAGS", "FALSE_POSITIVE")
 
-#: The tags that name a hit. `…_IN_BLACKLIST` was put on the blacklist, `…_BLACKLISTED` matched it.
-TAG_HITS = {
-    "FACE_IN_BLACKLIST": "blacklist",
-    "DOC_FACE_IN_BLACKLIST": "blacklist",
-    "DATA_IN_BLACKLIST": "blacklist",
-    "FACE_BLACKLISTED": "blacklist",
-    "DOC_FACE_BLACKLISTED": "blacklist",
-    "DATA_BLACKLISTED": "blacklist",
-    "SANCTIONS_SUSPECTION": "sanctions",
-    "CRIMINAL_SUSPECTED": "criminal",
-    "AML_SUSPECTION": "aml",
-}
+#: The lists of tags. The third is the form of 2021.
+TAG_LISTS = ("fraudTags", "mismatchTags", "suspicionReasons")
 
 
 class Screenings(msgspec.Struct):
-    """The screenings that a body may have."""
+    """The screenings that a body may have; the vendor's table of 2021 spells the second and the fourth in lower case."""
 
     AML: Any = None
     aml: Any = None
-    amlCheck: Any = None
     LID: Any = None
+    lid: Any = None
+    amlCheck: Any = None
     CRIMINAL_CHECK: Any = None
 
 
@@ -43,45 +41,34 @@ class Findings(NamedTuple):
     #: The tags that say why: fraud, then mismatches, each once.
     reasons: tuple[str, ...]
     hits: tuple[str, ...]
-    #: Checks that failed, lists that nobody can read, finds that are no hit on the person: with any of them an approval is none.
-    doubts: tuple[str, ...]
+    #: Tags and screenings that gave no result.
+    failed: tuple[str, ...]
+    #: Tags in doubt, and finds that are no hit on the person.
+    doubtful: tuple[str, ...]
 
 
-def findings(status: dict[str, Any], screenings: Screenings) -> Findings:
-    """What a result found, by its tags and by its screenings."""
+def findings(status: dict[str, Any], screenings: Screenings, words: Words) -> Findings:
+    """Return what a result found, by its tags and by its screenings."""
     reasons = tuple(dict.fromkeys([*names(status.get("fraudTags")), *names(status.get("mismatchTags"))]))
     tags = (*reasons, *names(status.get("suspicionReasons")))
-    named = {_hit(tag) for tag in tags} | _screening_hits(screenings)
+    named = named_hits(tags, words) | {hit for tag in tags if tag not in words and (hit := _guessed(tag))} | _screening_hits(screenings)
+    lost = ("LID",) if any(_suspected(entry) for entry in _entries(screenings.LID, screenings.lid)) else ()
     return Findings(
         reasons=reasons,
         hits=tuple(hit for hit in HITS if hit in named),
-        doubts=(*filter(_is_doubt, tags), *_unreadable_tags(status), *_failed_screenings(screenings)),
+        failed=(*of_kind(tags, words, Kind.FAILED), *_failed_screenings(screenings)),
+        doubtful=(*of_kind(tags, words, Kind.DOUBTFUL), *lost),
     )
 
 
 def overall_of(check: object) -> str | None:
-    """The word of a monitoring's or a screening's block."""
+    """Return the word of a monitoring's or a screening's block."""
     return name(check.get("overallStatus")) if isinstance(check, dict) else None
 
 
-def _hit(tag: str) -> str | None:
-    """What a tag names; a tag that is not in the table is known by what its name contains."""
-    return TAG_HITS.get(tag) or ("blacklist" if "BLACKLIST" in tag else "pep" if tag.startswith("PEP") and not _is_failure(tag) else None)
-
-
-def _is_doubt(tag: str) -> bool:
-    """Whether a tag says that a check failed or found something that is no hit on the person (LID: lost and stolen documents)."""
-    return _is_failure(tag) or (tag not in TAG_HITS and tag.endswith(("_SUSPICION", "_SUSPECTION", "_SUSPECTED")))
-
-
-def _is_failure(tag: str) -> bool:
-    return tag.endswith("_FAILED")
-
-
-def _unreadable_tags(status: dict[str, Any]) -> tuple[str, ...]:
-    """Lists of tags that are there and are no lists: nobody knows what they name."""
-    lists = ("fraudTags", "mismatchTags", "suspicionReasons")
-    return tuple(f"{tags} unreadable" for tags in lists if status.get(tags) is not None and not isinstance(status[tags], list))
+def _guessed(tag: str) -> str | None:
+    """The hit that a tag of no table names by its letters: it is shown, beside being not understood."""
+    return "blacklist" if "BLACKLIST" in tag else "pep" if tag.startswith("PEP") and not tag.endswith("_FAILED") else None
 
 
 def _screening_hits(found: Screenings) -> set[str]:
@@ -95,17 +82,15 @@ def _screening_hits(found: Screenings) -> set[str]:
 
 
 def _failed_screenings(found: Screenings) -> tuple[str, ...]:
-    """Screenings in the body that were tried and gave no result, and finds of lost or stolen documents."""
-    screenings = {"AML": _entries(found.AML, found.aml), "LID": _entries(found.LID), "CRIMINAL_CHECK": _entries(found.CRIMINAL_CHECK)}
-    failed = [screening for screening, entries in screenings.items() if any(_unsuccessful(entry) for entry in entries)]
-    if "LID" not in failed and any(_suspected(entry) for entry in screenings["LID"]):
-        failed.append("LID")
-    return tuple(failed)
+    """Screenings in the body that were tried and gave no result."""
+    blocks = {"AML": (found.AML, found.aml), "LID": (found.LID, found.lid), "CRIMINAL_CHECK": (found.CRIMINAL_CHECK,)}
+    return tuple(screening for screening, block in blocks.items() if any(_unsuccessful(entry) for entry in _entries(*block)))
 
 
 def _entries(*blocks: object) -> list[dict[str, Any]]:
-    """The `status` objects of screenings' entries."""
-    entries = [entry for block in blocks if isinstance(block, list) for entry in block if isinstance(entry, dict)]
+    """The `status` objects of screenings' entries; an entry may stand alone, without its list."""
+    listed = [entry for block in blocks for entry in (block if isinstance(block, list) else [block])]
+    entries = [entry for entry in listed if isinstance(entry, dict)]
     return [entry["status"] for entry in entries if isinstance(entry.get("status"), dict)]
 
 
@@ -115,3 +100,66 @@ def _suspected(status: dict[str, Any]) -> bool:
 
 def _unsuccessful(status: dict[str, Any]) -> bool:
     return status.get("checkSuccessful") is False and status.get("serviceUsed") is not False
+
+
+# what is understood: AmlResult, LidResult, CriminalResult, AmlCheckV3 of the vendor's OpenAPI description ----------
+
+_FOUND: dict[str, Check] = {
+    "serviceSuspected": a_flag,
+    "serviceUsed": a_flag,
+    "serviceFound": a_flag,
+    "checkSuccessful": a_flag,
+    "overallStatus": one_of("SUSPECTED", "NOT_SUSPECTED"),
+}
+_ENTRY = an_object(
+    {"status": an_object(_FOUND, only=True)}, once=("serviceName", "serviceGroupType", "uid", "errorMessage", "data"), elsewhere=_FOUND
+)
+
+
+def _screening(value: object, place: str, words: Words) -> Iterator[str]:
+    """One entry of a screening. One without a status that still brings data does not say what that means."""
+    yield from _ENTRY(value, place, words)
+    if isinstance(value, dict) and not says_something(value.get("status")) and says_something(value.get("data")):
+        yield f"{place}.status"
+
+
+_MATCHES = a_list(an_object({}))
+_AML_CHECK = an_object(
+    {
+        "id": anything,
+        "overallStatus": one_of("NOT_CHECKED", "NO_FLAGS", "FALSE_POSITIVE", "TRUE_POSITIVE", "FLAGS_FOUND"),
+        "statusSetBy": anything,
+        "statusSetAt": anything,
+        "adverseMedia": _MATCHES,
+        "amlCheck": _MATCHES,
+    },
+    only=True,
+)
+
+
+def _aml_check(value: object, place: str, words: Words) -> Iterator[str]:
+    """The screening of version 3. Matches without a word for them are not understood."""
+    yield from _AML_CHECK(value, place, words)
+    matched = isinstance(value, dict) and any(says_something(value.get(matches)) for matches in ("adverseMedia", "amlCheck"))
+    if matched and overall_of(value) is None:
+        yield f"{place}.overallStatus"
+
+
+_SCREENINGS: dict[str, Check] = {
+    "AML": a_list(_screening),
+    "LID": a_list(_screening),
+    "CRIMINAL_CHECK": a_list(_screening),
+    "amlCheck": _aml_check,
+}
+_TAGS: dict[str, Check] = dict.fromkeys(TAG_LISTS, a_list(a_word))
+_CHECKS = ("autoDocument", "autoFace", "manualDocument", "manualFace", "additionalSteps")
+
+#: An identification's result.
+BODY = an_object(
+    {"status": an_object({"overall": a_text} | _TAGS, once=_CHECKS, elsewhere=(*_SCREENINGS, *_FOUND)), "final": anything} | _SCREENINGS,
+    once=("scanRef", "clientId"),
+    elsewhere=(*_TAGS, *_FOUND),
+)
+
+#: What the read API answers: the same, without the object around it.
+ANSWER = an_object({"status": a_text, "final": anything} | _TAGS | _SCREENINGS, once=("scanRef", "clientId", *_CHECKS), elsewhere=_FOUND)

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from handlers.config import Settings
 from handlers.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, name, names
+from handlers.vendors.understanding import Check, a_list, a_word, an_object, anything, not_understood, says_something
+from handlers.vocabulary.idngo import LABELS
+from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS, Status
 
 #: Events that carry a review's result.
@@ -51,20 +55,20 @@ OVERLAYS: dict[str, Says] = {
 #: name an applicant has one alert.
 AML_CASES = {"amlCaseRejected": True, "amlCaseOnHold": True, "amlCaseApproved": False}
 
-#: The vendor's labels that name a hit. The last two name the screening's result without its kind.
-LABEL_HITS = {
-    "BLACKLIST": "blacklist",
-    "BLOCKLIST": "blacklist",
-    "SANCTIONS": "sanctions",
-    "PEP": "pep",
-    "ADVERSE_MEDIA": "adverse_media",
-    "CRIMINAL": "criminal",
-    "COMPROMISED_PERSONS": "aml",
-    "RESTRICTED_PERSON": "aml",
-}
+#: What reports the verdict and its labels, as the platform documents it; comments and `buttonIds` may have any shape.
+_RESULT = an_object({"reviewAnswer": anything, "reviewRejectType": anything, "rejectLabels": a_list(a_word)})
+_REVIEW: dict[str, Check] = {"reviewStatus": anything, "reviewResult": _RESULT}
+_LABELS = ("reviewAnswer", "reviewRejectType", "rejectLabels")
 
-#: Labels that say a check gave no result.
-FAILED_SCREENINGS = frozenset({"CHECK_UNAVAILABLE", "CONNECTION_INTERRUPTED", "NOT_ALL_CHECKS_COMPLETED"})
+#: An event.
+BODY = an_object(_REVIEW, once=("type", "applicantId", "externalUserId", "levelName", "createdAtMs", "createdAt"), elsewhere=_LABELS)
+
+#: What the read API answers.
+ANSWER = an_object(
+    {"review": an_object(_REVIEW, once=("levelName", "createDate", "reviewDate"), elsewhere=_LABELS)},
+    once=("id", "externalUserId"),
+    elsewhere=_LABELS,
+)
 
 
 class Result(msgspec.Struct):
@@ -94,6 +98,8 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     if event_type is None:
         raise Unreadable("the body names no type", reference=reference)
     says, because = _says(event_type, event, settings)
+    if isinstance(says, Step):
+        says = _proved(says, body, BODY, settings)
     if says is not None and reference is None:
         raise Unreadable("the body names no applicantId that can be stored", event_type=event_type)
     return News(
@@ -131,6 +137,8 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     completed = review.reviewStatus == "completed"
     at = moment(review.reviewDate if completed else review.createDate, zone_needed=False)
     says = _reviewed(review, settings) if completed else _under_way(review)
+    if says is not None:
+        says = _proved(says, body, ANSWER, settings)
     if says is None or at is None:
         missing = "has no date of its review" if says else "says nothing of a review that is known"
         raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
@@ -174,6 +182,17 @@ def _says(event_type: str, event: Event, settings: Settings) -> tuple[Says | Non
     return None, f"{event_type} moves nothing"
 
 
+def _proved(step: Step, body: bytes, schema: Check, settings: Settings) -> Step:
+    """An approval, with the places of its body that are not understood; other news needs no proof."""
+    if step.status != Status.APPROVED:
+        return step
+    return structs.replace(step, not_understood=not_understood(body, schema, _words(settings)))
+
+
+def _words(settings: Settings) -> Words:
+    return LABELS | settings.idngo_words
+
+
 def _progress(event_type: str, event: Event) -> Step:
     return Step(
         status=PROGRESS[event_type],
@@ -196,7 +215,7 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
     elsewhere = status == Status.APPROVED and settings.idngo_approving_levels is not None and level not in settings.idngo_approving_levels
     if elsewhere:
         status = Status.IN_REVIEW
-    retry = word == "RED:RETRY"
+    retry, words = word == "RED:RETRY", _words(settings)
     step = Step(
         status=status,
         verdict=counts and not elsewhere,
@@ -204,8 +223,9 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
         vendor_status=word if word and counts else name(event.reviewStatus),
         may_retry={"RED:RETRY": True, "RED:FINAL": False}.get(word or "") if counts else None,
         reasons=labels,
-        hits=tuple(hit for hit in HITS if hit in {LABEL_HITS.get(label) for label in labels}),
-        failed_screenings=tuple(label for label in labels if label in FAILED_SCREENINGS) + _unreadable_labels(result),
+        hits=tuple(hit for hit in HITS if hit in named_hits(labels, words)),
+        failed_screenings=of_kind(labels, words, Kind.FAILED),
+        doubtful=of_kind(labels, words, Kind.DOUBTFUL) + _contradiction(result),
         user_message=comment(result.moderationComment),
         level=level,
     )
@@ -214,9 +234,9 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
     return step, f"{because} at a level that does not approve" if elsewhere else because
 
 
-def _unreadable_labels(result: Result) -> tuple[str, ...]:
-    """Labels that are there and are no list: nobody knows what they name."""
-    return () if result.rejectLabels is None or isinstance(result.rejectLabels, list) else ("rejectLabels unreadable",)
+def _contradiction(result: Result) -> tuple[str, ...]:
+    """A reject type beside GREEN: it belongs to RED alone."""
+    return ("GREEN with a reviewRejectType",) if result.reviewAnswer == "GREEN" and says_something(result.reviewRejectType) else ()
 
 
 def _answer(result: Result) -> tuple[str | None, Status]:

@@ -11,6 +11,7 @@ import msgspec
 from handlers.config import Settings
 from handlers.news import News, Step, Unreadable
 from handlers.vendors.base import READ, decode, moment, name
+from handlers.vendors.understanding import a_text, an_object, not_understood
 from store.states import Status
 
 #: The one event that closes a case's review.
@@ -38,6 +39,13 @@ CLOSED = frozenset({Status.APPROVED, Status.REJECTED})
 VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQUESTED, Status.NEEDS_REVIEW})
 
 
+#: The verdict's keys are all that counts: the vendor documents no screening, and further fields may have any shape.
+BODY = an_object({"status": a_text}, once=("event", "case_id", "workflow", "processed_at"))
+
+#: The same of what the read API answers.
+ANSWER = an_object({"status": a_text}, once=("case_id", "workflow", "timeline"))
+
+
 class Event(msgspec.Struct):
     event: Any = None
     case_id: Any = None
@@ -62,7 +70,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         event_type=event_type,
         references=(reference,),
         occurred_at=moment(event.processed_at, zone_needed=True),
-        says=_step(event_type, word, status, level=name(event.workflow)) if status else None,
+        says=_step(event_type, word, status, body, level=name(event.workflow)) if status else None,
         because=f"{event_type} {word or 'without a status that can be read'}"
         if status
         else f"{word or 'no status'} in {event_type} moves nothing",
@@ -87,7 +95,14 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     if status is None or last is None:
         missing = "has no timeline entry with a time" if status else f"says {word or 'no status that can be read'}, which is not known"
         raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
-    step = Step(status=status, verdict=status in VERDICTS, final=status in CLOSED, vendor_status=word, level=name(case.workflow))
+    step = Step(
+        status=status,
+        verdict=status in VERDICTS,
+        final=status in CLOSED,
+        vendor_status=word,
+        level=name(case.workflow),
+        not_understood=not_understood(body, ANSWER, {}) if status == Status.APPROVED else (),
+    )
     return News(event_type=READ, references=(reference,), occurred_at=last, says=step, because=f"asked, IFCGATE says {word}")
 
 
@@ -107,5 +122,12 @@ def _status(event_type: str, word: str | None, statuses: dict[str, Status]) -> S
     return None if status == Status.APPROVED else status
 
 
-def _step(event_type: str, word: str | None, status: Status, *, level: str | None) -> Step:
-    return Step(status=status, verdict=status in VERDICTS, final=event_type == COMPLETED, vendor_status=word, level=level)
+def _step(event_type: str, word: str | None, status: Status, body: bytes, *, level: str | None) -> Step:
+    return Step(
+        status=status,
+        verdict=status in VERDICTS,
+        final=event_type == COMPLETED,
+        vendor_status=word,
+        level=level,
+        not_understood=not_understood(body, BODY, {}) if status == Status.APPROVED else (),
+    )

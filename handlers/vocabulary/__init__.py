@@ -1,0 +1,1 @@
+"""What does each documented word of a vendor say about an approval?"""

@@ -57,6 +57,7 @@ def occasion(event: Claimed) -> Occasion:
         received_at=event.received_at,
         body_sha256=event.body_sha256.hex(),
         repeat=event.repeat,
+        seen_before=event.seen_before,
         by_receipt=by_receipt,
         **given_place(event.headers, by_receipt=by_receipt),
     )

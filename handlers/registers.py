@@ -66,6 +66,8 @@ class Occasion(Struct, frozen=True, kw_only=True):
     body_sha256: str
     #: A body seen before, come again: it may take access away, and never gives it.
     repeat: bool = False
+    #: A body that was kept before for its subject, under whatever type: it reopens nothing.
+    seen_before: bool = False
     #: The vendor has no clock: the order is ours of receipt.
     by_receipt: bool = False
     #: Its place, where that is neither the vendor's time nor that of its own receipt.
@@ -125,7 +127,7 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
                 write("decision", {"verdict": verdict, "hits": list(says.hits)}, rank)
             if says.verdict and says.status == Status.APPROVED:
                 write("ever_approved", True)
-            if says.reopens:
+            if says.reopens and not (occasion.repeat or occasion.seen_before):
                 write("reopened", True, rank)
             if says.wipes:
                 write("wiped", True, rank)

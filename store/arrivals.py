@@ -39,6 +39,9 @@ class Delivery:
 SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AND earlier.environment = {environment}
     AND earlier.subject = {subject} AND earlier.body_sha256 = {body_sha256} LIMIT 1)"""
 
+#: An event with an identity of its own has no earlier one with the same body.
+NOT_SEEN = {"repeat": False, "seen_before": False}
+
 #: What every event begins with.
 AFRESH = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0, "suspect": False, "replayed": False}
 
@@ -91,7 +94,23 @@ class Latest(NamedTuple):
         The body before under another type is what it was: the type is outside the signature, and must not make a repeat look new."""
         if self.previous_body_sha256 is None:
             return False
-        return self.previous_was_repeat if self.previous_body_sha256 == self.arrival.body_sha256 else None
+        return self.previous_was_repeat if self._says_the_latest_again else None
+
+    @property
+    def seen_before(self) -> bool | None:
+        """Whether its body was seen before, under whatever type; None if that depends on what is kept."""
+        if self.previous_body_sha256 is None:
+            return False
+        return True if self._says_the_latest_again else None
+
+    @property
+    def _says_the_latest_again(self) -> bool:
+        return self.previous_body_sha256 == self.arrival.body_sha256
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The event's row."""
+        return self.arrival.row | {"repeat": self.repeats, "seen_before": self.seen_before}
 
 
 def arrive(delivery: Delivery) -> Arrival:
@@ -118,7 +137,7 @@ def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
     No two of them may be the same event, or of the same subject: see `apart`. It may be done twice: the ids are the same."""
     once = [arrival for arrival in arrived if arrival.subject is None]
     latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
-    kept = _insert(connection, [*((arrival, False) for arrival in once), *((one.arrival, one.repeats) for one in latest)])
+    kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in once), *(one.row for one in latest)])
     _remember_repeats(connection, latest, {row.id for row in kept if row.repeat})
     event_ids = {arrival.key: arrival.id for arrival in arrived} | _by_identity(kept) | _count_again(connection, again)
     return [event_ids[arrival.key] for arrival in arrived]
@@ -147,20 +166,20 @@ def remember_alias(connection: Connection, given: str, event_id: str) -> None:
     connection.execute(database.insert(Alias).values(id=given, event_id=event_id))
 
 
-def _insert(connection: Connection, arrived: list[tuple[Arrival, bool | None]]) -> list[Row[Any]]:
-    """Insert events, each a repeat or not (None: it is, if its subject ever sent this body). Of those with an identity the unique
-    index decides which delivery was first, and the event that is there is given.
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]]:
+    """Insert events, each seen before and a repeat, or not (None: it is, if its subject ever sent this body). The unique index decides
+    which delivery of those with an identity was first; the event that is there is returned.
 
-    They are sorted, so that two who bring the same events do not wait for each other in a circle."""
-    arrived.sort(key=lambda one: one[0].key)
+    The rows are sorted, so that two processes that bring the same events cannot deadlock."""
+    rows.sort(key=lambda row: (row["vendor"], row["environment"], row["subject"] or row["identity"]))
     return bulk.insert(
         connection,
         Event,
-        [arrival.row | {"repeat": repeat} for arrival, repeat in arrived],
+        rows,
         over=("vendor", "environment", "identity"),
         change={"deliveries": "events.deliveries + 1"},
         unless="events.id = excluded.id",
-        derive={"repeat": f"COALESCE({{repeat}}, {SEEN}, FALSE)"},
+        derive={name: f"COALESCE({{{name}}}, {SEEN}, FALSE)" for name in ("repeat", "seen_before")},
         returning=("id", "vendor", "environment", "identity", "repeat"),
     )
 

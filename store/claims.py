@@ -41,6 +41,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     sealed_body: bytes
     received_at: datetime
     repeat: bool
+    seen_before: bool
     attempts: int
     replayed: bool
 
@@ -64,7 +65,7 @@ class Settlement(Struct, frozen=True, kw_only=True):
 
 CLAIMED: list[InstrumentedAttribute[Any]] = [
     Event.sequence, Event.id, Event.vendor, Event.environment, Event.headers, Event.body_sha256, Event.key_id, Event.sealed_body,
-    Event.received_at, Event.repeat, Event.attempts, Event.replayed,
+    Event.received_at, Event.repeat, Event.seen_before, Event.attempts, Event.replayed,
 ]  # fmt: skip
 
 FREE = (

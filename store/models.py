@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import false as sql_false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.columns import Base, EventId, Name, Number, partial
@@ -39,6 +40,8 @@ class Event(Base):
     sealed_body: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime]
     repeat: Mapped[bool]
+    #: Its body was kept before for its subject, under whatever type.
+    seen_before: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
     deliveries: Mapped[int] = mapped_column(default=1)
 
     status: Mapped[str] = mapped_column(default="pending")

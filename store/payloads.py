@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,16 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
         return msgspec.convert(json.loads(body.decode(), parse_constant=_refuse), shape)
     except (ValueError, RecursionError) as error:
         raise NoObject from error
+
+
+def values_of(body: bytes, key: str) -> list[Any]:
+    """Return every value that a JSON object gives for a key, however the key is escaped; none if the body is no JSON object."""
+    try:
+        # Lists of pairs, so that no key is lost; only the outermost list is the body's own.
+        pairs = json.loads(body.decode(), object_pairs_hook=tuple, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return []
+    return [value for name, value in pairs if name == key] if isinstance(pairs, tuple) else []
 
 
 def _refuse(constant: str) -> float:

@@ -98,7 +98,7 @@ def is_header_name(text: str) -> bool:
 
 
 def environment_of(key: Key, body: bytes) -> str:
-    """Sandbox if its secret signed, or if the body says so (`sandboxMode`, which samples also send as a string)."""
+    """Return `sandbox` if its secret signed, or if the body says so: `sandboxMode` is there and is neither false, "false" nor null."""
     return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
 
 
@@ -120,7 +120,14 @@ class _Mode(msgspec.Struct):
 
 
 def _says_sandbox(body: bytes) -> bool:
-    if b"sandboxMode" not in body:
+    """Whether any `sandboxMode` of the body says sandbox. JSON may escape a key, and may give it twice: then all of it is looked at."""
+    escaped = b"\\" in body
+    if b"sandboxMode" not in body and not escaped:
         return False
-    mode = peek(body, _Mode).sandboxMode
-    return mode is True or (isinstance(mode, str) and mode.lower() == "true")
+    if not escaped and body.count(b"sandboxMode") == 1:
+        return _is_sandbox(peek(body, _Mode).sandboxMode)
+    return any(_is_sandbox(mode) for mode in payloads.values_of(body, "sandboxMode"))
+
+
+def _is_sandbox(mode: object) -> bool:
+    return mode is not None and mode is not False and mode != "false"

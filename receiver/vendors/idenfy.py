@@ -19,6 +19,16 @@ from receiver.vendors.base import Headers, Key, environment_of, peek, sha256, si
 from store.arrivals import Delivery
 from store.config import Environment
 
+#: The documented types; all others count as one.
+TYPES = frozenset({
+    "IDENTIFICATION", "IDENTIFICATION_AUTO_FINISHED", "IDENTIFICATION_MANUAL_FINISHED", "IDENTIFICATION_EXPIRED",
+    "IDENTIFICATION_CANCELLED", "IDENTIFICATION_RESUBMITTED", "DOCUMENT_EXPIRATION", "VIDEO_CALL_FINISHED", "AML_MONITORING",
+    "AML_MONITORING_EXPIRATION", "AGE_ESTIMATION", "BANK_CARD_VERIFICATION_COMPLETED", "BANK_VERIFICATION", "ACCOUNT_CHECK",
+    "FACIAL_AUTHENTICATION", "COMPANY_REVIEW", "COMPANY_DELETE", "COMPANY_AML_REVIEW", "COMPANY_INFO_REQUEST", "COMPANY_EXPIRATION",
+    "COMPANY_SUBMIT", "GOV_ORDERED_DOCUMENT", "SOS_REPORT",
+})  # fmt: skip
+UNKNOWN = "an unknown type"
+
 SIGNATURE = "Idenfy-Signature"
 TYPE = "Idenfy-Event-Type"
 
@@ -40,7 +50,7 @@ class Scheme:
             environment=environment_of(key, body),
             headers={TYPE: event_type} if event_type else {},
             body=body,
-            identity=sha256(event_type.encode("latin-1", "replace"), body),
+            identity=sha256(_kind(event_type).encode(), body),
             subject=_subject(event_type, body),
             signed_with=key.fingerprint,
         )
@@ -64,4 +74,12 @@ def _subject(event_type: str, body: bytes) -> bytes:
         value = getattr(names, field)
         if (isinstance(value, str) and value) or isinstance(value, int):
             return sha256(field.encode(), str(value).encode("utf-8", "surrogatepass"))
-    return sha256(b"type", event_type.strip().upper().encode("latin-1", "replace"))
+    return sha256(b"type", _kind(event_type).encode())
+
+
+def _kind(event_type: str) -> str:
+    """The type as it tells one event from another. The header is not signed: neither its spelling nor an unknown type makes a new event."""
+    kind = event_type.strip().upper().replace(" ", "_").replace("CANCELED", "CANCELLED")
+    if kind.startswith("ID_VERIFICATION"):
+        kind = "IDENTIFICATION" + kind.removeprefix("ID_VERIFICATION")
+    return kind if kind in TYPES or not kind else UNKNOWN

@@ -20,7 +20,7 @@ from handlers import (
     replay_commands,
     terminal,
 )
-from handlers.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
+from handlers.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import applicants, clock, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
@@ -55,7 +55,7 @@ def is_event_id(text: str) -> bool:
 @click.command()
 @click.option("--check", "apply", flag_value=False, default=False, help="Only compare (the default): exit status 1 if anything differs.")
 @click.option("--apply", "apply", flag_value=True, help="Mend what differs, while the service runs; each change is told.")
-@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Mend nothing if more would change.")
+@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Mend nothing if more would change.")
 @json_option
 def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
     """Derive every applicant anew from the kept events, and compare: who would change, and from where to where."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from handlers import awaiting, config, terminal
+from handlers import awaiting, config, operators, terminal
 from handlers.oncall import say_if_cut
-from handlers.options import REASON, environment_option, json_option, limit_option
-from store import audit, clock, database, decisions, doorbell, inbox
+from handlers.options import REASON, environment_option, json_option, limit_option, token_option
+from store import clock, database, decisions, doorbell, inbox
+from store import config as store_config
 from store.applicants import Key
 from store.decisions import NotDecided
 from store.statements import Ruling
@@ -22,22 +25,29 @@ HANDLED_SECONDS_MAX = 10.0
 @click.argument("reference")
 @click.argument("ruling", metavar="approve|reject|resubmit", type=click.Choice([ruling.value for ruling in Ruling]))
 @click.option("--reason", required=True, type=REASON, help="Why. It is recorded, and shown in the history.")
+@token_option
 @environment_option
 @json_option
-def decide(vendor: str, reference: str, ruling: str, reason: str, environment: str, as_json: bool) -> None:
-    """Decide of an applicant. It is an event like any other: newer news outvotes it.
+def decide(vendor: str, reference: str, ruling: str, reason: str, token_file: Path | None, environment: str, as_json: bool) -> None:
+    """Decide about an applicant. The decision is an event like any other: newer news outvotes it.
 
-    To approve against a hit or an open alert takes a second operator: until then the applicant stays as it was."""
+    To approve against a hit or an open alert takes two operators, who act with tokens. Until the second confirms, the applicant stays as
+    it was."""
     config.settings()
-    key, now = Key(vendor, environment, reference), clock.now()
+    key, now, by = Key(vendor, environment, reference), clock.now(), operators.at_this_terminal(token_file)
+    two = store_config.settings().all_take_two
     try:
-        made = database.write(lambda connection: decisions.decide(connection, key, Ruling(ruling), by=audit.user(), reason=reason, at=now))
+        made = database.write(
+            lambda connection: decisions.decide(connection, key, Ruling(ruling), by=by, reason=reason, at=now, needs_two=two)
+        )
     except NotDecided as error:
         raise click.ClickException(str(error)) from error
     _tell(made.event_id, as_json=as_json)
-    if made.against:
-        said = f"It is against {', '.join(made.against)}: a second operator has to say standing decisions confirm {made.event_id}"
-        click.echo(said, err=True)
+    if made.waits:
+        against = f"It is against {', '.join(made.against)}: a" if made.against else "A"
+        click.echo(f"{against} second operator has to say standing decisions confirm {made.event_id}", err=True)
+        if not by.by_token:
+            click.echo("It was decided without a token, so that it cannot be confirmed: decide again with --token-file.", err=True)
 
 
 @click.group("decisions")
@@ -61,14 +71,16 @@ def list_decisions(as_json: bool, environment: str, limit: int) -> None:
 
 @decisions_group.command("confirm")
 @click.argument("event_id", metavar="ID")
+@token_option
 @json_option
-def confirm(event_id: str, as_json: bool) -> None:
-    """Confirm what another operator decided, against the hits and alerts that are shown today."""
+def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
+    """Confirm what another operator decided, against the hits and alerts that are shown today. It takes a token."""
     config.settings()
+    by = operators.at_this_terminal(token_file)
     if not inbox.EVENT_ID.fullmatch(event_id):
         raise click.ClickException(f"no decision has the id {event_id}")
     try:
-        made = database.write(lambda connection: decisions.confirm(connection, event_id, by=audit.user()))
+        made = database.write(lambda connection: decisions.confirm(connection, event_id, by=by))
     except NotDecided as error:
         raise click.ClickException(str(error)) from error
     _tell(made.event_id, as_json=as_json)

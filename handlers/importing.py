@@ -75,7 +75,7 @@ def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Br
     users = {Key("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
 
     def work(connection: Connection) -> int:
-        new = links.link_all(connection, users)
+        new = links.link_all(connection, users, by=audit.user())
         _record(connection, checked, brought, new=new)
         return new
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +37,28 @@ MOMENT = Moment()
 REASON_CHARS_MAX = 1000
 
 
+class Rate(click.ParamType[float]):
+    """A number a second, within bounds; no NaN, no infinity."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not self._least <= number <= self._most:
+            self.fail(f"give a number from {self._least:g} to {self._most:g}", param, ctx)
+        return number
+
+
+#: How many changes a command may be allowed: what the database's columns can hold.
+CHANGES_MAX = click.IntRange(0, 2**31 - 1)
+
+
 class Reason(click.ParamType[str]):
     """Why somebody does something, for others to read."""
 
@@ -48,6 +72,14 @@ class Reason(click.ParamType[str]):
 
 
 REASON = Reason()
+
+
+def token_option(command: Command) -> Command:
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A file that holds your operator's token. STANDING_TOKEN may hold the token itself.",
+    )(command)
 
 
 def environment_option(command: Command) -> Command:

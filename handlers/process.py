@@ -26,6 +26,9 @@ log = structlog.get_logger()
 #: Events that share a transaction.
 BATCH, NEWEST_BATCH = 400, 150
 
+#: A pause is doubled at most so often: any base is beyond any limit by then.
+DOUBLINGS_MAX = 24
+
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
 
@@ -110,7 +113,8 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
     if attempts >= settings.attempts_max:
         claims.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
         return
-    pause = min(settings.retry_base * 2 ** (attempts - 1), settings.retry_limit) * random.uniform(1, 1.25)  # noqa: S311
+    doubled = settings.retry_base * 2 ** min(attempts - 1, DOUBLINGS_MAX)
+    pause = min(doubled, settings.retry_limit) * random.uniform(1, 1.25)  # noqa: S311
     claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from handlers import awaiting, config, differences, masking, reads, reconciling, rounds, terminal
-from handlers.options import MOMENT, REASON, csv_option, json_option
+from handlers.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from handlers.reads.asking import Client, Unanswered
 from handlers.reads.idenfy import Idenfy
 from handlers.reads.idngo import Idngo
@@ -41,7 +41,7 @@ vendor_argument = click.Choice(list(VENDORS))
 @click.option("--all", "everybody", is_flag=True, help="Everybody.")
 @click.option("--repair", is_flag=True, help="Keep an answer that drifts as an event of its own kind, to be handled by the same rules.")
 @click.option("--reason", type=REASON, help="Why. With --repair it is recorded.")
-@click.option("--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more are changed of a vendor.")
+@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Stop before more are changed of a vendor.")
 @json_option
 @csv_option
 def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any) -> None:

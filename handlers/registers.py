@@ -157,7 +157,7 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
         case Judgement(status=status, decided=decided):
             # Who confirms a decision takes its place in the order: what is newer than the decision outvotes both.
             write("judgement", judged(status, decided), rank=int(decided.confirmed_by is not None))
-            if status == Status.APPROVED and (decided.confirmed_by or not decided.against):
+            if status == Status.APPROVED and (decided.confirmed_by or not (decided.against or decided.needs_two)):
                 write("ever_approved", True)
     if written:
         _write_beside(written, news, occasion, order)
@@ -189,7 +189,7 @@ def judged(status: Status, decided: DecisionBody) -> dict[str, Any]:
     """What a register keeps of a person's decision."""
     return {
         "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
-        "at": clock.rfc3339(decided.at), "seen": list(decided.seen),
+        "at": clock.rfc3339(decided.at), "seen": list(decided.seen), "needs_two": decided.needs_two,
     }  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import Row
 
 from handlers import config, differences, replaying, terminal
 from handlers.oncall import say_if_cut
-from handlers.options import MOMENT, REASON, environment_option, json_option, limit_option
+from handlers.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
 from store import audit, database, inbox, replays
 from store.replays import Stage, Wanted
 from store.states import Outcome
 
-rate_option = click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many events a second.")
+rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
 
 NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDING]
 
@@ -35,9 +35,7 @@ NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDIN
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 @click.option("--reason", type=REASON, help="Why. It is recorded.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--max-changes", type=click.IntRange(min=0), default=100, show_default=True, help="Stop before more applicants than that are changed."
-)
+@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Stop before more applicants than that are changed.")
 @rate_option
 @json_option
 def replay(
@@ -160,7 +158,7 @@ def show_replay(as_json: bool, replay_id: str) -> None:
 
 @replays_group.command("resume")
 @click.argument("replay_id", metavar="ID")
-@click.option("--max-changes", type=click.IntRange(min=0), help="Allow so many applicants to change, in all.  [default: as before]")
+@click.option("--max-changes", type=CHANGES_MAX, help="Allow so many applicants to change, in all.  [default: as before]")
 @rate_option
 @json_option
 def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id: str) -> None:

@@ -100,9 +100,15 @@ def ruling(registers: Registers) -> Ruled | None:
     entry = registers.get("judgement")
     if entry is None:
         return None
-    stood = entry.value["status"] != Status.APPROVED or _is_weighed(entry, objections(registers, before=entry))
+    refuses = entry.value["status"] != Status.APPROVED
+    stood = _has_its_persons(entry) and (refuses or _is_weighed(entry, objections(registers, before=entry)))
     outvoted = _newer(beneath(registers), entry)
     return Ruled(entry, Stand.OUTVOTED if outvoted else Stand.STANDS if stood else Stand.WAITS, stood)
+
+
+def _has_its_persons(entry: Entry) -> bool:
+    """Whether a decision that takes a second operator, whatever speaks against it, has one."""
+    return entry.value["confirmed_by"] is not None or not entry.value.get("needs_two")
 
 
 def _is_weighed(entry: Entry, against: list[Objection]) -> bool:
@@ -132,7 +138,7 @@ def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] |
 
 
 def _described(ruled: Ruled) -> dict[str, Any]:
-    told = {name: value for name, value in ruled.entry.value.items() if name != "seen"}
+    told = {name: value for name, value in ruled.entry.value.items() if name not in ("seen", "needs_two")}
     return told | {"state": ruled.stand.value, "event_id": ruled.entry.event_id}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,8 +9,9 @@ from enum import StrEnum
 from flask import request
 
 from receiver import config
-from receiver.config import Token
 from receiver.problems import Problem
+from store import tokens
+from store.tokens import Token
 
 
 class Right(StrEnum):
@@ -39,30 +38,28 @@ def require(right: Right) -> Caller:
     return caller
 
 
-def require_one_of(tokens: tuple[Token, ...]) -> None:
+def require_one_of(some: tuple[Token, ...]) -> None:
     """Raise a problem unless one of these tokens is presented, if there are any."""
-    if tokens and _matching(tokens) is None:
+    if some and _matching(some) is None:
         raise _unauthorized()
 
 
 def _caller() -> Caller:
-    settings = config.settings()
-    known = {Right.OPERATE: settings.operator_tokens, Right.READ: settings.read_tokens, Right.LINK: settings.link_tokens}
-    for right, tokens in known.items():
-        token = _matching(tokens)
+    lists = config.settings().tokens
+    known = {Right.OPERATE: lists.operator, Right.READ: lists.read, Right.LINK: lists.link}
+    for right, some in known.items():
+        token = _matching(some)
         if token:
             return Caller(token.name, right)
     raise _unauthorized()
 
 
-def _matching(tokens: Iterable[Token]) -> Token | None:
+def _matching(some: Iterable[Token]) -> Token | None:
     kind, _, presented = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return None
     # WSGI hands the header's bytes over as Latin-1: these are the bytes that were sent.
-    digest = hashlib.sha256(presented.strip().encode("latin-1", "replace")).digest()
-    matching = [token for token in tokens if hmac.compare_digest(token.digest, digest)]
-    return matching[0] if matching else None
+    return tokens.matching(some, presented.strip().encode("latin-1", "replace"))
 
 
 def _unauthorized() -> Problem:

@@ -18,8 +18,9 @@ from receiver.problems import Problem
 from receiver.vendors import VENDORS
 from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
 from store import history as store_history
-from store.applicants import Applicant, Key
+from store.applicants import Applicant
 from store.columns import NAME_CHARS_MAX
+from store.links import NeedsOperator
 from store.names import is_name
 from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status
@@ -231,20 +232,21 @@ def _reopen(connection: Connection, event_id: str, caller: access.Caller) -> boo
 
 @blueprint.put("/links/ifcgate/<name:case_id>")
 def link(case_id: str) -> Response:
-    """Say whose case it is, before or after its events."""
+    """Link a case to a user, before or after its events. To move a case that has a verdict to another user is an operator's right."""
     caller = access.require(Right.LINK)
     query = calls.query(One)
     given = calls.body(Link)
     if not is_name(given.external_user_id):
         raise Problem(400, "The body's 'external_user_id' cannot be right.")
     key = calls.key("ifcgate", query.environment, case_id)
-    calls.write(lambda connection: _link(connection, key, given.external_user_id, caller))
+    may_move = caller.right == Right.OPERATE
+    try:
+        calls.write(
+            lambda connection: links.link(connection, key, external_user_id=given.external_user_id, by=caller.name, may_move=may_move)
+        )
+    except NeedsOperator as error:
+        raise Problem(403, "This case has a verdict and belongs to another user: moving it needs an operator's token.") from error
     return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})
-
-
-def _link(connection: Connection, key: Key, external_user_id: str, caller: access.Caller) -> None:
-    if links.link(connection, key, external_user_id=external_user_id):
-        audit.write(connection, actor=caller.name, action="link", subject=" ".join(key))
 
 
 def _event_id(text: str) -> str:

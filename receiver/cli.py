@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets as randomness
 import sys
@@ -16,6 +17,16 @@ import msgspec
 from receiver import config
 
 WATCH_SECONDS = 2.0
+
+
+class Bounded(click.FloatRange):
+    """A number within bounds, and not NaN, which no comparison finds out of bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail("give a number", param, ctx)
+        return number
 
 
 @click.command()
@@ -40,17 +51,15 @@ def web() -> None:
 
 @click.command()
 @click.option("--base", help="Where the service is.  [default: as HOST and PORT say]")
-@click.option("--count", default=30, type=click.IntRange(min=1), help="How many stories.")
-@click.option("--rate", default=50.0, type=click.FloatRange(min=0), help="Deliveries a second; 0: as fast as it goes.")
-@click.option("--seed", type=click.IntRange(min=0), help="Makes the same stories and faults again.  [default: another each time]")
-@click.option("--duplicates", default=0.1, type=click.FloatRange(0, 1), help="Share of the deliveries that come twice.")
-@click.option(
-    "--reordered", default=0.2, type=click.FloatRange(0, 1), help="Share of the stories told out of order, where there is a clock."
-)
-@click.option("--forgeries", default=0.1, type=click.FloatRange(0, 1), help="Forged deliveries, as a share of the others.")
+@click.option("--count", default=30, type=click.IntRange(1, 1_000_000), help="How many stories.")
+@click.option("--rate", default=50.0, type=Bounded(0, 100_000), help="Deliveries a second; 0: as fast as it goes.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Makes the same stories and faults again.  [default: another each time]")
+@click.option("--duplicates", default=0.1, type=Bounded(0, 1), help="Share of the deliveries that come twice.")
+@click.option("--reordered", default=0.2, type=Bounded(0, 1), help="Share of the stories told out of order, where there is a clock.")
+@click.option("--forgeries", default=0.1, type=Bounded(0, 1), help="Forged deliveries, as a share of the others.")
 @click.option("--live", "environment", flag_value="live", default="sandbox", help="Sign with the live secrets. Only when you mean it.")
 @click.option("--token", help="A token to read with.  [default: the first plain one of READ_TOKENS, OPERATOR_TOKENS]")
-@click.option("--timeout", default=30.0, type=click.FloatRange(min=0), help="Seconds to wait, in all, for deliveries to be handled.")
+@click.option("--timeout", default=30.0, type=Bounded(0, 86_400), help="Seconds to wait, in all, for deliveries to be handled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' read APIs instead, to be asked, until Ctrl-C.")
 @click.option("--port", default=8100, type=click.IntRange(0, 65535), help="With --vendors: where.  [default: 8100]")

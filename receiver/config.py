@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cache
 
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
-from store import config
+from store import config, tokens
 from store.config import Environment
-
-#: A text with `=` at its end alone is a name without its token, unless it is as long as base64 of a secret.
-NAMELESS_CHARS_MIN = 16
+from store.tokens import Tokens
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 
@@ -27,14 +23,6 @@ class Sender:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token:
-    """A bearer token, known by its digest, and whose it is."""
-
-    name: str
-    digest: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The web process's settings."""
 
@@ -45,27 +33,22 @@ class Settings:
     connections: int
     #: The vendors that have secrets; the others answer 404.
     senders: dict[str, Sender]
-    read_tokens: tuple[Token, ...]
-    link_tokens: tuple[Token, ...]
-    operator_tokens: tuple[Token, ...]
-    #: Empty: metrics and the API's description are open.
-    metrics_tokens: tuple[Token, ...]
+    tokens: Tokens
     max_body_bytes: int
 
 
 def read(environment: Environment) -> Settings:
     """The web process's settings; what is wrong with them is remembered by the environment."""
+    senders = {name: _sender(environment, name) for name in VENDORS}
+    _check_secrets_distinct(environment, senders)
     return Settings(
         host=environment.text("HOST", "127.0.0.1"),
         port=environment.number("PORT", 8000, most=65535),
-        processes=environment.number("WEB_CONCURRENCY", 2),
-        connections=environment.number("WEB_CONNECTIONS", 200),
-        senders={name: sender for name in VENDORS if (sender := _sender(environment, name)).keys},
-        read_tokens=environment.each("READ_TOKENS", _token),
-        link_tokens=environment.each("LINK_TOKENS", _token),
-        operator_tokens=environment.each("OPERATOR_TOKENS", _token),
-        metrics_tokens=environment.each("METRICS_TOKENS", _token),
-        max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES),
+        processes=environment.number("WEB_CONCURRENCY", 2, most=1000),
+        connections=environment.number("WEB_CONNECTIONS", 200, most=100_000),
+        senders={name: sender for name, sender in senders.items() if sender.keys},
+        tokens=tokens.read(environment),
+        max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES, most=2**30),
     )
 
 
@@ -93,19 +76,19 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     return Sender(scheme=scheme, keys=tuple(keys))
 
 
-def _token(entry: str) -> Token:
-    """`token` or `name=token`, the token plain or `sha256:<hex>`. Base64 may end a plain token with `=`."""
-    name, separator, token = entry.partition("=")
-    if not separator or (not token.strip("=") and len(name) >= NAMELESS_CHARS_MIN):
-        name, token = "", entry
-    if not token.strip("= "):
-        raise ValueError("has a name and no token")
-    if name and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
-        raise ValueError("has a name with other characters than letters, digits, '_', '.' and '-'")
-    if not token.startswith("sha256:"):
-        digest = hashlib.sha256(token.encode()).digest()
-    elif re.fullmatch(r"[0-9a-fA-F]{64}", token.removeprefix("sha256:")):
-        digest = bytes.fromhex(token.removeprefix("sha256:"))
-    else:
-        raise ValueError("begins with sha256: and is not followed by 64 hex digits")
-    return Token(name=name or f"token {digest.hex()[:8]}", digest=digest)
+def _check_secrets_distinct(environment: Environment, senders: dict[str, Sender]) -> None:
+    """One secret of two vendors would let each sign for the other; `whsec_` and its bytes are the same secret."""
+    first: dict[bytes, str] = {}
+    for vendor, sender in senders.items():
+        for secret in {form for key in sender.keys for form in _forms(key.secret)}:
+            other = first.setdefault(secret, vendor)
+            if other != vendor:
+                environment.wrong(f"{vendor.upper()}_SECRETS", f"and {other.upper()}_SECRETS have one secret in common")
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    """The bytes that a secret is where its text is used as it stands, and where it is decoded."""
+    try:
+        return {secret, config.signing_secret(secret.decode())}
+    except ValueError:
+        return {secret}

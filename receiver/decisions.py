@@ -9,11 +9,12 @@ from flask import Blueprint, Response
 from msgspec import Meta
 
 from receiver import access, calls
-from receiver.access import Right
+from receiver.access import Caller, Right
 from receiver.calls import One
 from receiver.problems import Problem
 from store import clock, decisions, doorbell, inbox
-from store.decisions import Made, NotDecided, UnknownToUs
+from store.config import settings
+from store.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.statements import Ruling
 
 blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
@@ -36,11 +37,13 @@ def decide(vendor: str, reference: str) -> Response:
     key, now = calls.key(vendor, query.environment, reference), clock.now()
     try:
         made = calls.write(
-            lambda connection: decisions.decide(connection, key, given.decision, by=caller.name, reason=given.reason, at=now)
+            lambda connection: decisions.decide(
+                connection, key, given.decision, by=_actor(caller), reason=given.reason, at=now, needs_two=settings().all_take_two
+            )
         )
     except UnknownToUs as error:
         raise Problem(404, _sentence(error)) from error
-    return _accepted(made, waits=bool(made.against))
+    return _accepted(made)
 
 
 @blueprint.post("/decisions/<name:event_id>/confirm")
@@ -51,17 +54,21 @@ def confirm(event_id: str) -> Response:
     if not inbox.EVENT_ID.fullmatch(event_id):
         raise Problem(404, "No decision has this id.")
     try:
-        made = calls.write(lambda connection: decisions.confirm(connection, event_id, by=caller.name))
+        made = calls.write(lambda connection: decisions.confirm(connection, event_id, by=_actor(caller)))
     except UnknownToUs as error:
         raise Problem(404, _sentence(error)) from error
     except NotDecided as error:
         raise Problem(409, _sentence(error)) from error
-    return _accepted(made, waits=False)
+    return _accepted(made)
 
 
-def _accepted(made: Made, *, waits: bool) -> Response:
+def _actor(caller: Caller) -> Actor:
+    return Actor(name=caller.name, by_token=True)
+
+
+def _accepted(made: Made) -> Response:
     doorbell.ring()
-    told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": waits}
+    told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
     return calls.answer(told, status=202)
 
 

@@ -17,12 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.vendors import VENDORS
-from store import clock, database, events, health, logs
+from store import audit, clock, database, events, health, logs
 from store import config as store_config
 from store.config import Environment, secrets_dir
 from store.sealing import Unopenable
+from store.tokens import Token
 
 Verdict = Literal["ok", "look", "wrong"]
+
+#: A shorter secret of a vendor could be guessed from one signed delivery.
+SECRET_BYTES_MIN = 16
 
 CLOCK_DIFFERENCE_MAX = timedelta(seconds=5)
 
@@ -63,16 +67,35 @@ def _senders(environment: Environment, web: config.Settings) -> Iterator[Finding
             continue
         live = sum(key.environment == "live" for key in sender.keys)
         sandbox = len(sender.keys) - live
+        weak = sum(len(key.secret) < SECRET_BYTES_MIN for key in sender.keys)
+        if weak:
+            yield Finding(vendor, "look", f"{weak} of its secrets have fewer than {SECRET_BYTES_MIN} bytes and could be guessed")
         says = f"{live} live and {sandbox} sandbox secrets"
         yield Finding(vendor, "ok" if live else "look", says if live else f"{says}: nothing live can come in")
 
 
 def _tokens(web: config.Settings) -> Iterator[Finding]:
-    for name, tokens in (("READ_TOKENS", web.read_tokens), ("LINK_TOKENS", web.link_tokens), ("OPERATOR_TOKENS", web.operator_tokens)):
+    lists = {"READ_TOKENS": web.tokens.read, "LINK_TOKENS": web.tokens.link, "OPERATOR_TOKENS": web.tokens.operator}
+    for name, tokens in lists.items():
         known = ", ".join(token.name for token in tokens)
         yield Finding(name, "ok" if tokens else "look", known or "none: those calls answer 401")
-    if not web.metrics_tokens and web.host not in ("127.0.0.1", "::1", "localhost"):
+    yield from _joined_rights(lists | {"PRIVACY_TOKENS": web.tokens.privacy})
+    if not web.tokens.metrics and web.host not in ("127.0.0.1", "::1", "localhost"):
         yield Finding("METRICS_TOKENS", "look", f"none, and the web process listens on {web.host}: /metrics and /openapi.json are open")
+
+
+def _joined_rights(lists: dict[str, tuple[Token, ...]]) -> Iterator[Finding]:
+    """Which rights one person can still join: by a name that stands in several lists, or by an account that can read every token."""
+    held: dict[str, list[str]] = {}
+    for name, tokens in lists.items():
+        for person in {token.person for token in tokens if token.is_named}:
+            held.setdefault(person, []).append(name)
+    for person, names in sorted(held.items()):
+        if len(names) > 1:
+            yield Finding("rights", "look", f"{person} stands in {', '.join(names)}: one person holds these rights together")
+    if len({token.person for token in lists["OPERATOR_TOKENS"]}) == 1:
+        yield Finding("rights", "look", "OPERATOR_TOKENS has one name: nothing that takes two persons can be confirmed")
+    yield Finding("rights", "ok", f"whoever may act as {audit.user()} on this host can read every plain token: give sha256 digests instead")
 
 
 def _secrets_at_rest(environment: Environment, stored: store_config.Settings) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ def _secrets() -> GaugeMetricFamily:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The metrics in Prometheus' text format."""
-    access.require_one_of(config.settings().metrics_tokens)
+    access.require_one_of(config.settings().tokens.metrics)
     registry = CollectorRegistry()
     registry.register(Kept())
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

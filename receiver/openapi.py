@@ -28,7 +28,7 @@ SECURITY = "Tokens are given to readers, linkers and operators; an operator may 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """This description."""
-    access.require_one_of(config.settings().metrics_tokens)
+    access.require_one_of(config.settings().tokens.metrics)
     return calls.answer(describe())
 
 

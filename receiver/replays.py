@@ -21,7 +21,7 @@ blueprint = Blueprint("replays", __name__, url_prefix="/v1")
 
 AwareMoment = Annotated[datetime, Meta(tz=True)]
 ChangesMax = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-PositiveRate = Annotated[float, Meta(gt=0)]
+Rate = Annotated[float, Meta(ge=replays.PER_SECOND_MIN, le=replays.PER_SECOND_MAX)]
 EventId = Annotated[str, Meta(max_length=36, pattern=f"^{inbox.EVENT_ID.pattern}$")]
 
 
@@ -40,7 +40,7 @@ class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     received_to: Annotated[AwareMoment | None, Meta(description="Received before this moment.")] = None
     error: Annotated[calls.StoredName | None, Meta(description="A part of the reason with which they ended.")] = None
     max_changes: Annotated[ChangesMax, Meta(description="It stops before more applicants than that are changed.")] = 100
-    per_second: Annotated[PositiveRate | None, Meta(description="At most so many events a second.")] = None
+    per_second: Annotated[Rate | None, Meta(description="At most so many events a second.")] = None
 
 
 class RunRequest(msgspec.Struct, forbid_unknown_fields=True):

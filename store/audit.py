@@ -13,9 +13,19 @@ from store import clock, database
 from store.upkeep import Act
 
 
-def write(connection: Connection, *, actor: str, action: str, subject: str, reason: str | None = None, touched: int | None = None) -> None:
-    """Record that somebody did something to something, all three by name; why, and how many it touched, where that is known."""
-    values = {"actor": actor, "action": action, "subject": subject, "reason": reason, "touched": touched}
+def write(
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str | None = None,
+    touched: int | None = None,
+    os_user: str | None = None,
+) -> None:
+    """Record that a person did something to something, all three by name; why, how many it touched, and the account of the operating
+    system, where these are known."""
+    values = {"actor": actor, "action": action, "subject": subject, "reason": reason, "touched": touched, "os_user": os_user}
     connection.execute(database.insert(Act).values(at=clock.now(), **values))
 
 

@@ -141,6 +141,8 @@ class Settings:
     spool_bytes_max: int
     #: How long an applicant may be in review without a word before somebody should look at it.
     review_max: timedelta
+    #: Whether every decision takes two operators, or only an approval against a hit or an alert.
+    all_take_two: bool
 
 
 def read(environment: Environment) -> Settings:
@@ -157,6 +159,7 @@ def read(environment: Environment) -> Settings:
         spool_dir=_spool_dir(environment),
         spool_bytes_max=environment.number("SPOOL_BYTES_MAX", SPOOL_BYTES_MAX, most=2**50),
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
+        all_take_two=_all_take_two(environment),
     )
 
 
@@ -195,6 +198,13 @@ def embedded_socket(var_dir: Path) -> Path:
         return socket
     name = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"standing-{os.getuid()}-{name}" / "valkey.sock"
+
+
+def _all_take_two(environment: Environment) -> bool:
+    given = environment.text("TWO_PERSONS", "approvals")
+    if given not in ("approvals", "all"):
+        environment.wrong("TWO_PERSONS", "must be approvals or all")
+    return given == "all"
 
 
 def _spool_dir(environment: Environment) -> Path | None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, select
 
-from store import applicants, audit, clock, statements
+from store import applicants, audit, clock, statements, tokens
 from store.applicants import Applicant, Key
 from store.claims import CLAIMED, claimed
 from store.models import ApplicantRow, Event
@@ -32,37 +32,67 @@ class UnknownToUs(NotDecided):
 
 
 class Made(NamedTuple):
-    """A decision that was written down, and the hits against which it approves: with any, a second operator must confirm it."""
+    """A decision that was written down, the hits against which it approves, and whether a second operator must confirm it."""
 
     event_id: str
     against: tuple[str, ...]
+    waits: bool
 
 
-def decide(connection: Connection, key: Key, ruling: Ruling, *, by: str, reason: str, at: datetime) -> Made:
-    """Write down what a person decided. It is recorded. Raises UnknownToUs."""
+class Actor(NamedTuple):
+    """Who acts: a person, by the name of a token, or an account of the operating system, which proves no person."""
+
+    name: str
+    by_token: bool
+    os_user: str | None = None
+
+
+def decide(connection: Connection, key: Key, ruling: Ruling, *, by: Actor, reason: str, at: datetime, needs_two: bool = False) -> Made:
+    """Write down what a person decided. It is recorded. Raises UnknownToUs.
+
+    An approval against a hit or an alert takes a second operator, and so does every decision that `needs_two`. Without a token it is kept,
+    and cannot be confirmed."""
     applicant = applicants.find(connection, key)
     if applicant is None:
         raise UnknownToUs("no applicant of this vendor has this reference here")
     against = _hits(applicant) if ruling == Ruling.APPROVE else ()
-    body = DecisionBody(reference=key.reference, ruling=ruling, by=by, reason=reason, at=at, against=against, seen=_seen(applicant))
+    body = DecisionBody(
+        reference=key.reference,
+        ruling=ruling,
+        by=by.name,
+        reason=reason,
+        at=at,
+        against=against,
+        seen=_seen(applicant),
+        needs_two=needs_two,
+        os_user=by.os_user,
+        by_token=by.by_token,
+    )
     [event_id] = statements.keep(connection, [statements.decided(key, body, order=_after(applicant, at))])
-    audit.write(connection, actor=by, action=ruling, subject=" ".join(key), reason=reason)
-    return Made(event_id, against)
+    audit.write(connection, actor=by.name, action=ruling, subject=" ".join(key), reason=reason, os_user=by.os_user)
+    return Made(event_id, against, waits=needs_two or bool(against))
 
 
-def confirm(connection: Connection, event_id: str, *, by: str) -> Made:
-    """Confirm what another operator decided, against what speaks against it today. It is recorded. Raises NotDecided."""
+def confirm(connection: Connection, event_id: str, *, by: Actor) -> Made:
+    """Confirm what another operator decided, against what speaks against it today. It is recorded. Raises NotDecided.
+
+    Both operators are persons by the names of their tokens; `Day` and `day` are one person."""
+    if not by.by_token:
+        raise NotDecided("a confirmation comes through a token: give --token-file or STANDING_TOKEN")
     found = _find(connection, event_id)
     key, decided = found.key, found.body
     applicant = applicants.find(connection, key)
     if applicant is None or not _waits(applicant, event_id):
         raise NotDecided("this decision waits for nobody: it stands already, was outvoted, or is not handled yet")
-    if by == decided.by:
+    if not decided.by_token:
+        raise NotDecided("it was decided without a token, so that nothing proves two persons: decide again with a token")
+    if tokens.person(by.name) == tokens.person(decided.by):
         raise NotDecided("who decided cannot confirm it: it takes a second operator")
-    body = structs.replace(decided, confirmed_by=by, against=_hits(applicant), seen=_seen(applicant))
+    body = structs.replace(decided, confirmed_by=by.name, against=_hits(applicant), seen=_seen(applicant))
     [confirmed] = statements.keep(connection, [statements.decided(key, body, order=found.order, receipt=found.receipt)])
-    audit.write(connection, actor=by, action=f"confirm {decided.ruling}", subject=" ".join(key), reason=decided.reason)
-    return Made(confirmed, body.against)
+    action = f"confirm {decided.ruling}"
+    audit.write(connection, actor=by.name, action=action, subject=" ".join(key), reason=decided.reason, os_user=by.os_user)
+    return Made(confirmed, body.against, waits=False)
 
 
 def waiting(connection: Connection, *, environment: str, limit: int) -> list[Applicant]:

@@ -40,10 +40,18 @@ class Transition(Struct, frozen=True, kw_only=True):
     at: datetime
     #: The applicant as it is after the change, as the contract shows it.
     applicant: dict[str, Any]
+    #: Who linked it, from which user to which; None for every other change.
+    linked: dict[str, str | None] | None = None
 
 
 def transition(
-    before: Applicant, after: Applicant, changed: list[str], reversal: Reversal | None, *, event_id: str | None = None
+    before: Applicant,
+    after: Applicant,
+    changed: list[str],
+    reversal: Reversal | None,
+    *,
+    event_id: str | None = None,
+    linked: dict[str, str | None] | None = None,
 ) -> Transition:
     """A change, as it is told. Without an event it is a linker's, or a rebuild's."""
     return Transition(
@@ -58,6 +66,7 @@ def transition(
         as_of=after.as_of,
         at=after.updated_at,
         applicant=describe(after),
+        linked=linked,
     )
 
 
@@ -143,7 +152,7 @@ def describe_change(row: Row[Any]) -> dict[str, Any]:
         "as_of": clock.rfc3339(row.as_of),
         "at": clock.rfc3339(row.at),
         "code_version": row.code_version,
-    }
+    } | ({"linked": row.linked} if row.linked else {})
 
 
 def describe_entry(row: Row[Any], epoch: str) -> dict[str, Any]:

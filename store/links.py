@@ -7,22 +7,38 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import applicants, clock, feed
+from store import applicants, audit, clock, feed
 from store.applicants import Applicant, Key
 from store.feed import Transition
 
 
-def link(connection: Connection, key: Key, *, external_user_id: str) -> bool:
-    """Say whose applicant this is; return whether that is news. Of a known applicant it is told like any other change."""
-    return bool(link_all(connection, {key: external_user_id}))
+class NeedsOperator(Exception):
+    """The case has a verdict and belongs to another user: to move it is an operator's right."""
 
 
-def link_all(connection: Connection, users: Mapping[Key, str]) -> int:
-    """Say of each of some applicants whose it is; return of how many that is news. They are locked together, before the feed is."""
+def link(connection: Connection, key: Key, *, external_user_id: str, by: str, may_move: bool) -> bool:
+    """Link an applicant to a user; return whether that is news. It is recorded, from whom and to whom. Raises NeedsOperator.
+
+    `may_move`: also a case that has a verdict and belongs to another user."""
+    [before] = applicants.lock(connection, [key]).values()
+    moves = before.external_user_id not in (None, external_user_id) and (before.last_verdict is not None or before.ever_approved)
+    if moves and not may_move:
+        raise NeedsOperator
+    is_news = bool(link_all(connection, {key: external_user_id}, by=by))
+    if is_news:
+        moved = f"{before.external_user_id or 'no user'} → {external_user_id}"
+        audit.write(connection, actor=by, action="link", subject=" ".join(key), reason=moved)
+    return is_news
+
+
+def link_all(connection: Connection, users: Mapping[Key, str], *, by: str) -> int:
+    """Link applicants to users; return how many links are news. The applicants are locked together, before the feed is.
+
+    Each change of a known applicant is told, with who linked it and from which user."""
     before = applicants.lock(connection, users)
     after = [_linked(before[key], user) for key, user in users.items() if before[key].linked_user_id != user]
     applicants.save(connection, after)
-    feed.append(connection, [_told(before[one.key], one) for one in after if one.version > before[one.key].version])
+    feed.append(connection, [_told(before[one.key], one, by) for one in after if one.version > before[one.key].version])
     return len(after)
 
 
@@ -33,5 +49,6 @@ def _linked(before: Applicant, user: str) -> Applicant:
     return after
 
 
-def _told(before: Applicant, after: Applicant) -> Transition:
-    return feed.transition(before, after, ["external_user_id"], None)
+def _told(before: Applicant, after: Applicant, by: str) -> Transition:
+    linked = {"by": by, "from": before.external_user_id, "to": after.external_user_id}
+    return feed.transition(before, after, ["external_user_id"], None, linked=linked)

@@ -197,6 +197,8 @@ class TransitionRow(Base):
     #: The applicant as it then was.
     applicant: Mapped[dict[str, Any]]
     code_version: Mapped[str]
+    #: Who linked it, from which user to which; null for every other change.
+    linked: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (
         UniqueConstraint("vendor", "environment", "reference", "version"),

@@ -16,6 +16,9 @@ from store.models import ApplicantRow, Event, Mention, TransitionRow
 from store.states import Outcome
 from store.upkeep import Replay
 
+#: How fast a replay may be told to go, in events a second.
+PER_SECOND_MIN, PER_SECOND_MAX = 0.001, 100_000.0
+
 
 class Stage(StrEnum):
     """How a replay stands."""

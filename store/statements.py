@@ -69,6 +69,12 @@ class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seen: tuple[str, ...] = ()
     #: The second operator, where there is one.
     confirmed_by: str | None = None
+    #: It takes a second operator, whatever speaks against it.
+    needs_two: bool = False
+    #: The account of the operating system that acted, where it was on the command line.
+    os_user: str | None = None
+    #: Whether who decided proved it by a token; an account of the operating system proves no person.
+    by_token: bool = True
 
 
 class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,8 @@ class Act(Base):
     subject: Mapped[str] = mapped_column(String(500))
     reason: Mapped[str | None] = mapped_column(Text)
     touched: Mapped[int | None]
+    #: The account of the operating system, where a person acted on the command line with a token.
+    os_user: Mapped[str | None] = mapped_column(Name)
 
 
 class Reconciliation(Base):

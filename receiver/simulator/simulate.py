@@ -129,7 +129,7 @@ def _service(wanted: Wanted, settings: Settings, environment: Environment) -> Se
 
 def _plain_tokens(settings: Settings, environment: Environment) -> Iterator[str]:
     """The tokens that may read and are configured plainly, without their names."""
-    digests = {token.digest for token in (*settings.read_tokens, *settings.operator_tokens)}
+    digests = {token.digest for token in (*settings.tokens.read, *settings.tokens.operator)}
     for entry in (*environment.items("READ_TOKENS"), *environment.items("OPERATOR_TOKENS")):
         for text in (entry, entry.partition("=")[2]):
             if hashlib.sha256(text.encode()).digest() in digests:

@@ -151,7 +151,7 @@ def test_links_of_known_cases_are_told_each_once(tmp_path: Path) -> None:
     with database.begin() as connection:
         known = [msgspec.structs.replace(one, version=1) for one in applicants.lock(connection, keys).values()]
         applicants.save(connection, known)
-        links.link(connection, keys[0], external_user_id="customer-0")
+        links.link(connection, keys[0], external_user_id="customer-0", by="linker", may_move=True)
     content = "".join(f'{{"case_id": "{key.reference}", "external_user_id": "customer-{key.reference[-1]}"}}\n' for key in keys)
     assert bring(tmp_path / "links.jsonl", content).new == 2
     with database.reading() as connection:

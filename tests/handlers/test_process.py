@@ -221,12 +221,12 @@ def test_an_event_that_moves_nobody_makes_nobody_known() -> None:
 def test_a_link_before_the_first_event_says_whose_case_it_is_and_one_after_it_is_a_change() -> None:
     key = Key("ifcgate", "live", telling.CASE)
     with database.begin() as connection:
-        links.link(connection, key, external_user_id="app_1")
+        links.link(connection, key, external_user_id="app_1", by="linker", may_move=True)
     keep(ifcgate("approved"))
     handle_all()
     assert applicant("ifcgate")["external_user_id"] == "app_1"
     with database.begin() as connection:
-        links.link(connection, key, external_user_id="app_2")
+        links.link(connection, key, external_user_id="app_2", by="linker", may_move=True)
     keep(ifcgate("in_review", "case.reopened", at=after(hours=1)))
     handle_all()
     assert [(entry.version, entry.changed, entry.event_id is None) for entry in told()][1] == (2, ["external_user_id"], True)
@@ -721,7 +721,7 @@ def test_a_replay_keeps_whose_case_it_is() -> None:
     event_id = keep(ifcgate("approved"))
     handle_all()
     with database.begin() as connection:
-        links.link(connection, Key("ifcgate", "live", telling.CASE), external_user_id="app_1")
+        links.link(connection, Key("ifcgate", "live", telling.CASE), external_user_id="app_1", by="linker", may_move=True)
     before = applicant("ifcgate")
     replay(event_id)
     assert applicant("ifcgate") == before

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import payloads, signing
+from tests.conftest import KEY
 from tests.payloads import after
-from tests.receiver.test_strangers import OPERATOR, READER
+from tests.receiver.test_strangers import OPERATOR, OTHER_OPERATOR, READER
 from tests.service import Answer, Service, eventually
 
 
@@ -63,28 +67,72 @@ def test_what_is_decided_stands_and_shows_in_the_history_the_explanation_and_the
     assert running.history("idngo", who)[-1]["reversal"] == "adverse"
 
 
-def test_to_approve_against_a_hit_takes_two_operators(running: Service) -> None:
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    """A file with an operator's token."""
+    (tmp_path / "token").write_text(OPERATOR + "\n")
+    return str(tmp_path / "token")
+
+
+def test_to_approve_against_a_hit_takes_two_operators(running: Service, mine: str) -> None:
     who = refused(running, "SANCTIONS")
-    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name")
+    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name", "--token-file", mine)
     assert said.returncode == 0, said.stderr
     assert "rejected until a second operator confirms it" in said.stdout
     waiting = come_to(running, who, "waits_for_confirmation")
     event_id = waiting["decision"]["event_id"]
     assert waiting["status"] == "rejected"
     assert f"standing decisions confirm {event_id}" in said.stderr
-    mine = [json.loads(line) for line in running.standing("decisions", "list", "--limit", "500", "--json").stdout.splitlines()]
-    assert [one["hits"] for one in mine if one["reference"] == who] == [["sanctions"]]
+    listed = [json.loads(line) for line in running.standing("decisions", "list", "--limit", "500", "--json").stdout.splitlines()]
+    assert [one["hits"] for one in listed if one["reference"] == who] == [["sanctions"]]
     listed = [one for one in running.get("/v1/review", limit="500").json["data"] if one["reference"] == who]
     assert "waits for a second operator" in listed[0]["why"]
-    again = running.standing("decisions", "confirm", event_id)
+    again = running.standing("decisions", "confirm", event_id, "--token-file", mine)
     assert (again.returncode, "second operator" in again.stderr) == (1, True)
-    assert confirm(running, event_id).status == 202
+    without = running.standing("decisions", "confirm", event_id)
+    assert (without.returncode, "through a token" in without.stderr) == (1, True)
+    assert confirm(running, event_id, token=OTHER_OPERATOR).status == 202
     found = come_to(running, who, "stands")
-    assert (found["status"], found["hits"], found["decision"]["confirmed_by"]) == ("approved", ["sanctions"], "night")
-    assert confirm(running, event_id).status == 409
+    assert (found["status"], found["hits"], found["decision"]["confirmed_by"]) == ("approved", ["sanctions"], "day")
+    assert confirm(running, event_id, token=OTHER_OPERATOR).status == 409
+    acts = running.get("/v1/audit", token=OPERATOR, action="approve").json["data"]
+    assert [act["os_user"] for act in acts if act["subject"] == f"idngo live {who}"] == [pwd.getpwuid(os.getuid()).pw_name]
     running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(days=-1)))
     assert running.applicant("idngo", who)["status"] == "approved"
     assert running.standing("rebuild").returncode == 0
+
+
+def test_who_decides_without_a_token_is_no_person_and_cannot_be_confirmed(running: Service) -> None:
+    who = refused(running, "SANCTIONS")
+    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name")
+    assert (said.returncode, "cannot be confirmed" in said.stderr) == (0, True)
+    event_id = come_to(running, who, "waits_for_confirmation")["decision"]["event_id"]
+    for token in (OPERATOR, OTHER_OPERATOR):
+        refusal = confirm(running, event_id, token=token)
+        assert (refusal.status, "without a token" in refusal.json["detail"]) == (409, True)
+    assert running.applicant("idngo", who)["status"] == "rejected"
+
+
+def test_a_name_is_one_person_whatever_its_case_and_may_have_two_tokens(kept: str, redis_url: str, tmp_path: Path) -> None:
+    tokens = "night=operate-me-if-you-may,Night=operate-me-once-again,day=confirm-me-if-you-may"
+    with Service(tmp_path, {"DATABASE_URL": kept, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "OPERATOR_TOKENS": tokens}) as service:
+        who = refused(service, "PEP")
+        event_id = decide(service, who, "approve").json["event_id"]
+        come_to(service, who, "waits_for_confirmation")
+        assert "second operator" in confirm(service, event_id, token="operate-me-once-again").json["detail"]
+        assert confirm(service, event_id, token=OTHER_OPERATOR).status == 202
+
+
+def test_every_decision_can_be_made_to_take_two_operators(kept: str, redis_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": kept, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "TWO_PERSONS": "all"}
+    with Service(tmp_path, settings) as service:
+        who = payloads.new_applicant()
+        service.told("idngo", payloads.idngo(who, answer="GREEN"))
+        made = decide(service, who, "reject").json
+        assert made["waits_for_confirmation"]
+        assert come_to(service, who, "waits_for_confirmation")["status"] == "approved"
+        assert confirm(service, made["event_id"], token=OTHER_OPERATOR).status == 202
+        assert come_to(service, who, "stands")["status"] == "rejected"
 
 
 def test_nobody_confirms_what_they_decided_nor_what_waits_for_nobody(running: Service) -> None:

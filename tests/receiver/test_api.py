@@ -623,10 +623,23 @@ def test_a_case_is_whose_the_linker_says_before_its_events_and_after(running: Se
     assert running.get(f"/v1/applicants/ifcgate/{case}").status == 404
     running.told("ifcgate", payloads.ifcgate(case))
     assert running.applicant("ifcgate", case)["external_user_id"] == first
-    running.request("PUT", f"/v1/links/ifcgate/{case}", link_to(second), token=LINKER)
+    refusal = running.request("PUT", f"/v1/links/ifcgate/{case}", link_to(second), token=LINKER)
+    assert (refusal.status, running.applicant("ifcgate", case)["external_user_id"]) == (403, first)
+    assert running.request("PUT", f"/v1/links/ifcgate/{case}", link_to(second), token=OPERATOR).status == 200
     assert running.applicant("ifcgate", case)["external_user_id"] == second
     last = running.history("ifcgate", case)[-1]
     assert (last["from"], last["to"], last["changed"], last["event_id"]) == ("approved", "approved", ["external_user_id"], None)
+    assert last["linked"] == {"by": "night", "from": first, "to": second}
+    moved = [act for act in running.get("/v1/audit", token=OPERATOR, action="link", actor="night").json["data"] if case in act["subject"]]
+    assert [act["reason"] for act in moved] == [f"{first} → {second}"]
+
+
+def test_a_linker_moves_a_case_that_has_no_verdict(running: Service) -> None:
+    case, first, second = payloads.new_case(), someone(), someone()
+    running.told("ifcgate", payloads.ifcgate(case, "in_review", "case.opened"))
+    for user in (first, second, second):
+        assert running.request("PUT", f"/v1/links/ifcgate/{case}", link_to(user), token=LINKER).status == 200
+    assert running.applicant("ifcgate", case)["external_user_id"] == second
 
 
 def test_a_link_that_says_nothing_new_changes_nothing(running: Service) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from receiver import config
-from receiver.config import Settings, Token
+from receiver.config import Settings
 from receiver.vendors.base import Key
 from receiver.vendors.ifcgate import HexDigest, StandardWebhooks
 from store import config as store_config
 from store.config import Environment, Misconfigured
+from store.tokens import Token, Tokens
 from tests import payloads, servers, signing
 from tests.conftest import KEY
 from tests.service import PROGRAMS, SECRETS, TOKENS, Service, free_port
@@ -107,7 +108,11 @@ def file(folder: Path, content: str | bytes) -> str:
         ("IDNGO_DIGEST_ALGORITHMS", "hmac_sha256_hex"),
         ("READ_TOKENS", "sha256:geheim"),
         ("LINK_TOKENS", "linker=sha256:geheim"),
-        ("OPERATOR_TOKENS", "fine,night=sha256:" + "a" * 63),
+        ("LINK_TOKENS", "linker=geheim"),
+        ("READ_TOKENS", "fifteen-geheim!"),
+        ("OPERATOR_TOKENS", "fine=a-token-that-is-fine,night=sha256:" + "a" * 63),
+        ("OPERATOR_TOKENS", "a-nameless-geheim-token"),
+        ("PRIVACY_TOKENS", "a-nameless-geheim-token"),
         ("METRICS_TOKENS", "sha256:"),
     ],
 )
@@ -170,8 +175,60 @@ def test_a_secret_cannot_be_for_both_environments(vendor: str, live: str, sandbo
     assert MARK not in message
 
 
-def test_two_vendors_may_share_a_secret() -> None:
-    assert set(web(IDNGO_SECRETS="shared", IDENFY_SANDBOX_SECRETS="shared").senders) == {"idngo", "idenfy"}
+#: By `sha256sum`.
+LONG_ENOUGH = "133bbbab9c98c399682acd6620c6318e95a2e98361135490f97331f6207c5a10"
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"IDNGO_SECRETS": "geheim", "IDENFY_SECRETS": "geheim"},
+        {"IDNGO_SECRETS": "geheim", "IDENFY_SANDBOX_SECRETS": "another,geheim"},
+        {"IFCGATE_SECRETS": "whsec_Z2VoZWlt", "IDNGO_SECRETS": "whsec_Z2VoZWlt"},
+        {"IFCGATE_SECRETS": "whsec_Z2VoZWlt", "IDENFY_SECRETS": "geheim"},
+    ],
+    ids=str,
+)
+def test_two_vendors_do_not_share_a_secret(secrets: dict[str, str]) -> None:
+    message = refusal(**secrets)
+    assert "have one secret in common" in message
+    assert MARK not in message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "names"),
+    [
+        ({"READ_TOKENS": "oops=geheim-and-long-enough", "OPERATOR_TOKENS": "day=geheim-and-long-enough"}, ["OPERATOR_TOKENS"]),
+        ({"OPERATOR_TOKENS": "day=geheim-and-long-enough,night=geheim-and-long-enough"}, ["OPERATOR_TOKENS"]),
+        ({"READ_TOKENS": "geheim-and-long-enough", "PRIVACY_TOKENS": f"a=sha256:{LONG_ENOUGH}"}, ["PRIVACY_TOKENS"]),
+        ({"LINK_TOKENS": "geheim-and-long-enough", "METRICS_TOKENS": "geheim-and-long-enough"}, ["METRICS_TOKENS"]),
+        ({"OPERATOR_TOKENS": ",".join(f"{name}=geheim-and-long-enough-{name}" for name in ("Day", "day", "DAY"))}, ["OPERATOR_TOKENS"]),
+    ],
+    ids=str,
+)
+def test_a_token_stands_in_one_list_once_and_a_person_has_two_at_most(tokens: dict[str, str], names: list[str]) -> None:
+    message = refusal(**tokens)
+    assert wrong_names(message) == names
+    assert MARK not in message
+
+
+@pytest.mark.parametrize("given", ["two", "yes", "All"])
+def test_how_many_persons_a_decision_takes_is_one_of_two_words(given: str) -> None:
+    assert wrong_names(refusal(TWO_PERSONS=given)) == ["TWO_PERSONS"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PORT", "WEB_CONCURRENCY", "WEB_CONNECTIONS", "MAX_BODY_BYTES", "SPOOL_BYTES_MAX", "REVIEW_HOURS_MAX", "ATTEMPTS_MAX",
+     "RETRY_BASE_SECONDS", "RETRY_LIMIT_SECONDS", "EVENT_SECONDS_MAX", "RECONCILE_HOURS", "REACTION_ATTEMPTS_MAX",
+     "REACTION_SECONDS_MAX", "WORKER_BYTES_MAX"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["0", "-1", "1e3", "NaN", "inf", "0x10", "1.5", "9" * 18, "9" * 400, "١٢"])
+def test_a_number_that_is_out_of_bounds_is_told(name: str, value: str) -> None:
+    environment = Environment({"VAR_DIR": "/nonexistent", "ENCRYPTION_KEYS": KEY, name: value})
+    for reads in (store_config.read, config.read, *store_config.registered()):
+        reads(environment)
+    assert [problem.split()[0] for problem in environment.problems] == [name]
 
 
 # a process that is misconfigured ------------------------------------------------------------------------------
@@ -210,7 +267,7 @@ def test_what_is_not_set_has_the_contracts_default() -> None:
     store_settings, settings = read(VAR_DIR="/nonexistent")
     assert (settings.host, settings.port, settings.max_body_bytes) == ("127.0.0.1", 8000, 5_242_880)
     assert settings.senders == {}
-    assert (settings.read_tokens, settings.link_tokens, settings.operator_tokens, settings.metrics_tokens) == ((), (), (), ())
+    assert settings.tokens == Tokens(read=(), link=(), operator=(), privacy=(), metrics=())
     assert store_settings.database_url == "sqlite:////nonexistent/standing.sqlite3"
     assert store_settings.redis_url == "unix:///nonexistent/run/valkey.sock"
 
@@ -234,7 +291,7 @@ def test_a_vendors_way_of_signing_has_the_contracts_default() -> None:
 
 def test_an_empty_list_is_as_good_as_none() -> None:
     settings = web(IDNGO_SECRETS="", READ_TOKENS="", IDNGO_DIGEST_ALGORITHMS="")
-    assert (settings.senders, settings.read_tokens) == ({}, ())
+    assert (settings.senders, settings.tokens.read) == ({}, ())
 
 
 @pytest.mark.parametrize("empty", [" ", ",", " , "])
@@ -313,21 +370,23 @@ BASE64 = bytes.fromhex("d831dd4965e8daab8c990e18909bfa3c92b29e608222105fff65a271
 @pytest.mark.parametrize(
     ("entry", "token"),
     [
-        ("read-me-if-you-may", Token(name="token a6349093", digest=READ_ME)),
+        ("read-me-if-you-may", Token(name="token a6349093", digest=READ_ME, is_named=False)),
         ("reader=read-me-if-you-may", Token(name="reader", digest=READ_ME)),
-        (f"sha256:{READ_ME.hex()}", Token(name="token a6349093", digest=READ_ME)),
+        (f"sha256:{READ_ME.hex()}", Token(name="token a6349093", digest=READ_ME, is_named=False)),
         (f"reader=sha256:{READ_ME.hex().upper()}", Token(name="reader", digest=READ_ME)),
-        ("c2VjcmV0K3Rva2Vu==", Token(name="token d831dd49", digest=BASE64)),
+        ("c2VjcmV0K3Rva2Vu==", Token(name="token d831dd49", digest=BASE64, is_named=False)),
         ("reader=c2VjcmV0K3Rva2Vu==", Token(name="reader", digest=BASE64)),
     ],
 )
 def test_a_token_is_plain_or_a_digest_with_or_without_a_name(entry: str, token: Token) -> None:
-    assert web(READ_TOKENS=entry).read_tokens == (token,)
-    assert web(OPERATOR_TOKENS=f"another,{entry}").operator_tokens[1:] == (token,)
+    assert web(READ_TOKENS=entry).tokens.read == (token,)
+    assert web(LINK_TOKENS=f"another-that-is-long,{entry}").tokens.link[1:] == (token,)
 
 
 def test_no_token_is_kept_or_shown_in_the_clear() -> None:
-    assert "read-me-if-you-may" not in repr(web(READ_TOKENS="reader=read-me-if-you-may,read-me-if-you-may-too", METRICS_TOKENS="read-me-if-you-may"))
+    assert "read-me-if-you-may" not in repr(
+        web(READ_TOKENS="reader=read-me-if-you-may,read-me-if-you-may-too", METRICS_TOKENS="measure-me-if-you-may")
+    )
 
 
 # databases, queues, ways of signing ---------------------------------------------------------------------------
@@ -382,8 +441,8 @@ def from_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "DATABASE_URL": database,
         "ENCRYPTION_KEYS": KEY,
         "IDNGO_SECRETS": f"a former secret, with a comma\n{signing.IDNGO_SECRET}",
-        "READ_TOKENS": f"plain\nnamed=read\nc2VjcmV0K3Rva2Vu==\nhashed=sha256:{READ_ME.hex()}",
-        "METRICS_TOKENS": "scraper=measure-me",
+        "READ_TOKENS": f"a-plain-token-of-a-line\nnamed=a-named-token-of-a-line\nc2VjcmV0K3Rva2Vu==\nhashed=sha256:{READ_ME.hex()}",
+        "METRICS_TOKENS": "scraper=measure-me-if-you-may",
     }
     for name, content in contents.items():
         (folder / name).write_text(content + "\n")
@@ -393,7 +452,7 @@ def from_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.parametrize("token", ["plain", "read", "c2VjcmV0K3Rva2Vu==", "read-me-if-you-may"])
+@pytest.mark.parametrize("token", ["a-plain-token-of-a-line", "a-named-token-of-a-line", "c2VjcmV0K3Rva2Vu==", "read-me-if-you-may"])
 def test_a_token_opens_however_it_is_configured(from_files: Service, token: str) -> None:
     assert from_files.get("/v1/applicants", token=token).status == 200
 
@@ -415,14 +474,14 @@ def test_a_vendor_without_secrets_is_not_found(from_files: Service, vendor: str)
     assert from_files.deliver(vendor, b"{}").status == 404
 
 
-@pytest.mark.parametrize(("token", "status"), [("plain", 403), ("operate-me-if-you-may", 401), ("link-me-if-you-may", 401)])
+@pytest.mark.parametrize(("token", "status"), [("a-plain-token-of-a-line", 403), ("operate-me-if-you-may", 401), ("link-me-if-you-may", 401)])
 def test_a_right_that_no_token_is_configured_for_is_nobodys(from_files: Service, token: str, status: int) -> None:
     unknown = "/v1/events/00000000-0000-7000-8000-000000000000/body"
     assert from_files.get(unknown, token=token).status == status
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json"])
-@pytest.mark.parametrize(("token", "status"), [("measure-me", 200), ("read-me-if-you-may", 401), ("", 401)])
+@pytest.mark.parametrize(("token", "status"), [("measure-me-if-you-may", 200), ("read-me-if-you-may", 401), ("", 401)])
 def test_a_metrics_token_closes_what_needs_none_otherwise(from_files: Service, path: str, token: str, status: int) -> None:
     assert from_files.get(path, token=token).status == status
 

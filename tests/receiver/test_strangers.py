@@ -16,6 +16,8 @@ from tests.receiver.wire import send
 from tests.service import Answer, Service
 
 READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
+#: Another person.
+OTHER_OPERATOR = "confirm-me-if-you-may"
 
 #: The form of an event's id, and no event's.
 NO_EVENT = "00000000-0000-7000-8000-000000000000"
@@ -514,7 +516,10 @@ def test_what_is_not_a_known_bearer_token_is_none(running: Service, authorizatio
     is_a_problem(send(running, "GET", "/v1/applicants", headers=[("Authorization", authorization)]), 401)
 
 
-@pytest.mark.parametrize("authorization", ["Bearer read-me-if-you-may", "bearer read-me-if-you-may", "BEARER  read-me-if-you-may ", "Bearer operate-me-if-you-may"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer read-me-if-you-may", "bearer read-me-if-you-may", "BEARER  read-me-if-you-may ", "Bearer operate-me-if-you-may"],
+)
 def test_a_known_bearer_token_may_read(running: Service, authorization: str) -> None:
     assert send(running, "GET", "/v1/applicants", headers=[("Authorization", authorization)]).status == 200
 

@@ -1,0 +1,23 @@
+"""The account of the operating system beside an act, and who linked a case from whom to whom"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+NAME = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    op.add_column("acts", sa.Column("os_user", NAME, nullable=True))
+    op.add_column("transitions", sa.Column("linked", sa.JSON(none_as_null=True), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("transitions", "linked")
+    op.drop_column("acts", "os_user")

@@ -45,6 +45,12 @@ def require_one_of(tokens: tuple[Token, ...]) -> None:
         raise _unauthorized()
 
 
+def may_see_details() -> bool:
+    """Whether the caller may see counts and details of how the service is: with a metrics token, a reader's or an operator's."""
+    settings = config.settings()
+    return _matching((*settings.metrics_tokens, *settings.read_tokens, *settings.operator_tokens)) is not None
+
+
 def _caller() -> Caller:
     settings = config.settings()
     known = {Right.OPERATE: settings.operator_tokens, Right.READ: settings.read_tokens, Right.LINK: settings.link_tokens}

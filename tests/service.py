@@ -34,7 +34,11 @@ SECRETS = {
     "IDENFY_SECRETS": signing.IDENFY_SECRET,
     "IDNGO_SANDBOX_SECRETS": signing.IDNGO_SANDBOX_SECRET,
 }
-TOKENS = {"READ_TOKENS": "reader=read-me-if-you-may", "LINK_TOKENS": "linker=link-me-if-you-may", "OPERATOR_TOKENS": "night=operate-me-if-you-may"}
+TOKENS = {
+    "READ_TOKENS": "reader=read-me-if-you-may",
+    "LINK_TOKENS": "linker=link-me-if-you-may",
+    "OPERATOR_TOKENS": "night=operate-me-if-you-may",
+}
 
 # Another run at the same time begins elsewhere.
 _ports = itertools.count(os.getpid())

@@ -57,7 +57,9 @@ def every_path(service: Service) -> list[Answer]:
         service.request("GET", f"/v1/events/{QUERY}", token="read-me-if-you-may"),
         service.request("GET", f"/v1/users/{QUERY}", token="read-me-if-you-may"),
         service.request("PUT", "/v1/links/ifcgate/case", QUERY.encode(), token="link-me-if-you-may"),
-        service.request("PUT", "/v1/links/ifcgate/case", json.dumps({"external_user_id": PERSON * 50}).encode(), token="link-me-if-you-may"),
+        service.request(
+            "PUT", "/v1/links/ifcgate/case", json.dumps({"external_user_id": PERSON * 50}).encode(), token="link-me-if-you-may"
+        ),
         service.request("DELETE", f"{read}?{QUERY}", token=TOKEN),
         service.request("GET", f"/{QUERY}"),
         service.get(read),

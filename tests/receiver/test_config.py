@@ -327,7 +327,9 @@ def test_a_token_is_plain_or_a_digest_with_or_without_a_name(entry: str, token: 
 
 
 def test_no_token_is_kept_or_shown_in_the_clear() -> None:
-    assert "read-me-if-you-may" not in repr(web(READ_TOKENS="reader=read-me-if-you-may,read-me-if-you-may-too", METRICS_TOKENS="read-me-if-you-may"))
+    assert "read-me-if-you-may" not in repr(
+        web(READ_TOKENS="reader=read-me-if-you-may,read-me-if-you-may-too", METRICS_TOKENS="read-me-if-you-may")
+    )
 
 
 # databases, queues, ways of signing ---------------------------------------------------------------------------

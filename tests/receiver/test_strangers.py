@@ -514,7 +514,10 @@ def test_what_is_not_a_known_bearer_token_is_none(running: Service, authorizatio
     is_a_problem(send(running, "GET", "/v1/applicants", headers=[("Authorization", authorization)]), 401)
 
 
-@pytest.mark.parametrize("authorization", ["Bearer read-me-if-you-may", "bearer read-me-if-you-may", "BEARER  read-me-if-you-may ", "Bearer operate-me-if-you-may"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer read-me-if-you-may", "bearer read-me-if-you-may", "BEARER  read-me-if-you-may ", "Bearer operate-me-if-you-may"],
+)
 def test_a_known_bearer_token_may_read(running: Service, authorization: str) -> None:
     assert send(running, "GET", "/v1/applicants", headers=[("Authorization", authorization)]).status == 200
 

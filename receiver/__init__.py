@@ -23,6 +23,7 @@ def create_app() -> Flask:
         paths,
         problems,
         reactions,
+        refusals,
         replays,
         requests,
         spooling,
@@ -42,5 +43,6 @@ def create_app() -> Flask:
     for part in (webhooks, api, changes, decisions, oncall, replays, reactions, health, metrics, openapi):
         app.register_blueprint(part.blueprint)
     counting.begin()
+    refusals.begin()
     spooling.begin()
     return app

@@ -44,6 +44,12 @@ def require_one_of(some: tuple[Token, ...]) -> None:
         raise _unauthorized()
 
 
+def may_see_details() -> bool:
+    """Whether the caller may see counts and details of how the service is: with a metrics token, a reader's or an operator's."""
+    lists = config.settings().tokens
+    return _matching((*lists.metrics, *lists.read, *lists.operator)) is not None
+
+
 def _caller() -> Caller:
     lists = config.settings().tokens
     known = {Right.OPERATE: lists.operator, Right.READ: lists.read, Right.LINK: lists.link}

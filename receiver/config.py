@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from receiver import peers
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
-from store import config, tokens
+from store import config, sealing, tokens
 from store.config import Environment
 from store.tokens import Tokens
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+
+#: nginx keeps connections to its upstreams for 60 s, an ALB for as long.
+KEEPALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,10 @@ class Settings:
     senders: dict[str, Sender]
     tokens: Tokens
     max_body_bytes: int
+    #: Proxies whose `X-Forwarded-For` is believed, for logs alone.
+    trusted_proxies: tuple[peers.Network, ...]
+    #: How long a connection without a request is kept: longer than a proxy keeps it, so that the proxy closes it, and not this end.
+    keepalive_seconds: int
 
 
 def read(environment: Environment) -> Settings:
@@ -49,6 +57,8 @@ def read(environment: Environment) -> Settings:
         senders={name: sender for name, sender in senders.items() if sender.keys},
         tokens=tokens.read(environment),
         max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES, most=2**30),
+        trusted_proxies=environment.each("TRUSTED_PROXIES", peers.network),
+        keepalive_seconds=environment.number("KEEPALIVE_SECONDS", KEEPALIVE_SECONDS, most=3600),
     )
 
 
@@ -66,8 +76,9 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     module, prefix = VENDORS[vendor], vendor.upper()
     scheme = module.scheme(environment)
     names = {f"{prefix}_SECRETS": "live", f"{prefix}_SANDBOX_SECRETS": "sandbox"}
+    naming_keys = config.encryption_keys(environment)
     keys = [
-        Key(secret=secret, environment=world)
+        Key(secret=secret, environment=world, fingerprints=sealing.fingerprints(secret, naming_keys))
         for name, world in names.items()
         for secret in environment.each(name, lambda text: module.parse_secret(text, scheme))
     ]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from typing import Literal
 
-from redis import Redis, RedisError
+from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import make_url, text
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.vendors import VENDORS
-from store import audit, clock, database, events, health, logs
+from store import audit, clock, database, doorbell, events, health, logs
 from store import config as store_config
 from store.config import Environment, secrets_dir
 from store.sealing import Unopenable
@@ -185,11 +185,9 @@ def _postgresql() -> Iterator[Finding]:
 
 def _queue(stored: store_config.Settings) -> Iterator[Finding]:
     client = Redis.from_url(stored.redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
-    try:
-        client.ping()
-    except RedisError as error:
-        yield Finding("queue", "wrong", f"cannot be reached ({type(error).__name__}): events are handled by the sweep, a little later")
+    if outage := doorbell.outage(client):
+        yield Finding("queue", "wrong", f"it {outage}; events are handled by the sweep, a little later")
         return
-    yield Finding("queue", "ok", "reachable")
+    yield Finding("queue", "ok", "reachable and writable")
     if stored.redis_url.startswith("redis://") and "@" not in stored.redis_url:
         yield Finding("queue", "look", "without a password: whoever reaches it can ring, and flush it")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-import time
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import secrets
+from receiver import access, secrets
+from receiver.remembered import Remembered
 from store import attention, database, doorbell, health, inbox
 from store.deadline import Crew, Overdue
 from store.spool import Spool, SpoolUnavailable
@@ -22,26 +20,9 @@ from store.spool import Spool, SpoolUnavailable
 REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0
 ANSWER_SECONDS = 1.5
 
-T = TypeVar("T")
-
 _askers = Crew("ready", 2)
 
 blueprint = Blueprint("health", __name__)
-
-
-class Remembered(Generic[T]):
-    """An answer that is asked for anew only now and then, however many want it."""
-
-    def __init__(self, ask: Callable[[], T], *, seconds: float) -> None:
-        self._ask, self._seconds = ask, seconds
-        self._lock = threading.Lock()
-        self._told: tuple[float, T] | None = None
-
-    def tell(self) -> T:
-        with self._lock:
-            if self._told is None or time.monotonic() - self._told[0] > self._seconds:
-                self._told = time.monotonic(), self._ask()
-            return self._told[1]
 
 
 @blueprint.get("/healthz")
@@ -52,15 +33,37 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """503 only if a delivery could not be kept; `degraded` if it would not be handled soon."""
+    """503 only if a delivery could not be kept; `degraded` if it would not be handled soon.
+
+    Counts and details are for who has a metrics token or a reader's."""
     told = _readiness.tell()
-    response = jsonify(told)
+    response = jsonify(told if access.may_see_details() else _without_details(told))
     response.status_code = 503 if told["status"] == "unavailable" else 200
     return response
 
 
+def _without_details(told: dict[str, Any]) -> dict[str, Any]:
+    """What a stranger may know: how each part is, in one word."""
+    workers, backlog, spool = told["workers"], told["backlog"], told.get("spool")
+    shown = {name: told[name] for name in ("status", "database", "queue")}
+    shown["workers"] = None if workers is None else "ok" if workers else "none"
+    shown["backlog"] = None if backlog is None else "late" if _is_late(backlog) else "ok"
+    return shown | ({"spool": spool["status"]} if spool else {})
+
+
+def _is_late(backlog: dict[str, Any]) -> bool:
+    return bool(backlog["oldest_seconds"] > health.WAIT_MAX_SECONDS)
+
+
 def _ask() -> dict[str, Any]:
-    parts: dict[str, Any] = {"database": "ok", "queue": "ok" if doorbell.hears() else "unavailable", "workers": None, "backlog": None}
+    outage = queue_outage.tell()
+    parts: dict[str, Any] = {
+        "database": "ok",
+        "queue": "unavailable" if outage else "ok",
+        "workers": None,
+        "backlog": None,
+        "attention": [],
+    }
     spool = inbox.spool()
     if spool:
         parts["spool"] = _ask_spool(spool)
@@ -68,11 +71,12 @@ def _ask() -> dict[str, Any]:
         parts |= _askers.within(ANSWER_SECONDS, _ask_database)
     except (SQLAlchemyError, Overdue):
         kept = spool and parts["spool"]["status"] == "ok"
-        return {"status": "degraded" if kept else "unavailable"} | parts | {"database": "unavailable"}
-    late = parts["backlog"]["oldest_seconds"] > health.WAIT_MAX_SECONDS
-    spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
-    fine = parts["queue"] == "ok" and parts["workers"] and not late and not spooled
-    return {"status": "ok" if fine else "degraded"} | parts
+        parts |= {"status": "degraded" if kept else "unavailable", "database": "unavailable"}
+    else:
+        spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
+        fine = not outage and parts["workers"] and not _is_late(parts["backlog"]) and not spooled
+        parts["status"] = "ok" if fine else "degraded"
+    return parts | ({"attention": [*parts["attention"], f"the queue {outage}"]} if outage else {})
 
 
 def _ask_spool(spool: Spool) -> dict[str, Any]:
@@ -93,7 +97,7 @@ def _ask_database() -> dict[str, Any]:
 
 
 def _secrets(connection: Connection) -> list[str]:
-    """Live secrets that are not the newest of theirs. Everyone may ask, so that none is named."""
+    """Live secrets that are not the newest of theirs, none of them named."""
     return [
         f"a secret of {one.vendor} is {one.says}"
         for one in secrets.look(connection)
@@ -101,6 +105,7 @@ def _secrets(connection: Connection) -> list[str]:
     ]
 
 
+queue_outage = Remembered(doorbell.outage, seconds=REMEMBERED_SECONDS)
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
 secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
 attention_told = Remembered(lambda: database.read(attention.look), seconds=SLOW_SECONDS)

@@ -14,13 +14,16 @@ from prometheus_client.registry import REGISTRY, Collector
 from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
-from store import attention, clock, database, doorbell, health, inbox, reactions, tallies
+from receiver.remembered import Remembered
+from store import attention, clock, database, health, inbox, reactions, tallies
 from store.attention import Attention
 from store.deadline import Crew
 
 _askers = Crew("metrics", 2)
 
 blueprint = Blueprint("metrics", __name__)
+
+SECRET_METRIC = "standing_secret_last_match_timestamp_seconds"  # noqa: S105 - a metric's name
 
 
 class Kept(Collector):
@@ -34,7 +37,7 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
         if spool := inbox.spool():
             yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
-        yield GaugeMetricFamily("standing_queue_up", "Whether the queue can be reached.", doorbell.hears())
+        yield GaugeMetricFamily("standing_queue_up", "Whether a worker can be woken.", readiness.queue_outage.tell() is None)
         yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(tallies.web_processes)))
         adverse = database.read(lambda connection: attention.adverse_reversals(connection, since=clock.now() - attention.DAY))
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
@@ -69,13 +72,16 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
 
 
 def _secrets() -> GaugeMetricFamily:
-    metric = GaugeMetricFamily(
-        "standing_secret_last_match_timestamp_seconds",
-        "When each of the vendors' secrets last matched; 0: never.",
-        labels=["vendor", "environment", "secret"],
-    )
+    """When the vendors' secrets last matched: each by its fingerprint where a token is needed to see it, else together."""
+    told = bool(config.settings().tokens.metrics)
+    says = "When each of the vendors' secrets last matched; 0: never."
+    metric = GaugeMetricFamily(SECRET_METRIC, says, labels=["vendor", "environment", *(["secret"] if told else [])])
+    last: dict[tuple[str, ...], float] = {}
     for secret in database.read(secrets.look):
-        metric.add_metric([secret.vendor, secret.environment, secret.fingerprint], secret.last_at.timestamp() if secret.last_at else 0)
+        labels = (secret.vendor, secret.environment, *([secret.fingerprint] if told else []))
+        last[labels] = max(last.get(labels, 0), secret.last_at.timestamp() if secret.last_at else 0)
+    for labels, moment in last.items():
+        metric.add_metric(labels, moment)
     return metric
 
 
@@ -83,6 +89,10 @@ def _secrets() -> GaugeMetricFamily:
 def metrics() -> Response:
     """The metrics in Prometheus' text format."""
     access.require_one_of(config.settings().tokens.metrics)
+    return Response(_metrics.tell(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _made() -> bytes:
     registry = CollectorRegistry()
     registry.register(Kept())
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
@@ -91,4 +101,7 @@ def metrics() -> Response:
     else:
         counted = generate_latest(REGISTRY)
     asked = _askers.within(ANSWER_SECONDS, lambda: generate_latest(registry))
-    return Response(asked + counted, content_type=CONTENT_TYPE_LATEST)
+    return asked + counted
+
+
+_metrics = Remembered(_made, seconds=readiness.REMEMBERED_SECONDS)

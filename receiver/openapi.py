@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, calls, config, shapes
+from receiver import access, config, shapes
 from receiver.operations import ANSWERS, BODIES, CONFLICTS, LATER, OPEN, PAGES, QUERIES, TEXTS, WHOLE_LISTS
 
 blueprint = Blueprint("openapi", __name__)
@@ -29,7 +30,13 @@ SECURITY = "Tokens are given to readers, linkers and operators; an operator may 
 def openapi() -> Response:
     """This description."""
     access.require_one_of(config.settings().tokens.metrics)
-    return calls.answer(describe())
+    return Response(_described(), content_type="application/json")
+
+
+@cache
+def _described() -> bytes:
+    """The description, made once in a process: its routes do not change."""
+    return msgspec.json.encode(describe())
 
 
 def describe() -> dict[str, Any]:

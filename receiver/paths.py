@@ -40,6 +40,8 @@ def keep_encoded_slashes(app: Flask) -> None:
         raw = environ.get("RAW_URI")
         if raw:
             path = _ABSOLUTE.sub("", raw).partition("?")[0]
+            # The router would take any number of slashes at the beginning for one.
+            path = re.sub(r"^/(?=/)", "/%2F", path)
             # Encoded once more: what a path uses itself, and bytes that are no ASCII, which WSGI would replace if they are no UTF-8.
             kept = re.sub(r"%(?=25|2[Ff]|[89A-Fa-f][0-9A-Fa-f])", "%25", path)
             environ["PATH_INFO"] = unquote_to_bytes(kept.encode("latin-1", "replace")).decode("latin-1")

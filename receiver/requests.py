@@ -12,6 +12,8 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, ServiceUnavailable
 
+from receiver import refusals
+
 HEADER = "X-Request-Id"
 DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 
@@ -44,6 +46,7 @@ def body() -> bytes:
     except (RequestEntityTooLarge, ServiceUnavailable):
         raise
     except Exception as error:  # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.
+        refusals.tell(refusals.MALFORMED_BODY, peer=refusals.peer())
         raise BadRequest from error
     return found
 

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from receiver import config
+from receiver.vendors.base import Key
 from store import clock, tallies
+from store.tallies import Sighting
 
 #: A secret beside a newer one that has matched nothing for so long may be taken away, once the vendor's retries have ended.
 REST = timedelta(days=3)
@@ -36,12 +38,12 @@ def look(connection: Connection) -> list[SecretSight]:
         for world in ("live", "sandbox"):
             keys = [key for key in sender.keys if key.environment == world]
             for key in keys:
-                use = uses.get((vendor, key.fingerprint))
+                use = _use(uses, vendor, key)
                 newest = key is keys[0]
                 sight = SecretSight(
                     vendor=vendor,
                     environment=world,
-                    fingerprint=key.fingerprint,
+                    fingerprint=key.fingerprint or "",
                     newest=newest,
                     last_at=use.last_at if use else None,
                     matches=use.count if use else 0,
@@ -49,6 +51,14 @@ def look(connection: Connection) -> list[SecretSight]:
                 )
                 found.append(sight)
     return found
+
+
+def _use(uses: dict[tuple[str, str], Sighting], vendor: str, key: Key) -> Sighting | None:
+    """What was counted under any of the secret's names: a rotation of ENCRYPTION_KEYS gives it another, and loses no count."""
+    found = [use for name in key.fingerprints if (use := uses.get((vendor, name)))]
+    if not found:
+        return None
+    return Sighting(sum(use.count for use in found), max(use.last_at for use in found))
 
 
 def _says(newest: bool, last_at: datetime | None) -> str:

@@ -16,16 +16,22 @@ monkey.patch_all()
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
+from receiver import heads, idling
 from receiver.lookout import Lookout
 from store import logs, processes
+
+heads.install()
+idling.install()
 
 _settings = web_config.settings()
 
@@ -35,15 +41,24 @@ workers = _settings.processes
 worker_connections = _settings.connections
 timeout = 30
 graceful_timeout = 20
-keepalive = 5
+keepalive = _settings.keepalive_seconds
 max_requests = 200_000
 max_requests_jitter = 20_000
 control_socket_disable = True
+# Of the headers that proxies add, none is needed here, so that none that contradicts another refuses a delivery.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"
+http_parser = "python"
 # Both headers and the request line are small; a vendor's body is not.
 limit_request_line = 8190
 
-#: Who sends nothing for so long in the middle of a request is let go; for its head there is `keepalive`, in all.
+#: Who sends nothing for so long in the middle of a request is let go.
 SILENCE_SECONDS_MAX = 5
+
+#: How long connections that are kept may bring a further request when the process ends: it is answered, and the proxy told to close.
+FAREWELL_SECONDS = 2.0
 
 # Each process counts for itself; the counts are added up from files, which a new start begins anew.
 _metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-")
@@ -67,6 +82,23 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         client.settimeout(SILENCE_SECONDS_MAX)
         AsyncWorker.handle(self, listener, client, addr)
+
+    def timeout_ctx(self) -> gevent.Timeout:
+        # The parser has deadlines of its own, for the wait between requests and for each head.
+        return gevent.Timeout(self.cfg.keepalive + 2 * idling.HEAD_SECONDS_MAX, False)
+
+    def notify(self) -> None:
+        super().notify()
+        if not self.alive:
+            self.ending_since = getattr(self, "ending_since", time.monotonic())
+            if time.monotonic() - self.ending_since >= FAREWELL_SECONDS:
+                idling.let_go_of_all()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer, count and log what was refused before it was a request of ours."""
+        from receiver import refusals  # Loaded in the worker alone, once it is said where to count.
+
+        refusals.answer(client, peer=addr[0] if addr else "", error=exc)
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         Lookout.closing = True

@@ -295,8 +295,11 @@ class Ready(Struct, kw_only=True):
     status: Annotated[Literal["ok", "degraded", "unavailable"], Meta(description="`unavailable` only if a delivery could not be kept.")]
     database: Literal["ok", "unavailable"]
     queue: Literal["ok", "unavailable"]
-    workers: Annotated[int | None, Meta(description="How many live.")]
-    backlog: Annotated[dict[str, Any] | None, Meta(description="How many events wait, and how long the oldest that is due has.")]
+    workers: Annotated[int | Literal["ok", "none"] | None, Meta(description="How many live; without a token only whether any does.")]
+    backlog: Annotated[
+        dict[str, Any] | Literal["ok", "late"] | None,
+        Meta(description="How many events wait, and how long the oldest that is due has; without a token only whether it is late."),
+    ]
 
 
 class Problem(Answer):

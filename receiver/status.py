@@ -44,14 +44,20 @@ class Line:
 
 def lines(environment: str) -> list[Line]:
     """How everything is, most important first. Never raises for what is away: it is what the lines are about."""
-    queue = doorbell.hears()
-    told = [Line("queue", "ok" if queue else "look", "reachable" if queue else "away: events are handled within seconds all the same")]
+    told = [_queue()]
     try:
         kept = _askers.within(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment))))
     except (SQLAlchemyError, Overdue) as error:
         away = f"cannot be reached ({type(error).__name__}): deliveries are spooled where SPOOL_DIR is set, else answered 503"
         return [Line("database", "wrong", away, "standing doctor"), *told]
     return [Line("database", "ok", "reachable"), *told, *kept]
+
+
+def _queue() -> Line:
+    outage = doorbell.outage()
+    if outage is None:
+        return Line("queue", "ok", "reachable and writable")
+    return Line("queue", "look", f"it {outage}; events are handled within seconds all the same", "standing doctor")
 
 
 def as_screen(found: list[Line], environment: str) -> Group:

@@ -6,7 +6,7 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from receiver import config, requests
+from receiver import config, refusals, requests
 from receiver.config import Sender
 from receiver.counting import count
 from receiver.problems import Problem
@@ -55,7 +55,7 @@ def _body(vendor: str, sender: Sender) -> bytes:
     except RequestEntityTooLarge:
         if sender.scheme.signature_header in request.headers:
             count(vendor, "too_large")
-            log.warning("a delivery was refused", vendor=vendor, answer="too_large")
+            log.warning("a delivery was refused", vendor=vendor, answer="too_large", peer=refusals.peer())
         raise
 
 
@@ -63,6 +63,6 @@ def _refusal(vendor: str, forged: Forged) -> Problem:
     """A delivery that is not authentic is counted and logged, without anything of it, and not kept."""
     answer = "stale" if isinstance(forged, Stale) else "forged"
     count(vendor, answer)
-    log.warning("a delivery was refused", vendor=vendor, answer=answer)
+    log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=refusals.peer())
     detail = "The signed timestamp is more than 5 minutes off." if answer == "stale" else "There is no signature that is right."
     return Problem(401, detail)

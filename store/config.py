@@ -20,9 +20,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from redis import ConnectionPool
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from store import addresses
 
 T = TypeVar("T")
 
@@ -147,7 +145,7 @@ class Settings:
 
 def read(environment: Environment) -> Settings:
     """The store's settings; what is wrong with them is remembered by the environment."""
-    keys = environment.each("ENCRYPTION_KEYS", _encryption_key)
+    keys = encryption_keys(environment)
     if not keys and not any(problem.startswith("ENCRYPTION_KEYS") for problem in environment.problems):
         folder = secrets_dir(environment.var_dir)
         environment.wrong("ENCRYPTION_KEYS", f"is missing: base64 of 32 random bytes each, newest first (`./dev up` keeps one in {folder})")
@@ -161,6 +159,11 @@ def read(environment: Environment) -> Settings:
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
         all_take_two=_all_take_two(environment),
     )
+
+
+def encryption_keys(environment: Environment) -> tuple[bytes, ...]:
+    """The keys for data at rest, newest first."""
+    return environment.each("ENCRYPTION_KEYS", _encryption_key)
 
 
 @cache
@@ -243,18 +246,10 @@ def _encryption_key(text: str) -> bytes:
 
 
 def _database_url(environment: Environment) -> str:
-    text = environment.text("DATABASE_URL", f"sqlite:///{environment.var_dir / 'standing.sqlite3'}")
-    if text.startswith("postgres://"):
-        text = text.replace("postgres://", "postgresql://", 1)
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        environment.wrong("DATABASE_URL", "is not a database URL")
-        return ""
-    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
-        environment.wrong("DATABASE_URL", "must begin with sqlite:/// or postgresql://")
-    elif url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        environment.wrong("DATABASE_URL", "must name a file: several processes share the database")
+    given = environment.text("DATABASE_URL", f"sqlite:///{environment.var_dir / 'standing.sqlite3'}")
+    text = addresses.for_sqlalchemy(given)
+    if fault := addresses.database_fault(text):
+        environment.wrong("DATABASE_URL", fault)
     return text
 
 
@@ -262,11 +257,6 @@ def _redis_url(environment: Environment) -> str:
     text = environment.text("REDIS_URL")
     if not text:
         return f"unix://{embedded_socket(environment.var_dir)}"
-    try:
-        pool = ConnectionPool.from_url(text)
-        pool.connection_class(**pool.connection_kwargs)
-        if text.startswith("unix://") and not pool.connection_kwargs.get("path"):
-            raise ValueError("no path")
-    except (ValueError, TypeError):
-        environment.wrong("REDIS_URL", "must be a URL of redis://, rediss:// or unix://")
+    if fault := addresses.redis_fault(text):
+        environment.wrong("REDIS_URL", fault)
     return text

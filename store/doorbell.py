@@ -17,7 +17,7 @@ from redis.retry import Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from store import config
+from store import config, outages
 
 #: The one queue. A worker that listens to several would lose what it has taken when it dies.
 QUEUE = "standing"
@@ -29,6 +29,9 @@ ALLOWED = frozenset({DRAIN})
 RUNG = "standing:rung"
 RUNG_SECONDS = 5
 JOB_SECONDS = 120
+
+#: What stands in Redis for a moment when somebody asks whether a worker can be woken.
+PROBE = "standing:probe"
 
 #: After a failed ring the door is left alone for a moment: a hung server costs one delivery a moment, not each.
 PAUSE_SECONDS = 2.0
@@ -109,12 +112,28 @@ def answer() -> None:
         return  # On purpose: the key lives but a few seconds.
 
 
-def hears() -> bool:
-    """Whether the queue can be reached."""
+def outage(client: Redis | None = None) -> str | None:
+    """Return why no worker can be woken, in words; None if one can.
+
+    Writes what `ring` writes, in one transaction that leaves nothing in the queue: a server that answers may still refuse to write."""
     try:
-        return bool(_redis().ping())
-    except RedisError:
-        return False
+        _write_as_a_ring(client or _redis())
+        return None
+    except (RedisError, OSError, ValueError) as error:
+        return outages.of_redis(error)
+
+
+def _write_as_a_ring(client: Redis) -> None:
+    job, jobs = Job.key_for(PROBE), queue(client)
+    with client.pipeline(transaction=True) as writes:
+        writes.set(PROBE, 1, ex=RUNG_SECONDS)
+        writes.hset(job, "status", "probe")
+        writes.expire(job, RUNG_SECONDS)
+        writes.sadd(jobs.redis_queues_keys, jobs.key)
+        # Nobody sees it in between: the transaction is one step.
+        writes.rpush(jobs.key, PROBE)
+        writes.lrem(jobs.key, -1, PROBE)
+        writes.execute()
 
 
 def queue(connection: Redis) -> rq.Queue:

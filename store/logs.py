@@ -21,7 +21,7 @@ import structlog
 KEYS = frozenset(
     {
         "event", "level", "timestamp", "logger", "request_id", "event_id", "vendor", "environment", "reference", "status",
-        "answer", "reversal", "version", "error", "count", "process",
+        "answer", "reversal", "version", "error", "count", "process", "cause", "peer",
     }
 )  # fmt: skip
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from store import config
 
 NONCE_BYTES = 12
+
+#: Those of earlier versions, which took no key to make, had 8.
+FINGERPRINT_CHARS = 16
 
 
 class Unopenable(Exception):
@@ -50,6 +56,19 @@ def keyring() -> Keyring:
 def key_id(key: bytes) -> str:
     """A key's public name: the beginning of its SHA-256."""
     return hashlib.sha256(key).hexdigest()[:16]
+
+
+def fingerprints(secret: bytes, keys: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Return what a secret is called where it must not be shown, one name by each key for data at rest, the newest key's first.
+
+    Who has no such key cannot compare a guess with a name, however weak the secret is. Hosts with the same keys give the same names."""
+    return tuple(hmac.digest(_naming_key(key), secret, "sha256").hex()[:FINGERPRINT_CHARS] for key in keys)
+
+
+@cache
+def _naming_key(key: bytes) -> bytes:
+    """A key for names alone, derived from one for data at rest."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"standing: fingerprints of secrets").derive(key)
 
 
 def _binding(key_id: str, event_id: str) -> bytes:

@@ -22,6 +22,9 @@ REMEMBERED = timedelta(days=8)
 #: A process that has said nothing for so long is not counted.
 SILENCE_MAX = timedelta(seconds=20)
 
+#: A weak secret can be guessed from a name of this length: whoever has the table needs no key to try.
+KEYLESS_FINGERPRINT_CHARS = 8
+
 #: Of whom nobody knows whether they are of the sandbox: they proved nothing.
 UNPROVEN = "unproven"
 
@@ -94,8 +97,13 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
 
 
 def forget_old() -> None:
-    """Forget what is too old to compare with. Commits."""
-    database.write(lambda connection: connection.execute(delete(Tally).where(Tally.since < clock.now() - REMEMBERED)))
+    """Forget what is too old to compare with, and names of secrets that earlier versions made without a key. Commits."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(delete(Tally).where(Tally.since < clock.now() - REMEMBERED))
+        connection.execute(delete(SecretUse).where(func.length(SecretUse.fingerprint) == KEYLESS_FINGERPRINT_CHARS))
+
+    database.write(work)
 
 
 def say_farewell(process: str) -> None:

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from receiver.counting import DELIVERIES
+from receiver.refusals import REFUSED
 from store.states import Outcome, Reversal, Status
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +75,7 @@ def test_every_status_is_in_the_graph(status: Status) -> None:
 
 def test_every_metric_is_named() -> None:
     source = (ROOT / "receiver" / "metrics.py").read_text()
-    names = [*re.findall(r'GaugeMetricFamily\("(\w+)"', source), f"{DELIVERIES._name}_total"]
+    names = [*re.findall(r'GaugeMetricFamily\("(\w+)"', source), f"{DELIVERIES._name}_total", f"{REFUSED._name}_total"]
     assert [name for name in names if f"`{name}`" not in README] == []
 
 

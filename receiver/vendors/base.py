@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -16,9 +15,6 @@ import msgspec
 from store import payloads
 from store.arrivals import Delivery
 from store.config import Environment
-
-#: About 15 ms on the machine it was tried on, once for each secret of a process.
-FINGERPRINT_ROUNDS = 50_000
 
 
 class Forged(Exception):
@@ -35,11 +31,13 @@ class Key:
 
     secret: bytes
     environment: str
+    #: What the secret is called where it must not be shown, by each key for data at rest, the newest key's first. See `store.sealing`.
+    fingerprints: tuple[str, ...] = field(default=(), compare=False)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """What the secret is called where it must not be shown. Made slowly, so that a short secret is not soon guessed from it."""
-        return hashlib.pbkdf2_hmac("sha256", self.secret, b"the fingerprint of a vendor's secret", FINGERPRINT_ROUNDS).hex()[:8]
+    @property
+    def fingerprint(self) -> str | None:
+        """The name under which uses of the secret are counted; None without a key for data at rest."""
+        return next(iter(self.fingerprints), None)
 
 
 class Headers(Protocol):

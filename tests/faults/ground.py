@@ -115,7 +115,7 @@ class Ground:
     def readiness(self) -> dict[str, Any]:
         """What `/readyz` says; empty if it says nothing."""
         try:
-            with _asked(f"{self.base}/readyz") as answer:
+            with _asked(f"{self.base}/readyz", self.token("READ")) as answer:
                 told: dict[str, Any] = json.load(answer)
                 return told
         except (OSError, ValueError):
@@ -189,10 +189,10 @@ def until(look: Callable[[], Any], what: str, *, seconds: float) -> Any:
     return found
 
 
-def _asked(url: str) -> IO[bytes]:
+def _asked(url: str, token: str) -> IO[bytes]:
     """An answer, whatever its status."""
     try:
-        answer: IO[bytes] = urllib.request.urlopen(url, timeout=5)
+        answer: IO[bytes] = urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"}), timeout=5)
         return answer
     except HTTPError as error:
         return error

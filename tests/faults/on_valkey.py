@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tests.faults import processes
 from tests.faults.fault import Amid, Fault, once
+from tests.faults.ground import until
 
 SECONDS = 10.0
 
@@ -25,11 +26,18 @@ def emptied(amid: Amid) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def told(amid: Amid, why: str) -> None:
+    """Wait until `/readyz` says that no worker can be woken, and why."""
+    until(lambda: any(why in words for words in amid.ground.readiness().get("attention", ())), f"{why!r} to be told", seconds=10)
+
+
 @contextmanager
 def full(amid: Amid) -> Iterator[None]:
+    """It answers, and takes nothing more: the service must say so, and why."""
     with amid.ground.redis() as redis:
         redis.config_set("maxmemory", 1)
     yield
+    told(amid, "out of memory")
     with amid.ground.redis() as redis:
         redis.config_set("maxmemory", 0)
 
@@ -40,6 +48,7 @@ def read_only(amid: Amid) -> Iterator[None]:
     with amid.ground.redis() as redis:
         redis.replicaof("127.0.0.1", "1")
     yield
+    told(amid, "read-only replica")
     with amid.ground.redis() as redis:
         redis.replicaof("NO", "ONE")
 
@@ -48,6 +57,6 @@ FAULTS = (
     Fault(name="valkey-killed", description="SIGKILL of Valkey", deed=once(lambda amid: processes.kill(amid.ground.valkey()))),
     Fault(name="valkey-flushed", description="Valkey flushed", deed=once(flushed)),
     Fault(name="valkey-emptied", description="Valkey killed, and restarted empty", deed=once(emptied)),
-    Fault(name="valkey-full", description="Valkey full (maxmemory)", deed=full, seconds=SECONDS),
+    Fault(name="valkey-full", description="a full Redis (maxmemory)", deed=full, seconds=SECONDS),
     Fault(name="valkey-read-only", description="Valkey read-only", deed=read_only, seconds=SECONDS),
 )

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
+from receiver.health import REMEMBERED_SECONDS
 from store.upkeep import Act
 from tests import payloads, signing
 from tests.payloads import after
@@ -746,6 +747,7 @@ def test_the_description_names_no_reference_that_leads_nowhere(running: Service)
 
 def counted(service: Service) -> dict[tuple[str, str], float]:
     """Deliveries by vendor and answer, as the metrics count them."""
+    time.sleep(REMEMBERED_SECONDS + 0.1)  # What was told a moment ago is told again.
     text = service.get("/metrics", token=None).body.decode()
     found = re.findall(r'^standing_deliveries_total{answer="(\w+)",vendor="(\w+)"} (\S+)$', text, re.MULTILINE)
     return {(vendor, answer): float(count) for answer, vendor, count in found}

@@ -23,8 +23,6 @@ _askers = Crew("metrics", 2)
 
 blueprint = Blueprint("metrics", __name__)
 
-SECRET_METRIC = "standing_secret_last_match_timestamp_seconds"  # noqa: S105 - a metric's name
-
 
 class Kept(Collector):
     """What the database and the queue say."""
@@ -74,14 +72,14 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
 def _secrets() -> GaugeMetricFamily:
     """When the vendors' secrets last matched: each by its fingerprint where a token is needed to see it, else together."""
     told = bool(config.settings().tokens.metrics)
-    says = "When each of the vendors' secrets last matched; 0: never."
-    metric = GaugeMetricFamily(SECRET_METRIC, says, labels=["vendor", "environment", *(["secret"] if told else [])])
+    says, labels = "When each of the vendors' secrets last matched; 0: never.", ["vendor", "environment", *(["secret"] if told else [])]
+    metric = GaugeMetricFamily("standing_secret_last_match_timestamp_seconds", says, labels=labels)
     last: dict[tuple[str, ...], float] = {}
     for secret in database.read(secrets.look):
-        labels = (secret.vendor, secret.environment, *([secret.fingerprint] if told else []))
-        last[labels] = max(last.get(labels, 0), secret.last_at.timestamp() if secret.last_at else 0)
-    for labels, moment in last.items():
-        metric.add_metric(labels, moment)
+        which = (secret.vendor, secret.environment, *([secret.fingerprint] if told else []))
+        last[which] = max(last.get(which, 0), secret.last_at.timestamp() if secret.last_at else 0)
+    for which, moment in last.items():
+        metric.add_metric(which, moment)
     return metric
 
 

@@ -25,6 +25,7 @@ DETAILS = {
     400: "The request cannot be understood.",
     404: "There is nothing here.",
     405: "This method is not for this address.",
+    408: "The request was not whole in time. The connection is closed.",
     413: "The body is larger than this service accepts.",
     500: "Something unexpected happened. It is logged under the request's id.",
     503: "The database cannot be reached, or too much comes at once. Nothing was kept; please try again.",

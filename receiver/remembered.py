@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ class _Outcome(Generic[T]):
     at: float
     answer: T | None = None
     error: Exception | None = None
+    #: Where the error passed: each time that it is raised adds to its own traceback.
+    place: TracebackType | None = None
 
 
 class Remembered(Generic[T]):
@@ -34,7 +37,7 @@ class Remembered(Generic[T]):
         if last is None or self._is_old(last):
             last = self._renewed()
         if last.error is not None:
-            raise last.error.with_traceback(None)
+            raise last.error.with_traceback(last.place)
         return last.answer  # type: ignore[return-value]
 
     def _renewed(self) -> _Outcome[T]:
@@ -47,7 +50,7 @@ class Remembered(Generic[T]):
         try:
             answer = self._ask()
         except Exception as error:
-            return _Outcome(at=time.monotonic(), error=error)
+            return _Outcome(at=time.monotonic(), error=error, place=error.__traceback__)
         return _Outcome(at=time.monotonic(), answer=answer)
 
     def _is_old(self, outcome: _Outcome[T]) -> bool:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
-from receiver import refusals
+from receiver import connections, refusals
 
 HEADER = "X-Request-Id"
 DISCARDED_BYTES_MAX = 16 * 1024 * 1024
-
-#: A body is in memory before anyone knows who sent it. Larger ones, and those that do not say how large they are, take turns.
-LARGE_BYTES, LARGE_AT_ONCE, TURN_SECONDS = 64 * 1024, 16, 1.0
-_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -32,36 +25,31 @@ def identify(app: Flask) -> None:
 
 
 def body() -> bytes:
-    """The request's body, byte for byte. Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is, 503 if it is
-    large and too many others are."""
+    """Return the request's body, byte for byte.
+
+    Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is, 408 if it is too slow."""
     limit = int(current_app.config["MAX_CONTENT_LENGTH"])
     try:
-        if (request.content_length or 0) > limit:
-            raise _too_large()
-        with _turn(request.content_length):
-            # One byte more than is allowed: a chunked body does not say how long it is.
-            found: bytes = request.environ["wsgi.input"].read(limit + 1)
-        if len(found) > limit:
-            raise _too_large()
-    except (RequestEntityTooLarge, ServiceUnavailable):
+        with connections.receiving_body(request.environ):
+            return _read_body(limit)
+    except RequestEntityTooLarge:
         raise
+    except connections.TooSlow as error:
+        refusals.tell(refusals.TOO_SLOW, peer=refusals.peer())
+        raise RequestTimeout from error
     except Exception as error:  # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.
         refusals.tell(refusals.MALFORMED_BODY, peer=refusals.peer())
         raise BadRequest from error
+
+
+def _read_body(limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise _too_large()
+    # One byte more than is allowed: a chunked body does not say how long it is.
+    found: bytes = request.environ["wsgi.input"].read(limit + 1)
+    if len(found) > limit:
+        raise _too_large()
     return found
-
-
-@contextmanager
-def _turn(length: int | None) -> Iterator[None]:
-    if length is not None and length <= LARGE_BYTES:
-        yield
-    elif _large.acquire(timeout=TURN_SECONDS):
-        try:
-            yield
-        finally:
-            _large.release()
-    else:
-        raise ServiceUnavailable
 
 
 def _too_large() -> RequestEntityTooLarge:

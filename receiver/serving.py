@@ -17,28 +17,28 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import gevent
 from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
-from receiver import heads, idling
+from receiver import connections, heads
 from receiver.lookout import Lookout
 from store import logs, processes
 
 heads.install()
-idling.install()
+connections.install()
 
 _settings = web_config.settings()
 
 wsgi_app = "receiver:create_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.processes
-worker_connections = _settings.connections
+worker_connections = connections.OPEN_MAX + connections.OPENING_MAX
 timeout = 30
 graceful_timeout = 20
 keepalive = _settings.keepalive_seconds
@@ -53,9 +53,6 @@ header_map = "drop"
 http_parser = "python"
 # Both headers and the request line are small; a vendor's body is not.
 limit_request_line = 8190
-
-#: Who sends nothing for so long in the middle of a request is let go.
-SILENCE_SECONDS_MAX = 5
 
 #: How long connections that are kept may bring a further request when the process ends: it is answered, and the proxy told to close.
 FAREWELL_SECONDS = 2.0
@@ -77,22 +74,21 @@ logger_class = JsonLogger
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's own waits for a silent sender without end, and at its end for those who wait for the feed."""
+    """Gives each connection its deadlines. gunicorn's own waits for a slow sender without end, and at its end for long polling."""
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        client.settimeout(SILENCE_SECONDS_MAX)
-        AsyncWorker.handle(self, listener, client, addr)
+        with connections.opened(client):
+            AsyncWorker.handle(self, listener, client, addr)
 
-    def timeout_ctx(self) -> gevent.Timeout:
-        # The parser has deadlines of its own, for the wait between requests and for each head.
-        return gevent.Timeout(self.cfg.keepalive + 2 * idling.HEAD_SECONDS_MAX, False)
+    def timeout_ctx(self) -> AbstractContextManager[None]:
+        return nullcontext()  # The parser has deadlines of its own, for the wait between requests and for each head.
 
     def notify(self) -> None:
         super().notify()
         if not self.alive:
             self.ending_since = getattr(self, "ending_since", time.monotonic())
             if time.monotonic() - self.ending_since >= FAREWELL_SECONDS:
-                idling.let_go_of_all()
+                connections.close_idle()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer, count and log what was refused before it was a request of ours."""

@@ -49,13 +49,15 @@ def _sender(vendor: str) -> Sender:
 
 
 def _body(vendor: str, sender: Sender) -> bytes:
-    """The delivery's body. One that is too large is counted if it looks signed: a vendor's would be lost."""
+    """Return the delivery's body. It is not read without a signature. One that is too large and looks signed is counted: a vendor's
+    delivery would be lost."""
+    if sender.scheme.signature_header not in request.headers:
+        raise _refusal(vendor, Forged())
     try:
         return requests.body()
     except RequestEntityTooLarge:
-        if sender.scheme.signature_header in request.headers:
-            count(vendor, "too_large")
-            log.warning("a delivery was refused", vendor=vendor, answer="too_large", peer=refusals.peer())
+        count(vendor, "too_large")
+        log.warning("a delivery was refused", vendor=vendor, answer="too_large", peer=refusals.peer())
         raise
 
 

@@ -128,6 +128,8 @@ def _sqlite_fault(url: URL) -> str | None:
 
 
 def _postgresql_fault(url: URL) -> str | None:
+    if url.port == 0:
+        return "has a port that is none"
     if url.host and not _is_host(url.host):
         return "names a host that cannot be one"
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from redis import exceptions
 
+CLUSTER = "is a node of a cluster, which cannot be used here: one server is needed"
+
 #: By the kind of error, the narrower kinds first.
 BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.OutOfMemoryError, "is out of memory (maxmemory is reached, and nothing may be evicted)"),
@@ -12,8 +14,10 @@ BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AuthenticationError, "refuses the user or the password"),
     (exceptions.AuthorizationError, "refuses the user or the password"),
     (exceptions.BusyLoadingError, "still loads its data"),
-    (exceptions.ClusterError, "is a node of a cluster, which cannot be used here: one server is needed"),
     (exceptions.ClusterDownError, "is a node of a cluster that is down"),
+    (exceptions.ClusterError, CLUSTER),
+    (exceptions.ClusterCrossSlotError, CLUSTER),
+    (exceptions.AskError, CLUSTER),
     (exceptions.TimeoutError, "does not answer in time"),
     (exceptions.ConnectionError, "cannot be reached"),
 )
@@ -25,8 +29,8 @@ BY_WORD = {
     "NOPERM": "refuses to its user (ACL) what a wake-up needs",
     "NOAUTH": "wants a password",
     "WRONGPASS": "refuses the user or the password",
-    "MOVED": "is a node of a cluster, which cannot be used here: one server is needed",
-    "CROSSSLOT": "is a node of a cluster, which cannot be used here: one server is needed",
+    "MOVED": CLUSTER,
+    "CROSSSLOT": CLUSTER,
     "CLUSTERDOWN": "is a node of a cluster that is down",
     "MISCONF": "cannot save to its disk, and so refuses to write",
     "NOREPLICAS": "has too few replicas, and so refuses to write",

@@ -26,7 +26,9 @@ KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 BODY_BYTES_MAX = 4000
 
 #: Services that many tests share, and none disturbs.
-SHARED = frozenset({"running", "from_files", "undisturbed", "with_a_marked_body", "stocked"})
+SHARED = frozenset(
+    {"running", "from_files", "undisturbed", "with_a_marked_body", "stocked", "listening", "proxied", "closed", "open_to_all"}
+)
 
 _parts = itertools.count()
 

@@ -74,6 +74,72 @@ def file(folder: Path, content: str | bytes) -> str:
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("REDIS_URL", "geheim"),
         ("REDIS_URL", "http://user:geheim@host"),
+        ("REDIS_URL", "REDIS://:geheim@host"),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_cert_reqs=CERT_NONE"),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_cert_reqs="),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_ca_certs=/nonexistent/geheim"),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_ca_certs=%00geheim"),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_ca_path=" + "geheim" * 1000),
+        ("REDIS_URL", "rediss://:geheim@host/0?ssl_min_version=geheim"),
+        ("REDIS_URL", "redis://:geheim@host/0?ssl_cert_reqs=none"),
+        ("REDIS_URL", "redis://:geheim@.bad./0"),
+        ("REDIS_URL", "redis://:geheim@" + "x" * 64 + "/0"),
+        ("REDIS_URL", "redis://:geheim@ho st/0"),
+        ("REDIS_URL", "redis://:geheim@ho%00st/0"),
+        ("REDIS_URL", "redis://:geheim@[bad]/0"),
+        ("REDIS_URL", "redis://:geheim@[::1/0"),
+        ("REDIS_URL", "redis://:geheim@host:0/0"),
+        ("REDIS_URL", "redis://:geheim@host:65536/0"),
+        ("REDIS_URL", "redis://:geheim@host:-1/0"),
+        ("REDIS_URL", "redis://host:geheim/0"),
+        ("REDIS_URL", "redis://:ge/heim@host/0"),
+        ("REDIS_URL", "redis://:ge#heim@host/0"),
+        ("REDIS_URL", "redis://:geheim@host/geheim"),
+        ("REDIS_URL", "redis://:geheim@host/-1"),
+        ("REDIS_URL", "redis://:geheim@host/1/2"),
+        ("REDIS_URL", "redis://:geheim@host?db=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?db=-1"),
+        ("REDIS_URL", "redis://:geheim@host?geheim=1"),
+        ("REDIS_URL", "redis://:geheim@host?retry=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?parser_class=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?connection_class=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?encoding=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?protocol=9"),
+        ("REDIS_URL", "redis://:geheim@host?socket_timeout=-1"),
+        ("REDIS_URL", "redis://:geheim@host?socket_timeout=nan"),
+        ("REDIS_URL", "redis://:geheim@host?socket_connect_timeout=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?health_check_interval=geheim"),
+        ("REDIS_URL", "redis://:geheim@host?max_connections=0"),
+        ("REDIS_URL", "unix://"),
+        ("REDIS_URL", "unix:///"),
+        ("REDIS_URL", "unix://geheim/valkey.sock"),
+        ("REDIS_URL", "unix:///geheim%00"),
+        ("REDIS_URL", "unix:///" + "geheim" * 30),
+        ("DATABASE_URL", "postgresql://user:geheim@host:99999/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@host:0/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@host:port/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@.bad./db"),
+        ("DATABASE_URL", "postgresql://user:geheim@ho st/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?geheim=1"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?sslmode=geheim"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?connect_timeout=geheim"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?plugin=geheim"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db%00"),
+        ("DATABASE_URL", "postgresql+psycopg2://user:geheim@host/db"),
+        ("DATABASE_URL", "sqlite:////tmp"),
+        ("DATABASE_URL", "sqlite://geheim/db"),
+        ("DATABASE_URL", "sqlite:////tmp/x?geheim=1"),
+        ("DATABASE_URL", "sqlite:///file::memory:?cache=shared&uri=true"),
+        ("KEEPALIVE_SECONDS", "geheim"),
+        ("KEEPALIVE_SECONDS", "0"),
+        ("KEEPALIVE_SECONDS", "-1"),
+        ("KEEPALIVE_SECONDS", "7.5"),
+        ("KEEPALIVE_SECONDS", "100000"),
+        ("TRUSTED_PROXIES", "geheim"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,geheim"),
+        ("TRUSTED_PROXIES", "*"),
         ("PORT", "geheim"),
         ("PORT", "0"),
         ("PORT", "-8000"),
@@ -268,6 +334,7 @@ def test_what_is_not_set_has_the_contracts_default() -> None:
     assert (settings.host, settings.port, settings.max_body_bytes) == ("127.0.0.1", 8000, 5_242_880)
     assert settings.senders == {}
     assert settings.tokens == Tokens(read=(), link=(), operator=(), privacy=(), metrics=())
+    assert (settings.keepalive_seconds, settings.trusted_proxies) == (75, ())
     assert store_settings.database_url == "sqlite:////nonexistent/standing.sqlite3"
     assert store_settings.redis_url == "unix:///nonexistent/run/valkey.sock"
 
@@ -404,7 +471,19 @@ def test_a_database_is_a_file_or_a_postgresql(given: str, read_as: str) -> None:
     assert stored(DATABASE_URL=given).database_url == read_as
 
 
-@pytest.mark.parametrize("url", ["redis://host:6379/0", "rediss://user:pw@host/1", "unix:///run/valkey.sock"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host:6379/0",
+        "redis://host",
+        "redis://[::1]:6379/15",
+        "redis://:p%40%2F%23@10.0.0.1/0?socket_timeout=2&health_check_interval=0",
+        "rediss://user:pw@host/1",
+        "rediss://user:pw@bücher.example/1?ssl_cert_reqs=none&ssl_check_hostname=false&protocol=3",
+        "unix:///run/valkey.sock",
+        "unix://user:pw@/run/valkey.sock?db=3",
+    ],
+)
 def test_a_queue_is_reached_over_tcp_tls_or_a_socket(url: str) -> None:
     assert stored(REDIS_URL=url).redis_url == url
 

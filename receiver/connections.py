@@ -1,0 +1,217 @@
+"""Open connections: how long each may take, what it holds, and which one gives way when there are too many.
+
+A stranger costs nothing until it is authenticated, so nothing but its pace tells a stranger from a vendor. A head and a body have
+deadlines and a least rate. Beyond a number of connections, or of bytes of bodies, the idle and the slowest are closed first.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from typing import Any
+
+from gevent.socket import wait_read
+from gunicorn import http
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
+
+#: Seconds that a head may take: from a connection's opening, or from the first byte of a further request.
+HEAD_SECONDS_MAX = 10.0
+
+#: Seconds that a body may take after its head; and the least rate, which holds after some seconds.
+BODY_SECONDS_MAX, RATE_SECONDS, BYTES_PER_SECOND_MIN = 30.0, 5.0, 4096
+
+#: Seconds that a sender may take to read some of an answer.
+ANSWER_SECONDS_MAX = 5.0
+
+#: What is still read of a body that is refused, so that its sender comes to reading the answer.
+DRAIN_SECONDS_MAX, DRAIN_BYTES_MAX = 2.0, 16 * 1024 * 1024
+
+#: Connections that one process keeps open, and how many more it accepts while others close.
+OPEN_MAX, OPENING_MAX = 1000, 250
+
+#: Bytes of bodies that one process holds while they are received.
+BODY_BYTES_MAX = 64 * 1024 * 1024
+
+#: A connection younger than this has shown no pace yet.
+PACE_SECONDS_MIN = 0.5
+
+
+class TooSlow(Exception):
+    """The head or the body was not whole in time, or others needed the place of the slowest."""
+
+
+class Phase(Enum):
+    """What a connection is doing."""
+
+    #: It waits for a further request.
+    IDLE = auto()
+    #: A head is received.
+    HEAD = auto()
+    #: A body is received.
+    BODY = auto()
+    #: A request is worked on and answered: it is closed for no other's sake.
+    WORKING = auto()
+
+
+class Connection:
+    """One open connection, and how far its present phase has come."""
+
+    #: Bytes of bodies that are being received, on all connections of the process.
+    held = 0
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        self.closed = False
+        self.phase, self.received = Phase.HEAD, 0
+        self.since = self.head_at = time.monotonic()
+
+    def enter(self, phase: Phase, *, since: float | None = None) -> None:
+        """Begin another phase, now or at a moment that has passed."""
+        if self.phase == Phase.BODY:
+            Connection.held -= self.received
+        self.phase, self.received = phase, 0
+        self.since = time.monotonic() if since is None else since
+
+    def receive(self, count: int) -> None:
+        """Note bytes that were received. The slowest senders give way while all bodies together are too large."""
+        self.received += count
+        if self.phase == Phase.BODY:
+            Connection.held += count
+            if Connection.held > BODY_BYTES_MAX:
+                _close_slowest(1, among=Phase.BODY)
+
+    def seconds_left(self) -> float:
+        """Return how long the next bytes may take."""
+        elapsed = time.monotonic() - self.since
+        if self.phase == Phase.HEAD:
+            return HEAD_SECONDS_MAX - elapsed
+        slowest = max(RATE_SECONDS, self.received / BYTES_PER_SECOND_MIN)
+        return min(BODY_SECONDS_MAX, slowest) - elapsed
+
+    def pace(self) -> float:
+        """Return the bytes a second of this phase; an idle connection has the least, the longest idle first."""
+        elapsed = time.monotonic() - self.since
+        return -elapsed if self.phase == Phase.IDLE else self.received / elapsed
+
+    def may_give_way(self) -> bool:
+        old = time.monotonic() - self.since > PACE_SECONDS_MIN
+        return not self.closed and (self.phase == Phase.IDLE or (self.phase != Phase.WORKING and old))
+
+    def close(self) -> None:
+        """End it: whoever reads from it finds its end."""
+        self.closed = True
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)
+
+
+_open: dict[Any, Connection] = {}
+
+
+@contextmanager
+def opened(sock: Any) -> Iterator[None]:
+    """A connection from its opening to its close. When there are too many, the idle and the slowest give way."""
+    _open[sock] = Connection(sock)
+    try:
+        if len(_open) > OPEN_MAX:
+            _close_slowest(len(_open) - OPEN_MAX)
+        yield
+    finally:
+        _open.pop(sock).enter(Phase.WORKING)
+
+
+@contextmanager
+def receiving_body(environ: dict[str, Any]) -> Iterator[None]:
+    """The body of the request at hand is received. Raises TooSlow."""
+    connection = _open.get(environ.get("gunicorn.socket"))
+    if connection is None:
+        yield
+        return
+    connection.enter(Phase.BODY, since=connection.head_at)
+    try:
+        yield
+        if connection.closed:
+            raise TooSlow
+    finally:
+        connection.enter(Phase.WORKING)
+        connection.sock.settimeout(ANSWER_SECONDS_MAX)
+
+
+def close_idle() -> None:
+    """Close every connection that waits for a further request."""
+    for connection in list(_open.values()):
+        if connection.phase == Phase.IDLE:
+            connection.close()
+
+
+def install() -> None:
+    """Have gunicorn use the parser below, which it offers no setting for, and allow this process that many connections."""
+    http.RequestParser = PacedParser
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_MAX + OPENING_MAX + 250
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+class PacedUnreader(SocketUnreader):  # type: ignore[misc]
+    """Receives from a socket within the time that its connection has."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self.connection = _open.get(sock) or Connection(sock)
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        connection = self.connection
+        if connection.phase == Phase.WORKING:
+            return bytes(super().chunk(size_hint))
+        seconds = connection.seconds_left()
+        if seconds <= 0:
+            raise TooSlow
+        self.sock.settimeout(seconds)
+        try:
+            received = bytes(super().chunk(size_hint))
+        except TimeoutError as error:
+            raise TooSlow from error
+        connection.receive(len(received))
+        return received
+
+
+class PacedParser(RequestParser):  # type: ignore[misc]
+    """Waits for a further request as long as connections are kept, and for a head that has begun only so long."""
+
+    def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
+        super().__init__(cfg, source, source_addr)
+        self.unreader = PacedUnreader(source)
+        self.connection = self.unreader.connection
+
+    def __next__(self) -> Any:
+        """Return the next request. Raises StopIteration when no further one comes, TooSlow when its head is late."""
+        if self.mesg:
+            self._wait_for_another()
+        found = super().__next__()
+        self.connection.head_at = time.monotonic()
+        self.connection.enter(Phase.WORKING)
+        self.unreader.sock.settimeout(ANSWER_SECONDS_MAX)
+        return found
+
+    def _wait_for_another(self) -> None:
+        drained = time.monotonic() + DRAIN_SECONDS_MAX
+        if self.mesg.should_close() or not self.finish_body(deadline=drained, max_bytes=DRAIN_BYTES_MAX):
+            raise StopIteration
+        if not self.unreader.buf.getbuffer().nbytes:  # Else it was sent along with the one before.
+            self.connection.enter(Phase.IDLE)
+            try:
+                wait_read(self.unreader.sock.fileno(), timeout=self.cfg.keepalive)
+            except TimeoutError:
+                raise StopIteration from None
+        self.connection.enter(Phase.HEAD)
+
+
+def _close_slowest(count: int, *, among: Phase | None = None) -> None:
+    candidates = [one for one in _open.values() if one.may_give_way() and (among is None or one.phase == among)]
+    for connection in sorted(candidates, key=Connection.pace)[:count]:
+        connection.close()

@@ -42,6 +42,12 @@ def body() -> bytes:
         raise BadRequest from error
 
 
+def refuse_announced_size() -> None:
+    """Raise 413 if the request announces a larger body than allowed; nothing of it is read."""
+    if (request.content_length or 0) > int(current_app.config["MAX_CONTENT_LENGTH"]):
+        raise RequestEntityTooLarge
+
+
 def _read_body(limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise _too_large()

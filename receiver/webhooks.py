@@ -52,6 +52,7 @@ def _body(vendor: str, sender: Sender) -> bytes:
     """Return the delivery's body. It is not read without a signature. One that is too large and looks signed is counted: a vendor's
     delivery would be lost."""
     if sender.scheme.signature_header not in request.headers:
+        requests.refuse_announced_size()
         raise _refusal(vendor, Forged())
     try:
         return requests.body()

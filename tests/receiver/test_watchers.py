@@ -26,7 +26,7 @@ from tests.service import Service, eventually
 
 MEASURER, READER, LINKER, OPERATOR = "measure-me-if-you-may", "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
-FLOODERS, DELIVERIES = 16, 100
+FLOODERS, DELIVERIES = 16, 50
 #: What the contract promises of every answer.
 DELIVERY_SECONDS_MAX = 2.0
 

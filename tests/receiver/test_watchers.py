@@ -26,9 +26,9 @@ from tests.service import Service, eventually
 
 MEASURER, READER, LINKER, OPERATOR = "measure-me-if-you-may", "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
-FLOODERS, DELIVERIES = 16, 100
-#: Under the load of other tests; alone it is some 50 ms.
-DELIVERY_SECONDS_MAX = 0.5
+FLOODERS, DELIVERIES = 16, 50
+#: What the contract promises of every answer.
+DELIVERY_SECONDS_MAX = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,8 @@ def test_with_metrics_tokens_nobody_else_gets_in(closed: Service, path: str) -> 
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/readyz"])
 def test_a_flood_of_callers_does_not_slow_deliveries(open_to_all: Service, path: str) -> None:
     stop = threading.Event()
-    asked: list[int] = []
+    asked: list[bytes] = []
+    began = time.monotonic()
     flooders = [threading.Thread(target=_flood, args=(open_to_all.port, path, stop, asked)) for _ in range(FLOODERS)]
     for flooder in flooders:
         flooder.start()
@@ -104,16 +105,17 @@ def test_a_flood_of_callers_does_not_slow_deliveries(open_to_all: Service, path:
         for flooder in flooders:
             flooder.join()
     assert len(asked) > DELIVERIES
-    assert seconds[DELIVERIES * 99 // 100 - 1] < DELIVERY_SECONDS_MAX
+    # Each of the two processes made at most one answer a second; every delivery changes what the metrics say.
+    assert len(set(asked)) <= 2 * (time.monotonic() - began + 2)
+    assert seconds[-1] < DELIVERY_SECONDS_MAX
 
 
-def _flood(port: int, path: str, stop: threading.Event, asked: list[int]) -> None:
+def _flood(port: int, path: str, stop: threading.Event, asked: list[bytes]) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     while not stop.is_set():
         connection.request("GET", path)
         response = connection.getresponse()
-        response.read()
-        asked.append(response.status)
+        asked.append(response.read())
     connection.close()
 
 

@@ -33,7 +33,7 @@ class Settings:
     host: str
     port: int
     processes: int
-    #: How many connections each process serves at a time; further ones wait in line.
+    #: How many requests each process is made for: a quarter of them may wait for the feed, and five times as many connections be open.
     connections: int
     #: The vendors that have secrets; the others answer 404.
     senders: dict[str, Sender]

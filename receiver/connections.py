@@ -31,8 +31,11 @@ ANSWER_SECONDS_MAX = 5.0
 #: What is still read of a body that is refused, so that its sender comes to reading the answer.
 DRAIN_SECONDS_MAX, DRAIN_BYTES_MAX = 2.0, 16 * 1024 * 1024
 
-#: Connections that one process keeps open, and how many more it accepts while others close.
-OPEN_MAX, OPENING_MAX = 1000, 250
+#: How many connections a process keeps open for each that WEB_CONNECTIONS allows, and how many more it accepts while others close.
+OPEN_FOR_EACH, OPENING_MAX = 5, 250
+
+#: Files that a process opens beside its connections.
+OTHER_FILES_MAX = 250
 
 #: Bytes of bodies that one process holds while they are received.
 BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -72,8 +75,7 @@ class Connection:
 
     def enter(self, phase: Phase, *, since: float | None = None) -> None:
         """Begin another phase, now or at a moment that has passed."""
-        if self.phase == Phase.BODY:
-            Connection.held -= self.received
+        self._release()
         self.phase, self.received = phase, 0
         self.since = time.monotonic() if since is None else since
 
@@ -84,6 +86,10 @@ class Connection:
             Connection.held += count
             if Connection.held > BODY_BYTES_MAX:
                 _close_slowest(1, among=Phase.BODY)
+
+    def _release(self) -> None:
+        if self.phase == Phase.BODY and not self.closed:
+            Connection.held -= self.received
 
     def seconds_left(self) -> float:
         """Return how long the next bytes may take."""
@@ -103,13 +109,15 @@ class Connection:
         return not self.closed and (self.phase == Phase.IDLE or (self.phase != Phase.WORKING and old))
 
     def close(self) -> None:
-        """End it: whoever reads from it finds its end."""
+        """End it: whoever reads from it finds its end. What it held of a body is free at once."""
+        self._release()
         self.closed = True
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_RD)
 
 
 _open: dict[Any, Connection] = {}
+_open_max = 0
 
 
 @contextmanager
@@ -117,8 +125,8 @@ def opened(sock: Any) -> Iterator[None]:
     """A connection from its opening to its close. When there are too many, the idle and the slowest give way."""
     _open[sock] = Connection(sock)
     try:
-        if len(_open) > OPEN_MAX:
-            _close_slowest(len(_open) - OPEN_MAX)
+        if len(_open) > _open_max:
+            _close_slowest(len(_open) - _open_max)
         yield
     finally:
         _open.pop(sock).enter(Phase.WORKING)
@@ -148,11 +156,17 @@ def close_idle() -> None:
             connection.close()
 
 
-def install() -> None:
-    """Have gunicorn use the parser below, which it offers no setting for, and allow this process that many connections."""
+def install(web_connections: int) -> int:
+    """Have gunicorn use the parser below, which it offers no setting for; return how many connections it is to accept at a time."""
+    global _open_max
     http.RequestParser = PacedParser
+    _open_max = OPEN_FOR_EACH * web_connections
+    _allow_files(_open_max + OPENING_MAX + OTHER_FILES_MAX)
+    return _open_max + OPENING_MAX
+
+
+def _allow_files(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_MAX + OPENING_MAX + 250
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
@@ -168,16 +182,20 @@ class PacedUnreader(SocketUnreader):  # type: ignore[misc]
         connection = self.connection
         if connection.phase == Phase.WORKING:
             return bytes(super().chunk(size_hint))
-        seconds = connection.seconds_left()
-        if seconds <= 0:
-            raise TooSlow
-        self.sock.settimeout(seconds)
+        self.sock.settimeout(self._seconds_left())
         try:
             received = bytes(super().chunk(size_hint))
         except TimeoutError as error:
             raise TooSlow from error
         connection.receive(len(received))
+        self._seconds_left()  # It may have given way, also to itself: what a sender sends after that is not read.
         return received
+
+    def _seconds_left(self) -> float:
+        seconds = self.connection.seconds_left()
+        if self.connection.closed or seconds <= 0:
+            raise TooSlow
+        return seconds
 
 
 class PacedParser(RequestParser):  # type: ignore[misc]
@@ -208,6 +226,8 @@ class PacedParser(RequestParser):  # type: ignore[misc]
                 wait_read(self.unreader.sock.fileno(), timeout=self.cfg.keepalive)
             except TimeoutError:
                 raise StopIteration from None
+            if self.connection.closed:
+                raise StopIteration  # Without an answer, which a proxy would take for that to its next request.
         self.connection.enter(Phase.HEAD)
 
 

@@ -31,14 +31,13 @@ from receiver.lookout import Lookout
 from store import logs, processes
 
 heads.install()
-connections.install()
 
 _settings = web_config.settings()
 
 wsgi_app = "receiver:create_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.processes
-worker_connections = connections.OPEN_MAX + connections.OPENING_MAX
+worker_connections = connections.install(_settings.connections)
 timeout = 30
 graceful_timeout = 20
 keepalive = _settings.keepalive_seconds

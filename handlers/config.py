@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from handlers.vocabulary import words
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.idngo import LABELS
-from handlers.vocabulary.words import Kind, Meaning, Words
+from handlers.vocabulary.words import Meaning
 from store import config
 from store.config import Environment, signing_secret
 from store.states import Status
@@ -120,8 +120,8 @@ def read(environment: Environment) -> Settings:
     return Settings(
         idngo_approving_levels=frozenset(levels) if levels else None,
         ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", _word_and_status)),
-        idngo_words=_further_words(environment, "IDNGO_WORDS", LABELS),
-        idenfy_words=_further_words(environment, "IDENFY_WORDS", TAGS),
+        idngo_words=words.further(environment, "IDNGO_WORDS", LABELS),
+        idenfy_words=words.further(environment, "IDENFY_WORDS", TAGS),
         attempts_max=environment.number("ATTEMPTS_MAX", 14, most=100),
         retry_base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30, most=86_400)),
         retry_limit=timedelta(seconds=environment.number("RETRY_LIMIT_SECONDS", 6 * 60 * 60, most=30 * 86_400)),
@@ -143,15 +143,6 @@ def read(environment: Environment) -> Settings:
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
-
-
-def _further_words(environment: Environment, name: str, documented: Words) -> dict[str, Meaning]:
-    """Words of the owner's. A documented hit or failure stays one."""
-    further = dict(environment.each(name, words.parse))
-    fixed = sorted(word for word in further if word in documented and documented[word].kind in (Kind.HIT, Kind.FAILED))
-    if fixed:
-        environment.wrong(name, f"gives another meaning to {', '.join(fixed)}, which the vendor documents as a hit or a failed check")
-    return further
 
 
 def _yes_or_no(environment: Environment, name: str) -> bool:

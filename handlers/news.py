@@ -40,6 +40,8 @@ class Step(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     #: What the body names of `HITS`.
     hits: tuple[str, ...] = ()
+    #: It was known before there was an event.
+    imported: bool = False
     #: Screenings that failed, in the vendor's words: with one of them an approval is none.
     failed_screenings: tuple[str, ...] = ()
     #: Documented words that may mean a find, likewise.
@@ -103,3 +105,5 @@ class News(Struct, frozen=True, kw_only=True):
     #: The beginning of the reason, in the vendor's words.
     because: str
     external_user_id: str | None = None
+    #: Hits that an import names. No other import clears them; the vendor's own verdict does.
+    imported_hits: tuple[str, ...] = ()

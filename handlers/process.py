@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from handlers import config, transitions
 from handlers.news import News, Unreadable
 from handlers.pulse import pulse
-from handlers.reading import Read, interpret, occasion, references, said, settlement
+from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, claims, clock, database, faults, feed, history, mentions
+from store import applicants, claims, clock, database, faults, feed, history, mentions, tallies
 from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
 from store.logs import describe_error
@@ -179,6 +179,7 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         if not claims.settle(connection, written.settlements, token=token):
             raise LeaseLost
         feed.append(connection, written.told)
+        tallies.count_not_understood(connection, filter(None, map(not_understood, batch)))
         faults.reach("settled")
     faults.reach("handled")
     return written.told

@@ -120,6 +120,13 @@ def said(one: Read, decisions: list[Decision]) -> Iterable[Said]:
         )
 
 
+def not_understood(one: Read) -> tuple[str, str] | None:
+    """Return the vendor and environment of an event whose approval is not understood, when it is handled for the first time."""
+    says = None if isinstance(one.news, Unreadable) or one.event.replayed else one.news.says
+    doubtful = isinstance(says, Step) and says.not_understood
+    return (one.event.vendor, one.event.environment) if doubtful else None
+
+
 def words(news: News) -> str:
     """What news said, in the vendor's words."""
     reasons = news.says.reasons if isinstance(news.says, Step) else ()

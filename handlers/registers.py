@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
+from handlers.kept import imported, judged, shown
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store import clock
-from store.applicants import NOTHING_CHECKED, Applicant
-from store.statements import DecisionBody
+from store.applicants import Applicant
 from store.states import Flag, Status
 
 #: A vendor's time that is further ahead of ours cannot be right.
 AHEAD_MAX = timedelta(days=1)
+
+#: One register for each hit that an import named: no other import clears it.
+IMPORTED_HIT = "imported:"
 
 #: How many places that are not understood a reason names.
 PLACES_MAX = 5
@@ -124,7 +127,7 @@ def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
             if says.verdict:
                 as_of = None if unknown or occasion.by_receipt else clock.rfc3339(news.occurred_at)
                 verdict = {"status": says.status, "level": says.level, "as_of": as_of}
-                write("decision", {"verdict": verdict, "hits": list(says.hits)}, rank)
+                write("decision", {"verdict": verdict, "hits": list(says.hits)} | imported(says), rank)
             if says.verdict and says.status == Status.APPROVED:
                 write("ever_approved", True)
             if says.reopens and not (occasion.repeat or occasion.seen_before):
@@ -173,24 +176,9 @@ def _write_beside(written: Registers, news: News, occasion: Occasion, order: int
         moment = _microseconds(news.occurred_at)
         # What was known before tells a time, too; any that the vendor itself told goes before it.
         written["as_of"] = Entry(moment if occasion.order is None else order, 0, "", event_id, moment)
+    for hit in news.imported_hits:
+        written[IMPORTED_HIT + hit] = Entry(order, 0, occasion.body_sha256, event_id, True)
     written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
-
-
-def shown(step: Step) -> dict[str, Any]:
-    """What a register keeps of a step: what is shown of it."""
-    return {
-        "status": step.status, "final": step.final, "provisional": step.provisional, "vendor_status": step.vendor_status,
-        "may_retry": step.may_retry, "reasons": list(step.reasons), "hits": list(step.hits), "checks": step.checks or NOTHING_CHECKED,
-        "user_message": step.user_message, "level": step.level,
-    }  # fmt: skip
-
-
-def judged(status: Status, decided: DecisionBody) -> dict[str, Any]:
-    """What a register keeps of a person's decision."""
-    return {
-        "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
-        "at": clock.rfc3339(decided.at), "seen": list(decided.seen), "needs_two": decided.needs_two,
-    }  # fmt: skip
 
 
 # doubt --------------------------------------------------------------------------------------------------------

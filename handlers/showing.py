@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
+from handlers.kept import shown
 from handlers.news import Step
-from handlers.registers import Entry, Registers, shown
+from handlers.registers import IMPORTED_HIT, Entry, Registers
 from store.applicants import Applicant
 from store.clock import EPOCH
 from store.states import HITS, Flag, Stand, Status
@@ -49,8 +50,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
     lying, ruled = beneath(registers), ruling(registers)
     step = lying.value if lying else shown(Step(status=Status.CREATED)) | {"flags": []}
     alerts, grounds = _alerts(registers), _grounds(registers, ruled)
-    decision = registers.get("decision")
-    hits = {*(decision.value["hits"] if decision else ()), *(("aml",) if alerts else ())}
+    hits = {*_verdict_hits(registers), *(("aml",) if alerts else ())}
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
@@ -119,22 +119,50 @@ def _is_weighed(entry: Entry, against: list[Objection]) -> bool:
 def objections(registers: Registers, *, before: Entry | None = None) -> list[Objection]:
     """What speaks against an approval today; or what did when a person decided, whether we knew of it or not."""
     lying, decision = beneath(registers), registers.get("decision")
+    imported = imported_hits(registers)
     found = [Objection(entry.event_id, ["aml"]) for entry in _alerts(registers) if not _newer(entry, before)]
     if decision and decision.value["hits"] and not _newer(decision, before):
         found.append(Objection(decision.event_id, decision.value["hits"]))
-    if lying and not _newer(lying, before) and (lying.value["hits"] or lying.value["status"] in REFUSING):
+    found += [Objection(entry.event_id, [hit]) for hit, entry in imported.items() if not decision or entry.event_id != decision.event_id]
+    if lying and not _newer(lying, before) and (lying.value["hits"] or _weighed_status(lying.value, registers) in REFUSING):
         found.append(Objection(lying.event_id, lying.value["hits"]))
     return found
 
 
+def imported_hits(registers: Registers) -> dict[str, Entry]:
+    """Return the hits that imports named, until the vendor's own verdict says which there are."""
+    decision = registers.get("decision")
+    if decision is None or not decision.value.get("imported"):
+        return {}
+    return {name.removeprefix(IMPORTED_HIT): entry for name, entry in registers.items() if name.startswith(IMPORTED_HIT)}
+
+
+def _verdict_hits(registers: Registers) -> set[str]:
+    """Return the hits that the latest verdict names, or an import before it if that verdict is an import's."""
+    decision = registers.get("decision")
+    return {*(decision.value["hits"] if decision else ()), *imported_hits(registers)}
+
+
+def _weighed_status(told: dict[str, Any], registers: Registers) -> Status:
+    """Return the status that a verdict or progress stands for: an imported approval beside an imported hit is for a person."""
+    doubtful = told["status"] == Status.APPROVED and told.get("imported") and imported_hits(registers)
+    return Status.NEEDS_REVIEW if doubtful else Status(told["status"])
+
+
 def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] | None:
     """The newest verdict that stands, the vendor's or a person's."""
-    verdicts = [(entry, entry.value["verdict"]) for entry in [registers.get("decision")] if entry]
+    verdicts = [(entry, _vendors_verdict(entry, registers)) for entry in [registers.get("decision")] if entry]
     if ruled and ruled.stood:
         value = ruled.entry.value
         verdicts.append((ruled.entry, {"status": value["status"], "level": None, "as_of": value["at"]}))
     newest, verdict = max(verdicts, key=lambda found: found[0].stamp, default=(None, None))
     return None if newest is None or _newer(registers.get("wiped"), newest) else verdict
+
+
+def _vendors_verdict(entry: Entry, registers: Registers) -> dict[str, Any]:
+    verdict: dict[str, Any] = entry.value["verdict"]
+    told = {"status": verdict["status"], "imported": entry.value.get("imported")}
+    return verdict | {"status": _weighed_status(told, registers)}
 
 
 def _described(ruled: Ruled) -> dict[str, Any]:
@@ -163,7 +191,7 @@ def _covers(ground: Ground, entry: Entry, beneath: Ground, weighed: Entry | None
 
 def _bottom(registers: Registers) -> Ground:
     lying = beneath(registers)
-    status = Status(lying.value["status"]) if lying else Status.CREATED
+    status = _weighed_status(lying.value, registers) if lying else Status.CREATED
     name = "the final verdict" if lying and lying is registers.get("final") else "the newest verdict or progress"
     return Ground(status, name, lying.event_id if lying else None)
 

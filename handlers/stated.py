@@ -59,6 +59,7 @@ def _import(body: ImportBody, vendor: str) -> News:
         final=body.status in (Status.APPROVED, Status.REJECTED),
         reasons=body.reasons,
         hits=body.hits,
+        imported=True,
     )
     return News(
         event_type="standing.import",
@@ -67,6 +68,7 @@ def _import(body: ImportBody, vendor: str) -> News:
         says=OVERLAYS.get(body.status, step),
         because=f"{body.source} knew: {body.status}",
         external_user_id=body.external_user_id,
+        imported_hits=body.hits,
     )
 
 

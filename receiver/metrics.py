@@ -58,13 +58,17 @@ def _reactions() -> Iterable[GaugeMetricFamily]:
 def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
     last = GaugeMetricFamily("standing_last_delivery_timestamp_seconds", "When the last authentic live delivery came.", labels=["vendor"])
     missing = GaugeMetricFamily("standing_missing_deliveries", "How many would usually have come since that one.", labels=["vendor"])
+    doubted = GaugeMetricFamily(
+        "standing_approvals_not_understood_last_day", "Live approvals of the last 24 hours that were not understood.", labels=["vendor"]
+    )
     seen = {sight.vendor: sight for sight in found.vendors}
     for vendor in config.settings().senders:
         sight = seen.get(vendor)
         if sight and sight.last_at:
             last.add_metric([vendor], sight.last_at.timestamp())
         missing.add_metric([vendor], sight.missing if sight else 0)
-    yield from (last, missing)
+        doubted.add_metric([vendor], sight.not_understood if sight else 0)
+    yield from (last, missing, doubted)
     still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
     yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.standing_still)
 

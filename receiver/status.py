@@ -161,7 +161,10 @@ def _vendor(vendor: str, sight: VendorSight | None) -> Line:
         said.append(f"{sight.refused} of {sight.answered} refused lately: an attack, or a secret was changed on one side alone")
     if sight.too_large:
         said.append(f"{sight.too_large} larger than MAX_BODY_BYTES in the last day")
+    if sight.not_understood:
+        said.append(f"{_many(sight.not_understood, 'approval')} of the last day NOT_UNDERSTOOD: a changed format, or a word of no table")
     look = "standing secrets" if sight.has_surge or not came else "the vendor's dashboard of deliveries" if sight.is_silent else ""
+    look = look or ("standing review" if sight.not_understood else "")
     return Line(vendor, "look" if len(said) > 1 or not came else "ok", "; ".join(said), look)
 
 

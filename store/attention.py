@@ -43,6 +43,8 @@ class VendorSight:
     answered: int
     #: In the last day: signed bodies that were larger than is accepted.
     too_large: int
+    #: In the last day: approvals that were not understood.
+    not_understood: int
 
     def describe(self) -> dict[str, Any]:
         """As it is shown."""
@@ -71,6 +73,7 @@ class Attention:
         look = [f"{sight.vendor} is silent" for sight in self.vendors if sight.is_silent]
         look += [f"many deliveries of {sight.vendor} are refused" for sight in self.vendors if sight.has_surge]
         look += [f"deliveries of {sight.vendor} were too large" for sight in self.vendors if sight.too_large]
+        look += [f"approvals of {sight.vendor} are not understood" for sight in self.vendors if sight.not_understood]
         look += ["applicants are in review for too long"] if self.standing_still else []
         vendors = {sight.vendor: sight.describe() for sight in self.vendors}
         return {"vendors": vendors, "in_review_too_long": self.standing_still, "attention": look}
@@ -88,7 +91,7 @@ def look(connection: Connection, *, environment: str = "live") -> Attention:
 def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
     """How each vendor's deliveries come in that ever came, of the last days."""
     now = clock.now()
-    lately = Tally.since >= now - LATELY - tallies.SLICE
+    lately = (Tally.since >= now - LATELY - tallies.SLICE) & (Tally.answer != tallies.NOT_UNDERSTOOD)
     authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
     query = (
         select(
@@ -97,6 +100,9 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
             _sum(lately & Tally.answer.in_(REFUSED)).label("refused"),
             _sum(lately).label("answered"),
             _sum((Tally.since >= now - DAY) & (Tally.answer == "too_large")).label("too_large"),
+            _sum((Tally.since >= now - DAY) & (Tally.answer == tallies.NOT_UNDERSTOOD) & (Tally.environment == environment)).label(
+                "not_understood"
+            ),
         )
         .group_by(Tally.vendor)
         .order_by(Tally.vendor)
@@ -136,6 +142,7 @@ def _sight(connection: Connection, row: Row[Any], now: datetime, environment: st
         refused=row.refused,
         answered=row.answered,
         too_large=row.too_large,
+        not_understood=row.not_understood,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+#: Python makes no number of more than some thousand digits.
+DIGITS_MAX = 1000
 
 
 class NoObject(Exception):
@@ -28,14 +32,30 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
         raise NoObject from error
 
 
+def decode_whole(body: bytes, as_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """Return a body with all that it holds; objects are made of their pairs, in which a key may stand twice. Raises NoObject.
+
+    Whatever `decode` bears in parts that it does not read is borne: bytes that are no UTF-8, numbers of any length."""
+    decoder = json.JSONDecoder(object_pairs_hook=as_object, parse_int=_integer, strict=False)
+    try:
+        return decoder.decode(body.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        raise NoObject from error
+
+
 def values_of(body: bytes, key: str) -> list[Any]:
     """Return every value that a JSON object gives for a key, however the key is escaped; none if the body is no JSON object."""
     try:
-        # Lists of pairs, so that no key is lost; only the outermost list is the body's own.
-        pairs = json.loads(body.decode(), object_pairs_hook=tuple, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        # Tuples of pairs, so that no key is lost; only the outermost is the body's own.
+        pairs = decode_whole(body, tuple)
+    except NoObject:
         return []
     return [value for name, value in pairs if name == key] if isinstance(pairs, tuple) else []
+
+
+def _integer(digits: str) -> int | str:
+    """Return a number; its digits if Python refuses to make a number of so many."""
+    return int(digits) if len(digits) <= DIGITS_MAX else digits
 
 
 def _refuse(constant: str) -> float:

@@ -6,7 +6,8 @@ killed takes its last seconds of counts along, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +28,9 @@ KEYLESS_FINGERPRINT_CHARS = 8
 
 #: Of whom nobody knows whether they are of the sandbox: they proved nothing.
 UNPROVEN = "unproven"
+
+#: What is counted beside the answers: approvals that were not understood when they were handled.
+NOT_UNDERSTOOD = "not_understood"
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -52,8 +56,7 @@ class Counts:
     def note(self, *, vendor: str, environment: str | None, answer: str, signed_with: str | None) -> None:
         """Note how a delivery was answered, and which secret had signed it, if one had."""
         now = clock.now()
-        since = datetime.fromtimestamp(now.timestamp() // SLICE.total_seconds() * SLICE.total_seconds(), UTC)
-        self.answers.setdefault((vendor, environment or UNPROVEN, answer, since), Sighting()).add(1, now)
+        self.answers.setdefault((vendor, environment or UNPROVEN, answer, _slice_of(now)), Sighting()).add(1, now)
         if signed_with:
             self.secrets.setdefault((signed_with, vendor), Sighting()).add(1, now)
 
@@ -73,14 +76,7 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
         _say_alive(connection, process, spool_bytes)
         # In one order everywhere, so that processes that tell at the same moment wait for each other in turn.
         for (vendor, environment, answer, since), seen in sorted(counts.answers.items()):
-            key = {"vendor": vendor, "environment": environment, "answer": answer, "since": since}
-            added = database.insert(Tally).values(**key, count=seen.count, last_at=seen.last_at)
-            connection.execute(
-                added.on_conflict_do_update(
-                    index_elements=list(key),
-                    set_={"count": Tally.count + added.excluded.count, "last_at": _later(Tally.last_at, added.excluded.last_at)},
-                )
-            )
+            _add(connection, vendor, environment, answer, since, seen)
         for (fingerprint, vendor), seen in sorted(counts.secrets.items()):
             used = database.insert(SecretUse).values(fingerprint=fingerprint, vendor=vendor, matches=seen.count, last_at=seen.last_at)
             connection.execute(
@@ -94,6 +90,15 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
             )
 
     database.write(work)
+
+
+def count_not_understood(connection: Connection, events: Iterable[tuple[str, str]]) -> None:
+    """Count events whose approval was not understood, each by its vendor and environment.
+
+    It is the last lock that a worker's transaction takes, in one order, so that no two workers wait for each other in a circle."""
+    now = clock.now()
+    for (vendor, environment), count in sorted(Counter(events).items()):
+        _add(connection, vendor, environment, NOT_UNDERSTOOD, _slice_of(now), Sighting(count, now))
 
 
 def forget_old() -> None:
@@ -129,6 +134,18 @@ def _say_alive(connection: Connection, process: str, spool_bytes: int) -> None:
     said = {"seen_at": now, "spool_bytes": spool_bytes}
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=said))
     connection.execute(delete(WebProcess).where(WebProcess.seen_at < now - 10 * SILENCE_MAX))
+
+
+def _add(connection: Connection, vendor: str, environment: str, answer: str, since: datetime, seen: Sighting) -> None:
+    key = {"vendor": vendor, "environment": environment, "answer": answer, "since": since}
+    added = database.insert(Tally).values(**key, count=seen.count, last_at=seen.last_at)
+    change = {"count": Tally.count + added.excluded.count, "last_at": _later(Tally.last_at, added.excluded.last_at)}
+    connection.execute(added.on_conflict_do_update(index_elements=list(key), set_=change))
+
+
+def _slice_of(moment: datetime) -> datetime:
+    """Return the beginning of the few minutes that a moment is in."""
+    return datetime.fromtimestamp(moment.timestamp() // SLICE.total_seconds() * SLICE.total_seconds(), UTC)
 
 
 def _later(one: object, other: object) -> object:

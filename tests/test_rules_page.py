@@ -19,6 +19,8 @@ from handlers.config import WORD_STATUSES, Settings
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
+from handlers.vocabulary.idenfy import TAGS
+from handlers.vocabulary.idngo import LABELS
 from store.applicants import Applicant
 from store.statements import DecisionBody, Ruling
 from store.states import HITS, Flag, Outcome, Reversal, Status
@@ -155,7 +157,6 @@ IDNGO_OVERLAYS: dict[Says, str] = {
         ("IDnGO: progress", "event", "status", idngo.PROGRESS),
         ("IDnGO: overlays", "event", "is", {event: IDNGO_OVERLAYS[says] for event, says in idngo.OVERLAYS.items()}),
         ("IDnGO: AML cases", "event", "alert", {event: "raised" if up else "cleared" for event, up in idngo.AML_CASES.items()}),
-        ("IDnGO: labels that name a hit", "label", "hit", idngo.LABEL_HITS),
         ("iDenfy: verdicts", "word", "final", idenfy.VERDICTS),
         (
             "iDenfy: other words",
@@ -163,7 +164,6 @@ IDNGO_OVERLAYS: dict[Says, str] = {
             "leads to",
             idenfy.PROGRESS | dict.fromkeys(idenfy.DELETED, "a deletion") | {"ARCHIVED": "the flag ARCHIVED alone"},
         ),
-        ("iDenfy: tags that name a hit", "tag", "hit", idenfy_findings.TAG_HITS),
         ("IFCGATE: words", "word", "in `case.review.completed`", ifcgate.STATUSES),
         ("IFCGATE: words", "word", "verdict", {word: yes(status in ifcgate.VERDICTS) for word, status in ifcgate.STATUSES.items()}),
         ("Clocks", "vendor", "has a clock", {name: yes(vendor.has_clock) for name, vendor in VENDORS.items()}),
@@ -198,8 +198,16 @@ def test_at_one_instant_the_page_ranks_as_the_code_does() -> None:
     assert ["restarted" if what.startswith("begun anew") else words(what)[0] for what in whats] == sorted(RANK, key=RANK.__getitem__)
 
 
-def test_the_page_names_every_label_of_a_check_without_a_result() -> None:
-    assert set(column("IDnGO: labels of a check without a result", "label")) == idngo.FAILED_SCREENINGS
+TABLES = {"IDnGO: labels": ("label", LABELS), "iDenfy: tags": ("tag", TAGS)}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_the_page_names_every_word_with_its_meaning(heading: str) -> None:
+    column, table = TABLES[heading]
+    assert said(heading, column, "means") == {word: meaning.kind for word, meaning in table.items()}
+    assert said(heading, column, "hit") == {word: meaning.hit or NOTHING for word, meaning in table.items()}
+    doubtful = [row["source"] for row in rows(heading) if row["means"] == "doubtful"]
+    assert [source for source in doubtful if "ours that it is in doubt: " not in source] == []
 
 
 def test_the_page_names_every_monitoring_word_that_raises_or_clears() -> None:
@@ -262,19 +270,18 @@ def _closed(kind: str, **more: Any) -> tuple[str, str, str, str]:
     return state.status.value, yes(state.last_verdict is not None), yes(state.final), may_retry
 
 
-@pytest.mark.parametrize(("label", "hit"), said("IDnGO: labels that name a hit", "label", "hit").items())
-def test_a_label_names_the_hit_of_its_row_and_approves_nobody(label: str, hit: str) -> None:
-    state = stands(telling.idngo(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": [label]}))
-    assert (state.status, state.hits, state.ever_approved) == ("needs_review", [hit], False)
+@pytest.mark.parametrize(("heading", "word"), [(heading, row) for heading, (name, _) in TABLES.items() for row in column(heading, name)])
+def test_a_word_means_what_its_row_says_beside_an_approval(heading: str, word: str) -> None:
+    column, _ = TABLES[heading]
+    (row,) = (row for row in rows(heading) if row[column] == f"`{word}`")
+    labelled = telling.idngo(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": [word]})
+    state = stands(labelled if column == "label" else verdict(tags=[word]))
+    plain = row["means"] == "plain"
+    assert (state.status, state.hits, state.flags) == ("approved" if plain else "needs_review", words(row["hit"]), [])
+    assert (state.reasons, state.ever_approved) == ([word], plain)
 
 
-@pytest.mark.parametrize("label", column("IDnGO: labels of a check without a result", "label"))
-def test_a_label_of_a_check_without_a_result_is_no_hit_and_approves_nobody(label: str) -> None:
-    state = stands(telling.idngo(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": [label]}))
-    assert (state.status, state.hits, state.ever_approved) == ("needs_review", [], False)
-
-
-@pytest.mark.parametrize("labels", ["SANCTIONS", 7, {"SANCTIONS": True}, ""])
+@pytest.mark.parametrize("labels", ["SANCTIONS", 7, {"SANCTIONS": True}, True])
 def test_an_approval_whose_labels_cannot_be_read_is_for_a_person(labels: object) -> None:
     assert stands(telling.idngo(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": labels})).status == "needs_review"
 
@@ -375,6 +382,7 @@ KINDS: dict[str, Says] = {
     "reset": Step(status=Status.CREATED, restarts=True, wipes=True),
     "verdict": Step(status=Status.APPROVED, verdict=True),
     "final verdict": Step(status=Status.APPROVED, verdict=True, binding=True),
+    "import that names a hit": Step(status=Status.IN_REVIEW, imported=True, hits=("pep",)),
     "deletion": Deletion(),
     "deactivation": Activity(active=False),
     "activation": Activity(active=True),
@@ -395,6 +403,8 @@ def hear(*says: Says, repeat: bool = False, timed: bool = True) -> Applicant:
     for hour, one in enumerate(says):
         occurred_at = after(hours=hour) if timed else None
         news = News(event_type=None, references=(WHO,), occurred_at=occurred_at, says=one, because="", external_user_id="customer-1")
+        if isinstance(one, Step) and one.imported:
+            news = structs.replace(news, imported_hits=one.hits)
         occasion = structs.replace(occasion_of([telling.idngo()], 0), repeat=repeat)
         applicant = transitions.decide(applicant, news, occasion, now=RECEIVED).applicant
     return applicant
@@ -403,7 +413,7 @@ def hear(*says: Says, repeat: bool = False, timed: bool = True) -> Applicant:
 def written(*, repeat: bool = False, timed: bool = True) -> dict[tuple[str, str], Any]:
     """What each kind of news writes to each register, by register and kind."""
     return {
-        (re.sub(r"^alert:.*", "alert:…", register), kind): entry[-1]
+        (re.sub(r"^(alert|imported):.*", r"\1:…", register), kind): entry[-1]
         for kind, says in KINDS.items()
         for register, entry in hear(says, repeat=repeat, timed=timed).registers.items()
     }
@@ -448,6 +458,8 @@ def _still(register: str, plain: dict[tuple[str, str], Any], doubtful: dict[tupl
         return "never"
     if then == {kind for kind in before if plain[register, kind] is True} != before:
         return "only yes"
+    if then == {"deletion"} != before:
+        return "of a deletion alone"
     # What could only lift, and may not, writes nothing at all.
     assert then == before & {kind for _, kind in doubtful}
     return "always"

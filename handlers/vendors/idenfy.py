@@ -152,7 +152,8 @@ def _result(header: str | None, event: Event, body: bytes, words: Words) -> News
     kind = _normal(header) if header else "IDENTIFICATION"
     if kind not in BY_TYPE and not (isinstance(event.status, dict) and "overall" in event.status):
         raise Unreadable("the body has no status.overall", event_type=header, reference=references[0])
-    says, because = _says(kind, _proved(_step(event, words), body, BODY, words))
+    step = _step(event, words)
+    says, because = _says(kind, step if kind in BY_TYPE else _proved(step, body, BODY, words))
     return News(event_type=header, references=references, says=says, because=because, external_user_id=name(event.clientId))
 
 

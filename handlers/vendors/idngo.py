@@ -12,9 +12,9 @@ from msgspec import structs
 from handlers.config import Settings
 from handlers.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, name, names
-from handlers.vendors.understanding import Check, a_list, a_word, an_object, anything, not_understood, says_something
-from handlers.vocabulary.idngo import LABELS
-from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
+from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
+from handlers.vendors.understanding import Check, not_understood
+from handlers.vocabulary.words import Kind, named_hits, of_kind
 from store.states import HITS, Status
 
 #: Events that carry a review's result.
@@ -54,21 +54,6 @@ OVERLAYS: dict[str, Says] = {
 #: Events of an AML case, and whether its alert is raised. No published sample shows how they name their case; without a
 #: name an applicant has one alert.
 AML_CASES = {"amlCaseRejected": True, "amlCaseOnHold": True, "amlCaseApproved": False}
-
-#: What reports the verdict and its labels, as the platform documents it; comments and `buttonIds` may have any shape.
-_RESULT = an_object({"reviewAnswer": anything, "reviewRejectType": anything, "rejectLabels": a_list(a_word)})
-_REVIEW: dict[str, Check] = {"reviewStatus": anything, "reviewResult": _RESULT}
-_LABELS = ("reviewAnswer", "reviewRejectType", "rejectLabels")
-
-#: An event.
-BODY = an_object(_REVIEW, once=("type", "applicantId", "externalUserId", "levelName", "createdAtMs", "createdAt"), elsewhere=_LABELS)
-
-#: What the read API answers.
-ANSWER = an_object(
-    {"review": an_object(_REVIEW, once=("levelName", "createDate", "reviewDate"), elsewhere=_LABELS)},
-    once=("id", "externalUserId"),
-    elsewhere=_LABELS,
-)
 
 
 class Result(msgspec.Struct):
@@ -186,11 +171,7 @@ def _proved(step: Step, body: bytes, schema: Check, settings: Settings) -> Step:
     """An approval, with the places of its body that are not understood; other news needs no proof."""
     if step.status != Status.APPROVED:
         return step
-    return structs.replace(step, not_understood=not_understood(body, schema, _words(settings)))
-
-
-def _words(settings: Settings) -> Words:
-    return LABELS | settings.idngo_words
+    return structs.replace(step, not_understood=not_understood(body, schema, words_of(settings)))
 
 
 def _progress(event_type: str, event: Event) -> Step:
@@ -215,7 +196,7 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
     elsewhere = status == Status.APPROVED and settings.idngo_approving_levels is not None and level not in settings.idngo_approving_levels
     if elsewhere:
         status = Status.IN_REVIEW
-    retry, words = word == "RED:RETRY", _words(settings)
+    retry, words = word == "RED:RETRY", words_of(settings)
     step = Step(
         status=status,
         verdict=counts and not elsewhere,
@@ -225,18 +206,13 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
         reasons=labels,
         hits=tuple(hit for hit in HITS if hit in named_hits(labels, words)),
         failed_screenings=of_kind(labels, words, Kind.FAILED),
-        doubtful=of_kind(labels, words, Kind.DOUBTFUL) + _contradiction(result),
+        doubtful=of_kind(labels, words, Kind.DOUBTFUL) + contradiction(result.reviewAnswer, result.reviewRejectType),
         user_message=comment(result.moderationComment),
         level=level,
     )
     answer = word or name(result.reviewAnswer) or "no answer that is known"
     because = f"{event_type} {event.reviewStatus if completed else 'not completed'}, {answer}"
     return step, f"{because} at a level that does not approve" if elsewhere else because
-
-
-def _contradiction(result: Result) -> tuple[str, ...]:
-    """A reject type beside GREEN: it belongs to RED alone."""
-    return ("GREEN with a reviewRejectType",) if result.reviewAnswer == "GREEN" and says_something(result.reviewRejectType) else ()
 
 
 def _answer(result: Result) -> tuple[str | None, Status]:

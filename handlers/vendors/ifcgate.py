@@ -40,7 +40,7 @@ VERDICTS = frozenset({Status.APPROVED, Status.REJECTED, Status.RESUBMISSION_REQU
 
 
 #: The verdict's keys are all that counts: the vendor documents no screening, and further fields may have any shape.
-BODY = an_object({"status": a_text}, once=("event", "case_id", "workflow", "processed_at"))
+BODY = an_object({"event": a_text, "status": a_text}, once=("case_id", "workflow", "processed_at"))
 
 #: The same of what the read API answers.
 ANSWER = an_object({"status": a_text}, once=("case_id", "workflow", "timeline"))

@@ -6,30 +6,44 @@ and never by what the body holds. Null, `""`, `[]` and `{}` say nothing, whateve
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from handlers.vocabulary.words import Words
+from store import payloads
 
 #: Yields the places within a value that are not understood; what was found, its place, the vendor's words.
 Check = Callable[[object, str, Words], Iterator[str]]
 
+#: Longer keys are not remembered by their letters: they would fill the memory.
+KEY_CHARS_REMEMBERED = 64
+
 
 class Object(dict[str, Any]):
-    """A JSON object, and which of its keys stand in it twice with different values."""
+    """A JSON object. Of a key that it holds more than once, the last value counts, and all values are kept in `given`."""
 
-    repeated: frozenset[str] = frozenset()
+    given: Mapping[str, list[Any]] = MappingProxyType({})
+
+    def contradicts(self, key: str) -> bool:
+        """Return whether the object holds a key more than once, with different values."""
+        first, *others = self.given.get(key, (None,))
+        return not all(_same(first, other) for other in others)
+
+    @cached_property
+    def is_clear(self) -> bool:
+        """Whether no key contradicts itself."""
+        return not any(map(self.contradicts, self.given))
 
 
 def not_understood(body: bytes, schema: Check, words: Words) -> tuple[str, ...]:
     """Return the places of a body that say something which the schema does not understand."""
     try:
-        found = json.loads(body, object_pairs_hook=_object)
-    except (ValueError, RecursionError):
+        return tuple(dict.fromkeys(schema(payloads.decode_whole(body, _object), "", words)))
+    except (payloads.NoObject, RecursionError):
         return ("the body",)
-    return tuple(dict.fromkeys(schema(found, "", words)))
 
 
 def says_something(value: object) -> bool:
@@ -92,21 +106,22 @@ def an_object(known: Mapping[str, Check], *, only: bool = False, once: Collectio
 
     `only`: any other key that says something is not understood. `once`: further keys that may not stand in it twice with different
     values. `elsewhere`: keys that the vendor documents in another place, so that one here is not understood."""
-    spelled = {_letters(key) for key in (*known, *elsewhere)}
+    spelled = {_letters(key): key for key in (*elsewhere, *known)}
 
     def check(value: object, place: str, words: Words) -> Iterator[str]:
         if not isinstance(value, Object):
             yield place or "the body"
             return
-        for key in value.repeated:
-            if only or key in known or key in once:
+        for key in value.given:
+            if (only or key in known or key in once) and value.contradicts(key):
                 yield f"{_within(place, key if key in known or key in once else 'a key')} given twice"
         for key, part in value.items():
-            if not says_something(part):
-                continue
             if key in known:
-                yield from known[key](part, _within(place, key), words)
-            elif only or _letters(key) in spelled:
+                if says_something(part):
+                    yield from known[key](part, _within(place, key), words)
+            elif (meant := spelled.get(_letters(key))) and says_something(part):
+                yield f"{_within(place, meant)} in another {'place' if key == meant else 'spelling'}"
+            elif only and says_something(part):
                 yield f"an unknown key in {place or 'the body'}"
 
     return check
@@ -118,19 +133,34 @@ def an_object(known: Mapping[str, Check], *, only: bool = False, once: Collectio
 def _object(pairs: list[tuple[str, Any]]) -> Object:
     found = Object(pairs)
     if len(found) < len(pairs):
-        values: dict[str, Any] = {}
-        found.repeated = frozenset(key for key, value in pairs if not _same(values.setdefault(key, value), value))
+        given: dict[str, list[Any]] = {}
+        for key, value in pairs:
+            given.setdefault(key, []).append(value)
+        found.given = {key: values for key, values in given.items() if len(values) > 1}
     return found
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two values are the same in JSON: true is not 1."""
-    return one is other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    """Return whether two values are the same in JSON: true is not 1. An object that contradicts itself is the same as none."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Object) and isinstance(other, Object):
+        return one.is_clear and other.is_clear and one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
 
 
 def _letters(key: str) -> str:
-    """A key by its letters and digits alone, whatever their case or width."""
+    """A key by its letters and digits alone, whatever their case or width. Those of usual length are remembered."""
+    return _remembered_letters(key) if len(key) <= KEY_CHARS_REMEMBERED else _letters_of(key)
+
+
+def _letters_of(key: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", key) if letter.isalnum()).casefold()
+
+
+_remembered_letters = lru_cache(maxsize=2048)(_letters_of)
 
 
 def _within(place: str, key: str) -> str:

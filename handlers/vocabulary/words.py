@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from store.config import Environment
+from store.names import is_name
 from store.states import HITS
 
 
@@ -50,12 +52,38 @@ def of_kind(words: Iterable[str], table: Words, kind: Kind) -> tuple[str, ...]:
 
 def parse(text: str) -> tuple[str, Meaning]:
     """Return a configured word (`word:plain`, `word:failed`, `word:hit=<kind>`) and its meaning. Raises ValueError."""
-    word, _, said = text.rpartition(":")
-    if not word.strip():
+    word, _, said = (part.strip() for part in text.rpartition(":"))
+    if not word or not is_name(word):
         raise ValueError("is no word:meaning")
     kind, _, named = said.partition("=")
     if said in (Kind.PLAIN, Kind.FAILED):
-        return word.strip(), Meaning(Kind(said))
+        return word, Meaning(Kind(said))
     if kind == Kind.HIT and named in HITS:
-        return word.strip(), hit(named)
+        return word, hit(named)
     raise ValueError(f"a word means plain, failed or hit=<one of {', '.join(HITS)}>")
+
+
+def further(environment: Environment, name: str, documented: Words) -> dict[str, Meaning]:
+    """Return the words that a setting adds to a vendor's table; what is wrong with them is remembered by the environment."""
+    given = environment.each(name, parse)
+    if wrong := _complaint(given, documented):
+        environment.wrong(name, wrong)
+    return dict(given)
+
+
+def _complaint(further: Iterable[tuple[str, Meaning]], documented: Words) -> str | None:
+    """Return what is wrong with configured words, if anything: a hit and a failed check stay at least that, and a word means one thing."""
+    given = set(further)
+    words = [word for word, _ in given]
+    if len(set(words)) < len(words):
+        return "gives a word two meanings"
+    softened = sorted(word for word, meaning in given if word in documented and _softens(documented[word], meaning))
+    if softened:
+        return f"gives another meaning to {', '.join(softened)}, which the vendor documents as a hit or a failed check"
+    return None
+
+
+def _softens(documented: Meaning, meaning: Meaning) -> bool:
+    if documented.kind == Kind.HIT:
+        return meaning != documented
+    return documented.kind == Kind.FAILED and meaning.kind == Kind.PLAIN

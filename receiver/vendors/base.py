@@ -118,13 +118,13 @@ class _Mode(msgspec.Struct):
 
 
 def _says_sandbox(body: bytes) -> bool:
-    """Whether any `sandboxMode` of the body says sandbox. JSON may escape a key, and may give it twice: then all of it is looked at."""
-    escaped = b"\\" in body
+    """Return whether any `sandboxMode` of the body says sandbox. A key may be escaped, and may be given twice: all of them count."""
+    escaped = b"\\u" in body
     if b"sandboxMode" not in body and not escaped:
         return False
     if not escaped and body.count(b"sandboxMode") == 1:
         return _is_sandbox(peek(body, _Mode).sandboxMode)
-    return any(_is_sandbox(mode) for mode in payloads.values_of(body, "sandboxMode"))
+    return any(map(_is_sandbox, [peek(body, _Mode).sandboxMode, *payloads.values_of(body, "sandboxMode")]))
 
 
 def _is_sandbox(mode: object) -> bool:

@@ -20,6 +20,7 @@ from tests.handlers.telling import (
     WHO,
     Delivery,
     answered,
+    decided,
     idngo,
     ifcgate,
     interpreted,
@@ -172,6 +173,42 @@ def test_of_two_imports_the_later_holds() -> None:
 
 def test_an_approval_that_is_imported_with_a_hit_is_for_a_person() -> None:
     assert stands(known_before("ifcgate", "approved", at=BEGAN, hits=("pep",))).status == "needs_review"
+
+
+@pytest.mark.parametrize("vendor", ["ifcgate", "idenfy", "idngo"])
+@pytest.mark.parametrize("hit_status", ["approved", "rejected", "needs_review", "in_review", "deactivated"])
+def test_no_import_clears_a_hit_that_another_import_named(vendor: str, hit_status: str) -> None:
+    hit = known_before(vendor, hit_status, at=BEGAN, hits=("pep",))
+    clean = known_before(vendor, "approved", at=after(days=1))
+    ways = [stands(hit, clean), stands(clean, hit), stands(hit, clean, clean, hit)]
+    for state in ways:
+        assert (state.status, state.hits) == ("deactivated" if hit_status == "deactivated" else "needs_review", ["pep"])
+        assert state.last_verdict is not None
+        assert state.last_verdict["status"] == "needs_review"
+
+
+def test_hits_of_several_imports_add_up_and_a_later_refusal_keeps_them() -> None:
+    some = [known_before("ifcgate", "approved", at=after(days=day), hits=hits) for day, hits in enumerate([("pep",), ("aml",), ()])]
+    assert stands(*some).hits == ["pep", "aml"]
+    state = stands(*some, known_before("ifcgate", "rejected", at=after(days=9)))
+    assert (state.status, state.hits) == ("rejected", ["pep", "aml"])
+
+
+@pytest.mark.parametrize(("vendor", "approval"), [("ifcgate", ifcgate()), ("idenfy", verdict()), ("idngo", idngo(answer="GREEN"))])
+def test_the_vendors_own_later_verdict_clears_an_imported_hit(vendor: str, approval: Delivery) -> None:
+    hit, clean = known_before(vendor, "approved", at=BEGAN, hits=("pep",)), known_before(vendor, "approved", at=after(days=1))
+    for told_of in ((hit, clean, approval), (approval, clean, hit)):
+        state = stands(*told_of)
+        assert (state.status, state.hits) == ("approved", [])
+
+
+def test_a_decision_of_two_persons_and_not_of_one_approves_against_an_imported_hit() -> None:
+    hit, clean = known_before("ifcgate", "approved", at=BEGAN, hits=("pep",)), known_before("ifcgate", "approved", at=after(days=1))
+    by_one = decided("ifcgate", "approve", at=after(days=2), against=("pep",), seen=("event-0", "event-1"))
+    by_two = decided("ifcgate", "approve", at=after(days=2), against=("pep",), seen=("event-0", "event-1"), confirmed_by="day")
+    assert stands(hit, clean, by_one).status == "needs_review"
+    assert stands(hit, clean, by_two).status == "approved"
+    assert stands(by_two, clean, hit).status == "needs_review"
 
 
 def test_what_a_source_knew_is_no_more_than_a_verdict_without_the_vendors_word() -> None:

@@ -162,6 +162,23 @@ def test_a_surge_of_refusals_and_bodies_that_are_too_large_are_told_everywhere(w
     eventually(lambda: too_large in metrics(), "the metrics to be made again")
 
 
+def test_approvals_that_are_not_understood_are_told_everywhere_by_vendor(watched: Service) -> None:
+    labelled = {"reviewAnswer": "GREEN", "rejectLabels": [{"label": "SANCTIONS"}]}
+    watched.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN", reviewResult=labelled))
+    watched.told("ifcgate", payloads.ifcgate(payloads.new_case()))
+    says = eventually(
+        lambda: (line(watched, "idngo") or {}).get("says", "") if "NOT_UNDERSTOOD" in str(line(watched, "idngo")) else None, "status"
+    )
+    assert "1 approval of the last day NOT_UNDERSTOOD" in says
+    assert (line(watched, "idngo") or {})["look"] == "standing review"
+    assert "NOT_UNDERSTOOD" not in str(line(watched, "ifcgate"))
+    told = eventually(lambda: watched.get("/readyz").json if watched.get("/readyz").json["attention"] else None, "/readyz", seconds=30)
+    assert (told["attention"], told["vendors"]["idngo"]["not_understood"]) == (["approvals of idngo are not understood"], 1)
+    metrics = watched.get("/metrics", token=None).body.decode()
+    assert 'standing_approvals_not_understood_last_day{vendor="idngo"} 1.0' in metrics
+    assert 'standing_approvals_not_understood_last_day{vendor="ifcgate"} 0.0' in metrics
+
+
 def test_secrets_tell_when_they_last_matched_and_which_may_be_taken_away(watched: Service) -> None:
     body = payloads.idngo(payloads.new_applicant(), answer="GREEN")
     watched.told("idngo", body, secret="an older one")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver import secrets
 from store import attention, database, doorbell, health, inbox
 from store.deadline import Crew, Overdue
+from store.sessions import Unfit
 from store.spool import Spool, SpoolUnavailable
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
@@ -66,9 +67,10 @@ def _ask() -> dict[str, Any]:
         parts["spool"] = _ask_spool(spool)
     try:
         parts |= _askers.within(ANSWER_SECONDS, _ask_database)
-    except (SQLAlchemyError, Overdue):
+    except (SQLAlchemyError, Overdue) as error:
+        why = {"database_says": str(error)} if isinstance(error, Unfit) else {}
         kept = spool and parts["spool"]["status"] == "ok"
-        return {"status": "degraded" if kept else "unavailable"} | parts | {"database": "unavailable"}
+        return {"status": "degraded" if kept else "unavailable"} | parts | {"database": "unavailable"} | why
     late = parts["backlog"]["oldest_seconds"] > health.WAIT_MAX_SECONDS
     spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
     fine = parts["queue"] == "ok" and parts["workers"] and not late and not spooled

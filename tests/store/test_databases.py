@@ -30,6 +30,12 @@ INHERITED = [
     "search_path = 'nowhere'", "row_security = off",
 ]  # fmt: skip
 
+#: In the service's own order, so that the test itself is in no circle.
+REOPENED = [
+    "SELECT 1 FROM events ORDER BY subject FOR UPDATE",
+    "UPDATE events SET status = 'pending', settled_at = NULL, claimed_by = NULL",
+]
+
 
 @pytest.fixture
 def on_postgres(postgres: Postgres | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
@@ -167,8 +173,8 @@ def test_redeliveries_and_settling_of_the_same_events_never_deadlock(on_postgres
     senders = [threading.Thread(target=_redeliver, args=(subjects, ended)) for _ in range(2)]
     for sender in senders:
         sender.start()
-    for _ in range(40):
-        _as_another(on_postgres, ["UPDATE events SET status = 'pending', claimed_by = NULL, replayed = FALSE"])
+    for _ in range(15):
+        _as_another(on_postgres, REOPENED)
         drain.drain()
     ended.set()
     for sender in senders:
@@ -222,7 +228,7 @@ def test_behind_pgbouncer_in_transaction_mode(
         with database.reading() as connection:
             counts = connection.execute(text("SELECT status, count(*) FROM events GROUP BY status")).all()
             assert connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one() == 0
-        assert sum(row.count for row in counts) == 40
+        assert sum(row[1] for row in counts) == 40
         assert "pending" not in {row.status for row in counts}
         forget()
 

@@ -30,9 +30,10 @@ from store.states import HITS, Outcome, Status
 def worker() -> None:
     """Run a worker: it handles what is kept, whether the bell rings or not."""
     from handlers import worker
-    from store import logs
+    from store import logs, starting
 
     logs.configure()
+    starting.look()
     worker.run()
 
 

@@ -133,7 +133,7 @@ def _write_all(token: str, batch: list[Read]) -> None:
     if not batch:
         return
     try:
-        told = _write(token, batch)
+        told = database.again(lambda: _write(token, batch))
     except LeaseLost:
         _release(token)
     except Exception as error:

@@ -44,7 +44,10 @@ def up() -> None:
 @click.command()
 def web() -> None:
     """Run the web process alone."""
+    from store import starting
+
     config.settings()
+    starting.look()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.serving"])  # noqa: S606
 

@@ -14,6 +14,7 @@ from receiver import access, secrets
 from receiver.remembered import Remembered
 from store import attention, database, doorbell, health, inbox
 from store.deadline import Crew, Overdue
+from store.sessions import Unfit
 from store.spool import Spool, SpoolUnavailable
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
@@ -69,9 +70,10 @@ def _ask() -> dict[str, Any]:
         parts["spool"] = _ask_spool(spool)
     try:
         parts |= _askers.within(ANSWER_SECONDS, _ask_database)
-    except (SQLAlchemyError, Overdue):
+    except (SQLAlchemyError, Overdue) as error:
+        why = {"database_says": str(error)} if isinstance(error, Unfit) else {}
         kept = spool and parts["spool"]["status"] == "ok"
-        parts |= {"status": "degraded" if kept else "unavailable", "database": "unavailable"}
+        parts |= {"status": "degraded" if kept else "unavailable", "database": "unavailable"} | why
     else:
         spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
         fine = not outage and parts["workers"] and not _is_late(parts["backlog"]) and not spooled

@@ -18,6 +18,7 @@ from store import attention, clock, database, doorbell, health, reactions, recon
 from store import config as store_config
 from store.attention import VendorSight
 from store.deadline import Crew, Overdue
+from store.sessions import Unfit
 
 Verdict = Literal["ok", "look", "wrong"]
 
@@ -48,7 +49,8 @@ def lines(environment: str) -> list[Line]:
     try:
         kept = _askers.within(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment))))
     except (SQLAlchemyError, Overdue) as error:
-        away = f"cannot be reached ({type(error).__name__}): deliveries are spooled where SPOOL_DIR is set, else answered 503"
+        why = f"cannot be used: {error}" if isinstance(error, Unfit) else f"cannot be reached ({type(error).__name__})"
+        away = f"{why}: deliveries are spooled where SPOOL_DIR is set, else answered 503"
         return [Line("database", "wrong", away, "standing doctor"), *told]
     return [Line("database", "ok", "reachable"), *told, *kept]
 

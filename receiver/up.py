@@ -25,6 +25,7 @@ from store import locks
 from store.config import Environment, embedded_socket, secrets_dir, up_lock
 from store.migrations import upgrade
 from store.processes import end_with_parent
+from store.sessions import Unfit, WrongEncoding
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 
@@ -187,6 +188,10 @@ def _migrate() -> None:
 
     try:
         upgrade(database.engine())
+    except WrongEncoding as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    except Unfit as unfit:
+        say(f"the database cannot be used: {unfit}")
     except Exception as error:  # The web process keeps trying, and says meanwhile that it cannot keep anything.
         say(f"the database cannot be prepared yet ({type(error).__name__})")
     finally:

@@ -28,6 +28,11 @@ PENDING: ColumnElement[str] = literal_column(f"'{Outcome.PENDING}'")
 SUSPECT: ColumnElement[bool] = literal_column("suspect IS TRUE")
 
 
+#: The one order in which events are locked by whoever waits for them, so that no two wait in a circle. Deliveries come in it: those
+#: with an identity, then those of a subject.
+LOCK_ORDER = (Event.identity.is_(None), Event.vendor, Event.environment, func.coalesce(Event.identity, Event.subject), Event.sequence)
+
+
 class Claimed(Struct, frozen=True, kw_only=True):
     """A pending event, claimed for handling."""
 
@@ -162,8 +167,10 @@ def take_back(token: str) -> None:
 
 def release(token: str) -> None:
     """Give back whatever this token still holds, as if it had never been claimed. Commits."""
+    mine = (Event.status == PENDING) & (Event.claimed_by == token)
     with database.begin() as connection:
-        connection.execute(update(Event).where(Event.status == PENDING, Event.claimed_by == token).values(claimed_by=None))
+        lock(connection, mine)
+        connection.execute(update(Event).where(mine).values(claimed_by=None))
 
 
 def release_all(connection: Connection) -> None:
@@ -180,10 +187,18 @@ def claimed(row: Row[Any]) -> Claimed:
 # settling -----------------------------------------------------------------------------------------------------
 
 
+def lock(connection: Connection, mine: ColumnElement[bool]) -> None:
+    """Lock some events in the one order. SQLite has a single writer, and needs no such lock."""
+    if not database.is_sqlite():
+        connection.execute(select(Event.sequence).where(mine).order_by(*LOCK_ORDER).with_for_update(key_share=True)).all()
+
+
 def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
     """Write how claimed events ended; return whether all of them were still held by this token. If not, nothing may be committed."""
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
+    if len(settlements) > 1:
+        lock(connection, bulk.among(Event, [{"sequence": one.sequence} for one in settlements]))
     rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
     return bulk.rewrite(connection, Event, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
 

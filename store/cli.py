@@ -12,6 +12,7 @@ import msgspec
 
 from store import audit, config, database, feed, logs
 from store.config import Misconfigured
+from store.sessions import Unfit
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -28,7 +29,10 @@ def migrate() -> None:
     """Bring the database's tables up to date. Processes do so by themselves when they start."""
     from store.migrations import upgrade
 
-    click.echo("The tables are up to date now." if upgrade(database.engine()) else "The tables were up to date.")
+    try:
+        click.echo("The tables are up to date now." if upgrade(database.engine()) else "The tables were up to date.")
+    except Unfit as unfit:
+        raise click.ClickException(str(unfit)) from unfit
 
 
 @click.command()
@@ -124,3 +128,6 @@ def main() -> None:
     except Misconfigured as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    except Unfit as unfit:
+        click.echo(f"The database cannot be used: {unfit}", err=True)
+        sys.exit(1)

@@ -126,11 +126,21 @@ class Environment:
         return secrets_dir(self.var_dir) / name
 
 
+def database_pooler(environment: Environment | None = None) -> str:
+    """What stands between this process and PostgreSQL: `none`, or a pooler in `transaction` mode."""
+    environment = environment or Environment()
+    text = environment.text("DATABASE_POOLER", "none")
+    if text not in ("none", "transaction"):
+        environment.wrong("DATABASE_POOLER", "must be none or transaction")
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The store's own settings."""
 
     database_url: str
+    database_pooler: str
     redis_url: str
     var_dir: Path
     encryption_keys: tuple[bytes, ...]
@@ -151,6 +161,7 @@ def read(environment: Environment) -> Settings:
         environment.wrong("ENCRYPTION_KEYS", f"is missing: base64 of 32 random bytes each, newest first (`./dev up` keeps one in {folder})")
     return Settings(
         database_url=_database_url(environment),
+        database_pooler=database_pooler(environment),
         redis_url=_redis_url(environment),
         var_dir=environment.var_dir,
         encryption_keys=keys,

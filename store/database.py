@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
-from store import config, faults
+from store import config, faults, sessions
 from store.locks import HostLock
+from store.sessions import Unfit
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
@@ -31,7 +32,13 @@ BUSY_SECONDS = 0.02
 CONNECTIONS_MAX = 20
 
 #: What the database raises when it is away, busy or full, as against what it raises over what it is given.
-Failure = (DBAPIError, PoolExhausted)
+Failure = (DBAPIError, PoolExhausted, Unfit)
+
+#: A serialization failure and a deadlock: the same work is likely to succeed at once.
+_MOMENTARY = ("40001", "40P01")
+
+#: Seconds until the tables' revision is looked at again.
+CHECKED_SECONDS, REFUSED_SECONDS = 5.0, 1.0
 
 #: PostgreSQL's classes of errors that are the world's fault (Appendix A of its manual), and SQLite's words for them.
 _WORLDLY_CLASSES = ("08", "25", "40", "53", "55", "57", "58", "XX")
@@ -40,7 +47,8 @@ _WORLDLY_WORDS = ("locked", "busy", "readonly", "read-only", "disk", "full", "un
 T = TypeVar("T")
 
 _migrating = threading.Lock()
-_migrated: set[str] = set()
+#: When the tables of each database were looked at, and what is wrong with them.
+_checked: dict[str, tuple[float, Unfit | None]] = {}
 
 
 @contextmanager
@@ -66,27 +74,41 @@ def need_not_last(connection: Connection) -> None:
 
 
 def write(work: Callable[[Connection], T]) -> T:
-    """What the work returns, committed. A connection that broke meanwhile is replaced once: the work must bear being done twice."""
-    try:
+    """Return what the work returns, committed. The work must bear being done twice: see `again`."""
+
+    def once() -> T:
         with begin() as connection:
             return work(connection)
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-    with begin() as connection:
-        return work(connection)
+
+    return again(once)
 
 
 def read(work: Callable[[Connection], T]) -> T:
-    """What the work reads. A connection that broke meanwhile is replaced once."""
-    try:
+    """Return what the work reads. It may be done twice: see `again`."""
+
+    def once() -> T:
         with reading() as connection:
             return work(connection)
+
+    return again(once)
+
+
+def again(work: Callable[[], T]) -> T:
+    """Do some work; once more if its connection broke, or if another transaction was in its way (a deadlock)."""
+    try:
+        return work()
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        _look_again(error)
+        if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) not in _MOMENTARY:
             raise
-    with reading() as connection:
-        return work(connection)
+    return work()
+
+
+def _look_again(error: DBAPIError) -> None:
+    """Look at the tables before the next transaction, if a statement did not fit them."""
+    state, says = str(getattr(error.orig, "sqlstate", "")), str(error.orig)
+    if state.startswith("42") or "no such" in says or "has no column" in says:
+        _checked.clear()
 
 
 def is_away(error: Exception) -> bool:
@@ -122,8 +144,13 @@ def engine_of(url: URL) -> Engine:
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
-    return create_engine(
-        url,
+    return _postgresql_engine(url, options)
+
+
+def _postgresql_engine(url: URL, options: dict[str, Any]) -> Engine:
+    pooled = config.database_pooler() == "transaction"
+    made = create_engine(
+        url.difference_update_query(["options"]) if pooled else url,
         pool_size=CONNECTIONS_MAX,
         max_overflow=0,
         pool_timeout=PATIENCE_SECONDS,
@@ -133,9 +160,12 @@ def engine_of(url: URL) -> Engine:
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": 15_000,
+            **sessions.connect_arguments(pooled=pooled),
         },
         **options,
     )
+    sessions.prepare(made, url, pooled=pooled)
+    return made
 
 
 def insert(model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
@@ -157,7 +187,7 @@ def forget() -> None:
         engine().dispose()
     engine.cache_clear()
     config.settings.cache_clear()
-    _migrated.clear()
+    _checked.clear()
 
 
 @contextmanager
@@ -181,15 +211,37 @@ def _turns(path: str) -> HostLock:
 
 
 def _ensure_migrated() -> None:
+    """See to the tables, now and then. Raises Unfit while they do not bear this code."""
     url = config.settings().database_url
-    if url in _migrated:
-        return
+    known = _checked.get(url)
+    if known is None or time.monotonic() - known[0] > (REFUSED_SECONDS if known[1] else CHECKED_SECONDS):
+        known = _look_at_tables(url, known)
+    if known[1]:
+        raise Unfit(str(known[1]))
+
+
+def _look_at_tables(url: str, known: tuple[float, Unfit | None] | None) -> tuple[float, Unfit | None]:
+    """Look at the tables. While one thread does so, the others go by what is known."""
+    if not _migrating.acquire(blocking=known is None):
+        assert known
+        return known
+    try:
+        found = _checked.get(url)
+        if found is known or found is None:
+            found = _checked[url] = time.monotonic(), _what_is_wrong()
+        return found
+    finally:
+        _migrating.release()
+
+
+def _what_is_wrong() -> Unfit | None:
     from store.migrations import upgrade  # Alembic takes a while to load, and is needed once in a process.
 
-    with _migrating:
-        if url not in _migrated:
-            upgrade(engine())
-            _migrated.add(url)
+    try:
+        upgrade(engine())
+    except Unfit as unfit:
+        return unfit
+    return None
 
 
 def _encode(value: object) -> str:

@@ -124,9 +124,10 @@ def _take_in(records: list[bytes], is_last: bool) -> None:
 
 
 def _keep_all(arrived: list[Arrival]) -> None:
-    """Keep some arrivals in one transaction; if one spoils it, each in its own."""
+    """Keep some arrivals, those that are apart in one transaction; if one spoils it, each in its own."""
     try:
-        database.write(lambda connection: _keep_unknown(connection, arrived))
+        for part in arrivals.apart(arrived):
+            _keep_part(part)
     except Exception as error:
         if database.is_away(error):
             raise
@@ -138,13 +139,18 @@ def _keep_all(arrived: list[Arrival]) -> None:
         log.error("a spooled delivery was passed over", event_id=arrived[0].id, vendor=arrived[0].vendor, error=describe_error(error))
 
 
+def _keep_part(part: list[Arrival]) -> None:
+    # A transaction for each: within one, events are locked in one order.
+    database.write(lambda connection: _keep_unknown(connection, part))
+
+
 def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
     """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
     known = arrivals.known(connection, [one.id for one in arrived])
-    for part in arrivals.apart(one for one in arrived if one.id not in known):
-        for arrival, event_id in zip(part, arrivals.keep(connection, part), strict=True):
-            if event_id != arrival.id:
-                arrivals.remember_alias(connection, arrival.id, event_id)
+    part = [one for one in arrived if one.id not in known]
+    for arrival, event_id in zip(part, arrivals.keep(connection, part), strict=True):
+        if event_id != arrival.id:
+            arrivals.remember_alias(connection, arrival.id, event_id)
 
 
 _recorders = Together("record", _record, most=RECORDED_AT_ONCE)

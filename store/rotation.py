@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select, update
 
-from store import audit, config, database, health
+from store import audit, claims, config, database, health
 from store.models import Event
 from store.sealing import key_id, keyring
 
@@ -57,7 +57,7 @@ def _seal(sequences: list[int]) -> int:
     ring = keyring()
     with database.begin() as connection:
         query = select(Event.sequence, Event.id, Event.key_id, Event.sealed_body).where(Event.sequence.in_(sequences))
-        for row in connection.execute(query.order_by(Event.sequence).with_for_update()).all():
+        for row in connection.execute(query.order_by(*claims.LOCK_ORDER).with_for_update(key_share=True)).all():
             used, sealed = ring.seal(ring.open(row.sealed_body, key_id=row.key_id, event_id=row.id), event_id=row.id)
             connection.execute(update(Event).where(Event.sequence == row.sequence).values(key_id=used, sealed_body=sealed))
     return len(sequences)

@@ -2,33 +2,110 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from store.sessions import Unfit
 
 #: Any number that nothing else on this database locks: "STANDING" in ASCII, as a signed 64-bit integer.
 MIGRATION_LOCK = int.from_bytes(b"STANDING")
 
 
 def upgrade(engine: Engine) -> bool:
-    """Bring the tables up to date; return whether there was anything to do."""
+    """Bring the tables up to date; return whether there was anything to do. Raises Unfit if they do not bear this code."""
     with engine.connect().execution_options(reads_only=True) as connection:
-        if revision(connection) == head():
+        if _bears(connection):
             return False
     # On SQLite the transaction itself is the lock: it begins with BEGIN IMMEDIATE.
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        if revision(connection) == head():
+        if _bears(connection):
             return False
         configuration = _configuration()
         configuration.attributes["connection"] = connection
         command.upgrade(configuration, "head")
+        _record_bearing(connection)
     return True
+
+
+def _bears(connection: Connection) -> bool:
+    """Whether the tables can be used as they are; if not they can be upgraded. Raises Unfit if neither."""
+    found = _revision_or_unfit(connection)
+    if found is None:
+        _refuse_others(connection)
+        return False
+    if not _has(connection, "events"):
+        raise Unfit(f"alembic_version names revision {found}, and Standing's tables are not there: give Standing a database of its own")
+    if found == _head():
+        return True
+    if found in _known():
+        return False
+    _refuse_newer(connection, found)
+    return True
+
+
+def _refuse_newer(connection: Connection, found: str) -> None:
+    """Refuse an unknown revision, unless it recorded that it bears this code."""
+    query = text("SELECT oldest FROM bearing WHERE revision = :revision")
+    oldest = connection.execute(query, {"revision": found}).scalar() if _has(connection, "bearing") else None
+    if oldest is None:
+        raise Unfit(f"the tables are of revision {found}, which this code (revision {_head()}) does not know")
+    if oldest not in _known():
+        raise Unfit(f"the tables are of revision {found}, which needs code of revision {oldest} or later; this code is of {_head()}")
+
+
+def _refuse_others(connection: Connection) -> None:
+    """Refuse to make tables beside those that Standing has in another schema."""
+    if connection.dialect.name != "postgresql":
+        return
+    query = "SELECT table_schema FROM information_schema.tables WHERE table_name IN ('transitions', 'applicants', 'subjects')"
+    elsewhere = connection.execute(text(f"{query} GROUP BY 1 HAVING count(*) = 3")).scalars().first()
+    if elsewhere:
+        raise Unfit(f"Standing's tables are in the schema {elsewhere}: add ?options=-csearch_path%3D{elsewhere} to DATABASE_URL")
+
+
+def _revision_or_unfit(connection: Connection) -> str | None:
+    try:
+        return revision(connection)
+    except (CommandError, ProgrammingError, OperationalError) as error:
+        if isinstance(error, DBAPIError) and not _is_foreign(error):
+            raise
+        raise Unfit(f"alembic_version is not Standing's ({type(error).__name__}): give Standing a database of its own") from error
+
+
+def _is_foreign(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "42703" or "no such column" in str(error.orig)
+
+
+def _has(connection: Connection, table: str) -> bool:
+    return inspect(connection).has_table(table)
+
+
+def _record_bearing(connection: Connection) -> None:
+    """Record with each revision the oldest code that it bears: what its migration names in `bears`, else its own."""
+    connection.execute(text("DELETE FROM bearing"))
+    for script in ScriptDirectory.from_config(_configuration()).walk_revisions():
+        row = {"revision": script.revision, "oldest": getattr(script.module, "bears", script.revision)}
+        connection.execute(text("INSERT INTO bearing (revision, oldest) VALUES (:revision, :oldest)"), row)
+
+
+@cache
+def _head() -> str | None:
+    return head()
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(known())
 
 
 def revision(connection: Connection) -> str | None:

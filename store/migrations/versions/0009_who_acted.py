@@ -6,9 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
+
+#: The oldest code that can run on these tables: new columns have defaults.
+bears = "0008"
 
 NAME = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
 

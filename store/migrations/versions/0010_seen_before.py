@@ -10,6 +10,9 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+#: The oldest code that can run on these tables: new columns have defaults.
+bears = "0008"
+
 
 def upgrade() -> None:
     op.add_column("events", sa.Column("seen_before", sa.Boolean(), server_default=sa.false(), nullable=False))

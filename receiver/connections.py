@@ -57,6 +57,8 @@ class Phase(Enum):
     HEAD = auto()
     #: A body is received.
     BODY = auto()
+    #: What is left of a body that was refused is received, and not kept.
+    DRAIN = auto()
     #: A request is worked on and answered: it is closed for no other's sake.
     WORKING = auto()
 
@@ -96,6 +98,8 @@ class Connection:
         elapsed = time.monotonic() - self.since
         if self.phase == Phase.HEAD:
             return HEAD_SECONDS_MAX - elapsed
+        if self.phase == Phase.DRAIN:
+            return DRAIN_SECONDS_MAX - elapsed
         slowest = max(RATE_SECONDS, self.received / BYTES_PER_SECOND_MIN)
         return min(BODY_SECONDS_MAX, slowest) - elapsed
 
@@ -217,9 +221,12 @@ class PacedParser(RequestParser):  # type: ignore[misc]
         return found
 
     def _wait_for_another(self) -> None:
-        drained = time.monotonic() + DRAIN_SECONDS_MAX
-        if self.mesg.should_close() or not self.finish_body(deadline=drained, max_bytes=DRAIN_BYTES_MAX):
-            raise StopIteration
+        self.connection.enter(Phase.DRAIN)
+        try:
+            if self.mesg.should_close() or not self.finish_body(max_bytes=DRAIN_BYTES_MAX):
+                raise StopIteration
+        except TooSlow:
+            raise StopIteration from None
         if not self.unreader.buf.getbuffer().nbytes:  # Else it was sent along with the one before.
             self.connection.enter(Phase.IDLE)
             try:

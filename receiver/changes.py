@@ -42,19 +42,24 @@ class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
 
 @blueprint.get("/changes")
 def changes() -> Response:
-    """The change feed: each change once, in commit order. Waits for the next if asked to."""
+    """The change feed: each change once, in commit order. Waits for the next if asked to.
+
+    `next_cursor` is always given: on an empty page it is the place reached."""
     access.require(Right.READ)
     query = calls.query(ChangesQuery)
     epoch, number = _position("The query parameter 'after'", query.after)
     rows = _changes_after(number, query)
     more = len(rows) > query.limit
     data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
-    return calls.answer({"data": data, "next_cursor": data[-1]["cursor"] if data else None, "has_more": more})
+    reached = data[-1]["cursor"] if data else feed.cursor_of(epoch, number)
+    return calls.answer({"data": data, "next_cursor": reached, "has_more": more})
 
 
 @blueprint.get("/changes/stream")
 def stream() -> Response:
-    """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there."""
+    """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there.
+
+    The first `id` is the place where the stream begins, so that nothing is lost if it is cut before its first change."""
     access.require(Right.READ)
     query = calls.query(StreamQuery)
     epoch, number = _position("The place to go on from", request.headers.get("Last-Event-ID") or query.after)
@@ -63,6 +68,7 @@ def stream() -> Response:
             raise Problem(503, "As many follow the feed as may. Read /v1/changes, or come again.")
         answer = Response(_streamed(epoch, number, query.environment), content_type="text/event-stream")
         answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back.
         answer.call_on_close(stack.pop_all().close)
     return answer
 
@@ -89,7 +95,7 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
 
 def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
     """Events until the process is to end, or the database is away: whoever follows comes again, with the last cursor."""
-    yield b": the change feed\n\n"
+    yield b"id: %s\n\n" % feed.cursor_of(epoch, number).encode()
     seen = number
     while not Lookout.closing:
         try:
@@ -102,7 +108,7 @@ def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
         except (SQLAlchemyError, Overdue):
             return
         if not rows and grown == seen:
-            yield b": nothing to tell\n\n"
+            yield b": nothing to tell\n"
         seen = grown
 
 

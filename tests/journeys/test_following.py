@@ -76,6 +76,17 @@ def test_the_stream_tells_what_was_and_what_comes_and_goes_on_where_it_ended(ser
         assert again.next(2)[0]["id"] == came["id"]
 
 
+def test_a_stream_that_is_cut_before_its_first_change_loses_nothing(service: Service) -> None:
+    with closing(Stream(service, after="latest")) as stream:
+        assert stream.answer.headers["X-Accel-Buffering"] == "no"
+        name, _, place = stream.answer.readline().decode().strip().partition(": ")
+        assert (name, stream.answer.readline()) == ("id", b"\n")
+    who = payloads.new_applicant()
+    tell(service, who, answer="GREEN")
+    with closing(Stream(service, last=place)) as again:
+        assert [event["change"]["reference"] for event in again.next(1)] == [who]
+
+
 def test_a_place_that_is_none_is_refused_and_so_is_a_stranger(service: Service) -> None:
     with closing(Stream(service, last="nonsense")) as stream:
         assert stream.answer.status == 400

@@ -124,6 +124,14 @@ def test_many_rings_are_one_job_until_one_is_answered(redis: Redis, queue: rq.Qu
     assert len(queue) == 1
 
 
+@sqlite_alone
+def test_a_ring_puts_nothing_of_an_event_on_the_queue(redis: Redis, queue: rq.Queue) -> None:
+    keep()
+    assert doorbell.ring()
+    [job] = queue.jobs
+    assert (job.func_name, list(job.args), job.kwargs, job.meta) == (doorbell.DRAIN, [], {}, {})
+
+
 # what others put there ------------------------------------------------------------------------------------------
 
 

@@ -12,10 +12,12 @@ from store.decisions import Actor
 
 
 def at_this_terminal(token_file: Path | None) -> Actor:
-    """Return who acts: the person whose operator's token the file or STANDING_TOKEN holds, else the account. Raises ClickException."""
+    """Return who acts: the person whose operator's token the file or STANDING_TOKEN holds, else the account. Raises ClickException,
+    and Misconfigured over tokens that would not let a web process start."""
     environment = Environment()
     operators = tokens.read(environment).operator
     presented = _read(token_file) if token_file else environment.text("STANDING_TOKEN")
+    environment.check()
     if not presented:
         return Actor(name=audit.user(), by_token=False, os_user=audit.user())
     token = tokens.matching(operators, presented.encode())

@@ -19,13 +19,17 @@ from receiver import config
 WATCH_SECONDS = 2.0
 
 
+#: Smaller numbers are taken for a mistake: a rate of 1e-300 would never end.
+LEAST = 0.001
+
+
 class Bounded(click.FloatRange):
-    """A number within bounds, and not NaN, which no comparison finds out of bounds."""
+    """A number within bounds; neither NaN, which no comparison finds out of bounds, nor next to nothing."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail("give a number", param, ctx)
+        if math.isnan(number) or 0 < number < LEAST:
+            self.fail(f"give 0, or a number of at least {LEAST}", param, ctx)
         return number
 
 

@@ -73,8 +73,9 @@ class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     needs_two: bool = False
     #: The account of the operating system that acted, where it was on the command line.
     os_user: str | None = None
-    #: Whether who decided proved it by a token; an account of the operating system proves no person.
-    by_token: bool = True
+    #: Whether who decided proved it by a token: an account of the operating system proves no person, and decisions of older versions do
+    #: not say.
+    by_token: bool = False
 
 
 class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

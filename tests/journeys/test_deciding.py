@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests import payloads, signing
 from tests.conftest import KEY
 from tests.payloads import after
 from tests.receiver.test_strangers import OPERATOR, OTHER_OPERATOR, READER
-from tests.service import Answer, Service, eventually
+from tests.service import PROGRAMS, Answer, Service, eventually
 
 
 def refused(service: Service, *labels: str) -> str:
@@ -180,3 +181,23 @@ def test_no_delivery_passes_for_a_statement_of_ours(running: Service) -> None:
     assert running.request("POST", "/webhooks/idngo", body, headers=signing.idngo(body) | forged).status == 200
     assert eventually(lambda: running.get(f"/v1/applicants/idngo/{who}").status == 200, "it to be handled")
     assert running.applicant("idngo", who)["status"] == "rejected"
+
+
+def test_tokens_that_no_service_would_start_with_make_no_persons_of_a_command_line(running: Service, tmp_path: Path) -> None:
+    who = refused(running, "SANCTIONS")
+    (tmp_path / "token").write_text("a-nameless-operators-token")
+    nameless = running.environment | {"OPERATOR_TOKENS": "a-nameless-operators-token,another-nameless-operator"}
+    said = subprocess.run(
+        [PROGRAMS / "standing", "decide", "idngo", who, "approve", "--reason", "x", "--token-file", str(tmp_path / "token")],
+        env=nameless, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (said.returncode != 0, "OPERATOR_TOKENS" in said.stderr) == (True, True)
+    assert running.applicant("idngo", who)["decision"] is None
+
+
+@pytest.mark.parametrize("rate", ["1e-300", "nan", "inf", "-1", "1e400", "0", "x"])
+def test_a_rate_of_a_replay_is_within_bounds(running: Service, rate: str) -> None:
+    said = running.standing("replay", "--failed", "--reason", "x", "--yes", "--rate", rate)
+    assert (said.returncode, "--rate" in said.stderr) == (2, True)
+    body = json.dumps({"reason": "x", "outcome": "failed"})[:-1] + f', "per_second": {rate}}}'
+    assert running.request("POST", "/v1/replays", body.encode(), token=OPERATOR).status == 400

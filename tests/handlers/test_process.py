@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, make_url, select, text, update
+from sqlalchemy import Connection, create_engine, insert, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from handlers import drain, process
@@ -439,26 +439,44 @@ def test_a_database_that_goes_away_costs_no_attempt(kept: str) -> None:
         process.handle("A", batch)
     assert [(row(event_id).status, row(event_id).attempts) for event_id in ids] == [("pending", 0)] * 3
     assert told() == []
-    if database.is_sqlite():
-        let_the_claim_run_out(*ids)  # Nothing could be written, so nothing could be given back.
-    assert database.is_sqlite() or row(ids[0]).claimed_by is None
+    let_the_claim_run_out(*ids)  # Nothing could be written, so nothing could be given back.
     handle_all()
     assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in ids] == [("applied", 1)] * 3
 
 
+def test_a_connection_that_breaks_is_replaced_once_and_the_batch_is_handled(kept: str) -> None:
+    ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
+    batch = claims.claim("A", most=10)
+    if not database.is_sqlite():
+        with _on_the_cluster(kept) as connection:
+            connection.execute(text(TERMINATE), {"name": make_url(kept).database})
+    process.handle("A", batch)
+    assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in ids] == [("applied", 1)] * 3
+
+
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+
+
+@contextmanager
+def _on_the_cluster(url: str) -> Iterator[Connection]:
+    other = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with other.connect() as connection:
+        yield connection
+    other.dispose()
+
+
 @contextmanager
 def _away(url: str) -> Iterator[None]:
-    """The database cannot be written: another holds SQLite's lock; PostgreSQL has closed our connections, once."""
+    """The database cannot be written: another holds SQLite's lock; PostgreSQL has closed our connections, and takes no others."""
     if not database.is_sqlite():
-        other = create_engine(url)
-        with other.begin() as connection:
-            connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-            )
-        other.dispose()
-        yield
+        name = make_url(url).database
+        with _on_the_cluster(url) as connection:
+            connection.execute(text(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false'))
+            connection.execute(text(TERMINATE), {"name": name})
+            try:
+                yield
+            finally:
+                connection.execute(text(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'))
         return
     with closing(sqlite3.connect(str(make_url(url).database), isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")

@@ -15,6 +15,7 @@ monkey.patch_all()
 # ruff: noqa: E402
 import os
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +29,8 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver import connections, heads
 from receiver.lookout import Lookout
-from store import logs, processes
+from store import database, logs, processes, starting
+from store.config import Misconfigured
 
 heads.install()
 
@@ -104,6 +106,12 @@ worker_class = Worker
 
 
 def on_starting(_server: Any) -> None:
+    """Refuse a database that can never be used, before a process listens for deliveries that it could not keep."""
+    if not database.is_sqlite():
+        try:
+            starting.look()
+        except Misconfigured as error:
+            sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
 

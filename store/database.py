@@ -217,7 +217,7 @@ def _ensure_migrated() -> None:
     if known is None or time.monotonic() - known[0] > (REFUSED_SECONDS if known[1] else CHECKED_SECONDS):
         known = _look_at_tables(url, known)
     if known[1]:
-        raise Unfit(str(known[1]))
+        raise type(known[1])(str(known[1]))
 
 
 def _look_at_tables(url: str, known: tuple[float, Unfit | None] | None) -> tuple[float, Unfit | None]:

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from handlers import drain
 from store import arrivals, database, inbox
+from store.migrations import head
 from store.sessions import Unfit
 from tests.conftest import KEY, forget
 from tests.servers import Postgres, _server_user
@@ -25,7 +26,7 @@ INHERITED = [
     "datestyle = 'SQL, MDY'", "datestyle = 'German'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kathmandu'",
     "client_encoding = 'LATIN1'", "client_encoding = 'SQL_ASCII'", "standard_conforming_strings = off", "bytea_output = 'escape'",
     "extra_float_digits = -15", "statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'",
-    "idle_session_timeout = '1ms'", "default_transaction_isolation = 'serializable'",
+    "idle_session_timeout = '100ms'", "default_transaction_isolation = 'serializable'",
     "default_transaction_isolation = 'repeatable read'", "default_transaction_deferrable = on", "synchronous_commit = off",
     "search_path = 'nowhere'", "row_security = off",
 ]  # fmt: skip
@@ -107,6 +108,10 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_in_words(
             ended = _standing(command)
             said = ended.stdout + ended.stderr
             assert (ended.returncode, encoding in said, "Traceback" in said) == (status, True, False), said
+        served = subprocess.run(
+            [PROGRAMS / "gunicorn", "--config", "python:receiver.serving"], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (served.returncode, encoding in served.stderr) == (1, True)
     finally:
         forget()
         postgres._execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -126,7 +131,7 @@ def test_tables_that_do_not_bear_this_code_are_told_in_words(damage: str, kept: 
     with pytest.raises(inbox.Unavailable):
         _deliver(2)
     assert time.monotonic() - began < 2
-    named = {"newer": "9999", "no tables": "0008", "another column": "alembic_version"}.get(damage, "cafe1234")
+    named = {"newer": "9999", "no tables": str(head()), "another column": "alembic_version"}.get(damage, "cafe1234")
     for command in ("doctor", "status", "migrate"):
         ended = _standing(command)
         said = ended.stdout + ended.stderr
@@ -148,7 +153,7 @@ def test_a_change_of_the_tables_is_noticed_while_the_process_lives(kept: str, mo
     time.sleep(0.2)
     with pytest.raises(inbox.Unavailable):
         _deliver(2)
-    _as_another(kept, ["UPDATE alembic_version SET version_num = '0008'"])
+    _as_another(kept, [f"UPDATE alembic_version SET version_num = '{head()}'"])
     time.sleep(0.2)
     assert _deliver(2).first
 

@@ -47,6 +47,43 @@ def read_only(amid: Amid) -> Iterator[None]:
             _send_away(session, name)
 
 
+#: What administrators set for a database, and our sessions must not inherit.
+INHERITED = (
+    "datestyle = 'SQL, MDY'", "default_transaction_isolation = 'serializable'", "statement_timeout = '20ms'", "lock_timeout = '5ms'",
+    "search_path = 'nowhere'", "synchronous_commit = off", "timezone = 'Asia/Kathmandu'", "bytea_output = 'escape'",
+    "standard_conforming_strings = off",
+)  # fmt: skip
+
+
+@contextmanager
+def inherited_settings(amid: Amid) -> Iterator[None]:
+    """The database sets for every session what nobody expects; the service's sessions begin anew under it."""
+    name = amid.ground.database
+    with _session(amid.ground, "postgres") as session:
+        for setting in INHERITED:
+            session.execute(f"ALTER DATABASE {name} SET {setting}".encode())
+        _send_away(session, name)
+        try:
+            yield
+        finally:
+            session.execute(f"ALTER DATABASE {name} RESET ALL")
+            _send_away(session, name)
+
+
+@contextmanager
+def newer_tables(amid: Amid) -> Iterator[None]:
+    """The tables are of a revision that needs newer code, as after a rollback of the code alone."""
+    with _session(amid.ground) as session:
+        session.execute("INSERT INTO bearing VALUES ('9999', '9999')")
+        revision = session.execute("SELECT version_num FROM alembic_version").fetchone()
+        session.execute("UPDATE alembic_version SET version_num = '9999'")
+        try:
+            yield
+        finally:
+            session.execute("UPDATE alembic_version SET version_num = %s", revision)
+            session.execute("DELETE FROM bearing WHERE revision = '9999'")
+
+
 def _send_away(session: psycopg.Connection, database: str) -> None:
     session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
 
@@ -113,6 +150,8 @@ def _url(ground: Ground, database: str) -> str:
 
 
 FAULTS = (
+    Fault(name="inherited-session-settings", description="the database's own session settings", deed=inherited_settings, seconds=SECONDS),
+    Fault(name="newer-tables", description="tables newer than the code", deed=newer_tables, seconds=SECONDS),
     Fault(name="postgres-killed", description="PostgreSQL killed (immediate shutdown)", deed=killed, seconds=5),
     Fault(name="postgres-restarted", description="PostgreSQL restarted (fast)", deed=once(lambda amid: amid.ground.server.restart())),
     Fault(name="postgres-out-of-connections", description="PostgreSQL out of connections", deed=out_of_connections, seconds=SECONDS),

@@ -6,12 +6,16 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tests.dripping import Dripping, mixed
 from tests.faults import processes
 from tests.faults.fault import Amid, Deed, Fault, once
-from tests.faults.ground import Ground, until
+from tests.faults.ground import Ground, NotInflicted, until
 
 #: Under gunicorn's own patience with a process that says nothing, which is 30 s.
 STOPPED_SECONDS = 20.0
+
+#: Strangers who send slowly, and what a delivery may take meanwhile: what the contract allows, and room for noise.
+STRANGERS, ANSWER_SECONDS_MAX = 600, 4.0
 
 
 def one_web_process(amid: Amid) -> None:
@@ -61,7 +65,25 @@ def killed_at(point: str) -> Deed:
     return kill
 
 
+@contextmanager
+def slow_senders(amid: Amid) -> Iterator[None]:
+    """Strangers hold connections, and no delivery is refused or late for them."""
+    strangers = Dripping(amid.ground.port, STRANGERS, mixed, b"x")
+    strangers.start()
+    before = amid.traffic.ledger.answers["503"]
+    try:
+        yield
+    finally:
+        strangers.end()
+    if not strangers.let_go:
+        raise NotInflicted("no stranger was ever let go")
+    refused = amid.traffic.ledger.answers["503"] - before
+    assert not refused, f"{refused} deliveries were refused"
+    assert amid.traffic.ledger.slowest_seconds < ANSWER_SECONDS_MAX, f"a delivery took {amid.traffic.ledger.slowest_seconds:.1f} s"
+
+
 FAULTS = (
+    Fault(name="slow-senders", description="600 strangers who send slowly", deed=slow_senders, seconds=15),
     Fault(name="web-killed", description="SIGKILL of a web process", deed=once(one_web_process)),
     Fault(
         name="web-parent-killed", description="SIGKILL of gunicorn's parent only", deed=once(lambda amid: processes.kill(amid.ground.web()))

@@ -68,6 +68,7 @@ def _fault(name: str, description: str, deed: Deed, seconds: float = AWAY_SECOND
 
 
 FAULTS = (
+    _fault("spooling-newer-tables", "tables newer than the code, with a spool", spooled(on_postgres.newer_tables)),
     _fault("spooling-killed", "PostgreSQL killed, with a spool", spooled(on_postgres.killed)),
     _fault("spooling-stopped", "SIGSTOP of PostgreSQL, with a spool", spooled(stopped_postgres), STOPPED_SECONDS),
     _fault("spooling-read-only", "PostgreSQL read-only, with a spool", spooled(on_postgres.read_only)),

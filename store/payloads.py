@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,9 +37,8 @@ def decode_whole(body: bytes, as_object: Callable[[list[tuple[str, Any]]], Any])
     """Return a body with all that it holds; objects are made of their pairs, in which a key may stand twice. Raises NoObject.
 
     Whatever `decode` bears in parts that it does not read is borne: bytes that are no UTF-8, numbers of any length."""
-    decoder = json.JSONDecoder(object_pairs_hook=as_object, parse_int=_integer, strict=False)
     try:
-        return decoder.decode(body.decode("utf-8", "surrogateescape"))
+        return _decoder(as_object).decode(body.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise NoObject from error
 
@@ -51,6 +51,12 @@ def values_of(body: bytes, key: str) -> list[Any]:
     except NoObject:
         return []
     return [value for name, value in pairs if name == key] if isinstance(pairs, tuple) else []
+
+
+@lru_cache(maxsize=8)
+def _decoder(as_object: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:
+    """Return the decoder that makes objects in one way. It keeps no state between bodies; a small body takes less time than to make one."""
+    return json.JSONDecoder(object_pairs_hook=as_object, parse_int=_integer, strict=False)
 
 
 def _integer(digits: str) -> int | str:

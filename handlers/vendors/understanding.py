@@ -116,12 +116,13 @@ def an_object(known: Mapping[str, Check], *, only: bool = False, once: Collectio
             if (only or key in known or key in once) and value.contradicts(key):
                 yield f"{_within(place, key if key in known or key in once else 'a key')} given twice"
         for key, part in value.items():
+            if not says_something(part):
+                continue
             if key in known:
-                if says_something(part):
-                    yield from known[key](part, _within(place, key), words)
-            elif (meant := spelled.get(_letters(key))) and says_something(part):
+                yield from known[key](part, _within(place, key), words)
+            elif meant := spelled.get(_letters(key)):
                 yield f"{_within(place, meant)} in another {'place' if key == meant else 'spelling'}"
-            elif only and says_something(part):
+            elif only:
                 yield f"an unknown key in {place or 'the body'}"
 
     return check

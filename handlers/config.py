@@ -26,6 +26,9 @@ WORD_STATUSES = (
 #: Of which changes endpoints are told: of approvals that fell, of every other status, or of everything.
 NOTIFY_ON = ("adverse", "status", "all")
 
+#: Endpoints that can be told.
+NOTIFY_URLS_MAX = 100
+
 
 #: Where the vendors say that their read APIs are.
 IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
@@ -109,7 +112,7 @@ def read(environment: Environment) -> Settings:
     worlds = environment.items("REACTION_ENVIRONMENTS", ("live",))
     if not set(worlds) <= {"live", "sandbox"}:
         environment.wrong("REACTION_ENVIRONMENTS", "may name live, sandbox, and nothing else")
-    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http))
+    urls = _notify_urls(environment, plain_http=plain_http)
     secrets = environment.each("NOTIFY_SECRETS", _secret)
     if urls and not secrets:
         environment.wrong("NOTIFY_SECRETS", "is missing: whsec_ and base64 of 24 to 64 random bytes, for the endpoints to know us by")
@@ -150,6 +153,22 @@ def _yes_or_no(environment: Environment, name: str) -> bool:
     if given not in ("yes", "no"):
         environment.wrong(name, "must be yes or no")
     return given == "yes"
+
+
+def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[str, ...]:
+    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http))
+    if len(urls) > NOTIFY_URLS_MAX:
+        environment.wrong("NOTIFY_URLS", f"names {len(urls)} addresses: at most {NOTIFY_URLS_MAX} are possible")
+    if len({_same(url) for url in urls}) < len(urls):
+        environment.wrong("NOTIFY_URLS", "names an address twice")
+    return urls
+
+
+def _same(url: str) -> tuple[object, ...]:
+    """What two spellings of one address have in common."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
 
 
 def _api_environment(environment: Environment) -> str:

@@ -5,6 +5,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -14,9 +15,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from handlers import config, outbound
+from handlers import config, sending
 from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
-from handlers.outbound import Answer, Unreachable
+from handlers.outbound import SECONDS_MAX, Answer, Unreachable
+from handlers.sending import CONNECTIONS_MAX
 from handlers.subscribers import AT_ONCE, Gone, NotNow, Refused
 from store import clock
 from store.states import Reversal
@@ -25,10 +27,10 @@ from store.states import Reversal
 class Endpoint:
     """An address to which changes are sent."""
 
-    at_once = AT_ONCE
+    is_foreign = False
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, at_once: int = AT_ONCE) -> None:
+        self._url, self.at_once = url, at_once
         self.host = str(urlsplit(url).hostname)
         # The address may hold what nobody else should know.
         self.name = f"{self.host[:80]} {hashlib.sha256(url.encode()).hexdigest()[:8]}"
@@ -42,10 +44,15 @@ class Endpoint:
         return settings.notify_on == "all" or bool(change.from_status != change.to_status)
 
     def tell(self, entry: dict[str, Any]) -> str:
+        return asyncio.run(self.send(entry))
+
+    async def send(self, entry: dict[str, Any]) -> str:
+        """Send a change; return the answer in a few words. Raises as `tell` does."""
         settings, body = config.settings(), message(entry)
         headers = signed(body, message_id=message_id(entry), secrets=settings.notify_secrets, now=clock.now())
         try:
-            answer = outbound.ask("POST", self._url, body=body, headers=headers, private_hosts=settings.private_hosts)
+            seconds = min(SECONDS_MAX, settings.reaction_seconds_max)
+            answer = await sending.post(self._url, body=body, headers=headers, private_hosts=settings.private_hosts, seconds_max=seconds)
         except Unreachable as error:
             raise NotNow(str(error)) from error
         return _judged(answer)
@@ -76,8 +83,10 @@ def signed(body: bytes, *, message_id: str, secrets: tuple[bytes, ...], now: dat
 
 
 def endpoints() -> list[Endpoint]:
-    """The configured endpoints."""
-    return [Endpoint(url) for url in dict.fromkeys(config.settings().notify_urls)]
+    """The configured endpoints. Each has connections of its own, so that one that hangs takes none from another."""
+    urls = config.settings().notify_urls
+    at_once = min(AT_ONCE, CONNECTIONS_MAX // max(len(urls), 1))
+    return [Endpoint(url, at_once=at_once) for url in urls]
 
 
 def _judged(answer: Answer) -> str:

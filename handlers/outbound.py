@@ -6,6 +6,7 @@ Redirects are not followed, proxies of the environment not used, cookies not kep
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import time
@@ -78,15 +79,6 @@ class Line:
         return Answer(status=response.status, headers=found, body=read[: self._answer_bytes_max], whole=len(read) <= self._answer_bytes_max)
 
 
-def ask(method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", private_hosts: frozenset[str] = frozenset()) -> Answer:
-    """Send one request; return the answer, whatever its status. Raises Unreachable."""
-    line = Line(private_hosts=private_hosts)
-    try:
-        return line.ask(method, url, headers=headers, body=body)
-    finally:
-        line.close()
-
-
 def _beginning(parts: Iterable[bytes], bytes_max: int) -> bytes:
     """All of a body, or more than so much of it."""
     body = bytearray()
@@ -128,7 +120,7 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in _addresses(host, port, allow_private=host.lower() in self._private_hosts):
+        for address in addresses(host, port, allow_private=host.lower() in self._private_hosts):
             try:
                 seconds = min(timeout or SECONDS_MAX, self._deadline.left())
                 made = super().connect_tcp(address, port, seconds, local_address, socket_options)
@@ -161,11 +153,13 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+def addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
     """A host's addresses that may be connected to. Raises Unreachable."""
     try:
         found = list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_MEMORY, socket.EAI_SYSTEM):
+            raise OSError(errno.ENOBUFS, "names cannot be looked up on this machine") from error
         raise Unreachable("the host's name is not known") from error
     allowed = found if allow_private else [address for address in found if is_public(address)]
     if not allowed:

@@ -46,6 +46,7 @@ class ProblemDocuments:
     """Asks for each applicant of IDnGO's that may send again, in the world whose the API is."""
 
     name = "problem documents"
+    is_foreign = False
     at_once = AT_ONCE
 
     def wants(self, change: Any) -> bool:

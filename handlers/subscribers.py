@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from handlers import config
+from store.logs import describe_error
 from store.states import Reversal
 
 log = structlog.get_logger()
@@ -70,14 +71,19 @@ def change_of(entry: Mapping[str, Any]) -> Change:
 
 
 class Subscriber(Protocol):
-    """Whom to tell."""
+    """A receiver of reports about changes."""
 
     @property
     def name(self) -> str: ...
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether code that is not ours runs in this process, which may hang or crash it: a claim then counts as an attempt."""
+        ...
+
+    @property
     def at_once(self) -> int:
-        """Of how many changes it is told before that is noted."""
+        """How many changes it is told of at a time."""
         ...
 
     def wants(self, change: Any) -> bool:
@@ -85,7 +91,8 @@ class Subscriber(Protocol):
         ...
 
     def tell(self, entry: dict[str, Any]) -> str:
-        """Tell of a change, an entry of the feed; return the answer in a few words. Raises NotNow, Refused, Gone, or anything else."""
+        """Report a change, an entry of the feed; return the answer in a few words. Raises NotNow, Refused or Gone; anything else
+        that it raises is a failure of our own, and counts as no attempt."""
         ...
 
 
@@ -93,6 +100,7 @@ class Log:
     """Somebody may have to be woken: a warning for every approval that fell. Ids only."""
 
     name = "log"
+    is_foreign = False
     #: A line takes no time; to note one by one that it was written does.
     at_once = 100
 
@@ -110,6 +118,7 @@ class Function:
     """Code of the owner's own, found by its entry point."""
 
     name: str
+    is_foreign = True
     at_once = AT_ONCE
     function: Callable[[Change], object]
 
@@ -117,7 +126,13 @@ class Function:
         return change.environment in config.settings().environments
 
     def tell(self, entry: dict[str, Any]) -> str:
-        self.function(change_of(entry))
+        change = change_of(entry)
+        try:
+            self.function(change)
+        except (NotNow, Refused, Gone):
+            raise
+        except BaseException as error:  # Whatever it is, the function is tried again.
+            raise Refused(describe_error(error)) from error
         return "done"
 
 

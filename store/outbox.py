@@ -7,13 +7,14 @@ makes a change wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from store import bulk, clock, database, feed
@@ -24,11 +25,8 @@ from store.upkeep import Reaction, Subscriber
 #: How long whoever claimed a reaction may take; then another tries, and the attempt counts.
 LEASE = timedelta(seconds=60)
 
-#: After so many failures in a row, of different reactions, a subscriber is left alone: first so long, then twice as long, to a limit.
-FAILURES_MAX, PAUSE_BASE, PAUSE_LIMIT = 5, timedelta(seconds=5), timedelta(minutes=5)
-
-#: Answers that a reaction remembers.
-ANSWERS_MAX = 20
+#: After so many failures in a row, of different reactions, a subscriber is paused.
+FAILURES_MAX = 5
 
 #: What of a change says whether somebody wants to be told of it.
 FOLLOWED = (
@@ -51,10 +49,22 @@ class Due:
     """A reaction to do now, and the change as the feed shows it."""
 
     id: int
+    subscriber: str
+    #: Including this one.
     attempts: int
     #: What was answered to earlier attempts.
     answers: list[Any]
     change: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """The work that waits for a group of subscribers."""
+
+    #: Whether there are changes to follow.
+    behind: bool
+    #: The subscribers with a reaction to do now.
+    due: frozenset[str]
 
 
 # writing down what is to do -----------------------------------------------------------------------------------
@@ -66,27 +76,40 @@ def subscribe(connection: Connection, name: str) -> None:
     connection.execute(new.on_conflict_do_nothing())
 
 
-def is_waited_for(connection: Connection, name: str) -> bool:
-    """Whether there are changes to follow, or reactions to do now."""
+def look(connection: Connection, names: Collection[str]) -> Work:
+    """Find what waits for some subscribers, in one query."""
+    rows = connection.execute(_work(), {"names": list(names), "now": clock.now()}).all()
+    return Work(behind=any(row.behind for row in rows), due=frozenset(row.name for row in rows if row.due and is_awake(row)))
+
+
+@cache
+def _work() -> Select[str, bool, bool, datetime | None, datetime | None]:
     behind = (Subscriber.seen < select(Feed.last).scalar_subquery()).label("behind")
-    due = _due(name, clock.now()).exists().label("due")
-    row = connection.execute(select(behind, due, Subscriber.stopped_at, Subscriber.paused_until).where(Subscriber.name == name)).one()
-    return bool(row.behind or (row.due and _is_awake(row)))
+    columns = (Subscriber.name, behind, _due(Subscriber.name).exists().label("due"), Subscriber.stopped_at, Subscriber.paused_until)
+    return select(*columns).where(Subscriber.name.in_(bindparam("names", expanding=True)))
 
 
-def follow(connection: Connection, name: str, wants: Callable[[Any], bool], *, most: int) -> int:
-    """Write down a subscriber's reactions to the next changes; return how many changes these were. One process at a time does."""
-    mine = select(Subscriber.seen).where(Subscriber.name == name)
-    seen = connection.execute(mine.with_for_update(skip_locked=True)).scalar_one_or_none()
-    if seen is None:
+def follow(connection: Connection, wants: Mapping[str, Callable[[Any], bool]], *, most: int) -> int:
+    """Write down the reactions of some subscribers to the next changes; return how many changes these were.
+
+    One process at a time does this for a subscriber."""
+    query = select(Subscriber.name, Subscriber.seen).where(
+        Subscriber.name.in_(wants), Subscriber.seen < select(Feed.last).scalar_subquery()
+    )
+    behind = {row.name: row.seen for row in connection.execute(query.order_by(Subscriber.name).with_for_update(skip_locked=True))}
+    # One that is far behind, because it was not told for long, keeps no other waiting.
+    seen = {name: number for name, number in behind.items() if number > max(behind.values()) - most}
+    if not seen:
         return 0
-    changes = connection.execute(select(*FOLLOWED).where(TransitionRow.number > seen).order_by(TransitionRow.number).limit(most)).all()
+    later = select(*FOLLOWED).where(TransitionRow.number > min(seen.values()))
+    changes = connection.execute(later.order_by(TransitionRow.number).limit(most)).all()
     if not changes:
         return 0
-    wanted = [change for change in changes if wants(change)]
-    bulk.insert(connection, Reaction, [_reaction(name, change) for change in wanted])
-    _hurry(connection, name, [change for change in wanted if change.reversal == Reversal.ADVERSE])
-    connection.execute(update(Subscriber).where(Subscriber.name == name).values(seen=changes[-1].number))
+    wanted = [(name, change) for name in seen for change in changes if change.number > seen[name] and wants[name](change)]
+    bulk.insert(connection, Reaction, [_reaction(name, change) for name, change in wanted])
+    _hurry(connection, list(seen), [change for _, change in wanted if change.reversal == Reversal.ADVERSE])
+    last = changes[-1].number
+    connection.execute(update(Subscriber).where(Subscriber.name.in_(seen), Subscriber.seen < last).values(seen=last))
     return len(changes)
 
 
@@ -96,14 +119,15 @@ def _reaction(name: str, change: Any) -> dict[str, Any]:
     return _whose(change) | {"subscriber": name, "number": change.number} | afresh
 
 
-def _hurry(connection: Connection, name: str, adverse: list[Any]) -> None:
-    """What an applicant's urgent reaction has to wait for is urgent, too."""
+def _hurry(connection: Connection, names: list[str], adverse: list[Any]) -> None:
+    """Make urgent what an applicant's urgent reaction has to wait for."""
     if not adverse:
         return
     later = aliased(Reaction)
-    theirs = bulk.among(Reaction, [_whose(change) for change in adverse])
-    waits = exists().where(_of_one_applicant(later), later.subscriber == name, later.urgent, later.number > Reaction.number)
-    before = update(Reaction).where(theirs, Reaction.subscriber == name, Reaction.status == Progress.PENDING, ~Reaction.urgent, waits)
+    theirs = bulk.among(Reaction, list({tuple(whose.values()): whose for whose in map(_whose, adverse)}.values()))
+    same = and_(_of_one_applicant(later), later.subscriber == Reaction.subscriber)
+    waits = exists().where(same, later.urgent, later.number > Reaction.number)
+    before = update(Reaction).where(theirs, Reaction.subscriber.in_(names), Reaction.status == Progress.PENDING, ~Reaction.urgent, waits)
     connection.execute(before.values(urgent=True))
 
 
@@ -119,36 +143,61 @@ def _of_one_applicant(other: type[Reaction]) -> ColumnElement[bool]:
 # doing it -----------------------------------------------------------------------------------------------------
 
 
-def claim(connection: Connection, name: str, *, holder: str, most: int) -> list[Due]:
-    """The reactions that a subscriber's turn is for: of each applicant the first that is pending, urgent ones first. To claim is to try."""
-    subscriber, now = connection.execute(_subscriber(name)).one(), clock.now()
-    if not _is_awake(subscriber):
-        return []
-    resting = subscriber.failures >= FAILURES_MAX
-    query = _due(name, now).order_by(*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number)
-    found = connection.execute(query.limit(1 if resting else most).with_for_update(skip_locked=True, of=Reaction)).all()
+def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncounted: Collection[str] = ()) -> list[Due]:
+    """Claim reactions of some subscribers, of each at most so many: of each applicant the first that is pending, urgent ones first.
+
+    A claim counts as an attempt, except for the uncounted subscribers: for those an attempt counts once its result is noted."""
+    now = clock.now()
+    awake = [row for row in connection.execute(select(Subscriber.__table__).where(Subscriber.name.in_(most))) if is_awake(row)]
+    found = [(one.name, row) for one in awake for row in _next(connection, one, most[one.name], now)]
     if not found:
         return []
     database.need_not_last(connection)
-    ids = [row.id for row in found]
-    values = {"attempts": Reaction.attempts + 1, "claimed_by": holder, "claimed_until": now + LEASE}
-    connection.execute(update(Reaction).where(Reaction.id.in_(ids)).values(**values))
-    changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_([row.number for row in found]))).all()
+    _hold(connection, [row.id for name, row in found if name not in uncounted], holder, now, counts=1)
+    _hold(connection, [row.id for name, row in found if name in uncounted], holder, now, counts=0)
+    numbers = {row.number for _, row in found}
+    changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_(numbers))).all()
     epoch, _ = feed.position(connection, None)
     told = {change.number: feed.describe_entry(change, epoch) for change in changes}
-    return [Due(id=row.id, attempts=row.attempts + 1, answers=row.answers, change=told[row.number]) for row in found]
+    return [Due(id=row.id, subscriber=name, attempts=row.attempts + 1, answers=row.answers, change=told[row.number]) for name, row in found]
 
 
-def _subscriber(name: str) -> Select[Any]:
-    return select(Subscriber.__table__).where(Subscriber.name == name)
+def _next(connection: Connection, subscriber: Any, most: int, now: datetime) -> Sequence[Any]:
+    """The reactions to do next. A subscriber whose last answer was a failure is asked one at a time, until it is well."""
+    mine = {"name": subscriber.name, "now": now}
+    if subscriber.failures and connection.execute(select(_in_flight()), mine).scalar_one():
+        return []
+    query = _turn(subscriber.failures >= FAILURES_MAX)
+    return connection.execute(query, mine | {"most": 1 if subscriber.failures else most}).all()
 
 
-def _is_awake(subscriber: Any) -> bool:
+@cache
+def _in_flight() -> ColumnElement[bool]:
+    mine = and_(Reaction.subscriber == bindparam("name"), Reaction.status == Progress.PENDING)
+    return exists().where(mine, Reaction.claimed_until > bindparam("now"))
+
+
+@cache
+def _turn(resting: bool) -> Select[int, int, int, list[Any]]:
+    """The query for the next reactions of a subscriber. Made once: to make it costs more than to run it."""
+    order = [*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number]
+    query = _due(bindparam("name")).order_by(*order).limit(bindparam("most", type_=Integer))
+    return query.with_for_update(skip_locked=True, of=Reaction)
+
+
+def _hold(connection: Connection, ids: list[int], holder: str, now: datetime, *, counts: int) -> None:
+    if ids:
+        values = {"attempts": Reaction.attempts + counts, "claimed_by": holder, "claimed_until": now + LEASE}
+        connection.execute(update(Reaction).where(Reaction.id.in_(ids)).values(**values))
+
+
+def is_awake(subscriber: Any) -> bool:
     return not subscriber.stopped_at and (subscriber.paused_until is None or subscriber.paused_until <= clock.now())
 
 
-def _due(name: str, now: datetime) -> Select[int, int, int, list[Any]]:
-    earlier = aliased(Reaction)
+def _due(name: Any) -> Select[int, int, int, list[Any]]:
+    """The reactions whose turn it is by the parameter `now`."""
+    earlier, now = aliased(Reaction), bindparam("now", type_=Reaction.due_at.type)
     mine = and_(_of_one_applicant(earlier), earlier.subscriber == name)
     waits = exists().where(mine, earlier.status == Progress.PENDING, earlier.number < Reaction.number)
     return select(Reaction.id, Reaction.number, Reaction.attempts, Reaction.answers).where(
@@ -158,63 +207,3 @@ def _due(name: str, now: datetime) -> Select[int, int, int, list[Any]]:
         or_(Reaction.claimed_until.is_(None), Reaction.claimed_until <= now),
         ~waits,
     )
-
-
-def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, subscriber: str, holder: str) -> None:
-    """Reactions are done, each with its answer. A subscriber that failed is well again.
-
-    A power cut may undo this, and they are done again."""
-    database.need_not_last(connection)
-    _settle(connection, answered, holder, status=Progress.DONE, settled_at=clock.now())
-    well = update(Subscriber).where(Subscriber.name == subscriber, Subscriber.failures > 0)
-    connection.execute(well.values(failures=0, paused_until=None))
-
-
-def failed(
-    connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str, retry_at: datetime | None, rest: timedelta | None
-) -> None:
-    """An attempt failed: it is tried again at a moment, or given up. `rest` is how long the subscriber asked to be left alone; None:
-    the failure says nothing about the subscriber."""
-    if retry_at is None:
-        _settle(connection, [(due, answer)], holder, status=Progress.FAILED, settled_at=clock.now())
-    else:
-        _settle(connection, [(due, answer)], holder, due_at=retry_at)
-    if rest is not None:
-        _let_rest(connection, subscriber, rest, first_attempt=due.attempts == 1)
-
-
-def stopped(connection: Connection, due: Due, *, subscriber: str, holder: str, answer: str) -> None:
-    """The subscriber wants to be told nothing more; what is pending stays so."""
-    _settle(connection, [(due, answer)], holder, due_at=clock.now())
-    connection.execute(update(Subscriber).where(Subscriber.name == subscriber).values(stopped_at=clock.now()))
-
-
-def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder: str, **values: Any) -> None:
-    """Note what was answered, of what the holder still holds, and let go of it."""
-    said_at = clock.rfc3339(clock.now())
-    rows = [
-        {"id": due.id, "claimed_by": holder, "answers": [*due.answers, {"at": said_at, "said": answer}][-ANSWERS_MAX:]} | values
-        for due, answer in answered
-    ]
-    bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change={"claimed_by": "NULL", "claimed_until": "NULL"})
-
-
-def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool) -> None:
-    """Count a failure, unless it is another one of a reaction that failed before while others do not; leave alone who fails often."""
-    row = connection.execute(_subscriber(name).with_for_update()).one()
-    failures = row.failures + (1 if first_attempt or row.failures >= FAILURES_MAX else 0)
-    if failures >= FAILURES_MAX:
-        rest = max(rest, min(PAUSE_BASE * 2 ** min(failures - FAILURES_MAX, 20), PAUSE_LIMIT))
-    values = {"failures": failures, "paused_until": clock.now() + rest if rest else row.paused_until}
-    connection.execute(update(Subscriber).where(Subscriber.name == name).values(**values))
-
-
-def release(connection: Connection, name: str, *, holder: str) -> None:
-    """Let go of what a process that died had claimed of a subscriber's."""
-    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
-    connection.execute(mine.values(claimed_by=None, claimed_until=None))
-
-
-def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Forget what was done long ago."""
-    connection.execute(delete(Reaction).where(Reaction.status == Progress.DONE, Reaction.settled_at < before))

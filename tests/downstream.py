@@ -46,6 +46,11 @@ class Reply:
     seconds: float = 0
 
 
+class Server(ThreadingHTTPServer):
+    #: It may stand for many endpoints, which are all told at the same moment.
+    request_queue_size = 512
+
+
 class Downstream:
     """Use as a context manager. `answer` says what is replied to a message; what came is in `came`."""
 
@@ -84,7 +89,7 @@ class Downstream:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
 
     def url(self, path: str = "/hook") -> str:

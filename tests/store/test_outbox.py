@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from store import database, feed, outbox, reactions
+from store import database, feed, outbox, outcomes, reactions
 from store.feed import Transition
-from store.outbox import ANSWERS_MAX, Due
+from store.outbox import Due
+from store.outcomes import ANSWERS_MAX, Failure
 from store.states import Reversal, Status
 
 _versions = itertools.count(1)
@@ -33,8 +34,7 @@ def change(*references: str, reversal: Reversal | None = None) -> None:
     with database.begin() as connection:
         feed.append(connection, [a_change(reference, reversal) for reference in references])
     with database.begin() as connection:
-        outbox.follow(connection, ENDPOINT, lambda _: True, most=100)
-        outbox.follow(connection, OTHER, lambda change: bool(change.reference == "fallen"), most=100)
+        outbox.follow(connection, {ENDPOINT: lambda _: True, OTHER: lambda change: bool(change.reference == "fallen")}, most=100)
 
 
 def a_change(reference: str, reversal: Reversal | None) -> Transition:
@@ -52,12 +52,12 @@ def written(name: str = ENDPOINT) -> list[dict[str, Any]]:
 
 def claim(holder: str, *, most: int = 8) -> list[Due]:
     with database.begin() as connection:
-        return outbox.claim(connection, ENDPOINT, holder=holder, most=most)
+        return outbox.claim(connection, {ENDPOINT: most}, holder=holder)
 
 
 def succeed(answered: Sequence[tuple[Due, str]], *, holder: str) -> None:
     with database.begin() as connection:
-        outbox.succeeded(connection, answered, subscriber=ENDPOINT, holder=holder)
+        outcomes.succeeded(connection, answered, holder=holder)
 
 
 def test_what_an_approval_that_fell_waits_for_is_urgent_and_nothing_else(subscribed: str) -> None:
@@ -98,7 +98,7 @@ def test_what_another_holds_by_now_is_not_noted(subscribed: str) -> None:
     change("one")
     (due,) = claim("slow")
     with database.begin() as connection:
-        outbox.release(connection, ENDPOINT, holder="slow")
+        outcomes.release(connection, ENDPOINT, holder="slow")
     (again,) = claim("quick")
     succeed([(due, "too late")], holder="slow")
     assert [(one["status"], one["said"]) for one in written()] == [("pending", None)]
@@ -112,6 +112,6 @@ def test_of_many_answers_the_last_are_kept(subscribed: str) -> None:
         (due,) = claim("me")
         with database.begin() as connection:
             now = datetime.now(UTC)
-            outbox.failed(connection, due, subscriber=ENDPOINT, holder="me", answer=f"no {attempt}", retry_at=now, rest=None)
+            outcomes.failed(connection, [Failure(due=due, answer=f"no {attempt}", retry_at=now)], holder="me", rest=None)
     (found,) = written()
     assert [answer["said"] for answer in found["answers"]] == [f"no {attempt}" for attempt in range(2, ANSWERS_MAX + 2)]

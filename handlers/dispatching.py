@@ -1,0 +1,184 @@
+"""A dispatcher: one thread follows the feed for a group of subscribers, claims what is due, has it done, and notes what came of it.
+
+Each subscriber has so many places of its own, so that one that is slow takes none from another. A result is kept until the
+database has it: only then is more claimed.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import structlog
+
+from handlers import config
+from handlers.notifying import Endpoint
+from handlers.outbound import SECONDS_MAX
+from handlers.results import Result, Results
+from handlers.sending import Sender, Stalled
+from handlers.subscribers import NotNow, Subscriber
+from store import database, faults, outbox, outcomes
+from store.logs import describe_error
+from store.outbox import Due, Work
+
+log = structlog.get_logger()
+
+#: How often the database is asked for work; the pause after there was some, so that what comes meanwhile is taken together; and
+#: the pause after the database failed.
+LOOK_SECONDS, BREATH_SECONDS, PAUSE_SECONDS = 0.2, 0.03, 1.0
+
+#: Reactions written down in one transaction, changes followed in it, and how long changes are followed before something is done again.
+WRITTEN_AT_ONCE, FOLLOWED_AT_ONCE, FOLLOW_SECONDS = 2500, 500, 0.5
+
+#: Code of ours keeps deadlines of its own. It hangs if it is so much later than any of them.
+LATE_SECONDS = 15.0
+
+
+class Hands(Protocol):
+    """How reactions are carried out."""
+
+    def start(self, one: Any, change: dict[str, Any]) -> Future[str]: ...
+
+
+class Threads:
+    """Carries out reactions in threads of a pool."""
+
+    def __init__(self, size: int) -> None:
+        self._pool = ThreadPoolExecutor(size)
+
+    def start(self, one: Subscriber, change: dict[str, Any]) -> Future[str]:
+        return self._pool.submit(one.tell, change)
+
+
+class Requests:
+    """Carries out all requests to endpoints in one thread."""
+
+    def __init__(self) -> None:
+        self._sender = Sender()
+
+    def start(self, one: Endpoint, change: dict[str, Any]) -> Future[str]:
+        return self._sender.start(one.send(change))
+
+
+class Dispatcher:
+    """Reports changes to a group of subscribers until it is asked to stop; it finishes what was started."""
+
+    def __init__(self, told: Sequence[Subscriber], hands: Hands, *, holder: str) -> None:
+        self._told = {one.name: one for one in told}
+        self._hands, self._holder = hands, holder
+        self._ready = False
+        #: Claimed and not started; started and not ended.
+        self._claimed: list[Due] = []
+        self._doing: dict[Future[str], tuple[Due, float]] = {}
+        self._ended: queue.SimpleQueue[Future[str]] = queue.SimpleQueue()
+        self._results = Results(holder)
+
+    def run(self, stopping: threading.Event, others: Sequence[Subscriber]) -> None:
+        """Work until stopped. `others` are all subscribers of this process, which end with it if a reaction hangs."""
+        while not stopping.is_set() or self._doing or self._results.waiting:
+            try:
+                rest = self._round(claims=not stopping.is_set())
+            except Exception as error:  # The database is away, as a rule: what is due waits.
+                log.warning("reactions wait", reaction=next(iter(self._told)), error=describe_error(error))
+                rest = PAUSE_SECONDS
+            self._end_if_one_hangs(others)
+            self._collect(rest)
+
+    def _round(self, *, claims: bool) -> float:
+        """Note results, write down what is to do, and start some of it; return after how many seconds to look again."""
+        if not self._ready:
+            self._get_ready()
+        self._results.note()
+        began = self._claim() if claims else 0
+        self._start_all()
+        return BREATH_SECONDS if began else LOOK_SECONDS
+
+    def _get_ready(self) -> None:
+        """Take back what a process of the same name had claimed when it crashed."""
+        with database.begin() as connection:
+            for name in sorted(self._told):
+                outbox.subscribe(connection, name)
+                outcomes.release(connection, name, holder=self._holder)
+        self._ready = True
+
+    def _claim(self) -> int:
+        work, began = self._look(), time.monotonic()
+        while work.behind and time.monotonic() - began < FOLLOW_SECONDS:
+            self._follow()
+            work = self._look()
+        free = {name: places for name, places in self._places().items() if name in work.due}
+        if not free:
+            return 0
+        uncounted = [name for name in free if not self._told[name].is_foreign]
+        with database.begin() as connection:
+            due = outbox.claim(connection, free, holder=self._holder, uncounted=uncounted)
+        self._claimed += due
+        faults.reach("reaction claimed")
+        return len(due)
+
+    def _look(self) -> Work:
+        return database.read(lambda connection: outbox.look(connection, list(self._told)))
+
+    def _follow(self) -> None:
+        wants = {name: one.wants for name, one in self._told.items()}
+        most = min(FOLLOWED_AT_ONCE, max(WRITTEN_AT_ONCE // len(wants), 1))
+        with database.begin() as connection:
+            outbox.follow(connection, wants, most=most)
+        faults.reach("followed")
+
+    def _places(self) -> dict[str, int]:
+        """How many more reactions each subscriber may be given, if any."""
+        free = {name: one.at_once for name, one in self._told.items()}
+        for due in [*self._claimed, *(due for due, _ in self._doing.values())]:
+            free[due.subscriber] -= 1
+        return {name: places for name, places in free.items() if places > 0}
+
+    def _start_all(self) -> None:
+        while self._claimed:
+            due, now = self._claimed.pop(0), time.monotonic()
+            try:
+                future = self._hands.start(self._told[due.subscriber], due.change)
+            except Exception as error:  # No thread, no memory: a failure of our own.
+                self._results.add(Result(due, error, began=now))
+                continue
+            self._doing[future] = due, now
+            future.add_done_callback(self._ended.put)
+
+    def _collect(self, seconds: float) -> None:
+        """Wait for reactions to end; those that end at the same moment are noted together."""
+        try:
+            ended = [self._ended.get(timeout=seconds)]
+        except queue.Empty:
+            return
+        time.sleep(BREATH_SECONDS / 10)
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        for future in ended:
+            due, began = self._doing.pop(future)
+            self._results.add(Result(due, future.exception() or future.result(), began=began))
+
+    def _end_if_one_hangs(self, others: Sequence[Subscriber]) -> None:
+        now = time.monotonic()
+        hanging = [due for due, began in self._doing.values() if now - began > self._seconds_max(due)]
+        if not hanging:
+            return
+        log.error("a reaction hangs; the process that does it ends", reaction=hanging[0].subscriber)
+        try:
+            for due in hanging:
+                foreign = self._told[due.subscriber].is_foreign
+                said = NotNow(f"took longer than {self._seconds_max(due):g} s") if foreign else Stalled("a request hangs")
+                self._results.add(Result(due, said, began=now))
+            self._results.note()
+            with database.begin() as connection:
+                outcomes.spare(connection, [one.name for one in others if one.is_foreign], holder=self._holder)
+        finally:
+            os._exit(1)
+
+    def _seconds_max(self, due: Due) -> float:
+        seconds = config.settings().reaction_seconds_max
+        return seconds if self._told[due.subscriber].is_foreign else max(seconds, SECONDS_MAX) + LATE_SECONDS

@@ -1,0 +1,120 @@
+"""What came of reactions, kept until the database has it: no failure of one note takes another along."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from handlers import config
+from handlers.subscribers import Gone, NotNow, Refused
+from store import clock, database, faults, outcomes
+from store.logs import describe_error
+from store.outbox import Due
+from store.outcomes import Failure
+
+log = structlog.get_logger()
+
+RETRY_BASE, RETRY_LIMIT = timedelta(seconds=5), timedelta(hours=6)
+
+#: A reaction that could not be tried, through a failure of our own, is tried again after so long.
+OURS_AGAIN = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of a reaction: the answer, or what was raised; and when it began, by the monotonic clock."""
+
+    due: Due
+    said: str | BaseException
+    began: float
+
+
+class Results:
+    """Keeps results until they are noted, those that ended well first."""
+
+    def __init__(self, holder: str) -> None:
+        self._holder = holder
+        self.waiting: list[Result] = []
+        #: When the last failure of each subscriber was counted.
+        self._failed_at: dict[str, float] = {}
+
+    def add(self, result: Result) -> None:
+        self.waiting.append(result)
+
+    def note(self) -> None:
+        """Write down all results. Raises what the database raises when it is away: what is not noted is kept."""
+        if done := [result for result in self.waiting if isinstance(result.said, str)]:
+            faults.reach("told")
+            self._write(done, self._succeeded)
+        for name in dict.fromkeys(result.due.subscriber for result in self.waiting):
+            mine = [result for result in self.waiting if result.due.subscriber == name]
+            self._write([result for result in mine if isinstance(result.said, NotNow | Refused)], self._failed)
+            self._write([result for result in mine if isinstance(result.said, Gone)], self._stopped)
+        self._write(list(self.waiting), self._given_back)
+
+    def _write(self, results: Sequence[Result], write: Callable[[Sequence[Result]], None]) -> None:
+        """Write results together; if the database refuses them, each alone, so that one takes no other along."""
+        if not results:
+            return
+        try:
+            write(results)
+        except (DBAPIError, ValueError, TypeError) as error:
+            if database.is_away(error):
+                raise
+            if len(results) > 1:
+                for result in results:
+                    self._write([result], write)
+                return
+            log.error("a result cannot be noted", reaction=results[0].due.subscriber, id=results[0].due.id, error=describe_error(error))
+        self.waiting = [result for result in self.waiting if result not in results]
+
+    def _succeeded(self, results: Sequence[Result]) -> None:
+        with database.begin() as connection:
+            outcomes.succeeded(connection, [(result.due, str(result.said)) for result in results], holder=self._holder)
+
+    def _stopped(self, results: Sequence[Result]) -> None:
+        log.warning("a subscriber wants nothing more", reaction=results[0].due.subscriber)
+        with database.begin() as connection:
+            for result in results:
+                outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.said))
+
+    def _failed(self, results: Sequence[Result]) -> None:
+        """Requests that were under way when a failure of the subscriber was counted belong to that failure."""
+        name = results[0].due.subscriber
+        rests = [result.said.rest for result in results if isinstance(result.said, NotNow)]
+        counts = max(result.began for result in results) > self._failed_at.get(name, float("-inf"))
+        failures = [_failure(result) for result in results]
+        with database.begin() as connection:
+            outcomes.failed(connection, failures, holder=self._holder, rest=max(rests, default=None), counts=counts)
+        if rests and counts:
+            self._failed_at[name] = time.monotonic()
+
+    def _given_back(self, results: Sequence[Result]) -> None:
+        for result in results:
+            assert isinstance(result.said, BaseException)
+            log.error(
+                "a reaction could not be tried: a failure of our own; it is tried again",
+                reaction=result.due.subscriber, id=result.due.id, error=describe_error(result.said),
+            )  # fmt: skip
+        with database.begin() as connection:
+            dues = [result.due for result in results]
+            outcomes.give_back(connection, dues, holder=self._holder, again_at=clock.now() + OURS_AGAIN)
+
+
+def _failure(result: Result) -> Failure:
+    due = result.due
+    again = due.attempts < config.settings().reaction_attempts_max
+    log.warning("a reaction failed", reaction=due.subscriber, id=due.id, count=due.attempts, again=again)
+    rest = result.said.rest if isinstance(result.said, NotNow) else timedelta()
+    return Failure(due=due, answer=str(result.said), retry_at=_retry_at(due, rest) if again else None)
+
+
+def _retry_at(due: Due, rest: timedelta) -> datetime:
+    pause: timedelta = min(RETRY_BASE * 2 ** min(due.attempts - 1, 30), RETRY_LIMIT) * random.uniform(1, 1.25)  # noqa: S311
+    return clock.now() + max(pause, rest)

@@ -1,0 +1,115 @@
+"""The outcomes of reactions: done, to be tried again, given up, or not tried at all because something of our own failed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select, update
+
+from store import bulk, clock, database
+from store.outbox import FAILURES_MAX, Due, Progress, is_awake
+from store.upkeep import Reaction, Subscriber
+
+#: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
+PAUSE_BASE, PAUSE_LIMIT = timedelta(seconds=5), timedelta(minutes=5)
+
+#: Answers that a reaction remembers.
+ANSWERS_MAX = 20
+
+_LET_GO = {"claimed_by": "NULL", "claimed_until": "NULL"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An attempt that failed: what was answered, and when to try again; None: it gives up."""
+
+    due: Due
+    answer: str
+    retry_at: datetime | None
+
+
+def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, holder: str) -> None:
+    """Note reactions as done, each with its answer. A subscriber that failed is well again.
+
+    A power cut may undo this, and they are done again."""
+    database.need_not_last(connection)
+    _settle(connection, answered, holder, status=Progress.DONE, settled_at=clock.now())
+    names = {due.subscriber for due, _ in answered}
+    well = update(Subscriber).where(Subscriber.name.in_(names), Subscriber.failures > 0)
+    connection.execute(well.values(failures=0, paused_until=None))
+
+
+def failed(connection: Connection, failures: Sequence[Failure], *, holder: str, rest: timedelta | None, counts: bool = True) -> None:
+    """Note attempts of one subscriber that failed together: they count as one failure of it, or as none.
+
+    `rest` is how long the subscriber asked to be left alone; None: the failures say nothing about the subscriber."""
+    for failure in failures:
+        answered = [(failure.due, failure.answer)]
+        if failure.retry_at is None:
+            _settle(connection, answered, holder, status=Progress.FAILED, settled_at=clock.now())
+        else:
+            _settle(connection, answered, holder, due_at=failure.retry_at)
+    if rest is not None:
+        first = counts and any(failure.due.attempts == 1 for failure in failures)
+        _let_rest(connection, failures[0].due.subscriber, rest, first_attempt=first, counts=counts)
+
+
+def stopped(connection: Connection, due: Due, *, holder: str, answer: str) -> None:
+    """The subscriber wants to be told nothing more; what is pending stays so."""
+    _settle(connection, [(due, answer)], holder, due_at=clock.now())
+    connection.execute(update(Subscriber).where(Subscriber.name == due.subscriber).values(stopped_at=clock.now()))
+
+
+def give_back(connection: Connection, dues: Sequence[Due], *, holder: str, again_at: datetime) -> None:
+    """Let go of reactions that could not be tried, through a failure of our own. No attempt counts."""
+    rows = [{"id": due.id, "claimed_by": holder, "attempts": due.attempts - 1, "due_at": again_at} for due in dues]
+    bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change=_LET_GO)
+
+
+def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder: str, **values: Any) -> None:
+    """Note what was answered to reactions that the holder still holds, and let go of them."""
+    said_at = clock.rfc3339(clock.now())
+    rows = [
+        {
+            "id": due.id,
+            "claimed_by": holder,
+            "attempts": due.attempts,
+            "answers": [*due.answers, {"at": said_at, "said": answer}][-ANSWERS_MAX:],
+        }
+        | values
+        for due, answer in answered
+    ]
+    bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change=_LET_GO)
+
+
+def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool, counts: bool) -> None:
+    """Count a failure, unless it is another one of a reaction that failed before while others do not; pause who fails often.
+
+    A request that was under way when the pause began belongs to the same failure: the pause neither counts nor grows by it."""
+    row = connection.execute(select(Subscriber.__table__).where(Subscriber.name == name).with_for_update()).one()
+    counts = counts and is_awake(row)
+    failures = row.failures + (1 if counts and (first_attempt or row.failures >= FAILURES_MAX) else 0)
+    if counts and failures >= FAILURES_MAX:
+        rest = max(rest, min(PAUSE_BASE * 2 ** min(failures - FAILURES_MAX, 20), PAUSE_LIMIT))
+    until = max(filter(None, (row.paused_until, clock.now() + rest if rest else None)), default=None)
+    connection.execute(update(Subscriber).where(Subscriber.name == name).values(failures=failures, paused_until=until))
+
+
+def release(connection: Connection, name: str, *, holder: str) -> None:
+    """Let go of what a process that crashed had claimed of a subscriber's."""
+    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
+    connection.execute(mine.values(claimed_by=None, claimed_until=None))
+
+
+def spare(connection: Connection, names: Collection[str], *, holder: str) -> None:
+    """Let go of what a process has claimed of some subscribers' and ends without finishing. The claim counts as no attempt."""
+    mine = and_(Reaction.subscriber.in_(names), Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
+    connection.execute(update(Reaction).where(mine).values(attempts=Reaction.attempts - 1, claimed_by=None, claimed_until=None))
+
+
+def forget_done(connection: Connection, *, before: datetime) -> None:
+    """Forget what was done long ago."""
+    connection.execute(delete(Reaction).where(Reaction.status == Progress.DONE, Reaction.settled_at < before))

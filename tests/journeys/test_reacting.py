@@ -250,7 +250,8 @@ def test_a_private_address_is_refused_unless_it_is_allowed_by_name(told: Telling
 
 def test_approvals_that_fell_go_before_the_rest(told: Telling) -> None:
     fallen = payloads.new_applicant()
-    told.downstream.answer = lambda _: Reply(seconds=0.3)
+    # Slow enough that most are still waiting when the approval falls.
+    told.downstream.answer = lambda _: Reply(seconds=2)
     for _ in range(60):
         told.approve(payloads.new_applicant())
     told.approve(fallen)

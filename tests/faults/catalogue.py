@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.faults import on_endpoints, on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
+from tests.faults import on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
 from tests.faults.fault import Fault
 
-SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours, on_endpoints)
+SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours)
 
 CATALOGUE: dict[str, Fault] = {fault.name: fault for source in SOURCES for fault in source.FAULTS}
 

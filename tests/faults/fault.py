@@ -7,22 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from tests.faults.ground import Ground, until
 from tests.faults.traffic import Traffic
-
-
-class Beside:
-    """What runs beside the service in a round, from before its start, and the settings by which the service knows it."""
-
-    settings: Mapping[str, str] = MappingProxyType({})
-
-    def __enter__(self) -> Beside:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +19,6 @@ class Amid:
     ground: Ground
     traffic: Traffic
     chance: random.Random
-    beside: Beside = field(default_factory=Beside)
 
 
 #: Brought about on entering, lifted on leaving; a fault that lifts itself does nothing then. Raises NotInflicted.
@@ -54,10 +40,6 @@ class Fault:
     spooling: bool = False
     #: The service's settings beside the usual ones.
     settings: Mapping[str, str] = field(default_factory=dict)
-    #: What runs beside the service, made before it.
-    beside: Callable[[], Beside] = Beside
-    #: What else is wrong once all is handled.
-    wrong: Callable[[Amid], list[str]] = lambda _amid: []
 
 
 def once(strike: Callable[[Amid], object]) -> Deed:

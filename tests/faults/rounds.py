@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import ground as grounds
@@ -62,12 +62,10 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
     with tempfile.TemporaryDirectory(prefix="standing-fault-", ignore_cleanup_errors=True) as folder:
         try:
             settings = {**fault.settings, **({"SPOOL_DIR": f"{folder}/spool"} if fault.spooling else {})}
-            cluster = None if fault.on_sqlite else cluster
-            with fault.beside() as beside, grounds.ground(Path(folder), cluster, settings | dict(beside.settings)) as ground:
+            with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, settings) as ground:
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
                 with closing(sending):
-                    amid = Amid(ground=ground, traffic=sending, chance=random.Random(named), beside=beside)
-                    return _play(fault, amid, began, show)
+                    return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
         except Exception as error:  # A round that cannot be played takes no other along.
             return Round(fault=fault, wrong=[f"not played: {type(error).__name__}: {error}"], took_seconds=time.monotonic() - began)
 
@@ -87,7 +85,7 @@ def _play(fault: Fault, amid: Amid, began: float, show: Show) -> Round:
     if healed_seconds is None:
         wrong.append(f"not healed within {HEALED_SECONDS_MAX:g} s: /readyz says {amid.ground.readiness()}")
     show("judging")
-    found = _judged(fault, amid, reader)
+    found = _judged(amid, reader)
     return Round(
         fault=fault,
         events=found.events,
@@ -116,10 +114,9 @@ def _break(fault: Fault, amid: Amid) -> list[str]:
     return []
 
 
-def _judged(fault: Fault, amid: Amid, reader: Reader) -> Verdict:
+def _judged(amid: Amid, reader: Reader) -> Verdict:
     try:
-        found = verdicts.judge(amid.ground, amid.traffic, reader)
-        return replace(found, wrong=found.wrong + fault.wrong(amid))
+        return verdicts.judge(amid.ground, amid.traffic, reader)
     except Unreadable as error:
         return Verdict(lost=0, twice=0, in_doubt=0, events=0, wrong=[f"cannot be read: {error}"])
 

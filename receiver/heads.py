@@ -8,7 +8,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 
-#: On every answer: nobody is to guess another content type than the one that is told.
+#: On every answer: a client takes the content type that is named, and guesses no other.
 NOSNIFF = "X-Content-Type-Options: nosniff\r\n"
 
 

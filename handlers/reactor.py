@@ -1,8 +1,8 @@
 """The reactor: does what must happen after changes, in processes beside the worker. No change ever waits for it.
 
-The warning that an approval fell has a thread, a database connection and a dispatcher of its own, so that no endpoint delays it. All endpoints
-share one dispatcher and one thread that sends. Each function of the owner's has a dispatcher and a few threads; the functions
-have a process that is not the endpoints', because a function that hangs takes its process along, which is replaced.
+The warning that an approval fell has a thread, a database connection and a dispatcher of its own, so that no endpoint delays it.
+All endpoints share one dispatcher and one thread that sends. Each function of the owner's has a dispatcher and a few threads; the
+functions have a process that is not the endpoints', because a function that hangs takes its process along, which is replaced.
 """
 
 from __future__ import annotations

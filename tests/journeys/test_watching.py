@@ -174,7 +174,7 @@ def test_approvals_that_are_not_understood_are_told_everywhere_by_vendor(watched
     assert "NOT_UNDERSTOOD" not in str(line(watched, "ifcgate"))
     told = eventually(lambda: watched.get("/readyz").json if watched.get("/readyz").json["attention"] else None, "/readyz", seconds=30)
     assert (told["attention"], told["vendors"]["idngo"]["not_understood"]) == (["approvals of idngo are not understood"], 1)
-    metrics = watched.get("/metrics", token=None).body.decode()
+    metrics = watched.get("/metrics", token=MEASURER).body.decode()
     assert 'standing_approvals_not_understood_last_day{vendor="idngo"} 1.0' in metrics
     assert 'standing_approvals_not_understood_last_day{vendor="ifcgate"} 0.0' in metrics
 

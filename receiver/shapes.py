@@ -214,6 +214,7 @@ class Act(Answer):
     subject: Annotated[str, Meta(description="To what.")]
     reason: Annotated[str | None, Meta(description="Why, if it was said.")]
     touched: Annotated[int | None, Meta(description="To how many, where that is known.")]
+    os_user: Annotated[str | None, Meta(description="The operating system's user, where a command was used.")]
 
 
 class Reaction(Answer, rename={"from_status": "from", "to_status": "to"}):

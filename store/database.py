@@ -281,12 +281,17 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_writing(connection: Connection) -> None:
     """A transaction that reads first and writes later would fail at once, however long the patience, if another wrote in between."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + connection.get_execution_options().get("patience_seconds", PATIENCE_SECONDS)
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             return
-        except OperationalError:
-            if time.monotonic() > deadline:
+        except OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def _is_busy(error: OperationalError) -> bool:
+    """Whether another connection holds SQLite's lock, so that waiting helps."""
+    return isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -47,9 +47,10 @@ def prepare(engine: Engine, url: URL, *, pooled: bool) -> None:
     def connected(connection: Any, _record: object) -> None:
         _refuse_encoding(connection)
         if not pooled:
-            with connection.cursor() as cursor:
-                cursor.execute(statements(schema, version=connection.info.server_version, local=False))
-            connection.commit()
+            # Outside a transaction: an inherited limit on idle transactions could end the session before it is lifted.
+            connection.autocommit = True
+            connection.execute(statements(schema, version=connection.info.server_version, local=False))
+            connection.autocommit = False
 
     def begun(connection: Connection) -> None:
         version = connection.connection.dbapi_connection.info.server_version  # type: ignore[union-attr]

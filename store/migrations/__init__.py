@@ -18,6 +18,9 @@ from store.sessions import Unfit
 #: Any number that nothing else on this database locks: "STANDING" in ASCII, as a signed 64-bit integer.
 MIGRATION_LOCK = int.from_bytes(b"STANDING")
 
+#: So long a process waits for another one to bring the tables up to date.
+PATIENCE_SECONDS = 60.0
+
 
 def upgrade(engine: Engine) -> bool:
     """Bring the tables up to date; return whether there was anything to do. Raises Unfit if they do not bear this code."""
@@ -25,7 +28,7 @@ def upgrade(engine: Engine) -> bool:
         if _bears(connection):
             return False
     # On SQLite the transaction itself is the lock: it begins with BEGIN IMMEDIATE.
-    with engine.begin() as connection:
+    with engine.execution_options(patience_seconds=PATIENCE_SECONDS).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         if _bears(connection):

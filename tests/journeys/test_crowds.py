@@ -66,7 +66,7 @@ def test_of_many_who_wait_each_hears_of_a_change_and_one_beyond_the_places_is_an
         service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         answers = [one.result() for one in waiting]
     assert sorted(count for _, count in answers) == [0] + [1] * 50
-    assert max(at for at, _ in answers) - began < 3
+    assert max(at for at, _ in answers) - began < 10, "one waited on, as though it had not been woken"
 
 
 def test_at_the_end_of_the_process_who_waits_is_answered_and_holds_nobody_up(service: Service) -> None:

@@ -21,16 +21,18 @@ from handlers import (
     terminal,
 )
 from handlers.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
-from store import applicants, clock, database, events, explanations, feed, history, inbox
+from store import applicants, database, events, explanations, feed, history, inbox
 from store.applicants import Key
 from store.states import HITS, Outcome, Status
+from store.system import clock
 
 
 @click.command()
 def worker() -> None:
     """Run a worker: it handles what is kept, whether the bell rings or not."""
     from handlers import worker
-    from store import logs, starting
+    from store import starting
+    from store.system import logs
 
     logs.configure()
     starting.look()

@@ -9,12 +9,13 @@ import click
 from handlers import awaiting, config, operators, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, environment_option, json_option, limit_option, token_option
-from store import clock, database, decisions, doorbell, inbox
 from store import config as store_config
+from store import database, decisions, doorbell, inbox
 from store.applicants import Key
 from store.decisions import NotDecided
 from store.statements import Ruling
 from store.states import Outcome
+from store.system import clock
 
 #: How long a command waits for a worker to handle what was decided.
 HANDLED_SECONDS_MAX = 10.0

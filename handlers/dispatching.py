@@ -22,9 +22,10 @@ from handlers.outbound import SECONDS_MAX
 from handlers.results import Result, Results
 from handlers.sending import Sender, Stalled
 from handlers.subscribers import NotNow, Subscriber
-from store import database, faults, outbox, outcomes
-from store.logs import describe_error
+from store import database, outbox, outcomes
 from store.outbox import Due, Work
+from store.system import fault_points
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -118,7 +119,7 @@ class Dispatcher:
         with database.begin() as connection:
             due = outbox.claim(connection, free, holder=self._holder, uncounted=uncounted)
         self._claimed += due
-        faults.reach("reaction claimed")
+        fault_points.reach("reaction claimed")
         return len(due)
 
     def _look(self) -> Work:
@@ -129,7 +130,7 @@ class Dispatcher:
         most = min(FOLLOWED_AT_ONCE, max(WRITTEN_AT_ONCE // len(wants), 1))
         with database.begin() as connection:
             outbox.follow(connection, wants, most=most)
-        faults.reach("followed")
+        fault_points.reach("followed")
 
     def _places(self) -> dict[str, int]:
         """How many more reactions each subscriber may be given, if any."""

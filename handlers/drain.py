@@ -17,8 +17,9 @@ import structlog
 from handlers import process
 from handlers.pulse import pulse
 from handlers.vendors import VENDORS
-from store import claims, database, doorbell, faults
-from store.logs import describe_error
+from store import claims, database, doorbell
+from store.system import fault_points
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -87,7 +88,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         return 0
     try:
         doorbell.answer()
-        faults.reach("answered")
+        fault_points.reach("answered")
         for hand in _hands:
             hand.end_what_was_left()
         return _drain(time.monotonic() + seconds)

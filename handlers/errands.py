@@ -13,9 +13,10 @@ from typing import Any
 import structlog
 
 from handlers import config, differences, replaying
-from store import database, processes, replays
-from store.logs import describe_error
+from store import database, replays
 from store.replays import Stage
+from store.system import processes
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -100,7 +101,7 @@ def _say_alive(replay_id: str, runner: str) -> None:
 
 
 if __name__ == "__main__":
-    from store import logs
+    from store.system import logs
 
     logs.configure()
     processes.end_with_parent(int(sys.argv[3]))

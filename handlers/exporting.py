@@ -18,9 +18,10 @@ from sqlalchemy import Connection
 
 from handlers import terminal
 from handlers.vendors import VENDORS
-from store import applicants, audit, clock, database, exports, feed
+from store import applicants, audit, database, exports, feed
 from store.applicants import Key
 from store.exports import Wanted
+from store.system import clock
 
 PAGE = 500
 

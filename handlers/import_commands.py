@@ -16,8 +16,8 @@ from handlers.importing import Brought
 from handlers.options import environment_option
 from store import database, imports
 from store.imports import Span
-from store.names import is_name
 from store.states import Outcome
+from store.system.names import is_name
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

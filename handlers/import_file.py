@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from handlers import terminal
-from store.names import is_storable
+from store.system.names import is_storable
 
 #: A longer line is none of an import's.
 LINE_BYTES_MAX = 100_000

@@ -12,11 +12,11 @@ from handlers import import_file
 from handlers.import_file import Line
 from handlers.stated import OVERLAYS
 from handlers.vendors import VENDORS
-from store import clock
 from store.columns import NAME_CHARS_MAX
-from store.names import is_name
 from store.statements import ImportBody
 from store.states import HITS, Status
+from store.system import clock
+from store.system.names import is_name
 
 T = TypeVar("T")
 

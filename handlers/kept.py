@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.news import Step
-from store import clock
 from store.applicants import NOTHING_CHECKED
 from store.statements import DecisionBody
 from store.states import Status
+from store.system import clock
 
 
 def shown(step: Step) -> dict[str, Any]:

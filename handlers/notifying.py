@@ -20,8 +20,8 @@ from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.outbound import SECONDS_MAX, Answer, Unreachable
 from handlers.sending import CONNECTIONS_MAX
 from handlers.subscribers import AT_ONCE, Gone, NotNow, Refused
-from store import clock
 from store.states import Reversal
+from store.system import clock
 
 
 class Endpoint:

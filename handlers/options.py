@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from store import clock
+from store.system import clock
 
 #: Entries of a history or a list that a terminal is asked to bear.
 ROWS_MAX = 500

@@ -15,11 +15,12 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, claims, clock, database, faults, feed, history, mentions, tallies
+from store import applicants, claims, database, feed, history, mentions, tallies
 from store.applicants import Applicant, Key
 from store.claims import Claimed, Settlement
-from store.logs import describe_error
 from store.mentions import Said
+from store.system import clock, fault_points
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -175,13 +176,13 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
         history.remember_quietly(connection, written.quiet)
         mentions.remember(connection, written.said)
-        faults.reach("written")
+        fault_points.reach("written")
         if not claims.settle(connection, written.settlements, token=token):
             raise LeaseLost
         feed.append(connection, written.told)
         tallies.count_not_understood(connection, filter(None, map(not_understood, batch)))
-        faults.reach("settled")
-    faults.reach("handled")
+        fault_points.reach("settled")
+    fault_points.reach("handled")
     return written.told
 
 

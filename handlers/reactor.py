@@ -19,8 +19,9 @@ import structlog
 from handlers import config, notifying, resubmission, subscribers
 from handlers.dispatching import Dispatcher, Hands, Requests, Threads
 from handlers.subscribers import AT_ONCE, Log, Subscriber
-from store import clock, database, logs, outcomes, processes
-from store.logs import describe_error
+from store import database, outcomes
+from store.system import clock, logs, processes
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

@@ -12,10 +12,11 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store import faults, statements
+from store import statements
 from store.claims import Claimed, Settlement
 from store.mentions import Said
 from store.states import Outcome
+from store.system import fault_points
 
 # Of several outcomes for several applicants, the first of these that occurs is the event's.
 _STRONGEST = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)
@@ -31,7 +32,7 @@ class Read:
 
 def interpret(event: Claimed) -> News | Unreadable:
     """What an event says, or why nobody can tell."""
-    faults.reach("interpret", event.body_sha256.hex())
+    fault_points.reach("interpret", event.body_sha256.hex())
     kind = statements.kind(event.headers)
     try:
         if kind:

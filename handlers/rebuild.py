@@ -17,10 +17,11 @@ from handlers.news import News, Unreadable
 from handlers.reading import Read
 from handlers.registers import Registers, hear
 from handlers.showing import show
-from store import applicants, clock, database, feed, history, mentions
+from store import applicants, database, feed, history, mentions
 from store.applicants import Applicant, Key
 from store.claims import Claimed
 from store.states import Reversal, Status
+from store.system import clock
 
 EVENTS_AT_ONCE = 1000
 APPLICANTS_AT_ONCE = 200

@@ -17,10 +17,10 @@ from handlers.reads.asking import Client
 from handlers.reads.patience import Patience, Watch
 from handlers.reconciling import Finding
 from handlers.rounds import Busy, Repair, Round
-from store import clock, logs, processes
 from store import config as store_config
-from store.logs import describe_error
 from store.reconciliations import Whom
+from store.system import clock, logs, processes
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

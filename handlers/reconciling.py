@@ -16,10 +16,11 @@ from handlers.reads.asking import Answer, Client, Unanswered
 from handlers.registers import Occasion, registers_of, soberly
 from handlers.showing import beneath, holds
 from handlers.vendors import VENDORS
-from store import applicants, clock, database, reconciliations, statements
+from store import applicants, database, reconciliations, statements
 from store.applicants import Applicant, Key
 from store.statements import Kind
 from store.states import Stand, Status
+from store.system import clock
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from msgspec import Struct, structs
 
 from handlers.kept import imported, judged, shown
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from store import clock
 from store.applicants import Applicant
 from store.states import Flag, Status
+from store.system import clock
 
 #: A vendor's time that is further ahead of ours cannot be right.
 AHEAD_MAX = timedelta(days=1)

@@ -14,10 +14,11 @@ from sqlalchemy import Row
 
 from handlers import process, rebuild
 from handlers.rebuild import Difference, Renamed
-from store import audit, clock, database, health, mentions, replays
+from store import audit, database, health, mentions, replays
 from store.applicants import Key
 from store.claims import Claimed, claim, release
 from store.replays import Stage, Wanted
+from store.system import clock
 
 #: Events whose applicants are derived from one snapshot.
 FORECAST_AT_ONCE = 500

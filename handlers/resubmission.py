@@ -19,9 +19,10 @@ from handlers.reads.asking import Unanswered
 from handlers.reads.idngo import Idngo
 from handlers.reads.patience import Patience
 from handlers.subscribers import AT_ONCE, NotNow, Refused
-from store import clock, database, documents
+from store import database, documents
 from store.applicants import Key
 from store.states import Status
+from store.system import clock
 
 #: It is not asked twice here.
 ONCE = Patience(attempts_max=1)

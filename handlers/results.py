@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError
 
 from handlers import config
 from handlers.subscribers import Gone, NotNow, Refused
-from store import clock, database, faults, outcomes
-from store.logs import describe_error
+from store import database, outcomes
 from store.outbox import Due
 from store.outcomes import Failure
+from store.system import clock, fault_points
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ class Results:
     def note(self) -> None:
         """Write down all results. Raises what the database raises when it is away: what is not noted is kept."""
         if done := [result for result in self.waiting if isinstance(result.said, str)]:
-            faults.reach("told")
+            fault_points.reach("told")
             self._write(done, self._succeeded)
         for name in dict.fromkeys(result.due.subscriber for result in self.waiting):
             mine = [result for result in self.waiting if result.due.subscriber == name]

@@ -12,8 +12,8 @@ from handlers.kept import shown
 from handlers.news import Step
 from handlers.registers import IMPORTED_HIT, Entry, Registers
 from store.applicants import Applicant
-from store.clock import EPOCH
 from store.states import HITS, Flag, Stand, Status
+from store.system.clock import EPOCH
 
 #: What an approval is decided against.
 REFUSING = (Status.REJECTED, Status.NEEDS_REVIEW)

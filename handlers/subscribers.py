@@ -13,8 +13,8 @@ import structlog
 from msgspec import Struct
 
 from handlers import config
-from store.logs import describe_error
 from store.states import Reversal
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

@@ -16,8 +16,8 @@ from types import FrameType
 import structlog
 
 from handlers.pulse import IDLE, pulse
-from store import processes
-from store.logs import describe_error
+from store.system import processes
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

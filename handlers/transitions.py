@@ -16,8 +16,8 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
 from handlers.showing import beneath, is_known, ruling, show
 from store.applicants import Applicant
-from store.clock import EPOCH
 from store.states import Outcome, Reversal, Stand, Status
+from store.system.clock import EPOCH
 
 #: What a change of status does to an approval, by where it leads.
 FALLEN: dict[Status, Reversal] = {

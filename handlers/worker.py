@@ -23,9 +23,10 @@ from handlers import config, drain, subscribers
 from handlers.companions import Companion
 from handlers.errands import Errands
 from handlers.supervisor import Supervisor
-from store import doorbell, health, processes
+from store import doorbell, health
 from store.doorbell import OwnJob
-from store.logs import describe_error
+from store.system import processes
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ def create_app() -> Flask:
         spooling,
         webhooks,
     )
-    from store import logs
+    from store.system import logs
 
     logs.configure()
     settings = config.settings()

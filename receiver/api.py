@@ -21,9 +21,9 @@ from store import history as store_history
 from store.applicants import Applicant
 from store.columns import NAME_CHARS_MAX
 from store.links import NeedsOperator
-from store.names import is_name
 from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status
+from store.system.names import is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 

@@ -16,11 +16,12 @@ from sqlalchemy import Connection
 
 from receiver import requests
 from receiver.problems import Problem
-from store import clock, database
+from store import database
 from store.applicants import Key
 from store.columns import NAME_CHARS_MAX
-from store.deadline import Crew
-from store.names import is_name, is_storable
+from store.system import clock
+from store.system.deadlines import Crew
+from store.system.names import is_name, is_storable
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Row = TypeVar("Row")

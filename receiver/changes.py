@@ -20,7 +20,7 @@ from receiver.calls import One
 from receiver.lookout import Lookout
 from receiver.problems import Problem
 from store import feed
-from store.deadline import Overdue
+from store.system.deadlines import Overdue
 
 blueprint = Blueprint("changes", __name__, url_prefix="/v1")
 

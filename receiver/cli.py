@@ -136,7 +136,8 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
 def list_secrets(as_json: bool) -> None:
     """List the vendors' secrets, by their fingerprints, and when each last matched: an old one that matches no more may be taken away."""
     from receiver import secrets
-    from store import clock, database
+    from store import database
+    from store.system import clock
 
     config.settings()
     for found in database.read(secrets.look):

@@ -13,8 +13,8 @@ from prometheus_client import Counter
 from receiver.vendors import VENDORS
 from store import inbox, tallies
 from store.arrivals import Delivery
-from store.deadline import Crew
-from store.logs import describe_error
+from store.system.deadlines import Crew
+from store.system.logs import describe_error
 from store.tallies import Counts
 
 log = structlog.get_logger()

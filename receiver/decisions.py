@@ -12,10 +12,11 @@ from receiver import access, calls
 from receiver.access import Caller, Right
 from receiver.calls import One
 from receiver.problems import Problem
-from store import clock, decisions, doorbell, inbox
+from store import decisions, doorbell, inbox
 from store.config import settings
 from store.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.statements import Ruling
+from store.system import clock
 
 blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
 

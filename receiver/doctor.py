@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.vendors import VENDORS
-from store import audit, clock, database, doorbell, events, health, logs
+from store import audit, database, doorbell, events, health
 from store import config as store_config
 from store.config import Environment, secrets_dir
 from store.sealing import Unopenable
+from store.system import clock, logs
 from store.tokens import Token
 
 Verdict = Literal["ok", "look", "wrong"]

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver import access, secrets
 from receiver.remembered import Remembered
 from store import attention, database, doorbell, health, inbox
-from store.deadline import Crew, Overdue
 from store.sessions import Unfit
 from store.spool import Spool, SpoolUnavailable
+from store.system.deadlines import Crew, Overdue
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
 REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0

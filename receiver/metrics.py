@@ -15,9 +15,10 @@ from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
 from receiver.remembered import Remembered
-from store import attention, clock, database, health, inbox, reactions, tallies
+from store import attention, database, health, inbox, reactions, tallies
 from store.attention import Attention
-from store.deadline import Crew
+from store.system import clock
+from store.system.deadlines import Crew
 
 _askers = Crew("metrics", 2)
 

@@ -11,9 +11,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 
 from receiver.requests import request_id
 from store import database
-from store.deadline import Overdue
 from store.inbox import Unavailable
-from store.logs import describe_error
+from store.system.deadlines import Overdue
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

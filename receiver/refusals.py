@@ -15,7 +15,7 @@ from gunicorn.util import write_nonblock
 from prometheus_client import Counter
 
 from receiver import config, connections, peers
-from store.logs import describe_error
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

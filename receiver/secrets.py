@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from receiver import config
 from receiver.vendors.base import Key
-from store import clock, tallies
+from store import tallies
+from store.system import clock
 from store.tallies import Sighting
 
 #: A secret beside a newer one that has matched nothing for so long may be taken away, once the vendor's retries have ended.

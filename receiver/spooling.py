@@ -8,7 +8,7 @@ import time
 import structlog
 
 from store import doorbell, inbox
-from store.logs import describe_error
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, clock, database, doorbell, health, reactions, reconciliations, tallies, waiting
+from store import attention, database, doorbell, health, reactions, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
-from store.deadline import Crew, Overdue
 from store.sessions import Unfit
+from store.system import clock
+from store.system.deadlines import Crew, Overdue
 
 Verdict = Literal["ok", "look", "wrong"]
 

@@ -21,11 +21,11 @@ from redis import Redis, RedisError
 
 from receiver import config, provisions, valkey
 from store import config as store_config
-from store import locks
 from store.config import Environment, embedded_socket, secrets_dir, up_lock
 from store.migrations import upgrade
-from store.processes import end_with_parent
 from store.sessions import Unfit, WrongEncoding
+from store.system import file_locks
+from store.system.processes import end_with_parent
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 
@@ -204,7 +204,7 @@ def _alone(var_dir: Path) -> Iterator[None]:
     path = up_lock(var_dir)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
-        if not locks.locked(lock):
+        if not file_locks.locked(lock):
             raise click.ClickException(f"another `standing up` already runs on {var_dir}")
         yield
 

@@ -11,8 +11,9 @@ from receiver.config import Sender
 from receiver.counting import count
 from receiver.problems import Problem
 from receiver.vendors.base import Forged, Stale
-from store import clock, doorbell, inbox
+from store import doorbell, inbox
 from store.inbox import Unavailable
+from store.system import clock
 
 log = structlog.get_logger()
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from store import config, locks
+from store import config
+from store.system import file_locks
 
 #: Seconds to wait for somebody who is just letting go of the database.
 PATIENCE_SECONDS = 1.0
@@ -36,7 +37,7 @@ def _no_up() -> Iterator[None]:
         yield
         return
     with lock.open("a") as file:
-        if not locks.locked(file):
+        if not file_locks.locked(file):
             raise InUse("`standing up` runs on this data: end it first, and start it again afterwards")
         yield
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select, update
 
-from store import bulk, clock, database
+from store import bulk, database
 from store.models import Alias, Event, Subject
 from store.sealing import keyring
 from store.states import Outcome
+from store.system import clock
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from store import clock, database
+from store import database
+from store.system import clock
 from store.upkeep import Act
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from store import audit, claims, clock, config, database, events, faults, feed, health, migrations
+from store import audit, claims, config, database, events, feed, health, migrations
 from store.alone import connect, no_service
 from store.models import ApplicantRow, Event, Feed, TransitionRow
 from store.sealing import Unopenable
+from store.system import clock, fault_points
 
 #: Pages that are copied at a time: after each the progress is told.
 PAGES_AT_ONCE = 1000
@@ -83,7 +84,7 @@ def restore(file: Path, *, actor: str, progress: Progress) -> Path | None:
         _begin_anew(unfinished, file, actor)
         _own_as(path, unfinished)
         _sync(unfinished)
-        faults.reach("restored")
+        fault_points.reach("restored")
         return _exchange(path, unfinished)
 
 

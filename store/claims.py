@@ -9,10 +9,11 @@ from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store import bulk, clock, database, faults
+from store import bulk, database
 from store.models import Event, Lease
 from store.sealing import keyring
 from store.states import Outcome
+from store.system import clock, fault_points
 
 #: How long a holder's claims last since its last one. A worker that has not settled by then is taken for dead.
 LEASE = timedelta(seconds=30)
@@ -100,7 +101,7 @@ def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str
         mine = bulk.among(Event, [{"sequence": sequence} for sequence in sequences])
         taken = update(Event).where(mine).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
-    faults.reach("claimed")
+    fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
     return sorted((claimed(row) for row in rows), key=lambda event: event.id)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from store import audit, config, database, feed, logs
+from store import audit, config, database, feed
 from store.config import Misconfigured
 from store.sessions import Unfit
+from store.system import logs
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -20,7 +20,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from store import addresses
+from store.system import service_urls
 
 T = TypeVar("T")
 
@@ -258,8 +258,8 @@ def _encryption_key(text: str) -> bytes:
 
 def _database_url(environment: Environment) -> str:
     given = environment.text("DATABASE_URL", f"sqlite:///{environment.var_dir / 'standing.sqlite3'}")
-    text = addresses.for_sqlalchemy(given)
-    if fault := addresses.database_fault(text):
+    text = service_urls.for_sqlalchemy(given)
+    if fault := service_urls.database_fault(text):
         environment.wrong("DATABASE_URL", fault)
     return text
 
@@ -268,6 +268,6 @@ def _redis_url(environment: Environment) -> str:
     text = environment.text("REDIS_URL")
     if not text:
         return f"unix://{embedded_socket(environment.var_dir)}"
-    if fault := addresses.redis_fault(text):
+    if fault := service_urls.redis_fault(text):
         environment.wrong("REDIS_URL", fault)
     return text

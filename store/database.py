@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
-from store import config, faults, sessions
-from store.locks import HostLock
+from store import config, sessions
 from store.sessions import Unfit
+from store.system import fault_points
+from store.system.file_locks import HostLock
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
@@ -271,7 +272,7 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if pages := faults.sqlite_pages_max():
+    if pages := fault_points.sqlite_pages_max():
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     if connection.get_execution_options().get("reads_only"):
         connection.exec_driver_sql("BEGIN")

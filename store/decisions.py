@@ -12,12 +12,13 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, select
 
-from store import applicants, audit, clock, statements, tokens
+from store import applicants, audit, statements, tokens
 from store.applicants import Applicant, Key
 from store.claims import CLAIMED, claimed
 from store.models import ApplicantRow, Event
 from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, Stand
+from store.system import clock
 
 #: That a second operator has still to confirm what was decided.
 WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand.WAITS.value

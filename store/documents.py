@@ -7,9 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import applicants, clock, feed
+from store import applicants, feed
 from store.applicants import Key
 from store.states import Status
+from store.system import clock
 
 
 def keep(connection: Connection, key: Key, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store import clock
 from store.models import Alias, Event, Mention
 from store.sealing import keyring
 from store.states import Outcome
+from store.system import clock
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from store import applicants, clock
+from store import applicants
 from store.applicants import Applicant, Key
 from store.models import Event, Mention, TransitionRow
+from store.system import clock
 
 
 def explain(connection: Connection, key: Key) -> dict[str, Any] | None:

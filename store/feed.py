@@ -11,10 +11,11 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, exists, select, update
 
-from store import bulk, clock
+from store import bulk
 from store.applicants import Applicant, describe
 from store.models import Feed, TransitionRow
 from store.states import Reversal, Status
+from store.system import clock
 
 CODE_VERSION = version("standing")
 

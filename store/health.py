@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from store import clock, database
+from store import database
 from store.claims import PENDING
 from store.models import Event
 from store.states import Outcome
+from store.system import clock
 from store.upkeep import Worker
 
 #: A backlog older than this is worth a look.

@@ -12,11 +12,12 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import arrivals, config, database, faults
+from store import arrivals, config, database
 from store.arrivals import Arrival, Delivery
-from store.deadline import Crew, Overdue
-from store.logs import describe_error
 from store.spool import Spool, SpoolUnavailable
+from store.system import fault_points
+from store.system.deadlines import Crew, Overdue
+from store.system.logs import describe_error
 from store.together import Together
 
 log = structlog.get_logger()
@@ -83,13 +84,13 @@ def _record_part(part: list[Arrival]) -> dict[str, str | Exception]:
         if len(part) == 1 or database.is_away(error):
             return dict.fromkeys((arrival.id for arrival in part), error)
         return {event_id: kept for arrival in part for event_id, kept in _record_part([arrival]).items()}
-    faults.reach("committed")
+    fault_points.reach("committed")
     return {arrival.id: event_id for arrival, event_id in zip(part, event_ids, strict=True)}
 
 
 def _keep(connection: Connection, part: list[Arrival]) -> list[str]:
     event_ids = arrivals.keep(connection, part)
-    faults.reach("inserted")
+    fault_points.reach("inserted")
     return event_ids
 
 

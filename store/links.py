@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import applicants, audit, clock, feed
+from store import applicants, audit, feed
 from store.applicants import Applicant, Key
 from store.feed import Transition
+from store.system import clock
 
 
 class NeedsOperator(Exception):

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select, update
 
-from store import bulk, clock, database
+from store import bulk, database
 from store.outbox import FAILURES_MAX, Due, Progress, is_awake
+from store.system import clock
 from store.upkeep import Reaction, Subscriber
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.

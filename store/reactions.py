@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, func, select, update
 
-from store import clock
 from store.models import TransitionRow
 from store.outbox import Progress
+from store.system import clock
 from store.upkeep import Reaction, Subscriber
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
-from store import clock, database
+from store import database
 from store.models import ApplicantRow, Event
 from store.states import Status
+from store.system import clock
 from store.upkeep import Reconciliation
 
 #: Who asks and is not heard of for so long is taken for dead. A vendor may have it wait for minutes between two of its answers.

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
-from store import arrivals, claims, clock, database
+from store import arrivals, claims, database
 from store.claims import CLAIMED, Claimed, claimed
 from store.models import ApplicantRow, Event, Mention, TransitionRow
 from store.states import Outcome
+from store.system import clock
 from store.upkeep import Replay
 
 #: How fast a replay may be told to go, in events a second.

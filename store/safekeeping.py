@@ -11,9 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit, backup, clock, config
+from store import audit, backup, config
 from store.alone import InUse
 from store.backup import Contents
+from store.system import clock
 
 
 class NotDone(click.ClickException):

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import structlog
 
-from store import faults
-from store.locks import HostLock
+from store.system import fault_points
+from store.system.file_locks import HostLock
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Spool:
                     return False
                 file = self._write(line)
             try:
-                faults.reach("spooled")
+                fault_points.reach("spooled")
                 os.fsync(file)
             finally:
                 os.close(file)
@@ -149,7 +149,7 @@ def _hand_over(path: Path, take_in: TakeIn, most: int, *, is_last: bool) -> int:
         while some := list(islice(whole, None if is_last else most)):
             take_in(some, is_last)
             count += len(some)
-    faults.reach("unspooled")
+    fault_points.reach("unspooled")
     path.unlink()
     return count
 

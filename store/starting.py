@@ -6,9 +6,9 @@ import structlog
 
 from store import database
 from store.config import Misconfigured
-from store.deadline import Crew, Overdue
-from store.logs import describe_error
 from store.sessions import Unfit, WrongEncoding
+from store.system.deadlines import Crew, Overdue
+from store.system.logs import describe_error
 
 log = structlog.get_logger()
 

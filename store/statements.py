@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store import arrivals, clock
+from store import arrivals
 from store.applicants import Key
 from store.arrivals import Delivery
 from store.states import Status
+from store.system import clock
 
 #: Which kind of statement an event is; a vendor's delivery has no such header.
 KIND_HEADER = "Standing-Kind"

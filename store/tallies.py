@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Row, delete, func, select
 
-from store import clock, database
+from store import database
+from store.system import clock
 from store.upkeep import SecretUse, Tally, WebProcess
 
 #: How finely is counted, and how long that is remembered: a week, to compare with.

@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as TimedOut
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from store.deadline import Overdue
+from store.system.deadlines import Overdue
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
-from store import clock, decisions, outbox
+from store import decisions, outbox
 from store.models import ApplicantRow, Event, TransitionRow
 from store.states import Flag, Outcome, Stand, Status
+from store.system import clock
 from store.upkeep import Reaction
 
 UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from store import clock, database
+from store import database
+from store.system import clock
 from store.upkeep import Tally
 from tests import conftest, payloads, signing
 from tests.downstream import Downstream, Reply

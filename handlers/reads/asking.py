@@ -18,7 +18,7 @@ from handlers.outbound import Line, NotAllowed, Unreachable
 from handlers.reads import complaints
 from handlers.reads.complaints import Complaint
 from handlers.reads.patience import Pace, Patience
-from store import clock
+from store.system import clock
 
 T = TypeVar("T")
 N = TypeVar("N", bound="Named")

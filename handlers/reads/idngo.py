@@ -20,7 +20,7 @@ from handlers.reads import asking
 from handlers.reads.asking import Answer, Asker, Dialect, Question
 from handlers.reads.complaints import Complaint, worded
 from handlers.reads.patience import Patience
-from store import clock
+from store.system import clock
 
 #: A third of what is allowed: others ask with the same token.
 REQUESTS_PER_MINUTE = 1200

@@ -12,8 +12,8 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.news import News, Unreadable
-from store import payloads
-from store.names import is_name, is_storable
+from store.system import json_body
+from store.system.names import is_name, is_storable
 
 Payload = TypeVar("Payload", bound=msgspec.Struct)
 
@@ -51,8 +51,8 @@ READ = "standing.read"
 def decode(body: bytes, payload: type[Payload]) -> Payload:
     """The fields of a JSON object that a payload names. Raises Unreadable."""
     try:
-        return payloads.decode(body, payload)
-    except payloads.NoObject as error:
+        return json_body.decode(body, payload)
+    except json_body.NoObject as error:
         raise Unreadable("the body is not a JSON object") from error
 
 

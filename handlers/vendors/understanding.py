@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handlers.vocabulary.words import Words
-from store import payloads
+from store.system import json_body
 
 #: Yields the places within a value that are not understood; what was found, its place, the vendor's words.
 Check = Callable[[object, str, Words], Iterator[str]]
@@ -41,8 +41,8 @@ class Object(dict[str, Any]):
 def not_understood(body: bytes, schema: Check, words: Words) -> tuple[str, ...]:
     """Return the places of a body that say something which the schema does not understand."""
     try:
-        return tuple(dict.fromkeys(schema(payloads.decode_whole(body, _object), "", words)))
-    except (payloads.NoObject, RecursionError):
+        return tuple(dict.fromkeys(schema(json_body.decode_whole(body, _object), "", words)))
+    except (json_body.NoObject, RecursionError):
         return ("the body",)
 
 

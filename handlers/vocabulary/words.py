@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from store.config import Environment
-from store.names import is_name
 from store.states import HITS
+from store.system.names import is_name
 
 
 class Kind(StrEnum):

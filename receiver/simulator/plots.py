@@ -17,7 +17,7 @@ from receiver.simulator.bodies import Applicant, Step
 from receiver.simulator.sending import LANES, Delivery, Letter
 from receiver.simulator.stories import STORIES, Story
 from receiver.vendors.base import Scheme
-from store import clock
+from store.system import clock
 
 VENDORS = tuple(dict.fromkeys(story.vendor for story in STORIES))
 

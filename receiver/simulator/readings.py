@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from store import clock
+from store.system import clock
 
 #: IDnGO takes a request's time for so long, before and after.
 CLOCK_MAX = timedelta(minutes=1)

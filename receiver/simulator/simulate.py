@@ -17,8 +17,8 @@ from receiver.simulator import findings, plots
 from receiver.simulator.findings import Finding, Forgery
 from receiver.simulator.plots import Plot, Scene, Signer
 from receiver.simulator.sending import Letter, Pace, Sent, Service, send
-from store import clock
 from store.config import Environment
+from store.system import clock
 
 POLL_SECONDS = 0.1
 

@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Struct
 
 from receiver.simulator.readings import VENDORS, Reply, Request, Standing
-from store import clock
 from store.config import Environment
+from store.system import clock
 
 HOST = "127.0.0.1"
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from store import payloads
 from store.arrivals import Delivery
 from store.config import Environment
+from store.system import json_body
 
 
 class Forged(Exception):
@@ -100,11 +100,11 @@ def environment_of(key: Key, body: bytes) -> str:
     return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
 
 
-def peek(body: bytes, shape: type[payloads.Shape]) -> payloads.Shape:
+def peek(body: bytes, shape: type[json_body.Shape]) -> json_body.Shape:
     """The fields of a body that name its event; an empty shape if the body cannot be read, which is for others to judge."""
     try:
-        return payloads.decode(body, shape)
-    except payloads.NoObject:
+        return json_body.decode(body, shape)
+    except json_body.NoObject:
         return shape()
 
 
@@ -124,7 +124,7 @@ def _says_sandbox(body: bytes) -> bool:
         return False
     if not escaped and body.count(b"sandboxMode") == 1:
         return _is_sandbox(peek(body, _Mode).sandboxMode)
-    return any(map(_is_sandbox, [peek(body, _Mode).sandboxMode, *payloads.values_of(body, "sandboxMode")]))
+    return any(map(_is_sandbox, [peek(body, _Mode).sandboxMode, *json_body.values_of(body, "sandboxMode")]))
 
 
 def _is_sandbox(mode: object) -> bool:

@@ -146,7 +146,7 @@ class Ground:
     # faults in its own code -------------------------------------------------------------------------------------
 
     def arm(self, point: str, deed: str) -> None:
-        """See store/faults.py."""
+        """See store/system/fault_points.py."""
         beside = self.folder / "faults" / f".{point}"
         beside.write_text(deed)
         beside.rename(self.folder / "faults" / point)

@@ -15,8 +15,8 @@ from receiver import config
 from receiver.simulator import plots
 from receiver.simulator.plots import Plot, Scene, Signer
 from receiver.simulator.sending import LANES, Answer, Delivery, Letter, Pace, Service, send
-from store import clock
 from store.config import Environment
+from store.system import clock
 
 #: How long a vendor waits for an answer, and before it sends again.
 PATIENCE_SECONDS, PAUSE_SECONDS = 5.0, 0.1

@@ -15,9 +15,10 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from handlers import process
-from store import claims, clock, database
+from store import claims, database
 from store.models import Event
 from store.states import Outcome
+from store.system import clock
 
 QUIET_SECONDS = 1.0
 

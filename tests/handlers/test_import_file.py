@@ -11,9 +11,9 @@ import pytest
 from handlers import import_check, import_rows
 from handlers.import_check import Checked, FileChanged
 from handlers.import_rows import Known, Whose, Wrong
-from store import clock
 from store.statements import ImportBody
 from store.states import Status
+from store.system import clock
 
 HEADER = "vendor,reference,status,at,source"
 GOOD = "idngo,ref-1,approved,2025-01-02T03:04:05+02:00,old-crm"

@@ -20,9 +20,10 @@ from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
 from handlers import drain, process
-from store import applicants, arrivals, claims, clock, database, doorbell, events, health, inbox, links, mentions
+from store import applicants, arrivals, claims, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
 from store.models import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
+from store.system import clock
 from tests import payloads
 from tests.conftest import forget
 from tests.handlers import telling

@@ -12,8 +12,8 @@ import pytest
 
 from handlers.config import Settings
 from handlers.news import Step, Unreadable
-from store import clock
 from store.states import Status
+from store.system import clock
 from tests.handlers.telling import (
     CASE,
     SCAN,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from receiver.simulator.vendors import Vendors
-from store import clock
+from store.system import clock
 from tests import payloads, played
 from tests.conftest import KEY
 from tests.payloads import BEGAN, after

@@ -19,8 +19,8 @@ import pytest
 from handlers import config as handlers_config
 from handlers import reads
 from handlers.reads import idngo
-from store import clock
 from store.config import Environment
+from store.system import clock
 from tests.conftest import KEY
 from tests.service import PROGRAMS, Service
 

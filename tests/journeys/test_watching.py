@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from store import attention, clock, database, tallies
+from store import attention, database, tallies
 from store.models import ApplicantRow
+from store.system import clock
 from store.tallies import SLICE, Counts
 from store.upkeep import SecretUse, Tally
 from tests import payloads, signing

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from store.locks import HostLock
+from store.system.file_locks import HostLock
 
 #: In the web process each connection has a greenlet: one holds the lock over work that gives way, the other wants it meanwhile.
 GREENLETS = """
@@ -40,7 +40,7 @@ appends.join()
 HOLDER = """
 import sys
 from pathlib import Path
-from store.locks import HostLock
+from store.system.file_locks import HostLock
 
 with HostLock(Path(sys.argv[1])).held(seconds=0) as mine:
     print(mine, flush=True)

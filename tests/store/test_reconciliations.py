@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from store import clock, database, reconciliations
+from store import database, reconciliations
 from store.reconciliations import AGAIN_AFTER, SILENCE_MAX
+from store.system import clock
 from store.upkeep import Reconciliation
 
 HOUR = timedelta(hours=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from store import faults
+from store.system import fault_points
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -14,7 +14,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 
 def now() -> datetime:
     """This moment, aware and in UTC."""
-    return datetime.now(UTC) + faults.clock_offset()
+    return datetime.now(UTC) + fault_points.clock_offset()
 
 
 def microseconds(moment: datetime) -> int:

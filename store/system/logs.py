@@ -25,7 +25,7 @@ KEYS = frozenset(
     }
 )  # fmt: skip
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent.parent
 
 
 def configure(*, least: int = logging.INFO) -> None:

@@ -1,0 +1,1 @@
+"""What does everything else stand on? Clock, locks, deadlines, logs: no database."""

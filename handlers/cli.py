@@ -31,7 +31,7 @@ from store.system import clock
 def worker() -> None:
     """Run a worker: it handles what is kept, whether the bell rings or not."""
     from handlers import worker
-    from store import starting
+    from store.database import starting
     from store.system import logs
 
     logs.configure()

@@ -12,7 +12,7 @@ from handlers import import_file
 from handlers.import_file import Line
 from handlers.stated import OVERLAYS
 from handlers.vendors import VENDORS
-from store.columns import NAME_CHARS_MAX
+from store.database.columns import NAME_CHARS_MAX
 from store.statements import ImportBody
 from store.states import HITS, Status
 from store.system import clock

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from handlers import differences, rebuild
 from handlers.rebuild import Difference, Renamed
 from store import database
-from store.models import ApplicantRow, Event
+from store.database.tables import ApplicantRow, Event
 
 
 def run(*, apply: bool, max_changes: int, as_json: bool) -> int:

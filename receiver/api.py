@@ -19,7 +19,7 @@ from receiver.vendors import VENDORS
 from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
 from store import history as store_history
 from store.applicants import Applicant
-from store.columns import NAME_CHARS_MAX
+from store.database.columns import NAME_CHARS_MAX
 from store.links import NeedsOperator
 from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status

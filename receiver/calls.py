@@ -18,7 +18,7 @@ from receiver import requests
 from receiver.problems import Problem
 from store import database
 from store.applicants import Key
-from store.columns import NAME_CHARS_MAX
+from store.database.columns import NAME_CHARS_MAX
 from store.system import clock
 from store.system.deadlines import Crew
 from store.system.names import is_name, is_storable

@@ -48,7 +48,7 @@ def up() -> None:
 @click.command()
 def web() -> None:
     """Run the web process alone."""
-    from store import starting
+    from store.database import starting
 
     config.settings()
     starting.look()

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver import access, secrets
 from receiver.remembered import Remembered
 from store import attention, database, doorbell, health, inbox
-from store.sessions import Unfit
+from store.database.sessions import Unfit
 from store.spool import Spool, SpoolUnavailable
 from store.system.deadlines import Crew, Overdue
 

@@ -29,8 +29,9 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver import connections, heads
 from receiver.lookout import Lookout
-from store import database, starting
+from store import database
 from store.config import Misconfigured
+from store.database import starting
 from store.system import logs, processes
 
 heads.install()

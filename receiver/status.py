@@ -17,7 +17,7 @@ from receiver import config, secrets
 from store import attention, database, doorbell, health, reactions, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
-from store.sessions import Unfit
+from store.database.sessions import Unfit
 from store.system import clock
 from store.system.deadlines import Crew, Overdue
 

@@ -22,8 +22,9 @@ from redis import Redis, RedisError
 from receiver import config, provisions, valkey
 from store import config as store_config
 from store.config import Environment, embedded_socket, secrets_dir, up_lock
-from store.migrations import upgrade
-from store.sessions import Unfit, WrongEncoding
+from store.database.engine import engine
+from store.database.migrations import upgrade
+from store.database.sessions import Unfit, WrongEncoding
 from store.system import file_locks
 from store.system.processes import end_with_parent
 
@@ -184,10 +185,9 @@ def _start_valkey(var_dir: Path) -> Process:
 
 def _migrate() -> None:
     """Bring the tables up to date before anything needs them."""
-    from store import database
 
     try:
-        upgrade(database.engine())
+        upgrade(engine())
     except WrongEncoding as wrong:
         raise click.ClickException(str(wrong)) from wrong
     except Unfit as unfit:
@@ -195,7 +195,7 @@ def _migrate() -> None:
     except Exception as error:  # The web process keeps trying, and says meanwhile that it cannot keep anything.
         say(f"the database cannot be prepared yet ({type(error).__name__})")
     finally:
-        database.engine().dispose()
+        engine().dispose()
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field, structs
 from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, or_, select, tuple_
 
-from store import bulk
-from store.models import ApplicantRow
+from store.database import bulk
+from store.database.tables import ApplicantRow
 from store.states import Status
 from store.system import clock
 

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select, update
 
-from store import bulk, database
-from store.models import Alias, Event, Subject
+from store import database
+from store.database import bulk
+from store.database.tables import Alias, Event, Subject
 from store.sealing import keyring
 from store.states import Outcome
 from store.system import clock

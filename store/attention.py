@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from store import config, tallies
-from store.models import ApplicantRow, TransitionRow
+from store.database.operations_tables import Tally
+from store.database.tables import ApplicantRow, TransitionRow
 from store.states import Reversal, Status
 from store.system import clock
-from store.upkeep import Tally
 
 AUTHENTIC = ("accepted", "duplicate", "spooled")
 REFUSED = ("forged", "stale")

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from store import database
+from store.database.operations_tables import Act
 from store.system import clock
-from store.upkeep import Act
 
 
 def write(

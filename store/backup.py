@@ -14,9 +14,10 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from store import audit, claims, config, database, events, feed, health, migrations
+from store import audit, claims, config, database, events, feed, health
 from store.alone import connect, no_service
-from store.models import ApplicantRow, Event, Feed, TransitionRow
+from store.database import migrations
+from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
 from store.sealing import Unopenable
 from store.system import clock, fault_points
 

@@ -9,8 +9,9 @@ from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store import bulk, database
-from store.models import Event, Lease
+from store import database
+from store.database import bulk
+from store.database.tables import Event, Lease
 from store.sealing import keyring
 from store.states import Outcome
 from store.system import clock, fault_points

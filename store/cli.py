@@ -12,7 +12,8 @@ import msgspec
 
 from store import audit, config, database, feed
 from store.config import Misconfigured
-from store.sessions import Unfit
+from store.database.engine import engine
+from store.database.sessions import Unfit
 from store.system import logs
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -28,10 +29,10 @@ def standing() -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database's tables up to date. Processes do so by themselves when they start."""
-    from store.migrations import upgrade
+    from store.database.migrations import upgrade
 
     try:
-        click.echo("The tables are up to date now." if upgrade(database.engine()) else "The tables were up to date.")
+        click.echo("The tables are up to date now." if upgrade(engine()) else "The tables were up to date.")
     except Unfit as unfit:
         raise click.ClickException(str(unfit)) from unfit
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from store import applicants, audit, statements, tokens
 from store.applicants import Applicant, Key
 from store.claims import CLAIMED, claimed
-from store.models import ApplicantRow, Event
+from store.database.tables import ApplicantRow, Event
 from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, Stand
 from store.system import clock

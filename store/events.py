@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store.models import Alias, Event, Mention
+from store.database.tables import Alias, Event, Mention
 from store.sealing import keyring
 from store.states import Outcome
 from store.system import clock

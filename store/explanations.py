@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from store import applicants
 from store.applicants import Applicant, Key
-from store.models import Event, Mention, TransitionRow
+from store.database.tables import Event, Mention, TransitionRow
 from store.system import clock
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from store import applicants
 from store.applicants import Applicant
-from store.models import ApplicantRow, TransitionRow
+from store.database.tables import ApplicantRow, TransitionRow
 
 
 @dataclass(frozen=True, kw_only=True)

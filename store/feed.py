@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, exists, select, update
 
-from store import bulk
 from store.applicants import Applicant, describe
-from store.models import Feed, TransitionRow
+from store.database import bulk
+from store.database.tables import Feed, TransitionRow
 from store.states import Reversal, Status
 from store.system import clock
 

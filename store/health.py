@@ -9,10 +9,10 @@ from sqlalchemy import Connection, delete, func, select
 
 from store import database
 from store.claims import PENDING
-from store.models import Event
+from store.database.operations_tables import Worker
+from store.database.tables import Event
 from store.states import Outcome
 from store.system import clock
-from store.upkeep import Worker
 
 #: A backlog older than this is worth a look.
 WAIT_MAX_SECONDS = 60.0

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
-from store import bulk
 from store.applicants import Applicant, Key, describe, find
-from store.models import QuietMove, TransitionRow
+from store.database import bulk
+from store.database.tables import QuietMove, TransitionRow
 
 
 def of(connection: Connection, key: Key, *, after: int = 0, limit: int) -> list[Row[Any]]:

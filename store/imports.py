@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from store import arrivals, bulk, claims, statements
+from store import arrivals, claims, statements
 from store.arrivals import Delivery
-from store.models import Event
+from store.database import bulk
+from store.database.tables import Event
 from store.statements import KIND_HEADER, Kind
 from store.states import Outcome
 

@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
-from store import bulk
 from store.applicants import Key
 from store.claims import CLAIMED, Claimed, claimed
-from store.models import Event, Mention
+from store.database import bulk
+from store.database.tables import Event, Mention
 from store.states import Outcome
 
 

@@ -17,11 +17,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from store import bulk, database, feed
-from store.models import Feed, TransitionRow
+from store import database, feed
+from store.database import bulk
+from store.database.operations_tables import Reaction, Subscriber
+from store.database.tables import Feed, TransitionRow
 from store.states import Reversal
 from store.system import clock
-from store.upkeep import Reaction, Subscriber
 
 #: How long whoever claimed a reaction may take; then another tries, and the attempt counts.
 LEASE = timedelta(seconds=60)

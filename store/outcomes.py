@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select, update
 
-from store import bulk, database
+from store import database
+from store.database import bulk
+from store.database.operations_tables import Reaction, Subscriber
 from store.outbox import FAILURES_MAX, Due, Progress, is_awake
 from store.system import clock
-from store.upkeep import Reaction, Subscriber
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
 PAUSE_BASE, PAUSE_LIMIT = timedelta(seconds=5), timedelta(minutes=5)

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, func, select, update
 
-from store.models import TransitionRow
+from store.database.operations_tables import Reaction, Subscriber
+from store.database.tables import TransitionRow
 from store.outbox import Progress
 from store.system import clock
-from store.upkeep import Reaction, Subscriber
 
 
 def subscribers(connection: Connection) -> list[Row[Any]]:

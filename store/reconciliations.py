@@ -9,10 +9,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
 from store import database
-from store.models import ApplicantRow, Event
+from store.database.operations_tables import Reconciliation
+from store.database.tables import ApplicantRow, Event
 from store.states import Status
 from store.system import clock
-from store.upkeep import Reconciliation
 
 #: Who asks and is not heard of for so long is taken for dead. A vendor may have it wait for minutes between two of its answers.
 SILENCE_MAX = timedelta(minutes=15)

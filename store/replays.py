@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 
 from store import arrivals, claims, database
 from store.claims import CLAIMED, Claimed, claimed
-from store.models import ApplicantRow, Event, Mention, TransitionRow
+from store.database.operations_tables import Replay
+from store.database.tables import ApplicantRow, Event, Mention, TransitionRow
 from store.states import Outcome
 from store.system import clock
-from store.upkeep import Replay
 
 #: How fast a replay may be told to go, in events a second.
 PER_SECOND_MIN, PER_SECOND_MAX = 0.001, 100_000.0

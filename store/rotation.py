@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select, update
 
 from store import audit, claims, config, database, health
-from store.models import Event
+from store.database.tables import Event
 from store.sealing import key_id, keyring
 
 SEALED_AT_ONCE = 200

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Row, delete, func, select
 
 from store import database
+from store.database.operations_tables import SecretUse, Tally, WebProcess
 from store.system import clock
-from store.upkeep import SecretUse, Tally, WebProcess
 
 #: How finely is counted, and how long that is remembered: a week, to compare with.
 SLICE = timedelta(minutes=5)

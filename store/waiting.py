@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
 from store import decisions, outbox
-from store.models import ApplicantRow, Event, TransitionRow
+from store.database.operations_tables import Reaction
+from store.database.tables import ApplicantRow, Event, TransitionRow
 from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
-from store.upkeep import Reaction
 
 UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
 

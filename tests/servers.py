@@ -21,7 +21,7 @@ from redis import Redis, RedisError
 from sqlalchemy import create_engine, make_url
 
 from receiver import valkey as embedded
-from store.migrations import upgrade
+from store.database.migrations import upgrade
 
 
 class NoPostgres(Exception):

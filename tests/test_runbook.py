@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from store import database
+from store.database.operations_tables import Tally
 from store.system import clock
-from store.upkeep import Tally
 from tests import conftest, payloads, signing
 from tests.downstream import Downstream, Reply
 from tests.printed import printed_line

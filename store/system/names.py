@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store.columns import NAME_CHARS_MAX
+from store.database.columns import NAME_CHARS_MAX
 
 
 def is_name(value: object) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from handlers import process
 from store import claims, database
-from store.models import Event
+from store.database.tables import Event
 from store.states import Outcome
 from store.system import clock
 

@@ -14,7 +14,7 @@ from handlers import import_check, importing
 from handlers.importing import Brought
 from store import applicants, audit, database, events, feed, imports, links, statements
 from store.applicants import Key
-from store.models import Event, TransitionRow
+from store.database.tables import Event, TransitionRow
 from store.statements import ImportBody
 from store.states import Outcome, Status
 

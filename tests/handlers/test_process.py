@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from handlers import drain, process
 from store import applicants, arrivals, claims, database, doorbell, events, health, inbox, links, mentions
 from store.applicants import Key
-from store.models import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
+from store.database.tables import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
 from store.system import clock
 from tests import payloads
 from tests.conftest import forget

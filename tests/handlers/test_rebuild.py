@@ -13,7 +13,7 @@ from handlers import cli, process
 from store import applicants, database, feed, inbox
 from store.applicants import Key
 from store.arrivals import Delivery
-from store.models import ApplicantRow, Feed, TransitionRow
+from store.database.tables import ApplicantRow, Feed, TransitionRow
 from tests import payloads
 from tests.conftest import forget
 from tests.handlers.test_whole_path import delivery

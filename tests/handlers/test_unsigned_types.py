@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from receiver.vendors.base import Key
 from receiver.vendors.idenfy import Scheme
 from store import attention, database, inbox
-from store.models import Event
-from store.upkeep import Tally
+from store.database.operations_tables import Tally
+from store.database.tables import Event
 from tests import payloads, signing
 from tests.conftest import forget
 from tests.handlers.telling import AUTO, MANUAL, RESUBMITTED, SCAN, idngo, ifcgate

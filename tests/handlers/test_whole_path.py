@@ -25,7 +25,7 @@ from handlers.showing import show
 from store import applicants, database, inbox, mentions
 from store.applicants import Applicant, Key
 from store.arrivals import Delivery
-from store.models import ApplicantRow, Event, TransitionRow
+from store.database.tables import ApplicantRow, Event, TransitionRow
 from store.states import Outcome
 from tests import payloads
 from tests.payloads import after

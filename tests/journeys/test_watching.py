@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import select, update
 
 from store import attention, database, tallies
-from store.models import ApplicantRow
+from store.database.operations_tables import SecretUse, Tally
+from store.database.tables import ApplicantRow
 from store.system import clock
 from store.tallies import SLICE, Counts
-from store.upkeep import SecretUse, Tally
 from tests import payloads, signing
 from tests.conftest import BODY_BYTES_MAX, KEY
 from tests.service import Service, end, eventually

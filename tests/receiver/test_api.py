@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
 from receiver.health import REMEMBERED_SECONDS
-from store.upkeep import Act
+from store.database.operations_tables import Act
 from tests import payloads, signing
 from tests.payloads import after
 from tests.service import Answer, Service, eventually

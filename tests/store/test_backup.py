@@ -19,9 +19,9 @@ from sqlalchemy import select
 
 from store import backup, claims, cli, database, events, feed, health, inbox
 from store.arrivals import Delivery
+from store.database.operations_tables import Act
+from store.database.tables import Event
 from store.feed import OutOfPlace
-from store.models import Event
-from store.upkeep import Act
 from tests.conftest import KEY, forget
 from tests.service import PROGRAMS
 

@@ -16,8 +16,9 @@ from sqlalchemy.pool import NullPool
 
 from handlers import drain
 from store import arrivals, database, inbox
-from store.migrations import head
-from store.sessions import Unfit
+from store.database.engine import _checked
+from store.database.migrations import head
+from store.database.sessions import Unfit
 from tests.conftest import KEY, forget
 from tests.servers import Postgres, _server_user
 from tests.service import PROGRAMS, free_port
@@ -126,7 +127,7 @@ def test_tables_that_do_not_bear_this_code_are_told_in_words(damage: str, kept: 
         "another column": ["ALTER TABLE alembic_version RENAME COLUMN version_num TO release"],
     }.get(damage, [damage])
     _as_another(kept, statements)
-    database._checked.clear()
+    _checked.clear()
     began = time.monotonic()
     with pytest.raises(inbox.Unavailable):
         _deliver(2)
@@ -140,7 +141,7 @@ def test_tables_that_do_not_bear_this_code_are_told_in_words(damage: str, kept: 
 
 def test_newer_tables_that_bear_this_code_are_no_trouble(kept: str) -> None:
     _as_another(kept, ["UPDATE alembic_version SET version_num = '9999'", "INSERT INTO bearing VALUES ('9999', '0008')"])
-    database._checked.clear()
+    _checked.clear()
     assert _deliver(1).first
     assert _standing("migrate").returncode == 0
 

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import update
 
 from store import database, feed
+from store.database.tables import Feed
 from store.feed import OutOfPlace, Transition
-from store.models import Feed
 from store.states import Status
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from store import claims, database, events, inbox
 from store.arrivals import Delivery
+from store.database.tables import Event
 from store.inbox import Kept
-from store.models import Event
 
 
 def once(body: bytes, vendor: str = "idngo", environment: str = "live") -> Delivery:

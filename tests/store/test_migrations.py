@@ -13,10 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from store import database, migrations
-from store.migrations import upgrade
-from store.models import Event
-from store.upkeep import Act
+from store.database import migrations
+from store.database.engine import engine
+from store.database.migrations import upgrade
+from store.database.operations_tables import Act
+from store.database.tables import Event
 from tests.conftest import KEY
 from tests.servers import Postgres
 
@@ -26,14 +27,14 @@ START = "from store import database; database.begin().__enter__()"
 
 
 def test_the_migrations_make_what_the_models_say(kept: str) -> None:
-    with database.engine().connect() as connection:
+    with engine().connect() as connection:
         [metadata] = {Event.metadata, Act.metadata}
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
 
 
 def test_upgrading_twice_does_nothing_the_second_time(kept: str) -> None:
-    assert upgrade(database.engine()) is False
+    assert upgrade(engine()) is False
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

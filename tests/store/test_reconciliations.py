@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from store import database, reconciliations
+from store.database.operations_tables import Reconciliation
 from store.reconciliations import AGAIN_AFTER, SILENCE_MAX
 from store.system import clock
-from store.upkeep import Reconciliation
 
 HOUR = timedelta(hours=1)
 

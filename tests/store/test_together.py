@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from store import database, inbox
 from store.arrivals import Delivery
+from store.database.tables import Event
 from store.inbox import Kept
-from store.models import Event
 from store.system.deadlines import Overdue
 from store.together import PAUSE_SECONDS, Together
 

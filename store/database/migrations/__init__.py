@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from store.sessions import Unfit
+from store.database.sessions import Unfit
 
 #: Any number that nothing else on this database locks: "STANDING" in ASCII, as a signed 64-bit integer.
 MIGRATION_LOCK = int.from_bytes(b"STANDING")

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy import false as sql_false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.columns import Base, EventId, Name, Number, partial
+from store.database.columns import Base, EventId, Name, Number, partial
 
 
 class Event(Base):

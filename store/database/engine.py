@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase
 
-from store import config, sessions
-from store.sessions import Unfit
+from store import config
+from store.database import sessions
+from store.database.sessions import Unfit
 from store.system import fault_points
 from store.system.file_locks import HostLock
 
@@ -236,7 +237,7 @@ def _look_at_tables(url: str, known: tuple[float, Unfit | None] | None) -> tuple
 
 
 def _what_is_wrong() -> Unfit | None:
-    from store.migrations import upgrade  # Alembic takes a while to load, and is needed once in a process.
+    from store.database.migrations import upgrade  # Alembic takes a while to load, and is needed once in a process.
 
     try:
         upgrade(engine())

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.columns import Base, EventId, Name, Number, partial
+from store.database.columns import Base, EventId, Name, Number, partial
 
 
 class Act(Base):

@@ -6,7 +6,8 @@ import structlog
 
 from store import database
 from store.config import Misconfigured
-from store.sessions import Unfit, WrongEncoding
+from store.database.engine import engine
+from store.database.sessions import Unfit, WrongEncoding
 from store.system.deadlines import Crew, Overdue
 from store.system.logs import describe_error
 
@@ -27,7 +28,7 @@ def look() -> None:
         log.error("the database cannot be used yet", error=str(unfit))
     except (*database.Failure, Overdue) as error:
         log.warning("the database cannot be reached yet", error=describe_error(error))
-    database.engine().dispose()
+    engine().dispose()
 
 
 def _connect() -> None:

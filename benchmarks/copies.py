@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from benchmarks import load, population, stage
 from benchmarks.population import RUN
 from benchmarks.stage import KEY, SQLITE, STANDING, Stage
-from store.sealing import Keyring
+from store.inbox.encryption import Keyring
 
 #: In the order in which they can be filled.
 TABLES = ("events", "subjects", "applicants", "mentions", "transitions", "quiet_moves")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from store import database, events
+from store import database
+from store.inbox import events
 from store.states import Outcome
 
 LOOK_SECONDS = 0.1

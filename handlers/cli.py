@@ -21,8 +21,10 @@ from handlers import (
     terminal,
 )
 from handlers.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
-from store import applicants, database, events, explanations, feed, history, inbox
+from store import applicants, database, explanations, feed, history
 from store.applicants import Key
+from store.inbox import events
+from store.inbox import record as inbox
 from store.states import HITS, Outcome, Status
 from store.system import clock
 

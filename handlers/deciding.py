@@ -10,10 +10,12 @@ from handlers import awaiting, config, operators, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, environment_option, json_option, limit_option, token_option
 from store import config as store_config
-from store import database, decisions, doorbell, inbox
+from store import database, decisions
 from store.applicants import Key
 from store.decisions import NotDecided
-from store.statements import Ruling
+from store.inbox import record as inbox
+from store.inbox import wakeup
+from store.inbox.internal_events import Ruling
 from store.states import Outcome
 from store.system import clock
 
@@ -89,7 +91,7 @@ def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
 
 def _tell(event_id: str, *, as_json: bool) -> None:
     """Tell what became of it, as soon as a worker has handled it."""
-    doorbell.ring()
+    wakeup.ring()
     found = awaiting.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:
         terminal.print_json([found])

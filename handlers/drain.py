@@ -17,7 +17,8 @@ import structlog
 from handlers import process
 from handlers.pulse import pulse
 from handlers.vendors import VENDORS
-from store import claims, database, doorbell
+from store import database
+from store.inbox import claims, wakeup
 from store.system import fault_points
 from store.system.logs import describe_error
 
@@ -65,7 +66,7 @@ class Hand:
             if not count:
                 return handled
             handled += count
-        doorbell.ring()
+        wakeup.ring()
         return handled
 
     def end_what_was_left(self) -> None:
@@ -87,7 +88,7 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     if not _at_work.acquire(blocking=False):
         return 0
     try:
-        doorbell.answer()
+        wakeup.answer()
         fault_points.reach("answered")
         for hand in _hands:
             hand.end_what_was_left()
@@ -108,7 +109,7 @@ def _drain(deadline: float) -> int:
         handled.append(hand.work(deadline))
 
     def call_others() -> None:
-        doorbell.ring_soon()
+        wakeup.ring_soon()
         if not helpers:
             helpers.extend(threading.Thread(target=help_out, args=(hand,), name="hand") for hand in others)
             for helper in helpers:

@@ -14,8 +14,9 @@ from handlers.import_check import Checked, FileChanged
 from handlers.import_rows import Wrong
 from handlers.importing import Brought
 from handlers.options import environment_option
-from store import database, imports
-from store.imports import Span
+from store import database
+from store.inbox import imports
+from store.inbox.imports import Span
 from store.states import Outcome
 from store.system.names import is_name
 

@@ -13,7 +13,7 @@ from handlers.import_file import Line
 from handlers.stated import OVERLAYS
 from handlers.vendors import VENDORS
 from store.database.columns import NAME_CHARS_MAX
-from store.statements import ImportBody
+from store.inbox.internal_events import ImportBody
 from store.states import HITS, Status
 from store.system import clock
 from store.system.names import is_name

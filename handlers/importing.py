@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 from handlers import import_check
 from handlers.import_check import Checked, Progress
 from handlers.import_rows import Known, Whose
-from store import audit, database, doorbell, health, imports, links, statements
+from store import audit, database, health, links
 from store.applicants import Key
-from store.imports import Span
+from store.inbox import imports, internal_events, wakeup
+from store.inbox.imports import Span
 
 #: A busy database is asked again, after so long each time.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -56,7 +57,7 @@ def bring(checked: Checked, *, environment: str, on_rows: Progress) -> Brought:
 
 
 def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Brought) -> Brought:
-    made = [statements.known_before(row.vendor, environment, row.body) for row in rows]
+    made = [internal_events.known_before(row.vendor, environment, row.body) for row in rows]
 
     def work(connection: Connection) -> list[str]:
         kept = imports.keep_unknown(connection, made)
@@ -65,7 +66,7 @@ def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Br
 
     kept = _insistently(work)
     if kept:
-        doorbell.ring()
+        wakeup.ring()
     ids = [*kept, *((brought.span.first, brought.span.last) if brought.span else ())]
     span = Span(first=min(ids), last=max(ids)) if ids else None
     return Brought(rows=brought.rows + len(rows), new=brought.new + len(kept), span=span)

@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.news import Step
 from store.applicants import NOTHING_CHECKED
-from store.statements import DecisionBody
+from store.inbox.internal_events import DecisionBody
 from store.states import Status
 from store.system import clock
 

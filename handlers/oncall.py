@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from handlers import masking, terminal
 from handlers.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
-from store import audit, config, database, events, feed, inbox, waiting
-from store.sealing import Unopenable
+from store import audit, config, database, feed, waiting
+from store.inbox import events
+from store.inbox import record as inbox
+from store.inbox.encryption import Unopenable
 from store.states import Reversal
 from store.system import clock
 

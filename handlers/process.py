@@ -15,9 +15,10 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, claims, database, feed, history, mentions, tallies
+from store import applicants, database, feed, history, mentions, tallies
 from store.applicants import Applicant, Key
-from store.claims import Claimed, Settlement
+from store.inbox import claims
+from store.inbox.claims import Claimed, Settlement
 from store.mentions import Said
 from store.system import clock, fault_points
 from store.system.logs import describe_error

@@ -12,8 +12,8 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store import statements
-from store.claims import Claimed, Settlement
+from store.inbox import internal_events
+from store.inbox.claims import Claimed, Settlement
 from store.mentions import Said
 from store.states import Outcome
 from store.system import fault_points
@@ -33,7 +33,7 @@ class Read:
 def interpret(event: Claimed) -> News | Unreadable:
     """What an event says, or why nobody can tell."""
     fault_points.reach("interpret", event.body_sha256.hex())
-    kind = statements.kind(event.headers)
+    kind = internal_events.kind(event.headers)
     try:
         if kind:
             return stated.interpret(kind, event.vendor, event.body(), config.settings())
@@ -66,11 +66,11 @@ def occasion(event: Claimed) -> Occasion:
 
 def given_place(headers: dict[str, str], *, by_receipt: bool) -> dict[str, Any]:
     """The place that a statement was given, and whether all that was received up to it comes before."""
-    order, receipt = headers.get(statements.ORDER_HEADER), headers.get(statements.RECEIPT_HEADER)
+    order, receipt = headers.get(internal_events.ORDER_HEADER), headers.get(internal_events.RECEIPT_HEADER)
     if order:
         return {"order": int(order)}
     if receipt and by_receipt:
-        return {"order": int(receipt), "closes": statements.kind(headers) == statements.Kind.READ}
+        return {"order": int(receipt), "closes": internal_events.kind(headers) == internal_events.Kind.READ}
     return {}
 
 

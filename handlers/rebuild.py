@@ -19,7 +19,7 @@ from handlers.registers import Registers, hear
 from handlers.showing import show
 from store import applicants, database, feed, history, mentions
 from store.applicants import Applicant, Key
-from store.claims import Claimed
+from store.inbox.claims import Claimed
 from store.states import Reversal, Status
 from store.system import clock
 

@@ -16,9 +16,10 @@ from handlers.reads.asking import Answer, Client, Unanswered
 from handlers.registers import Occasion, registers_of, soberly
 from handlers.showing import beneath, holds
 from handlers.vendors import VENDORS
-from store import applicants, database, reconciliations, statements
+from store import applicants, database, reconciliations
 from store.applicants import Applicant, Key
-from store.statements import Kind
+from store.inbox import internal_events
+from store.inbox.internal_events import Kind
 from store.states import Stand, Status
 from store.system import clock
 
@@ -105,8 +106,8 @@ def repair(asked: Asked) -> str:
     """Keep an answer as an event of its own kind, to be handled like any other; its id. Commits."""
     assert asked.answer is not None
     key, body = asked.key, asked.answer.body
-    statement = statements.answered(key.vendor, key.environment, body, receipt=asked.newest)
-    return database.write(lambda connection: statements.keep(connection, [statement])[0])
+    statement = internal_events.answered(key.vendor, key.environment, body, receipt=asked.newest)
+    return database.write(lambda connection: internal_events.keep(connection, [statement])[0])
 
 
 def describe(finding: Finding) -> dict[str, Any]:

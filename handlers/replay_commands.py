@@ -11,7 +11,8 @@ from sqlalchemy import Row
 from handlers import config, differences, replaying, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
-from store import audit, database, inbox, replays
+from store import audit, database, replays
+from store.inbox import record as inbox
 from store.replays import Stage, Wanted
 from store.states import Outcome
 

@@ -16,7 +16,7 @@ from handlers import process, rebuild
 from handlers.rebuild import Difference, Renamed
 from store import audit, database, health, mentions, replays
 from store.applicants import Key
-from store.claims import Claimed, claim, release
+from store.inbox.claims import Claimed, claim, release
 from store.replays import Stage, Wanted
 from store.system import clock
 

@@ -16,8 +16,9 @@ from handlers import reconciling
 from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
 from handlers.reconciling import Finding
 from handlers.vendors import VENDORS
-from store import applicants, audit, database, doorbell, reconciliations, tallies
+from store import applicants, audit, database, reconciliations, tallies
 from store.applicants import Key
+from store.inbox import wakeup
 from store.reconciliations import Whom
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
@@ -141,7 +142,7 @@ def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
     if finding.repair and one.repair and not enough:
         finding = reconciling.with_event(finding, reconciling.repair(asked))
         one.repaired += 1
-        doorbell.ring()
+        wakeup.ring()
     if finding.drifts or finding.unclear:
         on_finding(finding)
     if finding.repair and enough:

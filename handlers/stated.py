@@ -9,7 +9,7 @@ import msgspec
 from handlers.config import Settings
 from handlers.news import Activity, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.vendors import VENDORS
-from store.statements import DecisionBody, ImportBody, Kind, Ruling
+from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
 from store.states import Status
 
 Body = TypeVar("Body", bound=msgspec.Struct)

@@ -23,8 +23,9 @@ from handlers import config, drain, subscribers
 from handlers.companions import Companion
 from handlers.errands import Errands
 from handlers.supervisor import Supervisor
-from store import doorbell, health
-from store.doorbell import OwnJob
+from store import health
+from store.inbox import wakeup
+from store.inbox.wakeup import OwnJob
 from store.system import processes
 from store.system.logs import describe_error
 
@@ -80,7 +81,7 @@ def work(name: str, dead: str | None) -> None:
 def _worker() -> DrainWorker:
     connection = Redis.from_url(store.config.settings().redis_url, retry=Retry(NoBackoff(), 0))
     return DrainWorker(
-        [doorbell.queue(connection)],
+        [wakeup.queue(connection)],
         connection=connection,
         serializer=JSONSerializer,
         job_class=OwnJob,
@@ -145,6 +146,6 @@ class Watch:
         if found is None or found != self._next:
             self._next, self._since = found, time.monotonic()
             return
-        heard = doorbell.ring()
+        heard = wakeup.ring()
         if not heard or time.monotonic() - self._since > UNHEARD_SECONDS:
             drain.drain()

@@ -16,12 +16,14 @@ from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
-from store import applicants, audit, claims, doorbell, events, explanations, feed, inbox, links
+from store import applicants, audit, explanations, feed, links
 from store import history as store_history
 from store.applicants import Applicant
 from store.database.columns import NAME_CHARS_MAX
+from store.inbox import claims, events, wakeup
+from store.inbox import record as inbox
+from store.inbox.encryption import Unopenable
 from store.links import NeedsOperator
-from store.sealing import Unopenable
 from store.states import HITS, Outcome, Status
 from store.system.names import is_name
 
@@ -216,7 +218,7 @@ def replay(event_id: str) -> Response:
     calls.query(calls.Nothing)
     if not calls.write(lambda connection: _reopen(connection, _event_id(event_id), caller)):
         raise _unknown_event()
-    doorbell.ring()
+    wakeup.ring()
     return calls.answer({"status": "accepted", "event_id": event_id}, status=202)
 
 

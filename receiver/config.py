@@ -8,8 +8,9 @@ from functools import cache
 from receiver import peers
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
-from store import config, sealing, tokens
+from store import config, tokens
 from store.config import Environment
+from store.inbox import encryption
 from store.tokens import Tokens
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -78,7 +79,7 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     names = {f"{prefix}_SECRETS": "live", f"{prefix}_SANDBOX_SECRETS": "sandbox"}
     naming_keys = config.encryption_keys(environment)
     keys = [
-        Key(secret=secret, environment=world, fingerprints=sealing.fingerprints(secret, naming_keys))
+        Key(secret=secret, environment=world, fingerprints=encryption.fingerprints(secret, naming_keys))
         for name, world in names.items()
         for secret in environment.each(name, lambda text: module.parse_secret(text, scheme))
     ]

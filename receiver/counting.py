@@ -11,8 +11,9 @@ import structlog
 from prometheus_client import Counter
 
 from receiver.vendors import VENDORS
-from store import inbox, tallies
-from store.arrivals import Delivery
+from store import tallies
+from store.inbox import record as inbox
+from store.inbox.deliveries import Delivery
 from store.system.deadlines import Crew
 from store.system.logs import describe_error
 from store.tallies import Counts

@@ -12,10 +12,12 @@ from receiver import access, calls
 from receiver.access import Caller, Right
 from receiver.calls import One
 from receiver.problems import Problem
-from store import decisions, doorbell, inbox
+from store import decisions
 from store.config import settings
 from store.decisions import Actor, Made, NotDecided, UnknownToUs
-from store.statements import Ruling
+from store.inbox import record as inbox
+from store.inbox import wakeup
+from store.inbox.internal_events import Ruling
 from store.system import clock
 
 blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
@@ -68,7 +70,7 @@ def _actor(caller: Caller) -> Actor:
 
 
 def _accepted(made: Made) -> Response:
-    doorbell.ring()
+    wakeup.ring()
     told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
     return calls.answer(told, status=202)
 

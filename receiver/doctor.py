@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.vendors import VENDORS
-from store import audit, database, doorbell, events, health
+from store import audit, database, health
 from store import config as store_config
 from store.config import Environment, secrets_dir
-from store.sealing import Unopenable
+from store.inbox import events, wakeup
+from store.inbox.encryption import Unopenable
 from store.system import clock, logs
 from store.tokens import Token
 
@@ -186,7 +187,7 @@ def _postgresql() -> Iterator[Finding]:
 
 def _queue(stored: store_config.Settings) -> Iterator[Finding]:
     client = Redis.from_url(stored.redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
-    if outage := doorbell.outage(client):
+    if outage := wakeup.outage(client):
         yield Finding("queue", "wrong", f"it {outage}; events are handled by the sweep, a little later")
         return
     yield Finding("queue", "ok", "reachable and writable")

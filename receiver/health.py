@@ -12,9 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import access, secrets
 from receiver.remembered import Remembered
-from store import attention, database, doorbell, health, inbox
+from store import attention, database, health
 from store.database.sessions import Unfit
-from store.spool import Spool, SpoolUnavailable
+from store.inbox import record as inbox
+from store.inbox import wakeup
+from store.inbox.spool import Spool, SpoolUnavailable
 from store.system.deadlines import Crew, Overdue
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
@@ -107,7 +109,7 @@ def _secrets(connection: Connection) -> list[str]:
     ]
 
 
-queue_outage = Remembered(doorbell.outage, seconds=REMEMBERED_SECONDS)
+queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
 secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
 attention_told = Remembered(lambda: database.read(attention.look), seconds=SLOW_SECONDS)

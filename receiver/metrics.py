@@ -15,8 +15,9 @@ from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
 from receiver.remembered import Remembered
-from store import attention, database, health, inbox, reactions, tallies
+from store import attention, database, health, reactions, tallies
 from store.attention import Attention
+from store.inbox import record as inbox
 from store.system import clock
 from store.system.deadlines import Crew
 

@@ -13,7 +13,9 @@ from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.reactions import REACTION_ID
-from store import audit, events, feed, inbox, waiting
+from store import audit, feed, waiting
+from store.inbox import events
+from store.inbox import record as inbox
 from store.states import Reversal
 from store.waiting import Place, What
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 
 from receiver.requests import request_id
 from store import database
-from store.inbox import Unavailable
+from store.inbox.record import Unavailable
 from store.system.deadlines import Overdue
 from store.system.logs import describe_error
 

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row
 from receiver import access, calls
 from receiver.access import Right
 from receiver.problems import Problem
-from store import audit, inbox, replays
+from store import audit, replays
+from store.inbox import record as inbox
 from store.replays import Stage, Wanted
 from store.states import Outcome
 

@@ -7,7 +7,8 @@ import time
 
 import structlog
 
-from store import doorbell, inbox
+from store.inbox import record as inbox
+from store.inbox import wakeup
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -30,5 +31,5 @@ def _look_after() -> None:
             log.warning("what is spooled cannot be brought into the database yet", error=describe_error(error))
             continue
         if count:
-            doorbell.ring()
+            wakeup.ring()
             log.info("what was spooled is in the database", count=count)

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, database, doorbell, health, reactions, reconciliations, tallies, waiting
+from store import attention, database, health, reactions, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
 from store.database.sessions import Unfit
+from store.inbox import wakeup
 from store.system import clock
 from store.system.deadlines import Crew, Overdue
 
@@ -57,7 +58,7 @@ def lines(environment: str) -> list[Line]:
 
 
 def _queue() -> Line:
-    outage = doorbell.outage()
+    outage = wakeup.outage()
     if outage is None:
         return Line("queue", "ok", "reachable and writable")
     return Line("queue", "look", f"it {outage}; events are handled within seconds all the same", "standing doctor")

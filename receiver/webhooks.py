@@ -11,8 +11,9 @@ from receiver.config import Sender
 from receiver.counting import count
 from receiver.problems import Problem
 from receiver.vendors.base import Forged, Stale
-from store import doorbell, inbox
-from store.inbox import Unavailable
+from store.inbox import record as inbox
+from store.inbox import wakeup
+from store.inbox.record import Unavailable
 from store.system import clock
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ def receive(vendor: str) -> Response:
         count(vendor, "unavailable", delivery)
         raise
     if kept.first and not kept.spooled:
-        doorbell.ring_soon()
+        wakeup.ring_soon()
     status = "accepted" if kept.first else "duplicate"
     count(vendor, "spooled" if kept.spooled else status, delivery)
     log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)

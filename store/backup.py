@@ -14,11 +14,12 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from store import audit, claims, config, database, events, feed, health
+from store import audit, config, database, feed, health
 from store.alone import connect, no_service
 from store.database import migrations
 from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
-from store.sealing import Unopenable
+from store.inbox import claims, events
+from store.inbox.encryption import Unopenable
 from store.system import clock, fault_points
 
 #: Pages that are copied at a time: after each the progress is told.

@@ -97,7 +97,7 @@ def rotate() -> None:
     from rich.progress import Progress
 
     from store import rotation
-    from store.sealing import Unopenable
+    from store.inbox.encryption import Unopenable
 
     config.settings()
     total = sum(count for used, count in rotation.in_use().items() if used != rotation.newest_key())

@@ -12,11 +12,12 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, select
 
-from store import applicants, audit, statements, tokens
+from store import applicants, audit, tokens
 from store.applicants import Applicant, Key
-from store.claims import CLAIMED, claimed
 from store.database.tables import ApplicantRow, Event
-from store.statements import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
+from store.inbox import internal_events
+from store.inbox.claims import CLAIMED, claimed
+from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, Stand
 from store.system import clock
 
@@ -69,7 +70,7 @@ def decide(connection: Connection, key: Key, ruling: Ruling, *, by: Actor, reaso
         os_user=by.os_user,
         by_token=by.by_token,
     )
-    [event_id] = statements.keep(connection, [statements.decided(key, body, order=_after(applicant, at))])
+    [event_id] = internal_events.keep(connection, [internal_events.decided(key, body, order=_after(applicant, at))])
     audit.write(connection, actor=by.name, action=ruling, subject=" ".join(key), reason=reason, os_user=by.os_user)
     return Made(event_id, against, waits=needs_two or bool(against))
 
@@ -90,7 +91,7 @@ def confirm(connection: Connection, event_id: str, *, by: Actor) -> Made:
     if tokens.person(by.name) == tokens.person(decided.by):
         raise NotDecided("who decided cannot confirm it: it takes a second operator")
     body = structs.replace(decided, confirmed_by=by.name, against=_hits(applicant), seen=_seen(applicant))
-    [confirmed] = statements.keep(connection, [statements.decided(key, body, order=found.order, receipt=found.receipt)])
+    [confirmed] = internal_events.keep(connection, [internal_events.decided(key, body, order=found.order, receipt=found.receipt)])
     action = f"confirm {decided.ruling}"
     audit.write(connection, actor=by.name, action=action, subject=" ".join(key), reason=decided.reason, os_user=by.os_user)
     return Made(confirmed, body.against, waits=False)
@@ -135,7 +136,7 @@ class _Found(NamedTuple):
 def _find(connection: Connection, event_id: str) -> _Found:
     """A decision. Raises UnknownToUs."""
     row = connection.execute(select(*CLAIMED).where(Event.id == event_id)).one_or_none()
-    if row is None or statements.kind(row.headers) != Kind.DECISION:
+    if row is None or internal_events.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")
     event = claimed(row)
     body = msgspec.json.decode(event.body(), type=DecisionBody)

@@ -8,9 +8,9 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, select
 
 from store import database
-from store.claims import PENDING
 from store.database.operations_tables import Worker
 from store.database.tables import Event
+from store.inbox.claims import PENDING
 from store.states import Outcome
 from store.system import clock
 

@@ -9,9 +9,9 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from store.applicants import Key
-from store.claims import CLAIMED, Claimed, claimed
 from store.database import bulk
 from store.database.tables import Event, Mention
+from store.inbox.claims import CLAIMED, Claimed, claimed
 from store.states import Outcome
 
 

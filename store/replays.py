@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
-from store import arrivals, claims, database
-from store.claims import CLAIMED, Claimed, claimed
+from store import database
 from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, Event, Mention, TransitionRow
+from store.inbox import claims, deliveries
+from store.inbox.claims import CLAIMED, Claimed, claimed
 from store.states import Outcome
 from store.system import clock
 
@@ -76,7 +77,7 @@ def begin(
 ) -> str:
     """A new replay of what is wanted among the events that are kept now; return its id. `events` is how many are wanted, if known."""
     last = connection.execute(select(func.coalesce(func.max(Event.sequence), 0))).scalar_one()
-    made = arrivals.new_event_id()
+    made = deliveries.new_event_id()
     values = {
         "id": made, "at": clock.now(), "actor": actor, "reason": reason, "wanted": msgspec.to_builtins(wanted), "last_sequence": last,
         "events": events, "changes_max": changes_max, "per_second": per_second, "status": stage, "done_sequence": 0, "done": 0,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select, update
 
-from store import audit, claims, config, database, health
+from store import audit, config, database, health
 from store.database.tables import Event
-from store.sealing import key_id, keyring
+from store.inbox import claims
+from store.inbox.encryption import key_id, keyring
 
 SEALED_AT_ONCE = 200
 

@@ -15,7 +15,9 @@ import pytest
 
 from handlers import config as handlers_config
 from receiver import config as receiver_config
-from store import database, doorbell, inbox, sealing
+from store import database
+from store.inbox import encryption, wakeup
+from store.inbox import record as inbox
 from tests import servers
 from tests.servers import NoPostgres, Postgres
 from tests.service import Service
@@ -135,8 +137,8 @@ def forget() -> None:
     database.forget()
     receiver_config.settings.cache_clear()
     handlers_config.settings.cache_clear()
-    doorbell._redis.cache_clear()
-    sealing.keyring.cache_clear()
+    wakeup._redis.cache_clear()
+    encryption.keyring.cache_clear()
     inbox.spool.cache_clear()
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from store.arrivals import Delivery
 from store.config import Environment
+from store.inbox.deliveries import Delivery
 from store.system import json_body
 
 
@@ -31,7 +31,7 @@ class Key:
 
     secret: bytes
     environment: str
-    #: What the secret is called where it must not be shown, by each key for data at rest, the newest key's first. See `store.sealing`.
+    #: What the secret is called where it must not be shown, by each key for data at rest, the newest key's first. See `store.inbox.encryption`.
     fingerprints: tuple[str, ...] = field(default=(), compare=False)
 
     @property

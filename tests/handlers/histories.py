@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
 from handlers.registers import Occasion
 from handlers.stated import RULINGS
-from store.statements import DecisionBody, Ruling
+from store.inbox.internal_events import DecisionBody, Ruling
 from store.states import Status
 from tests.payloads import after
 

@@ -15,8 +15,9 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from handlers import process
-from store import claims, database
+from store import database
 from store.database.tables import Event
+from store.inbox import claims
 from store.states import Outcome
 from store.system import clock
 

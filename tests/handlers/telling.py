@@ -18,10 +18,11 @@ from handlers.news import News
 from handlers.registers import Occasion
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store import arrivals, statements
 from store.applicants import Applicant, Key, describe
 from store.config import Environment
-from store.statements import DecisionBody, ImportBody, Ruling
+from store.inbox import deliveries as arrivals
+from store.inbox import internal_events
+from store.inbox.internal_events import DecisionBody, ImportBody, Ruling
 from store.states import Status
 from tests import payloads
 from tests.payloads import BEGAN, after
@@ -105,18 +106,18 @@ def raw(
 def decided(vendor: str, ruling: str, *, at: datetime, by: str = "night", receipt: int | None = None, **more: Any) -> Delivery:
     """A person's decision; `receipt` is given where it confirms one, whose place it takes; `more` as in `DecisionBody`."""
     body = DecisionBody(reference=REFERENCE[vendor], ruling=Ruling(ruling), by=by, reason="looked into", at=at, **more)
-    return _stated(statements.decided(Key(vendor, "live", REFERENCE[vendor]), body, receipt=receipt), received_at=at)
+    return _stated(internal_events.decided(Key(vendor, "live", REFERENCE[vendor]), body, receipt=receipt), received_at=at)
 
 
 def known_before(vendor: str, status: str, *, at: datetime, **more: Any) -> Delivery:
     """What an import says."""
     body = ImportBody(reference=REFERENCE[vendor], status=Status(status), at=at, source="the old table", **more)
-    return _stated(statements.known_before(vendor, "live", body))
+    return _stated(internal_events.known_before(vendor, "live", body))
 
 
 def answered(vendor: str, answer: dict[str, Any], *, receipt: int = 0) -> Delivery:
     """What a vendor answered when it was asked, and the last event that was known before."""
-    return _stated(statements.answered(vendor, "live", json.dumps(answer).encode(), receipt=receipt))
+    return _stated(internal_events.answered(vendor, "live", json.dumps(answer).encode(), receipt=receipt))
 
 
 def _stated(statement: arrivals.Delivery, *, received_at: datetime = RECEIVED) -> Delivery:
@@ -136,7 +137,7 @@ def configured(**variables: str) -> Settings:
 
 def interpreted(delivery: Delivery, settings: Settings | None = None) -> News:
     """What a delivery, or a statement of ours, says. Raises Unreadable."""
-    kind = statements.kind(delivery.headers)
+    kind = internal_events.kind(delivery.headers)
     if kind:
         return stated.interpret(kind, delivery.vendor, delivery.body, settings or Settings())
     return VENDORS[delivery.vendor].interpret(delivery.headers, delivery.body, settings or Settings())

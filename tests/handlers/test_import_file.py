@@ -11,7 +11,7 @@ import pytest
 from handlers import import_check, import_rows
 from handlers.import_check import Checked, FileChanged
 from handlers.import_rows import Known, Whose, Wrong
-from store.statements import ImportBody
+from store.inbox.internal_events import ImportBody
 from store.states import Status
 from store.system import clock
 

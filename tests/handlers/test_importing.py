@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from handlers import import_check, importing
 from handlers.importing import Brought
-from store import applicants, audit, database, events, feed, imports, links, statements
+from store import applicants, audit, database, feed, links
 from store.applicants import Key
 from store.database.tables import Event, TransitionRow
-from store.statements import ImportBody
+from store.inbox import events, imports, internal_events
+from store.inbox.internal_events import ImportBody
 from store.states import Outcome, Status
 
 HEADER = "vendor,reference,status,at,source,external_user_id,reasons,hits\n"
@@ -45,7 +46,7 @@ def test_a_row_becomes_an_event_that_says_what_the_row_says(tmp_path: Path) -> N
     assert (brought.rows, brought.new) == (1, 1)
     [event] = kept_events()
     assert (event.vendor, event.environment, event.status, event.deliveries, event.repeat) == ("idngo", "sandbox", "pending", 1, False)
-    assert event.headers[statements.KIND_HEADER] == "import"
+    assert event.headers[internal_events.KIND_HEADER] == "import"
     with database.reading() as connection:
         body = msgspec.json.decode(events.body(connection, event.id) or b"", type=ImportBody)
     assert body == ImportBody(
@@ -63,7 +64,7 @@ def test_a_row_becomes_an_event_that_says_what_the_row_says(tmp_path: Path) -> N
 def test_its_time_places_it_before_whatever_a_vendor_said(tmp_path: Path) -> None:
     for rows in (line(1, "idenfy"), line(1, "ifcgate"), line(1, "idenfy").replace("2025", "2024")):
         bring(tmp_path / "a.csv", HEADER + rows)
-    newer, clocked, older = (int(event.headers[statements.ORDER_HEADER]) for event in kept_events())
+    newer, clocked, older = (int(event.headers[internal_events.ORDER_HEADER]) for event in kept_events())
     assert older < newer == clocked < -(2**61)
 
 
@@ -112,7 +113,7 @@ def test_after_an_interruption_it_goes_on(tmp_path: Path) -> None:
 def test_what_it_brought_is_told_from_what_came_meanwhile(tmp_path: Path) -> None:
     brought = bring(tmp_path / "a.csv", HEADER + line(1))
     with database.begin() as connection:
-        statements.keep(connection, [statements.answered("idngo", "live", b"{}", receipt=0)])
+        internal_events.keep(connection, [internal_events.answered("idngo", "live", b"{}", receipt=0)])
     other = bring(tmp_path / "b.csv", HEADER + line(2))
     assert brought.span
     assert other.span

@@ -20,9 +20,12 @@ from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
 from handlers import drain, process
-from store import applicants, arrivals, claims, database, doorbell, events, health, inbox, links, mentions
+from store import applicants, database, health, links, mentions
 from store.applicants import Key
 from store.database.tables import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
+from store.inbox import claims, events, wakeup
+from store.inbox import deliveries as arrivals
+from store.inbox import record as inbox
 from store.system import clock
 from tests import payloads
 from tests.conftest import forget
@@ -293,7 +296,7 @@ def test_an_event_that_fails_as_often_as_allowed_becomes_a_dead_letter_that_tell
     assert dead["settled_at"]
     kind, place = {
         of_an_unknown_vendor: ("KeyError", "handlers/reading.py:"),
-        with_a_body_that_was_changed: ("Unopenable", "store/sealing.py:"),
+        with_a_body_that_was_changed: ("Unopenable", "store/inbox/encryption.py:"),
         about_an_applicant_whose_row_is_broken: ("TypeError", "handlers/registers.py:"),
     }[poison]
     assert kind in dead["reason"]
@@ -782,7 +785,7 @@ def test_a_replay_of_an_alert_derives_all_its_scans_anew() -> None:
 
 def test_a_drain_lets_the_bell_ring_again_before_it_looks() -> None:
     keep(idngo(answer="GREEN"))
-    doorbell.ring()
-    assert doorbell._redis().exists(doorbell.RUNG)
+    wakeup.ring()
+    assert wakeup._redis().exists(wakeup.RUNG)
     assert drain.drain() == 1
-    assert not doorbell._redis().exists(doorbell.RUNG)
+    assert not wakeup._redis().exists(wakeup.RUNG)

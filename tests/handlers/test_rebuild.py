@@ -10,10 +10,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from handlers import cli, process
-from store import applicants, database, feed, inbox
+from store import applicants, database, feed
 from store.applicants import Key
-from store.arrivals import Delivery
 from store.database.tables import ApplicantRow, Feed, TransitionRow
+from store.inbox import record as inbox
+from store.inbox.deliveries import Delivery
 from tests import payloads
 from tests.conftest import forget
 from tests.handlers.test_whole_path import delivery

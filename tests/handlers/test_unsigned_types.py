@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 
 from receiver.vendors.base import Key
 from receiver.vendors.idenfy import Scheme
-from store import attention, database, inbox
+from store import attention, database
 from store.database.operations_tables import Tally
 from store.database.tables import Event
+from store.inbox import record as inbox
 from tests import payloads, signing
 from tests.conftest import forget
 from tests.handlers.telling import AUTO, MANUAL, RESUBMITTED, SCAN, idngo, ifcgate

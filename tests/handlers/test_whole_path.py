@@ -22,10 +22,11 @@ from handlers.news import News
 from handlers.reading import interpret, occasion
 from handlers.registers import Registers, hear
 from handlers.showing import show
-from store import applicants, database, inbox, mentions
+from store import applicants, database, mentions
 from store.applicants import Applicant, Key
-from store.arrivals import Delivery
 from store.database.tables import ApplicantRow, Event, TransitionRow
+from store.inbox import record as inbox
+from store.inbox.deliveries import Delivery
 from store.states import Outcome
 from tests import payloads
 from tests.payloads import after

@@ -21,7 +21,9 @@ from rq.webhook import Webhook
 from rq.worker import SimpleWorker
 
 from handlers import drain, worker
-from store import arrivals, database, doorbell, events, inbox
+from store import database
+from store.inbox import deliveries, events, wakeup
+from store.inbox import record as inbox
 from tests.handlers.telling import idngo
 
 #: What an intruder's functions did. Nothing may ever stand here but by the tests of the tests.
@@ -58,7 +60,7 @@ def redis(kept: str, redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def queue(redis: Redis) -> rq.Queue:
     """Our queue, as anybody sees it who can write to Redis: a plain one."""
-    return rq.Queue(doorbell.QUEUE, connection=redis, serializer=JSONSerializer)
+    return rq.Queue(wakeup.QUEUE, connection=redis, serializer=JSONSerializer)
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def keep() -> str:
     delivery = idngo(answer="GREEN")
     identity = hashlib.sha256(delivery.body).digest()
     return inbox.record(
-        arrivals.Delivery(vendor="idngo", environment="live", headers=delivery.headers, body=delivery.body, identity=identity)
+        deliveries.Delivery(vendor="idngo", environment="live", headers=delivery.headers, body=delivery.body, identity=identity)
     ).event_id
 
 
@@ -104,32 +106,32 @@ def outcome(event_id: str) -> str:
 
 
 def test_the_name_that_the_bell_puts_on_the_queue_is_the_drain() -> None:
-    assert import_attribute(doorbell.DRAIN) is drain.drain
-    assert frozenset({doorbell.DRAIN}) == doorbell.ALLOWED
+    assert import_attribute(wakeup.DRAIN) is drain.drain
+    assert frozenset({wakeup.DRAIN}) == wakeup.ALLOWED
 
 
 def test_a_ring_wakes_the_worker_and_the_event_is_handled(redis: Redis) -> None:
     event_id = keep()
-    assert doorbell.ring()
+    assert wakeup.ring()
     work()
     assert outcome(event_id) == "applied"
 
 
 @sqlite_alone
 def test_many_rings_are_one_job_until_one_is_answered(redis: Redis, queue: rq.Queue) -> None:
-    assert [doorbell.ring() for _ in range(5)] == [True] * 5
+    assert [wakeup.ring() for _ in range(5)] == [True] * 5
     assert len(queue) == 1
     work()
-    assert doorbell.ring()
+    assert wakeup.ring()
     assert len(queue) == 1
 
 
 @sqlite_alone
 def test_a_ring_puts_nothing_of_an_event_on_the_queue(redis: Redis, queue: rq.Queue) -> None:
     keep()
-    assert doorbell.ring()
+    assert wakeup.ring()
     [job] = queue.jobs
-    assert (job.func_name, list(job.args), job.kwargs, job.meta) == (doorbell.DRAIN, [], {}, {})
+    assert (job.func_name, list(job.args), job.kwargs, job.meta) == (wakeup.DRAIN, [], {}, {})
 
 
 # what others put there ------------------------------------------------------------------------------------------
@@ -162,8 +164,8 @@ def test_a_job_that_names_anything_but_the_drain_is_refused(redis: Redis, queue:
 
 @sqlite_alone
 def test_a_job_that_names_a_method_of_what_it_carries_is_refused(redis: Redis, queue: rq.Queue) -> None:
-    jobs = [queue.enqueue(doorbell.DRAIN) for _ in range(2)]
-    for job, method in zip(jobs, ("upper", doorbell.DRAIN), strict=True):
+    jobs = [queue.enqueue(wakeup.DRAIN) for _ in range(2)]
+    for job, method in zip(jobs, ("upper", wakeup.DRAIN), strict=True):
         redis.hset(job.key, "data", JSONSerializer.dumps([method, "a text that the job carries", [], {}]))
     event_id = keep()
     work()
@@ -185,9 +187,9 @@ def test_a_job_makes_the_worker_call_no_address(redis: Redis, queue: rq.Queue) -
 def test_a_callback_is_never_run(redis: Redis, queue: rq.Queue) -> None:
     callback = Callback(f"{HERE}.intrude")
     jobs = [
-        queue.enqueue(doorbell.DRAIN, result_ttl=60, on_success=callback),
-        queue.enqueue(doorbell.DRAIN, result_ttl=60, on_failure=callback),
-        queue.enqueue(doorbell.DRAIN, "not a number of seconds", on_failure=callback),
+        queue.enqueue(wakeup.DRAIN, result_ttl=60, on_success=callback),
+        queue.enqueue(wakeup.DRAIN, result_ttl=60, on_failure=callback),
+        queue.enqueue(wakeup.DRAIN, "not a number of seconds", on_failure=callback),
         queue.enqueue("os.getcwd", on_success=callback),
         queue.enqueue("os.getcwd", on_failure=callback),
     ]
@@ -198,17 +200,17 @@ def test_a_callback_is_never_run(redis: Redis, queue: rq.Queue) -> None:
 
 @sqlite_alone
 def test_a_callback_of_a_stopped_job_is_refused_too(redis: Redis, queue: rq.Queue) -> None:
-    job = queue.enqueue(doorbell.DRAIN, on_stopped=Callback(f"{HERE}.intrude"))
-    ours = doorbell.queue(redis).fetch_job(job.id)
-    assert isinstance(ours, doorbell.OwnJob)
+    job = queue.enqueue(wakeup.DRAIN, on_stopped=Callback(f"{HERE}.intrude"))
+    ours = wakeup.queue(redis).fetch_job(job.id)
+    assert isinstance(ours, wakeup.OwnJob)
     with pytest.raises(PermissionError):
         _ = ours.stopped_callback
 
 
 @sqlite_alone
 def test_pickle_is_not_read(redis: Redis, queue: rq.Queue) -> None:
-    bait = pickle.dumps((doorbell.DRAIN, None, (Bait(),), {}))
-    jobs = [queue.enqueue(doorbell.DRAIN) for _ in range(2)]
+    bait = pickle.dumps((wakeup.DRAIN, None, (Bait(),), {}))
+    jobs = [queue.enqueue(wakeup.DRAIN) for _ in range(2)]
     for job, data in zip(jobs, (bait, zlib.compress(bait)), strict=True):
         redis.hset(job.key, "data", data)
     work()
@@ -219,9 +221,9 @@ def test_after_a_refused_job_the_worker_goes_on(redis: Redis, queue: rq.Queue) -
     event_id = keep()
     queue.enqueue("os.getcwd")
     queue.enqueue(f"{HERE}.intrude", on_failure=Callback(f"{HERE}.intrude"))
-    broken = queue.enqueue(doorbell.DRAIN)
+    broken = queue.enqueue(wakeup.DRAIN)
     redis.hset(broken.key, "data", b"\x80\x04 no JSON")
-    doorbell.ring()
+    wakeup.ring()
     work()
     assert (MARKS, len(queue), outcome(event_id)) == ([], 0, "applied")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis, RedisError
 
-from store import doorbell
+from store.inbox import wakeup
 from tests import payloads
 from tests.conftest import KEY
 from tests.service import Service, end, eventually, free_port
@@ -51,7 +51,7 @@ def port() -> Iterator[int]:
 
 def outage(url: str) -> str | None:
     with Redis.from_url(url, socket_timeout=2, retry=None) as client:
-        return doorbell.outage(client)
+        return wakeup.outage(client)
 
 
 @pytest.mark.parametrize(

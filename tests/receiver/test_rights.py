@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from store.statements import DecisionBody
+from store.inbox.internal_events import DecisionBody
 from tests.conftest import KEY
 from tests.service import PROGRAMS
 

@@ -19,7 +19,7 @@ from receiver import config
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Forged, Key, Stale
 from store.config import Environment
-from store.inbox import Delivery
+from store.inbox.record import Delivery
 from tests import signing
 
 #: When the deliveries below arrive: the Standard Webhooks among them were signed a quarter of a minute before.

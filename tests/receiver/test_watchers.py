@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from receiver import config, secrets
-from store import database, sealing, tallies
+from store import database, tallies
 from store.config import Environment
+from store.inbox import encryption
 from store.tallies import Counts
 from tests import payloads, signing
 from tests.conftest import KEY
@@ -131,8 +132,8 @@ OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
 
 def test_a_fingerprint_is_not_made_without_a_key_for_data_at_rest() -> None:
-    (mine,) = sealing.fingerprints(b"geheim", (OLD,))
-    (others,) = sealing.fingerprints(b"geheim", (NEW,))
+    (mine,) = encryption.fingerprints(b"geheim", (OLD,))
+    (others,) = encryption.fingerprints(b"geheim", (NEW,))
     assert mine != others
     # What whoever has no key can make of a guess.
     keyless = {
@@ -141,7 +142,7 @@ def test_a_fingerprint_is_not_made_without_a_key_for_data_at_rest() -> None:
         hmac.digest(b"geheim", b"", "sha256").hex(),
     }
     assert [one for one in keyless if one.startswith(mine)] == []
-    assert sealing.fingerprints(b"geheim", (OLD,)) == (mine,)
+    assert encryption.fingerprints(b"geheim", (OLD,)) == (mine,)
 
 
 def configured(monkeypatch: pytest.MonkeyPatch, *keys: bytes) -> None:

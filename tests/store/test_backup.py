@@ -17,11 +17,13 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import backup, claims, cli, database, events, feed, health, inbox
-from store.arrivals import Delivery
+from store import backup, cli, database, feed, health
 from store.database.operations_tables import Act
 from store.database.tables import Event
 from store.feed import OutOfPlace
+from store.inbox import claims, events
+from store.inbox import record as inbox
+from store.inbox.deliveries import Delivery
 from tests.conftest import KEY, forget
 from tests.service import PROGRAMS
 

@@ -15,10 +15,12 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from handlers import drain
-from store import arrivals, database, inbox
+from store import database
 from store.database.engine import _checked
 from store.database.migrations import head
 from store.database.sessions import Unfit
+from store.inbox import deliveries
+from store.inbox import record as inbox
 from tests.conftest import KEY, forget
 from tests.servers import Postgres, _server_user
 from tests.service import PROGRAMS, free_port
@@ -55,7 +57,7 @@ def on_postgres(postgres: Postgres | None, tmp_path: Path, monkeypatch: pytest.M
 def _deliver(number: int, *, subject: str | None = None) -> inbox.Kept:
     body = f'{{"n": {number}, "name": "Жанна 東"}}'.encode()
     return inbox.record(
-        arrivals.Delivery(
+        deliveries.Delivery(
             vendor="idenfy", environment="live", headers={}, body=body, identity=body, subject=subject.encode() if subject else None
         )
     )
@@ -196,10 +198,10 @@ def _redeliver(subjects: list[str], ended: threading.Event) -> None:
         assert all(isinstance(kept, str) for kept in inbox._record([_arrival(subject) for subject in subjects]))
 
 
-def _arrival(subject: str) -> arrivals.Arrival:
+def _arrival(subject: str) -> deliveries.Arrival:
     body = f'{{"scanRef": "{subject}"}}'.encode()
-    delivery = arrivals.Delivery(vendor="idenfy", environment="live", headers={}, body=body, identity=body, subject=subject.encode())
-    return arrivals.arrive(delivery)
+    delivery = deliveries.Delivery(vendor="idenfy", environment="live", headers={}, body=body, identity=body, subject=subject.encode())
+    return deliveries.arrive(delivery)
 
 
 def test_a_deadlock_is_tried_once_more(on_postgres: str) -> None:

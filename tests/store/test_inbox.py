@@ -8,10 +8,12 @@ from collections import Counter
 
 from sqlalchemy import select
 
-from store import claims, database, events, inbox
-from store.arrivals import Delivery
+from store import database
 from store.database.tables import Event
-from store.inbox import Kept
+from store.inbox import claims, events
+from store.inbox import record as inbox
+from store.inbox.deliveries import Delivery
+from store.inbox.record import Kept
 
 
 def once(body: bytes, vendor: str = "idngo", environment: str = "live") -> Delivery:

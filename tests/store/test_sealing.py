@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store.sealing import Keyring, Unopenable
+from store.inbox.encryption import Keyring, Unopenable
 
 OLD, NEW = b"o" * 32, b"n" * 32
 

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from store import database, inbox
-from store.arrivals import Delivery
+from store import database
 from store.database.tables import Event
-from store.inbox import Kept
+from store.inbox import record as inbox
+from store.inbox.batching import PAUSE_SECONDS, Together
+from store.inbox.deliveries import Delivery
+from store.inbox.record import Kept
 from store.system.deadlines import Overdue
-from store.together import PAUSE_SECONDS, Together
 
 SENDERS = 16
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store import arrivals
 from store.applicants import Key
-from store.arrivals import Delivery
+from store.inbox import deliveries
+from store.inbox.deliveries import Delivery
 from store.states import Status
 from store.system import clock
 
@@ -109,10 +109,10 @@ def answered(vendor: str, environment: str, answer: bytes, *, receipt: int) -> D
 
 def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
     """Keep statements; the ids of their events. The same statement again is the same event."""
-    arrived = [arrivals.arrive(statement) for statement in statements]
+    arrived = [deliveries.arrive(statement) for statement in statements]
     kept: dict[str, str] = {}
-    for part in arrivals.apart(arrived):
-        kept |= dict(zip((one.id for one in part), arrivals.keep(connection, part), strict=True))
+    for part in deliveries.apart(arrived):
+        kept |= dict(zip((one.id for one in part), deliveries.keep(connection, part), strict=True))
     return [kept[one.id] for one in arrived]
 
 

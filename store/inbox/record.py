@@ -12,13 +12,14 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import arrivals, config, database
-from store.arrivals import Arrival, Delivery
-from store.spool import Spool, SpoolUnavailable
+from store import config, database
+from store.inbox import deliveries
+from store.inbox.batching import Together
+from store.inbox.deliveries import Arrival, Delivery
+from store.inbox.spool import Spool, SpoolUnavailable
 from store.system import fault_points
 from store.system.deadlines import Crew, Overdue
 from store.system.logs import describe_error
-from store.together import Together
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ class Kept:
 
 def record(delivery: Delivery) -> Kept:
     """Keep a delivery. When this returns it is durable. Raises Unavailable, within 2 seconds, if it cannot be."""
-    arrival = arrivals.arrive(delivery)
+    arrival = deliveries.arrive(delivery)
     try:
         # What was spooled before goes first.
         if _spool(arrival, unless_empty=True):
@@ -72,7 +73,7 @@ def record(delivery: Delivery) -> Kept:
 def _record(arrived: Sequence[Arrival]) -> list[str | Exception]:
     """Commit deliveries together; one that spoils the transaction fails alone. Gives the ids of their events."""
     kept: dict[str, str | Exception] = {}
-    for part in arrivals.apart(arrived):
+    for part in deliveries.apart(arrived):
         kept |= _record_part(part)
     return [kept[arrival.id] for arrival in arrived]
 
@@ -89,7 +90,7 @@ def _record_part(part: list[Arrival]) -> dict[str, str | Exception]:
 
 
 def _keep(connection: Connection, part: list[Arrival]) -> list[str]:
-    event_ids = arrivals.keep(connection, part)
+    event_ids = deliveries.keep(connection, part)
     fault_points.reach("inserted")
     return event_ids
 
@@ -127,7 +128,7 @@ def _take_in(records: list[bytes], is_last: bool) -> None:
 def _keep_all(arrived: list[Arrival]) -> None:
     """Keep some arrivals, those that are apart in one transaction; if one spoils it, each in its own."""
     try:
-        for part in arrivals.apart(arrived):
+        for part in deliveries.apart(arrived):
             _keep_part(part)
     except Exception as error:
         if database.is_away(error):
@@ -147,11 +148,11 @@ def _keep_part(part: list[Arrival]) -> None:
 
 def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
     """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
-    known = arrivals.known(connection, [one.id for one in arrived])
+    known = deliveries.known(connection, [one.id for one in arrived])
     part = [one for one in arrived if one.id not in known]
-    for arrival, event_id in zip(part, arrivals.keep(connection, part), strict=True):
+    for arrival, event_id in zip(part, deliveries.keep(connection, part), strict=True):
         if event_id != arrival.id:
-            arrivals.remember_alias(connection, arrival.id, event_id)
+            deliveries.remember_alias(connection, arrival.id, event_id)
 
 
 _recorders = Together("record", _record, most=RECORDED_AT_ONCE)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store.database.tables import Alias, Event, Mention
-from store.sealing import keyring
+from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
 

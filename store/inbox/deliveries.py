@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select, update
 from store import database
 from store.database import bulk
 from store.database.tables import Alias, Event, Subject
-from store.sealing import keyring
+from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from store import database
 from store.database import bulk
 from store.database.tables import Event, Lease
-from store.sealing import keyring
+from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock, fault_points
 

@@ -17,7 +17,8 @@ from redis.retry import Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from store import config, outages
+from store import config
+from store.inbox import queue_errors
 
 #: The one queue. A worker that listens to several would lose what it has taken when it dies.
 QUEUE = "standing"
@@ -120,7 +121,7 @@ def outage(client: Redis | None = None) -> str | None:
         _write_as_a_ring(client or _redis())
         return None
     except (RedisError, OSError, ValueError) as error:
-        return outages.of_redis(error)
+        return queue_errors.of_redis(error)
 
 
 def _write_as_a_ring(client: Redis) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from store import arrivals, claims, statements
-from store.arrivals import Delivery
 from store.database import bulk
 from store.database.tables import Event
-from store.statements import KIND_HEADER, Kind
+from store.inbox import claims, deliveries, internal_events
+from store.inbox.deliveries import Delivery
+from store.inbox.internal_events import KIND_HEADER, Kind
 from store.states import Outcome
 
 
@@ -34,15 +34,15 @@ class Ended:
 
 def keep_unknown(connection: Connection, rows: Sequence[Delivery]) -> list[str]:
     """Keep the rows whose events are not kept yet; the ids of the events. A row that comes again is no delivery of its event."""
-    each = {arrivals.Key(row.vendor, row.environment, row.identity): row for row in rows}
+    each = {deliveries.Key(row.vendor, row.environment, row.identity): row for row in rows}
     known = _kept(connection, list(each))
-    return statements.keep(connection, [row for key, row in each.items() if key not in known])
+    return internal_events.keep(connection, [row for key, row in each.items() if key not in known])
 
 
-def _kept(connection: Connection, keys: list[arrivals.Key]) -> set[arrivals.Key]:
+def _kept(connection: Connection, keys: list[deliveries.Key]) -> set[deliveries.Key]:
     mine = bulk.among(Event, [{"vendor": key.vendor, "environment": key.environment, "identity": key.what} for key in keys])
     rows = connection.execute(select(Event.vendor, Event.environment, Event.identity).where(mine))
-    return {arrivals.Key(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
+    return {deliveries.Key(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
 
 
 def pending(connection: Connection, span: Span) -> int:

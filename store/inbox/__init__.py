@@ -1,0 +1,1 @@
+"""Which events have we kept, and which worker has them in hand?"""

@@ -21,8 +21,10 @@ from handlers import (
     terminal,
 )
 from handlers.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
-from store import applicants, database, explanations, feed, history
-from store.applicants import Key
+from store import database
+from store.applicants import explanations, feed, history
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.inbox import events
 from store.inbox import record as inbox
 from store.states import HITS, Outcome, Status

@@ -10,9 +10,10 @@ from handlers import awaiting, config, operators, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, environment_option, json_option, limit_option, token_option
 from store import config as store_config
-from store import database, decisions
-from store.applicants import Key
-from store.decisions import NotDecided
+from store import database
+from store.applicants import decisions
+from store.applicants.decisions import NotDecided
+from store.applicants.table import Key
 from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.internal_events import Ruling

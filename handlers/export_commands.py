@@ -12,7 +12,7 @@ import click
 from handlers import config, differences, exporting
 from handlers.options import MOMENT, environment_option
 from handlers.vendors import VENDORS
-from store.exports import Wanted
+from store.applicants.exports import Wanted
 from store.states import Status
 
 

@@ -18,9 +18,11 @@ from sqlalchemy import Connection
 
 from handlers import terminal
 from handlers.vendors import VENDORS
-from store import applicants, audit, database, exports, feed
-from store.applicants import Key
-from store.exports import Wanted
+from store import audit, database
+from store.applicants import exports, feed
+from store.applicants import table as applicants
+from store.applicants.exports import Wanted
+from store.applicants.table import Key
 from store.system import clock
 
 PAGE = 500

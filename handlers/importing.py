@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from handlers import import_check
 from handlers.import_check import Checked, Progress
 from handlers.import_rows import Known, Whose
-from store import audit, database, health, links
-from store.applicants import Key
+from store import audit, database, health
+from store.applicants import links
+from store.applicants.table import Key
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
 

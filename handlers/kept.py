@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.news import Step
-from store.applicants import NOTHING_CHECKED
+from store.applicants.table import NOTHING_CHECKED
 from store.inbox.internal_events import DecisionBody
 from store.states import Status
 from store.system import clock

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from store.applicants import NOTHING_CHECKED
+from store.applicants.table import NOTHING_CHECKED
 from store.inbox.internal_events import DecisionBody
 from store.states import Status
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from handlers import masking, terminal
 from handlers.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
-from store import audit, config, database, feed, waiting
+from store import audit, config, database, waiting
+from store.applicants import feed
 from store.inbox import events
 from store.inbox import record as inbox
 from store.inbox.encryption import Unopenable

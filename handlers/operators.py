@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from store import audit, tokens
+from store.applicants.decisions import Actor
 from store.config import Environment
-from store.decisions import Actor
 
 
 def at_this_terminal(token_file: Path | None) -> Actor:

@@ -15,11 +15,13 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import applicants, database, feed, history, mentions, tallies
-from store.applicants import Applicant, Key
+from store import database, tallies
+from store.applicants import feed, history, mentions
+from store.applicants import table as applicants
+from store.applicants.mentions import Said
+from store.applicants.table import Applicant, Key
 from store.inbox import claims
 from store.inbox.claims import Claimed, Settlement
-from store.mentions import Said
 from store.system import clock, fault_points
 from store.system.logs import describe_error
 

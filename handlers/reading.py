@@ -12,9 +12,9 @@ from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, J
 from handlers.registers import Occasion, place, soberly
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
+from store.applicants.mentions import Said
 from store.inbox import internal_events
 from store.inbox.claims import Claimed, Settlement
-from store.mentions import Said
 from store.states import Outcome
 from store.system import fault_points
 

@@ -17,8 +17,10 @@ from handlers.news import News, Unreadable
 from handlers.reading import Read
 from handlers.registers import Registers, hear
 from handlers.showing import show
-from store import applicants, database, feed, history, mentions
-from store.applicants import Applicant, Key
+from store import database
+from store.applicants import feed, history, mentions
+from store.applicants import table as applicants
+from store.applicants.table import Applicant, Key
 from store.inbox.claims import Claimed
 from store.states import Reversal, Status
 from store.system import clock

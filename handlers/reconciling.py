@@ -16,8 +16,9 @@ from handlers.reads.asking import Answer, Client, Unanswered
 from handlers.registers import Occasion, registers_of, soberly
 from handlers.showing import beneath, holds
 from handlers.vendors import VENDORS
-from store import applicants, database, reconciliations
-from store.applicants import Applicant, Key
+from store import database, reconciliations
+from store.applicants import table as applicants
+from store.applicants.table import Applicant, Key
 from store.inbox import internal_events
 from store.inbox.internal_events import Kind
 from store.states import Stand, Status

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from handlers.kept import imported, judged, shown
 from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.states import Flag, Status
 from store.system import clock
 

@@ -14,8 +14,9 @@ from sqlalchemy import Row
 
 from handlers import process, rebuild
 from handlers.rebuild import Difference, Renamed
-from store import audit, database, health, mentions, replays
-from store.applicants import Key
+from store import audit, database, health, replays
+from store.applicants import mentions
+from store.applicants.table import Key
 from store.inbox.claims import Claimed, claim, release
 from store.replays import Stage, Wanted
 from store.system import clock

@@ -19,8 +19,9 @@ from handlers.reads.asking import Unanswered
 from handlers.reads.idngo import Idngo
 from handlers.reads.patience import Patience
 from handlers.subscribers import AT_ONCE, NotNow, Refused
-from store import database, documents
-from store.applicants import Key
+from store import database
+from store.applicants import resubmission
+from store.applicants.table import Key
 from store.states import Status
 from store.system import clock
 
@@ -61,7 +62,7 @@ class ProblemDocuments:
         found = problems(_ask(api, entry["reference"]))
         key = Key(entry["vendor"], entry["environment"], entry["reference"])
         with database.begin() as connection:
-            kept = documents.keep(connection, key, found, verdict=entry["applicant"]["last_verdict"])
+            kept = resubmission.keep(connection, key, found, verdict=entry["applicant"]["last_verdict"])
         return f"{len(found)} documents" if kept else "nothing that was not known, or is asked for still"
 
 

@@ -16,8 +16,9 @@ from handlers import reconciling
 from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
 from handlers.reconciling import Finding
 from handlers.vendors import VENDORS
-from store import applicants, audit, database, reconciliations, tallies
-from store.applicants import Key
+from store import audit, database, reconciliations, tallies
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.inbox import wakeup
 from store.reconciliations import Whom
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from handlers.kept import shown
 from handlers.news import Step
 from handlers.registers import IMPORTED_HIT, Entry, Registers
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.states import HITS, Flag, Stand, Status
 from store.system.clock import EPOCH
 

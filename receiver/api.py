@@ -16,14 +16,16 @@ from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.problems import Problem
 from receiver.vendors import VENDORS
-from store import applicants, audit, explanations, feed, links
-from store import history as store_history
-from store.applicants import Applicant
+from store import audit
+from store.applicants import explanations, feed, links
+from store.applicants import history as store_history
+from store.applicants import table as applicants
+from store.applicants.links import NeedsOperator
+from store.applicants.table import Applicant
 from store.database.columns import NAME_CHARS_MAX
 from store.inbox import claims, events, wakeup
 from store.inbox import record as inbox
 from store.inbox.encryption import Unopenable
-from store.links import NeedsOperator
 from store.states import HITS, Outcome, Status
 from store.system.names import is_name
 

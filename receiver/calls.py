@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from receiver import requests
 from receiver.problems import Problem
 from store import database
-from store.applicants import Key
+from store.applicants.table import Key
 from store.database.columns import NAME_CHARS_MAX
 from store.system import clock
 from store.system.deadlines import Crew

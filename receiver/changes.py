@@ -19,7 +19,7 @@ from receiver.access import Right
 from receiver.calls import One
 from receiver.lookout import Lookout
 from receiver.problems import Problem
-from store import feed
+from store.applicants import feed
 from store.system.deadlines import Overdue
 
 blueprint = Blueprint("changes", __name__, url_prefix="/v1")

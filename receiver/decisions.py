@@ -12,9 +12,9 @@ from receiver import access, calls
 from receiver.access import Caller, Right
 from receiver.calls import One
 from receiver.problems import Problem
-from store import decisions
+from store.applicants import decisions
+from store.applicants.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.config import settings
-from store.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.internal_events import Ruling

@@ -13,7 +13,8 @@ from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.reactions import REACTION_ID
-from store import audit, feed, waiting
+from store import audit, waiting
+from store.applicants import feed
 from store.inbox import events
 from store.inbox import record as inbox
 from store.states import Reversal

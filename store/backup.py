@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from store import audit, config, database, feed, health
+from store import audit, config, database, health
 from store.alone import connect, no_service
+from store.applicants import feed
 from store.database import migrations
 from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
 from store.inbox import claims, events

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from store import audit, config, database, feed
+from store import audit, config, database
+from store.applicants import feed
 from store.config import Misconfigured
 from store.database.engine import engine
 from store.database.sessions import Unfit

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
-from store import database, feed
+from store import database
+from store.applicants import feed
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import Feed, TransitionRow

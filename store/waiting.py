@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
-from store import decisions, outbox
+from store import outbox
+from store.applicants import decisions
 from store.database.operations_tables import Reaction
 from store.database.tables import ApplicantRow, Event, TransitionRow
 from store.states import Flag, Outcome, Stand, Status

@@ -21,7 +21,7 @@ from handlers.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.idngo import LABELS
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.states import HITS, Flag, Outcome, Reversal, Status
 from tests import payloads

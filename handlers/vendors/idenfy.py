@@ -14,7 +14,7 @@ from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Sc
 from handlers.vendors.understanding import Check, not_understood
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.words import Words
-from store.applicants import NOTHING_CHECKED
+from store.applicants.table import NOTHING_CHECKED
 from store.states import Status
 
 TYPE_HEADER = "Idenfy-Event-Type"

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store.applicants import Key
+from store.applicants.table import Key
 from store.inbox import deliveries
 from store.inbox.deliveries import Delivery
 from store.states import Status

@@ -18,7 +18,7 @@ from handlers.news import News
 from handlers.registers import Occasion
 from handlers.transitions import Decision
 from handlers.vendors import VENDORS
-from store.applicants import Applicant, Key, describe
+from store.applicants.table import Applicant, Key, describe
 from store.config import Environment
 from store.inbox import deliveries as arrivals
 from store.inbox import internal_events

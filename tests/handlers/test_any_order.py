@@ -12,7 +12,7 @@ from msgspec import structs
 from handlers import transitions
 from handlers.registers import Registers, hear, merge, soberly, writes
 from handlers.showing import show
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.states import Status
 from tests.handlers.histories import VENDORS, Heard, Vendor, history
 from tests.payloads import BEGAN

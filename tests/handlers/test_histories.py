@@ -19,7 +19,7 @@ from handlers import registers as rules
 from handlers import transitions
 from handlers.config import Settings
 from handlers.registers import Registers
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.states import Outcome
 from tests import payloads
 from tests.handlers.telling import (

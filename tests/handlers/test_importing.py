@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from handlers import import_check, importing
 from handlers.importing import Brought
-from store import applicants, audit, database, feed, links
-from store.applicants import Key
+from store import audit, database
+from store.applicants import feed, links
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.database.tables import Event, TransitionRow
 from store.inbox import events, imports, internal_events
 from store.inbox.internal_events import ImportBody

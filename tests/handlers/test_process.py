@@ -20,8 +20,10 @@ from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
 from handlers import drain, process
-from store import applicants, database, health, links, mentions
-from store.applicants import Key
+from store import database, health
+from store.applicants import links, mentions
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.database.tables import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
 from store.inbox import claims, events, wakeup
 from store.inbox import deliveries as arrivals

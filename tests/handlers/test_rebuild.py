@@ -10,8 +10,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from handlers import cli, process
-from store import applicants, database, feed
-from store.applicants import Key
+from store import database
+from store.applicants import feed
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.database.tables import ApplicantRow, Feed, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery

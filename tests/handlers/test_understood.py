@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.news import Step, Unreadable
-from store.applicants import Applicant
+from store.applicants.table import Applicant
 from store.config import Misconfigured
 from tests import payloads
 from tests.handlers.telling import (

@@ -22,8 +22,10 @@ from handlers.news import News
 from handlers.reading import interpret, occasion
 from handlers.registers import Registers, hear
 from handlers.showing import show
-from store import applicants, database, mentions
-from store.applicants import Applicant, Key
+from store import database
+from store.applicants import mentions
+from store.applicants import table as applicants
+from store.applicants.table import Applicant, Key
 from store.database.tables import ApplicantRow, Event, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery

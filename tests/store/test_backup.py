@@ -17,10 +17,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import backup, cli, database, feed, health
+from store import backup, cli, database, health
+from store.applicants import feed
+from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
 from store.database.tables import Event
-from store.feed import OutOfPlace
 from store.inbox import claims, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery

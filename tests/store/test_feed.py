@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from store import database, feed
+from store import database
+from store.applicants import feed
+from store.applicants.feed import OutOfPlace, Transition
 from store.database.tables import Feed
-from store.feed import OutOfPlace, Transition
 from store.states import Status
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from store import database, feed, outbox, outcomes, reactions
-from store.feed import Transition
+from store import database, outbox, outcomes, reactions
+from store.applicants import feed
+from store.applicants.feed import Transition
 from store.outbox import Due
 from store.outcomes import ANSWERS_MAX, Failure
 from store.states import Reversal, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from store.feed import new_epoch
+from store.applicants.feed import new_epoch
 
 revision = "0001"
 down_revision = None

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, select
 
-from store import applicants, audit, tokens
-from store.applicants import Applicant, Key
+from store import audit, tokens
+from store.applicants import table as applicants
+from store.applicants.table import Applicant, Key
 from store.database.tables import ApplicantRow, Event
 from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, claimed

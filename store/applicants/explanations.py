@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from store import applicants
-from store.applicants import Applicant, Key
+from store.applicants import table as applicants
+from store.applicants.table import Applicant, Key
 from store.database.tables import Event, Mention, TransitionRow
 from store.system import clock
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from store import applicants
-from store.applicants import Applicant
+from store.applicants import table as applicants
+from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, TransitionRow
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, exists, select, update
 
-from store.applicants import Applicant, describe
+from store.applicants.table import Applicant, describe
 from store.database import bulk
 from store.database.tables import Feed, TransitionRow
 from store.states import Reversal, Status

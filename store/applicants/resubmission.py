@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import applicants, feed
-from store.applicants import Key
+from store.applicants import feed
+from store.applicants import table as applicants
+from store.applicants.table import Key
 from store.states import Status
 from store.system import clock
 

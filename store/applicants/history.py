@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
-from store.applicants import Applicant, Key, describe, find
+from store.applicants.table import Applicant, Key, describe, find
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
 

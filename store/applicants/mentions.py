@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
-from store.applicants import Key
+from store.applicants.table import Key
 from store.database import bulk
 from store.database.tables import Event, Mention
 from store.inbox.claims import CLAIMED, Claimed, claimed

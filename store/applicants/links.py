@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import applicants, audit, feed
-from store.applicants import Applicant, Key
-from store.feed import Transition
+from store import audit
+from store.applicants import feed
+from store.applicants import table as applicants
+from store.applicants.feed import Transition
+from store.applicants.table import Applicant, Key
 from store.system import clock
 
 

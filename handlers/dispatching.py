@@ -22,8 +22,9 @@ from handlers.outbound import SECONDS_MAX
 from handlers.results import Result, Results
 from handlers.sending import Sender, Stalled
 from handlers.subscribers import NotNow, Subscriber
-from store import database, outbox, outcomes
-from store.outbox import Due, Work
+from store import database
+from store.outbox import dispatch, outcomes
+from store.outbox.dispatch import Due, Work
 from store.system import fault_points
 from store.system.logs import describe_error
 
@@ -103,7 +104,7 @@ class Dispatcher:
         """Take back what a process of the same name had claimed when it crashed."""
         with database.begin() as connection:
             for name in sorted(self._told):
-                outbox.subscribe(connection, name)
+                dispatch.subscribe(connection, name)
                 outcomes.release(connection, name, holder=self._holder)
         self._ready = True
 
@@ -117,19 +118,19 @@ class Dispatcher:
             return 0
         uncounted = [name for name in free if not self._told[name].is_foreign]
         with database.begin() as connection:
-            due = outbox.claim(connection, free, holder=self._holder, uncounted=uncounted)
+            due = dispatch.claim(connection, free, holder=self._holder, uncounted=uncounted)
         self._claimed += due
         fault_points.reach("reaction claimed")
         return len(due)
 
     def _look(self) -> Work:
-        return database.read(lambda connection: outbox.look(connection, list(self._told)))
+        return database.read(lambda connection: dispatch.look(connection, list(self._told)))
 
     def _follow(self) -> None:
         wants = {name: one.wants for name, one in self._told.items()}
         most = min(FOLLOWED_AT_ONCE, max(WRITTEN_AT_ONCE // len(wants), 1))
         with database.begin() as connection:
-            outbox.follow(connection, wants, most=most)
+            dispatch.follow(connection, wants, most=most)
         fault_points.reach("followed")
 
     def _places(self) -> dict[str, int]:

@@ -9,8 +9,9 @@ from handlers.notifying import Endpoint
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, json_option, limit_option
 from handlers.subscribers import Gone, NotNow, Refused, Subscriber
-from store import audit, database, reactions
-from store.outbox import Progress
+from store import audit, database
+from store.outbox import reactions
+from store.outbox.dispatch import Progress
 from store.system import clock
 
 #: What `standing notify test` sends: it says itself that nobody is meant.

@@ -19,7 +19,8 @@ import structlog
 from handlers import config, notifying, resubmission, subscribers
 from handlers.dispatching import Dispatcher, Hands, Requests, Threads
 from handlers.subscribers import AT_ONCE, Log, Subscriber
-from store import database, outcomes
+from store import database
+from store.outbox import outcomes
 from store.system import clock, logs, processes
 from store.system.logs import describe_error
 

@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from handlers import config
 from handlers.subscribers import Gone, NotNow, Refused
-from store import database, outcomes
-from store.outbox import Due
-from store.outcomes import Failure
+from store import database
+from store.outbox import outcomes
+from store.outbox.dispatch import Due
+from store.outbox.outcomes import Failure
 from store.system import clock, fault_points
 from store.system.logs import describe_error
 

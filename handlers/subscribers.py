@@ -87,7 +87,7 @@ class Subscriber(Protocol):
         ...
 
     def wants(self, change: Any) -> bool:
-        """Whether it is to be told of a change, of which `store.outbox.FOLLOWED` is known."""
+        """Whether it is to be told of a change, of which `store.outbox.dispatch.FOLLOWED` is known."""
         ...
 
     def tell(self, entry: dict[str, Any]) -> str:

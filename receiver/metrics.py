@@ -15,9 +15,10 @@ from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
 from receiver.remembered import Remembered
-from store import attention, database, health, reactions, tallies
+from store import attention, database, health, tallies
 from store.attention import Attention
 from store.inbox import record as inbox
+from store.outbox import reactions
 from store.system import clock
 from store.system.deadlines import Crew
 

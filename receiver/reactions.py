@@ -13,8 +13,9 @@ from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import Page
 from receiver.problems import Problem
-from store import audit, reactions
-from store.outbox import Progress
+from store import audit
+from store.outbox import reactions
+from store.outbox.dispatch import Progress
 
 blueprint = Blueprint("reactions", __name__, url_prefix="/v1")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from store.outbox import Progress
+from store.outbox.dispatch import Progress
 from store.replays import Stage
 from store.states import Outcome, Reversal, Stand, Status
 

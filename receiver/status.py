@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, database, health, reactions, reconciliations, tallies, waiting
+from store import attention, database, health, reconciliations, tallies, waiting
 from store import config as store_config
 from store.attention import VendorSight
 from store.database.sessions import Unfit
 from store.inbox import wakeup
+from store.outbox import reactions
 from store.system import clock
 from store.system.deadlines import Crew, Overdue
 

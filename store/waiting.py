@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
-from store import outbox
 from store.applicants import decisions
 from store.database.operations_tables import Reaction
 from store.database.tables import ApplicantRow, Event, TransitionRow
+from store.outbox import dispatch
 from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
 
@@ -128,7 +128,7 @@ def _events(connection: Connection, environment: str, after: Place | None, limit
 
 
 def _reactions(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
-    query = select(Reaction.__table__).where(Reaction.status == outbox.Progress.FAILED, Reaction.environment == environment)
+    query = select(Reaction.__table__).where(Reaction.status == dispatch.Progress.FAILED, Reaction.environment == environment)
     query = query.where(*_later(Reaction.settled_at, Reaction.id, "reaction", after)).order_by(Reaction.settled_at, Reaction.id)
     return [
         Waiting(

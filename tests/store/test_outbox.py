@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from store import database, outbox, outcomes, reactions
+from store import database
 from store.applicants import feed
 from store.applicants.feed import Transition
-from store.outbox import Due
-from store.outcomes import ANSWERS_MAX, Failure
+from store.outbox import dispatch, outcomes, reactions
+from store.outbox.dispatch import Due
+from store.outbox.outcomes import ANSWERS_MAX, Failure
 from store.states import Reversal, Status
 
 _versions = itertools.count(1)
@@ -26,7 +27,7 @@ def subscribed(kept: str) -> str:
     """Two subscribers, on each database."""
     with database.begin() as connection:
         for name in (ENDPOINT, OTHER):
-            outbox.subscribe(connection, name)
+            dispatch.subscribe(connection, name)
     return kept
 
 
@@ -35,7 +36,7 @@ def change(*references: str, reversal: Reversal | None = None) -> None:
     with database.begin() as connection:
         feed.append(connection, [a_change(reference, reversal) for reference in references])
     with database.begin() as connection:
-        outbox.follow(connection, {ENDPOINT: lambda _: True, OTHER: lambda change: bool(change.reference == "fallen")}, most=100)
+        dispatch.follow(connection, {ENDPOINT: lambda _: True, OTHER: lambda change: bool(change.reference == "fallen")}, most=100)
 
 
 def a_change(reference: str, reversal: Reversal | None) -> Transition:
@@ -53,7 +54,7 @@ def written(name: str = ENDPOINT) -> list[dict[str, Any]]:
 
 def claim(holder: str, *, most: int = 8) -> list[Due]:
     with database.begin() as connection:
-        return outbox.claim(connection, {ENDPOINT: most}, holder=holder)
+        return dispatch.claim(connection, {ENDPOINT: most}, holder=holder)
 
 
 def succeed(answered: Sequence[tuple[Due, str]], *, holder: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from store import database
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
-from store.outbox import FAILURES_MAX, Due, Progress, is_awake
+from store.outbox.dispatch import FAILURES_MAX, Due, Progress, is_awake
 from store.system import clock
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, case, func, select, update
 
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
-from store.outbox import Progress
+from store.outbox.dispatch import Progress
 from store.system import clock
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 
 from handlers import config, differences, replaying
-from store import database, replays
-from store.replays import Stage
+from store import database
+from store.operations import replays
+from store.operations.replays import Stage
 from store.system import processes
 from store.system.logs import describe_error
 

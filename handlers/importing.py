@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 from handlers import import_check
 from handlers.import_check import Checked, Progress
 from handlers.import_rows import Known, Whose
-from store import audit, database, health
+from store import audit, database
 from store.applicants import links
 from store.applicants.table import Key
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
+from store.operations import health
 
 #: A busy database is asked again, after so long each time.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from handlers import masking, terminal
 from handlers.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
-from store import audit, config, database, waiting
+from store import audit, config, database
 from store.applicants import feed
 from store.inbox import events
 from store.inbox import record as inbox
 from store.inbox.encryption import Unopenable
+from store.operations import review_queue
 from store.states import Reversal
 from store.system import clock
 
@@ -30,7 +31,7 @@ def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
     """List what waits for a person, the oldest first: applicants in doubt or with an open alert, failed and unreadable events."""
     config.settings()
     with database.reading() as connection:
-        found = [waiting.describe(one) for one in waiting.listing(connection, environment=environment, limit=limit)]
+        found = [review_queue.describe(one) for one in review_queue.listing(connection, environment=environment, limit=limit)]
     columns = ("since", "what", "vendor", "reference", "status", "why", "event_id")
     terminal.print_list(found, columns, as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "oldest", "Nothing waits for a person")

@@ -15,13 +15,14 @@ from handlers.news import News, Unreadable
 from handlers.pulse import pulse
 from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.transitions import Decision
-from store import database, tallies
+from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.mentions import Said
 from store.applicants.table import Applicant, Key
 from store.inbox import claims
 from store.inbox.claims import Claimed, Settlement
+from store.operations import delivery_counts
 from store.system import clock, fault_points
 from store.system.logs import describe_error
 
@@ -183,7 +184,7 @@ def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
         if not claims.settle(connection, written.settlements, token=token):
             raise LeaseLost
         feed.append(connection, written.told)
-        tallies.count_not_understood(connection, filter(None, map(not_understood, batch)))
+        delivery_counts.count_not_understood(connection, filter(None, map(not_understood, batch)))
         fault_points.reach("settled")
     fault_points.reach("handled")
     return written.told

@@ -18,9 +18,10 @@ from handlers.reads.idngo import Idngo
 from handlers.reconciling import Finding
 from handlers.rounds import Busy, Repair, Round
 from handlers.vendors import VENDORS
-from store import audit, database, reconciliations
+from store import audit, database
 from store import config as store_config
-from store.reconciliations import Whom
+from store.operations import reconciliations
+from store.operations.reconciliations import Whom
 from store.system import clock
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")

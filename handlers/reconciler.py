@@ -18,7 +18,7 @@ from handlers.reads.patience import Patience, Watch
 from handlers.reconciling import Finding
 from handlers.rounds import Busy, Repair, Round
 from store import config as store_config
-from store.reconciliations import Whom
+from store.operations.reconciliations import Whom
 from store.system import clock, logs, processes
 from store.system.logs import describe_error
 

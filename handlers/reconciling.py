@@ -16,11 +16,12 @@ from handlers.reads.asking import Answer, Client, Unanswered
 from handlers.registers import Occasion, registers_of, soberly
 from handlers.showing import beneath, holds
 from handlers.vendors import VENDORS
-from store import database, reconciliations
+from store import database
 from store.applicants import table as applicants
 from store.applicants.table import Applicant, Key
 from store.inbox import internal_events
 from store.inbox.internal_events import Kind
+from store.operations import reconciliations
 from store.states import Stand, Status
 from store.system import clock
 

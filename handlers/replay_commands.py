@@ -11,9 +11,10 @@ from sqlalchemy import Row
 from handlers import config, differences, replaying, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
-from store import audit, database, replays
+from store import audit, database
 from store.inbox import record as inbox
-from store.replays import Stage, Wanted
+from store.operations import replays
+from store.operations.replays import Stage, Wanted
 from store.states import Outcome
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")

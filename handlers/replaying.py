@@ -14,11 +14,12 @@ from sqlalchemy import Row
 
 from handlers import process, rebuild
 from handlers.rebuild import Difference, Renamed
-from store import audit, database, health, replays
+from store import audit, database
 from store.applicants import mentions
 from store.applicants.table import Key
 from store.inbox.claims import Claimed, claim, release
-from store.replays import Stage, Wanted
+from store.operations import health, replays
+from store.operations.replays import Stage, Wanted
 from store.system import clock
 
 #: Events whose applicants are derived from one snapshot.

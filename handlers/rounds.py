@@ -16,11 +16,12 @@ from handlers import reconciling
 from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
 from handlers.reconciling import Finding
 from handlers.vendors import VENDORS
-from store import audit, database, reconciliations, tallies
+from store import audit, database
 from store.applicants import table as applicants
 from store.applicants.table import Key
 from store.inbox import wakeup
-from store.reconciliations import Whom
+from store.operations import delivery_counts, reconciliations
+from store.operations.reconciliations import Whom
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100
@@ -114,7 +115,7 @@ def _begin(one: Round, due_before: datetime | None) -> None:
 
 
 def _is_spooled(connection: Connection) -> bool:
-    return any(process.spool_bytes for process in tallies.web_processes(connection))
+    return any(process.spool_bytes for process in delivery_counts.web_processes(connection))
 
 
 def _ask_all(one: Round, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:

@@ -23,9 +23,9 @@ from handlers import config, drain, subscribers
 from handlers.companions import Companion
 from handlers.errands import Errands
 from handlers.supervisor import Supervisor
-from store import health
 from store.inbox import wakeup
 from store.inbox.wakeup import OwnJob
+from store.operations import health
 from store.system import processes
 from store.system.logs import describe_error
 

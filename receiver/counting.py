@@ -11,12 +11,12 @@ import structlog
 from prometheus_client import Counter
 
 from receiver.vendors import VENDORS
-from store import tallies
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
+from store.operations import delivery_counts
+from store.operations.delivery_counts import Counts
 from store.system.deadlines import Crew
 from store.system.logs import describe_error
-from store.tallies import Counts
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ def end() -> None:
     """Tell what is left, and take leave."""
     try:
         _teller.within(FAREWELL_SECONDS, _tell)
-        _teller.within(FAREWELL_SECONDS, lambda: tallies.say_farewell(_name()))
+        _teller.within(FAREWELL_SECONDS, lambda: delivery_counts.say_farewell(_name()))
     except Exception as error:  # Whatever it is: the process ends.
         log.warning("the last counts are lost", error=describe_error(error))
 
@@ -61,7 +61,7 @@ def _tell_now_and_then() -> None:
         try:
             _tell()
             if rounds % 1000 == 0:
-                tallies.forget_old()
+                delivery_counts.forget_old()
         except Exception as error:  # Counts are kept until the database is back.
             log.warning("counts cannot be told yet", error=describe_error(error))
         rounds += 1
@@ -73,7 +73,7 @@ def _tell() -> None:
     counts, _counts = _counts, Counts()
     spool = inbox.spool()
     try:
-        tallies.tell(counts, process=_name(), spool_bytes=spool.bytes_spooled() if spool else 0)
+        delivery_counts.tell(counts, process=_name(), spool_bytes=spool.bytes_spooled() if spool else 0)
     except BaseException:
         _counts.take_back(counts)
         raise

@@ -12,11 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import access, secrets
 from receiver.remembered import Remembered
-from store import attention, database, health
+from store import database
 from store.database.sessions import Unfit
 from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.spool import Spool, SpoolUnavailable
+from store.operations import anomalies, health
 from store.system.deadlines import Crew, Overdue
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
@@ -112,4 +113,4 @@ def _secrets(connection: Connection) -> list[str]:
 queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
 secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
-attention_told = Remembered(lambda: database.read(attention.look), seconds=SLOW_SECONDS)
+attention_told = Remembered(lambda: database.read(anomalies.look), seconds=SLOW_SECONDS)

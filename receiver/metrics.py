@@ -15,9 +15,10 @@ from receiver import access, config, secrets
 from receiver import health as readiness
 from receiver.calls import ANSWER_SECONDS
 from receiver.remembered import Remembered
-from store import attention, database, health, tallies
-from store.attention import Attention
+from store import database
 from store.inbox import record as inbox
+from store.operations import anomalies, delivery_counts, health
+from store.operations.anomalies import Attention
 from store.outbox import reactions
 from store.system import clock
 from store.system.deadlines import Crew
@@ -39,8 +40,8 @@ class Kept(Collector):
         if spool := inbox.spool():
             yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
         yield GaugeMetricFamily("standing_queue_up", "Whether a worker can be woken.", readiness.queue_outage.tell() is None)
-        yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(tallies.web_processes)))
-        adverse = database.read(lambda connection: attention.adverse_reversals(connection, since=clock.now() - attention.DAY))
+        yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))
+        adverse = database.read(lambda connection: anomalies.adverse_reversals(connection, since=clock.now() - anomalies.DAY))
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()

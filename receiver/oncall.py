@@ -13,12 +13,13 @@ from receiver import access, calls
 from receiver.access import Right
 from receiver.calls import One, Page
 from receiver.reactions import REACTION_ID
-from store import audit, waiting
+from store import audit
 from store.applicants import feed
 from store.inbox import events
 from store.inbox import record as inbox
+from store.operations import review_queue
+from store.operations.review_queue import Place, What
 from store.states import Reversal
-from store.waiting import Place, What
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 
@@ -45,8 +46,10 @@ def review() -> Response:
     access.require(Right.READ)
     query = calls.query(Page)
     after = _place(query.cursor)
-    rows = calls.read(lambda connection: waiting.listing(connection, environment=query.environment, after=after, limit=query.limit + 1))
-    return calls.page(rows, query.limit, place=lambda row: list(row.place), describe=waiting.describe)
+    rows = calls.read(
+        lambda connection: review_queue.listing(connection, environment=query.environment, after=after, limit=query.limit + 1)
+    )
+    return calls.page(rows, query.limit, place=lambda row: list(row.place), describe=review_queue.describe)
 
 
 def _place(cursor: str | None) -> Place | None:

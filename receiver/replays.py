@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Row
 from receiver import access, calls
 from receiver.access import Right
 from receiver.problems import Problem
-from store import audit, replays
+from store import audit
 from store.inbox import record as inbox
-from store.replays import Stage, Wanted
+from store.operations import replays
+from store.operations.replays import Stage, Wanted
 from store.states import Outcome
 
 blueprint = Blueprint("replays", __name__, url_prefix="/v1")

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from receiver import config
 from receiver.vendors.base import Key
-from store import tallies
+from store.operations import delivery_counts
+from store.operations.delivery_counts import Sighting
 from store.system import clock
-from store.tallies import Sighting
 
 #: A secret beside a newer one that has matched nothing for so long may be taken away, once the vendor's retries have ended.
 REST = timedelta(days=3)
@@ -33,7 +33,7 @@ class SecretSight:
 
 def look(connection: Connection) -> list[SecretSight]:
     """Each configured secret, in the order of the settings, and what its use says."""
-    uses = tallies.secret_uses(connection)
+    uses = delivery_counts.secret_uses(connection)
     found = []
     for vendor, sender in config.settings().senders.items():
         for world in ("live", "sandbox"):

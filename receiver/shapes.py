@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from store.operations.replays import Stage
 from store.outbox.dispatch import Progress
-from store.replays import Stage
 from store.states import Outcome, Reversal, Stand, Status
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC, with milliseconds where there are any.", examples=["2026-03-30T03:00:00.321Z"])]

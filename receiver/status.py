@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config, secrets
-from store import attention, database, health, reconciliations, tallies, waiting
 from store import config as store_config
-from store.attention import VendorSight
+from store import database
 from store.database.sessions import Unfit
 from store.inbox import wakeup
+from store.operations import anomalies, delivery_counts, health, reconciliations, review_queue
+from store.operations.anomalies import VendorSight
 from store.outbox import reactions
 from store.system import clock
 from store.system.deadlines import Crew, Overdue
@@ -88,7 +89,7 @@ def _kept(connection: Connection, environment: str) -> Iterator[Line]:
     yield from _applicants(connection, environment)
     yield from _reactions(connection)
     yield from _reconciliations(connection, environment)
-    seen = {sight.vendor: sight for sight in attention.vendors(connection, environment=environment)}
+    seen = {sight.vendor: sight for sight in anomalies.vendors(connection, environment=environment)}
     configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
     for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
         yield _vendor(vendor, seen.get(vendor))
@@ -98,7 +99,7 @@ def _kept(connection: Connection, environment: str) -> Iterator[Line]:
 
 
 def _processes(connection: Connection) -> Iterator[Line]:
-    web = tallies.web_processes(connection)
+    web = delivery_counts.web_processes(connection)
     on = {row.name.partition(":")[0]: row.spool_bytes for row in web}
     says = f"{_many(len(web), 'process', 'processes')} on {_many(len(on), 'host')}" if web else "none lives: nobody answers the vendors"
     yield Line("web", "ok" if web else "wrong", says, "" if web else "standing up, or standing web")
@@ -116,22 +117,22 @@ def _events(connection: Connection, environment: str) -> Iterator[Line]:
     late = backlog.oldest_seconds > health.WAIT_MAX_SECONDS
     waits = f"{_many(backlog.pending, 'event')} pending" + (f", the oldest for {_long(backlog.oldest_seconds)}" if backlog.pending else "")
     yield Line("backlog", "wrong" if late else "ok", waits, "standing events list --status pending" if late else "")
-    failed, unreadable = waiting.unhappy(connection, environment=environment)
+    failed, unreadable = review_queue.unhappy(connection, environment=environment)
     yield Line("failed", "look" if failed else "ok", _many(failed, "dead letter"), "standing failed list" if failed else "")
     look = "standing events list --status unreadable" if unreadable else ""
     yield Line("unreadable", "look" if unreadable else "ok", _many(unreadable, "event"), look)
 
 
 def _applicants(connection: Connection, environment: str) -> Iterator[Line]:
-    doubtful = waiting.doubtful(connection, environment=environment)
+    doubtful = review_queue.doubtful(connection, environment=environment)
     yield Line("review", "look" if doubtful else "ok", f"{_many(doubtful, 'applicant')} in doubt", "standing review" if doubtful else "")
     longer_than = store_config.settings().review_max
-    still = attention.standing_still(connection, environment=environment, longer_than=longer_than)
+    still = anomalies.standing_still(connection, environment=environment, longer_than=longer_than)
     if still:
         hours = f"{longer_than.total_seconds() / 3600:.0f} hours"
         says = f"{_many(still, 'applicant')} without a word for {hours}"
         yield Line("in review", "look", says, "standing applicants list --status in_review")
-    fell = attention.adverse_reversals(connection, environment=environment, since=clock.now() - attention.DAY)
+    fell = anomalies.adverse_reversals(connection, environment=environment, since=clock.now() - anomalies.DAY)
     says = f"{_many(fell, 'approval')} fell in the last day"
     yield Line("reversals", "look" if fell else "ok", says, "standing reversals" if fell else "")
 

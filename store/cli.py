@@ -43,9 +43,9 @@ def migrate() -> None:
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def backup(file: Path, force: bool) -> None:
     """Copy the embedded SQLite into FILE, while the service runs. The encryption keys are not in it."""
-    from store import safekeeping
+    from store.operations import backup_commands
 
-    safekeeping.take(file, overwrite=force)
+    backup_commands.take(file, overwrite=force)
 
 
 @click.command()
@@ -53,9 +53,9 @@ def backup(file: Path, force: bool) -> None:
 @yes_option
 def restore(file: Path, yes: bool) -> None:
     """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
-    from store import safekeeping
+    from store.operations import backup_commands
 
-    safekeeping.restore(file, unasked=yes)
+    backup_commands.restore(file, unasked=yes)
 
 
 @click.command()
@@ -81,10 +81,10 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_keys(as_json: bool) -> None:
     """List the keys, by their public ids, and how many bodies are sealed with each: one with none may be taken away."""
-    from store import rotation
+    from store.operations import key_rotation
 
-    for used, count in rotation.in_use().items():
-        seals = used == rotation.newest_key()
+    for used, count in key_rotation.in_use().items():
+        seals = used == key_rotation.newest_key()
         if as_json:
             click.echo(msgspec.json.encode({"key": used, "bodies": count, "seals": seals}))
         else:
@@ -97,15 +97,15 @@ def rotate() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from store import rotation
     from store.inbox.encryption import Unopenable
+    from store.operations import key_rotation
 
     config.settings()
-    total = sum(count for used, count in rotation.in_use().items() if used != rotation.newest_key())
+    total = sum(count for used, count in key_rotation.in_use().items() if used != key_rotation.newest_key())
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("sealing anew", total=total)
-            sealed = rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
+            sealed = key_rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
     except Unopenable as unopenable:
         raise click.ClickException(f"{unopenable}: give it in ENCRYPTION_KEYS, after the newest") from unopenable
     click.echo(f"Sealed {sealed} bodies anew. What no body is sealed with any more (standing keys list) may be taken away.", err=True)

@@ -55,7 +55,7 @@ class Replay(Base):
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(Name)
     reason: Mapped[str] = mapped_column(Text)
-    #: Which events, as `store.replays.Wanted`; of those that were kept when it began.
+    #: Which events, as `store.operations.replays.Wanted`; of those that were kept when it began.
     wanted: Mapped[dict[str, Any]]
     last_sequence: Mapped[int] = mapped_column(Number)
     events: Mapped[int]

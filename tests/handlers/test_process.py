@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, insert, make_url, select, text
 from sqlalchemy.exc import OperationalError
 
 from handlers import drain, process
-from store import database, health
+from store import database
 from store.applicants import links, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Key
@@ -28,6 +28,7 @@ from store.database.tables import ApplicantRow, Event, Feed, Lease, Mention, Tra
 from store.inbox import claims, events, wakeup
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
+from store.operations import health
 from store.system import clock
 from tests import payloads
 from tests.conftest import forget

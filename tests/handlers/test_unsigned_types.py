@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 
 from receiver.vendors.base import Key
 from receiver.vendors.idenfy import Scheme
-from store import attention, database
+from store import database
 from store.database.operations_tables import Tally
 from store.database.tables import Event
 from store.inbox import record as inbox
+from store.operations import anomalies
 from tests import payloads, signing
 from tests.conftest import forget
 from tests.handlers.telling import AUTO, MANUAL, RESUBMITTED, SCAN, idngo, ifcgate
@@ -97,7 +98,7 @@ def test_the_case_and_the_spaces_of_a_type_make_no_new_event() -> None:
 
 def counted() -> dict[str, int]:
     with database.reading() as connection:
-        return {sight.vendor: sight.not_understood for sight in attention.vendors(connection, environment="live")}
+        return {sight.vendor: sight.not_understood for sight in anomalies.vendors(connection, environment="live")}
 
 
 def test_approvals_that_are_not_understood_are_counted_by_vendor_each_event_once() -> None:
@@ -112,7 +113,7 @@ def test_approvals_that_are_not_understood_are_counted_by_vendor_each_event_once
     assert counted() == {"idenfy": 4, "idngo": 1}
     with database.reading() as connection:
         # No delivery was refused or answered here: what is counted beside the answers is none of them.
-        assert [sight.answered for sight in attention.vendors(connection, environment="live")] == [0, 0]
+        assert [sight.answered for sight in anomalies.vendors(connection, environment="live")] == [0, 0]
         assert connection.execute(select(func.sum(Tally.count))).scalar_one() == 5
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from store import attention, database, tallies
+from store import database
 from store.database.operations_tables import SecretUse, Tally
 from store.database.tables import ApplicantRow
+from store.operations import anomalies, delivery_counts
+from store.operations.delivery_counts import SLICE, Counts
 from store.system import clock
-from store.tallies import SLICE, Counts
 from tests import payloads, signing
 from tests.conftest import BODY_BYTES_MAX, KEY
 from tests.service import Service, end, eventually
@@ -54,9 +55,9 @@ def came(vendor: str, *, ago: timedelta, count: int, answer: str = "accepted") -
         connection.execute(database.insert(Tally).values(**values))
 
 
-def sight(vendor: str) -> attention.VendorSight:
+def sight(vendor: str) -> anomalies.VendorSight:
     with database.reading() as connection:
-        return next(one for one in attention.vendors(connection, environment="live") if one.vendor == vendor)
+        return next(one for one in anomalies.vendors(connection, environment="live") if one.vendor == vendor)
 
 
 def test_a_vendor_is_silent_when_what_usually_comes_at_this_time_does_not(kept: str) -> None:
@@ -209,14 +210,14 @@ def test_counts_that_could_not_be_told_are_kept_and_several_processes_add_up(kep
     for some in (counts, more):
         some.note(vendor="idngo", environment="live", answer="accepted", signed_with="abcd")
     counts.take_back(more)
-    tallies.tell(counts, process="one", spool_bytes=0)
-    tallies.tell(more, process="two", spool_bytes=7)
+    delivery_counts.tell(counts, process="one", spool_bytes=0)
+    delivery_counts.tell(more, process="two", spool_bytes=7)
     with database.reading() as connection:
         assert connection.scalars(select(Tally.count)).all() == [3]
-        assert tallies.secret_uses(connection)["idngo", "abcd"].count == 3
-        assert [tuple(row) for row in tallies.web_processes(connection)] == [("one", 0), ("two", 7)]
+        assert delivery_counts.secret_uses(connection)["idngo", "abcd"].count == 3
+        assert [tuple(row) for row in delivery_counts.web_processes(connection)] == [("one", 0), ("two", 7)]
     came("idngo", ago=9 * DAY, count=1)
-    tallies.forget_old()
+    delivery_counts.forget_old()
     with database.reading() as connection:
         assert connection.scalars(select(Tally.count)).all() == [3]
-    assert SLICE < attention.LATELY
+    assert SLICE < anomalies.LATELY

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from receiver import config, secrets
-from store import database, tallies
+from store import database
 from store.config import Environment
 from store.inbox import encryption
-from store.tallies import Counts
+from store.operations import delivery_counts
+from store.operations.delivery_counts import Counts
 from tests import payloads, signing
 from tests.conftest import KEY
 from tests.service import Service, eventually
@@ -162,7 +163,7 @@ def matched() -> None:
     (key,) = config.settings().senders["idngo"].keys
     counts = Counts()
     counts.note(vendor="idngo", environment="live", answer="accepted", signed_with=key.fingerprint)
-    tallies.tell(counts, process="here:1", spool_bytes=0)
+    delivery_counts.tell(counts, process="here:1", spool_bytes=0)
 
 
 def test_a_rotation_of_the_keys_loses_no_use_of_a_secret(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +183,9 @@ def test_fingerprints_that_were_made_without_a_key_are_forgotten(kept: str) -> N
     counts = Counts()
     for name in ("abcd0123", "abcd0123abcd0123"):
         counts.note(vendor="idngo", environment="live", answer="accepted", signed_with=name)
-    tallies.tell(counts, process="here:1", spool_bytes=0)
-    tallies.forget_old()
-    assert set(database.read(tallies.secret_uses)) == {("idngo", "abcd0123abcd0123")}
+    delivery_counts.tell(counts, process="here:1", spool_bytes=0)
+    delivery_counts.forget_old()
+    assert set(database.read(delivery_counts.secret_uses)) == {("idngo", "abcd0123abcd0123")}
 
 
 def test_every_host_with_the_same_keys_gives_a_secret_the_same_name(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import backup, cli, database, health
+from store import cli, database
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
@@ -25,6 +25,7 @@ from store.database.tables import Event
 from store.inbox import claims, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
+from store.operations import backup, health
 from tests.conftest import KEY, forget
 from tests.service import PROGRAMS
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from store import database, reconciliations
+from store import database
 from store.database.operations_tables import Reconciliation
-from store.reconciliations import AGAIN_AFTER, SILENCE_MAX
+from store.operations import reconciliations
+from store.operations.reconciliations import AGAIN_AFTER, SILENCE_MAX
 from store.system import clock
 
 HOUR = timedelta(hours=1)

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
-from store import config, tallies
+from store import config
 from store.database.operations_tables import Tally
 from store.database.tables import ApplicantRow, TransitionRow
+from store.operations import delivery_counts
 from store.states import Reversal, Status
 from store.system import clock
 
@@ -92,7 +93,7 @@ def look(connection: Connection, *, environment: str = "live") -> Attention:
 def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
     """How each vendor's deliveries come in that ever came, of the last days."""
     now = clock.now()
-    lately = (Tally.since >= now - LATELY - tallies.SLICE) & (Tally.answer != tallies.NOT_UNDERSTOOD)
+    lately = (Tally.since >= now - LATELY - delivery_counts.SLICE) & (Tally.answer != delivery_counts.NOT_UNDERSTOOD)
     authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
     query = (
         select(
@@ -101,7 +102,7 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
             _sum(lately & Tally.answer.in_(REFUSED)).label("refused"),
             _sum(lately).label("answered"),
             _sum((Tally.since >= now - DAY) & (Tally.answer == "too_large")).label("too_large"),
-            _sum((Tally.since >= now - DAY) & (Tally.answer == tallies.NOT_UNDERSTOOD) & (Tally.environment == environment)).label(
+            _sum((Tally.since >= now - DAY) & (Tally.answer == delivery_counts.NOT_UNDERSTOOD) & (Tally.environment == environment)).label(
                 "not_understood"
             ),
         )
@@ -151,7 +152,7 @@ def _missing(connection: Connection, vendor: str, environment: str, last_at: dat
     """How many deliveries would usually have come since the last: as many as in the median of the last seven days at this time of
     day, and no more than on the same day a week ago, so that a vendor who rests on Sundays is not missed. None, if it came
     just now, or nothing older is known."""
-    if now - last_at < 2 * tallies.SLICE:
+    if now - last_at < 2 * delivery_counts.SLICE:
         return 0
     mine = and_(Tally.vendor == vendor, Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
     first: datetime | None = connection.execute(select(func.min(Tally.since, type_=Tally.since.type)).where(mine)).scalar_one()

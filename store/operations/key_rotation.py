@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select, update
 
-from store import audit, config, database, health
+from store import audit, config, database
 from store.database.tables import Event
 from store.inbox import claims
 from store.inbox.encryption import key_id, keyring
+from store.operations import health
 
 SEALED_AT_ONCE = 200
 

@@ -11,9 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit, backup, config
-from store.alone import InUse
-from store.backup import Contents
+from store import audit, config
+from store.operations import backup
+from store.operations.backup import Contents
+from store.operations.exclusive_access import InUse
 from store.system import clock
 
 

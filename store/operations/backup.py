@@ -14,13 +14,14 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from store import audit, config, database, health
-from store.alone import connect, no_service
+from store import audit, config, database
 from store.applicants import feed
 from store.database import migrations
 from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
 from store.inbox import claims, events
 from store.inbox.encryption import Unopenable
+from store.operations import health
+from store.operations.exclusive_access import connect, no_service
 from store.system import clock, fault_points
 
 #: Pages that are copied at a time: after each the progress is told.

@@ -1,0 +1,1 @@
+"""Is anything wrong, and what is an operator repairing?"""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers import config, stated
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Step, Unreadable
-from handlers.registers import Occasion, place, soberly
-from handlers.transitions import Decision
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Step, Unreadable
+from handlers.rules.registers import Occasion, place, soberly
+from handlers.rules.transitions import Decision
 from handlers.vendors import VENDORS
 from store.applicants.mentions import Said
 from store.inbox import internal_events

@@ -12,11 +12,12 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from handlers import reading, transitions
-from handlers.news import News, Unreadable
+from handlers import reading
 from handlers.reading import Read
-from handlers.registers import Registers, hear
-from handlers.showing import show
+from handlers.rules import transitions
+from handlers.rules.news import News, Unreadable
+from handlers.rules.projection import show
+from handlers.rules.registers import Registers, hear
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from handlers import config, stated, transitions
-from handlers.news import Deletion, News, Step, Unreadable
+from handlers import config, stated
 from handlers.reads.asking import Answer, Client, Unanswered
-from handlers.registers import Occasion, registers_of, soberly
-from handlers.showing import beneath, holds
+from handlers.rules import transitions
+from handlers.rules.news import Deletion, News, Step, Unreadable
+from handlers.rules.projection import beneath, holds
+from handlers.rules.registers import Occasion, registers_of, soberly
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants import table as applicants

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from handlers.config import Settings
-from handlers.news import Activity, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
+from handlers.rules.news import Activity, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.vendors import VENDORS
 from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
 from store.states import Status

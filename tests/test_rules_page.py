@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from handlers import transitions
 from handlers.config import WORD_STATUSES, Settings
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from handlers.registers import RANK
+from handlers.rules import transitions
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
+from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.idngo import LABELS

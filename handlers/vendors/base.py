@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from handlers.config import Settings
-from handlers.news import News, Unreadable
+from handlers.rules.news import News, Unreadable
 from store.system import json_body
 from store.system.names import is_name, is_storable
 

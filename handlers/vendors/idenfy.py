@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from handlers.config import Settings
-from handlers.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
+from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, name, names
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.understanding import Check, not_understood

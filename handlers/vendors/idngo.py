@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from handlers.config import Settings
-from handlers.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
+from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, name, names
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.understanding import Check, not_understood

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.config import Settings
-from handlers.news import News, Step, Unreadable
+from handlers.rules.news import News, Step, Unreadable
 from handlers.vendors.base import READ, decode, moment, name
 from handlers.vendors.understanding import a_text, an_object, not_understood
 from store.states import Status

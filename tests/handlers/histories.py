@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
-from handlers.registers import Occasion
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
+from handlers.rules.registers import Occasion
 from handlers.stated import RULINGS
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.states import Status

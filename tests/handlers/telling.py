@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from handlers import config, reading, stated, transitions
+from handlers import config, reading, stated
 from handlers.config import Settings
-from handlers.news import News
-from handlers.registers import Occasion
-from handlers.transitions import Decision
+from handlers.rules import transitions
+from handlers.rules.news import News
+from handlers.rules.registers import Occasion
+from handlers.rules.transitions import Decision
 from handlers.vendors import VENDORS
 from store.applicants.table import Applicant, Key, describe
 from store.config import Environment

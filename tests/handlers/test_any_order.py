@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from handlers import transitions
-from handlers.registers import Registers, hear, merge, soberly, writes
-from handlers.showing import show
+from handlers.rules import transitions
+from handlers.rules.projection import show
+from handlers.rules.registers import Registers, hear, merge, soberly, writes
 from store.applicants.table import Applicant
 from store.states import Status
 from tests.handlers.histories import VENDORS, Heard, Vendor, history

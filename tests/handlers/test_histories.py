@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers import registers as rules
-from handlers import transitions
 from handlers.config import Settings
-from handlers.registers import Registers
+from handlers.rules import registers as rules
+from handlers.rules import transitions
+from handlers.rules.registers import Registers
 from store.applicants.table import Applicant
 from store.states import Outcome
 from tests import payloads

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.news import Unreadable
+from handlers.rules.news import Unreadable
 from store.states import Outcome, Status
 from tests import payloads
 from tests.handlers.telling import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.news import Unreadable
+from handlers.rules.news import Unreadable
 from store.states import Outcome
 from tests.handlers.telling import RECEIVED, WHO, configured, idngo, interpreted, raw, shown, stands, statuses, told
 from tests.payloads import after

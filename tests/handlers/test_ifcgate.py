@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.news import Unreadable
+from handlers.rules.news import Unreadable
 from store.config import Misconfigured
 from store.states import Outcome
 from tests.handlers.telling import CASE, RECEIVED, configured, ifcgate, interpreted, raw, stands, statuses, told

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from handlers.news import Step, Unreadable
-from handlers.registers import soberly
+from handlers.rules.news import Step, Unreadable
+from handlers.rules.registers import soberly
 from store.states import Status
 from tests.handlers import mutated
 from tests.handlers.telling import MANUAL, interpreted, occasion_of, raw

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.config import Settings
-from handlers.news import Step, Unreadable
+from handlers.rules.news import Step, Unreadable
 from store.states import Status
 from store.system import clock
 from tests.handlers.telling import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.news import Step, Unreadable
+from handlers.rules.news import Step, Unreadable
 from store.applicants.table import Applicant
 from store.config import Misconfigured
 from tests import payloads

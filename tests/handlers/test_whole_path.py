@@ -18,10 +18,10 @@ from msgspec import structs
 from sqlalchemy import func, select
 
 from handlers import rebuild
-from handlers.news import News
 from handlers.reading import interpret, occasion
-from handlers.registers import Registers, hear
-from handlers.showing import show
+from handlers.rules.news import News
+from handlers.rules.projection import show
+from handlers.rules.registers import Registers, hear
 from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants

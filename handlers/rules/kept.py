@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.news import Step
+from handlers.rules.news import Step
 from store.applicants.table import NOTHING_CHECKED
 from store.inbox.internal_events import DecisionBody
 from store.states import Status

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
-from handlers.kept import shown
-from handlers.news import Step
-from handlers.registers import IMPORTED_HIT, Entry, Registers
+from handlers.rules.kept import shown
+from handlers.rules.news import Step
+from handlers.rules.registers import IMPORTED_HIT, Entry, Registers
 from store.applicants.table import Applicant
 from store.states import HITS, Flag, Stand, Status
 from store.system.clock import EPOCH

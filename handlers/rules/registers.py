@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from handlers.kept import imported, judged, shown
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
+from handlers.rules.kept import imported, judged, shown
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from store.applicants.table import Applicant
 from store.states import Flag, Status
 from store.system import clock

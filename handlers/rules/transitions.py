@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from handlers.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from handlers.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
-from handlers.showing import beneath, is_known, ruling, show
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
+from handlers.rules.projection import beneath, is_known, ruling, show
+from handlers.rules.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
 from store.applicants.table import Applicant
 from store.states import Outcome, Reversal, Stand, Status
 from store.system.clock import EPOCH

@@ -1,0 +1,1 @@
+"""Which news moves an applicant, and where to? Pure functions, no I/O."""

@@ -11,7 +11,7 @@ from handlers.config import Settings
 from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, name, names
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
-from handlers.vendors.understanding import Check, not_understood
+from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.words import Words
 from store.applicants.table import NOTHING_CHECKED

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from handlers.vendors.base import name, names
-from handlers.vendors.understanding import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
+from handlers.vendors.strict_schema import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS
 

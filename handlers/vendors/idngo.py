@@ -13,7 +13,7 @@ from handlers.config import Settings
 from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, name, names
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
-from handlers.vendors.understanding import Check, not_understood
+from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.words import Kind, named_hits, of_kind
 from store.states import HITS, Status
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.config import Settings
-from handlers.vendors.understanding import Check, a_list, a_word, an_object, anything, says_something
+from handlers.vendors.strict_schema import Check, a_list, a_word, an_object, anything, says_something
 from handlers.vocabulary.idngo import LABELS
 from handlers.vocabulary.words import Words
 

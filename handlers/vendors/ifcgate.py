@@ -11,7 +11,7 @@ import msgspec
 from handlers.config import Settings
 from handlers.rules.news import News, Step, Unreadable
 from handlers.vendors.base import READ, decode, moment, name
-from handlers.vendors.understanding import a_text, an_object, not_understood
+from handlers.vendors.strict_schema import a_text, an_object, not_understood
 from store.states import Status
 
 #: The one event that closes a case's review.

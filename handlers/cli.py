@@ -34,13 +34,13 @@ from store.system import clock
 @click.command()
 def worker() -> None:
     """Run a worker: it handles what is kept, whether the bell rings or not."""
-    from handlers import worker
+    from handlers.worker import rq_worker
     from store.database import starting
     from store.system import logs
 
     logs.configure()
     starting.look()
-    worker.run()
+    rq_worker.run()
 
 
 @click.command()
@@ -190,7 +190,7 @@ def show_event(event_id: str, as_json: bool) -> None:
 
 
 commands = [
-    worker,
+    rq_worker,
     process_pending,
     rebuild,
     applicants_group,

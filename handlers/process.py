@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy import Connection
 
 from handlers import config
-from handlers.pulse import pulse
 from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
 from handlers.rules import transitions
 from handlers.rules.news import News, Unreadable
 from handlers.rules.transitions import Decision
+from handlers.worker.watchdog import pulse
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants

@@ -24,7 +24,7 @@ from store.inbox import queue_errors
 QUEUE = "standing"
 
 #: What a job may run, by name: `handlers` is not imported here, so that a broken mapping stops no delivery.
-DRAIN = "handlers.drain.drain"
+DRAIN = "handlers.worker.drain.drain"
 ALLOWED = frozenset({DRAIN})
 
 RUNG = "standing:rung"

@@ -19,7 +19,8 @@ import pytest
 from sqlalchemy import Connection, create_engine, insert, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from handlers import drain, process
+from handlers import process
+from handlers.worker import drain
 from store import database
 from store.applicants import links, mentions
 from store.applicants import table as applicants

@@ -15,8 +15,8 @@ from tests.service import eventually
 SCRIPT = """
 import sys, threading, time
 from pathlib import Path
-from handlers.pulse import pulse
-from handlers.supervisor import Supervisor
+from handlers.worker.watchdog import pulse
+from handlers.worker.supervisor import Supervisor
 
 def work(name, dead):
     with Path(sys.argv[1]).open("a") as started:

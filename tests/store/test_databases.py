@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from handlers import drain
+from handlers.worker import drain
 from store import database
 from store.database.engine import _checked
 from store.database.migrations import head

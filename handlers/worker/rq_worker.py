@@ -19,10 +19,11 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
-from handlers import config, drain, subscribers
-from handlers.companions import Companion
+from handlers import config, subscribers
 from handlers.errands import Errands
-from handlers.supervisor import Supervisor
+from handlers.worker import drain
+from handlers.worker.sidecar import Companion
+from handlers.worker.supervisor import Supervisor
 from store.inbox import wakeup
 from store.inbox.wakeup import OwnJob
 from store.operations import health

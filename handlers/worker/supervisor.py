@@ -15,7 +15,7 @@ from types import FrameType
 
 import structlog
 
-from handlers.pulse import IDLE, pulse
+from handlers.worker.watchdog import IDLE, pulse
 from store.system import processes
 from store.system.logs import describe_error
 

@@ -15,8 +15,8 @@ from functools import partial
 import structlog
 
 from handlers import process
-from handlers.pulse import pulse
 from handlers.vendors import VENDORS
+from handlers.worker.watchdog import pulse
 from store import database
 from store.inbox import claims, wakeup
 from store.system import fault_points

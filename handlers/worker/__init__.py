@@ -1,0 +1,1 @@
+"""Who handles the inbox, when, and what if it hangs or dies?"""

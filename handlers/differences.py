@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from handlers import terminal
-from handlers.rebuild import Difference
+from handlers.replay.derive import Difference
 from store.states import Status
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 from sqlalchemy import func, select
 
-from handlers import differences, rebuild
-from handlers.rebuild import Difference, Renamed
+from handlers import differences
+from handlers.replay import derive
+from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.database.tables import ApplicantRow, Event
 
@@ -25,7 +26,7 @@ def run(*, apply: bool, max_changes: int, as_json: bool) -> int:
         return 1
     with differences.progress() as progress:
         task = progress.add_task("mending", total=len(found))
-        mended = rebuild.mend((one.key for one in found), on_applicants=lambda count: progress.advance(task, count))
+        mended = derive.mend((one.key for one in found), on_applicants=lambda count: progress.advance(task, count))
     click.echo(f"Mended {mended} applicants.", err=True)
     return 0
 
@@ -36,5 +37,5 @@ def _compare() -> tuple[Renamed, list[Difference]]:
     with differences.progress() as progress:
         reading = progress.add_task("reading events", total=events)
         comparing = progress.add_task("comparing applicants", total=known)
-        renamed = rebuild.find_renamed(lambda count: progress.advance(reading, count))
-        return renamed, list(rebuild.differences(renamed, on_applicants=lambda count: progress.advance(comparing, count)))
+        renamed = derive.find_renamed(lambda count: progress.advance(reading, count))
+        return renamed, list(derive.differences(renamed, on_applicants=lambda count: progress.advance(comparing, count)))

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from handlers import config, differences, replaying, terminal
+from handlers import config, differences, terminal
 from handlers.oncall import say_if_cut
 from handlers.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
+from handlers.replay import execute
 from store import audit, database
 from store.inbox import record as inbox
 from store.operations import replays
@@ -62,7 +63,7 @@ def replay(
         return
     if not yes:
         click.confirm(f"Handle {count} events again?", abort=True, err=True)
-    replay_id = replaying.begin(wanted, actor=audit.user(), reason=str(reason), changes_max=max_changes)
+    replay_id = execute.begin(wanted, actor=audit.user(), reason=str(reason), changes_max=max_changes)
     _run(replay_id, rate, as_json)
 
 
@@ -87,7 +88,7 @@ def _say_what_it_would_do(wanted: Wanted, as_json: bool) -> int:
         count = replays.count(connection, wanted)
     with differences.progress() as progress:
         task = progress.add_task("deriving what it would do", total=count)
-        found = replaying.would_do(wanted, on_events=lambda done: progress.advance(task, done))
+        found = execute.would_do(wanted, on_events=lambda done: progress.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
     click.echo(f"{count} events would be handled again.", err=True)
@@ -102,7 +103,7 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
     try:
         with differences.progress() as progress:
             task = progress.add_task("handling again", total=row.events, completed=row.done)
-            stage = replaying.run(
+            stage = execute.run(
                 replay_id,
                 per_second=rate,
                 on_events=lambda done: progress.update(task, advance=done, description="handling again"),

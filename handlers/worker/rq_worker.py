@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
 from handlers import config, subscribers
-from handlers.errands import Errands
+from handlers.replay.runner import Errands
 from handlers.worker import drain
 from handlers.worker.sidecar import Companion
 from handlers.worker.supervisor import Supervisor

@@ -310,7 +310,7 @@ def test_a_replay_whose_runner_died_is_gone_on_with_by_another(mishap: Mishap) -
     come_to(mishap, asked["id"], "proposed")
     run_it(mishap, asked["id"])
     eventually(lambda: mishap.service.get(f"/v1/replays/{asked['id']}", token=OPERATOR).json["done"], "some to be done", seconds=30)
-    subprocess.run(["pkill", "-KILL", "-f", f"handlers.errands {asked['id']}"], check=True)
+    subprocess.run(["pkill", "-KILL", "-f", f"handlers.replay.runner {asked['id']}"], check=True)
     came = come_to(mishap, asked["id"], "done", seconds=60)
     assert came["done"] == 60
     assert mishap.standing(whose) == ["approved"] * 60

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row
 
-from handlers import process, rebuild
-from handlers.rebuild import Difference, Renamed
+from handlers import process
+from handlers.replay import derive
+from handlers.replay.derive import Difference, Renamed
 from store import audit, database
 from store.applicants import mentions
 from store.applicants.table import Key
@@ -53,11 +54,11 @@ def forecast(chunks: Iterable[list[Claimed]], *, on_events: Progress) -> Forecas
         with database.reading() as connection:
             named = mentions.of_events(connection, [event.sequence for event in events])
         concerned = sorted(renamed.note(events, named))
-        for start in range(0, len(concerned), rebuild.APPLICANTS_AT_ONCE):
-            keys = concerned[start : start + rebuild.APPLICANTS_AT_ONCE]
+        for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
+            keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
             for key in keys:
                 found.pop(key, None)
-            found |= {one.key: one for one in rebuild.compare(keys, renamed)}
+            found |= {one.key: one for one in derive.compare(keys, renamed)}
         on_events(len(events))
     return Forecast([found[key] for key in sorted(found)], renamed.failing)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-from handlers import config, differences, replaying
+from handlers import config, differences
+from handlers.replay import execute
 from store import database
 from store.operations import replays
 from store.operations.replays import Stage
@@ -42,7 +43,7 @@ class Errands:
         with database.begin() as connection:
             row = replays.take(connection, self._runner)
         if row is not None:
-            command = [sys.executable, "-m", "handlers.errands", row.id, self._runner, str(os.getpid())]
+            command = [sys.executable, "-m", "handlers.replay.runner", row.id, self._runner, str(os.getpid())]
             self._process = subprocess.Popen(command)  # noqa: S603
 
     def end(self) -> None:
@@ -61,13 +62,13 @@ def run(replay_id: str, runner: str) -> None:
     if row.status == Stage.ASKED:
         _propose(row)
     else:
-        stage = replaying.run(replay_id, per_second=row.per_second, on_events=lambda _: None)
+        stage = execute.run(replay_id, per_second=row.per_second, on_events=lambda _: None)
         log.info("a replay ended", replay=replay_id, stage=stage)
 
 
 def _propose(row: Any) -> None:
     wanted = replays.wanted_of(row)
-    found = replaying.would_do(wanted, on_events=lambda _: None)
+    found = execute.would_do(wanted, on_events=lambda _: None)
     falling, rising = differences.turned(found.differences)
     moves = Counter(one.move for one in found.differences)
     told = {

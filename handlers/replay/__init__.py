@@ -1,0 +1,1 @@
+"""What would handling events again change, and how is it done safely?"""

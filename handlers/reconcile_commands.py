@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from handlers import awaiting, config, differences, masking, reads, reconciling, rounds, terminal
+from handlers import awaiting, config, differences, masking, reads, terminal
 from handlers.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from handlers.reads.asking import Client, Unanswered
 from handlers.reads.idenfy import Idenfy
 from handlers.reads.idngo import Idngo
-from handlers.reconciling import Finding
-from handlers.rounds import Busy, Repair, Round
+from handlers.reconcile import compare, reconciliation
+from handlers.reconcile.compare import Finding
+from handlers.reconcile.reconciliation import Busy, Repair, Round
 from handlers.vendors import VENDORS
 from store import audit, database
 from store import config as store_config
@@ -62,7 +63,7 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
         one = Round(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
         found += _run(one)
         done.append(one)
-    terminal.print_list([reconciling.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
+    terminal.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
     for one in done:
         click.echo(_summary(one), err=True)
     sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)
@@ -149,7 +150,7 @@ def _run(one: Round) -> list[Finding]:
     with differences.progress() as bar:
         task = bar.add_task(f"asking {one.vendor}", total=total)
         try:
-            rounds.run(one, on_finding=found.append, on_asked=lambda: bar.advance(task))
+            reconciliation.run(one, on_finding=found.append, on_asked=lambda: bar.advance(task))
         except Busy as error:
             one.said = str(error)
     return found
@@ -161,7 +162,7 @@ def _settled(found: list[Finding]) -> Iterator[Finding]:
     for finding in found:
         if finding.event_id:
             event = awaiting.settled(finding.event_id, seconds=deadline - time.monotonic())
-            finding = reconciling.with_event(finding, finding.event_id, says=event["reason"])
+            finding = compare.with_event(finding, finding.event_id, says=event["reason"])
         yield finding
 
 

@@ -120,7 +120,7 @@ def _sweep() -> None:
 def _companions() -> list[Companion]:
     """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
-    asking = [Companion("handlers.reconciler")] if config.settings().reconcile_vendors else []
+    asking = [Companion("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
     return [*(Companion("handlers.reactor", part) for part in parts), *asking]
 
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from msgspec import structs
 from sqlalchemy import Connection
 
-from handlers import reconciling
 from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
-from handlers.reconciling import Finding
+from handlers.reconcile import compare
+from handlers.reconcile.compare import Finding
 from handlers.vendors import VENDORS
 from store import audit, database
 from store.applicants import table as applicants
@@ -130,19 +130,19 @@ def _ask_all(one: Round, on_finding: Callable[[Finding], None], on_asked: Callab
             unanswered += 1
             if isinstance(error, CredentialsRefused) or error.again_at or unanswered >= UNANSWERED_MAX:
                 raise
-            on_finding(reconciling.unanswered(key, error))
+            on_finding(compare.unanswered(key, error))
         on_asked()
         _beat(one)
 
 
 def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
-    asked = reconciling.ask(one.client, key)
-    finding = reconciling.compare(asked)
+    asked = compare.ask(one.client, key)
+    finding = compare.compare(asked)
     one.asked += 1
     one.drifted += finding.drifts
     enough = one.repair is not None and one.repaired >= one.repair.changes_max
     if finding.repair and one.repair and not enough:
-        finding = reconciling.with_event(finding, reconciling.repair(asked))
+        finding = compare.with_event(finding, compare.repair(asked))
         one.repaired += 1
         wakeup.ring()
     if finding.drifts or finding.unclear:

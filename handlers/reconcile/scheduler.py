@@ -12,11 +12,12 @@ from datetime import timedelta
 
 import structlog
 
-from handlers import config, reads, rounds
+from handlers import config, reads
 from handlers.reads.asking import Client
 from handlers.reads.patience import Patience, Watch
-from handlers.reconciling import Finding
-from handlers.rounds import Busy, Repair, Round
+from handlers.reconcile import reconciliation
+from handlers.reconcile.compare import Finding
+from handlers.reconcile.reconciliation import Busy, Repair, Round
 from store import config as store_config
 from store.operations.reconciliations import Whom
 from store.system import clock, logs, processes
@@ -56,7 +57,7 @@ def run() -> None:
 def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
     repair = Repair(actor="standing", reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
     one = Round(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
-    rounds.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
+    reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
     log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
 
 

@@ -1,0 +1,1 @@
+"""Where does the vendor disagree with us, and how is that repaired?"""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from handlers import config, notifying, resubmission, subscribers, terminal
-from handlers.notifying import Endpoint
+from handlers import config, terminal
+from handlers.notify import endpoints as notifying
+from handlers.notify import resubmission, subscribers
+from handlers.notify.endpoints import Endpoint
+from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
 from handlers.oncall import say_if_cut
 from handlers.options import REASON, json_option, limit_option
-from handlers.subscribers import Gone, NotNow, Refused, Subscriber
 from store import audit, database
 from store.outbox import reactions
 from store.outbox.dispatch import Progress

@@ -19,7 +19,8 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
-from handlers import config, subscribers
+from handlers import config
+from handlers.notify import subscribers
 from handlers.replay.runner import Errands
 from handlers.worker import drain
 from handlers.worker.sidecar import Companion
@@ -121,7 +122,7 @@ def _companions() -> list[Companion]:
     """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
     asking = [Companion("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
-    return [*(Companion("handlers.reactor", part) for part in parts), *asking]
+    return [*(Companion("handlers.notify.dispatcher", part) for part in parts), *asking]
 
 
 def _end_soon() -> None:

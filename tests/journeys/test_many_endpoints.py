@@ -49,7 +49,7 @@ def dispatcher(told: Telling) -> int:
 
     def find() -> int | None:
         family = processes.descendants(told.service.processes[1].pid)
-        return next((pid for pid in family if processes.runs(pid, "handlers.reactor", "endpoints")), None)
+        return next((pid for pid in family if processes.runs(pid, "handlers.notify.dispatcher", "endpoints")), None)
 
     return eventually(find, "the dispatcher to run")
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from handlers import config
-from handlers.subscribers import Gone, NotNow, Refused
+from handlers.notify.subscribers import Gone, NotNow, Refused
 from store import database
 from store.outbox import outcomes
 from store.outbox.dispatch import Due

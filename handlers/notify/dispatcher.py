@@ -16,9 +16,10 @@ from datetime import timedelta
 
 import structlog
 
-from handlers import config, notifying, resubmission, subscribers
-from handlers.dispatching import Dispatcher, Hands, Requests, Threads
-from handlers.subscribers import AT_ONCE, Log, Subscriber
+from handlers import config
+from handlers.notify import endpoints, resubmission, subscribers
+from handlers.notify.dispatch_loop import Dispatcher, Hands, Requests, Threads
+from handlers.notify.subscribers import AT_ONCE, Log, Subscriber
 from store import database
 from store.outbox import outcomes
 from store.system import clock, logs, processes
@@ -80,7 +81,7 @@ class Reactor:
 PARTS: dict[str, Callable[[], Sequence[Group]]] = {
     "endpoints": lambda: [
         ([Log()], lambda: Threads(1)),
-        (notifying.endpoints(), Requests),
+        (endpoints.endpoints(), Requests),
         (resubmission.subscribers(), lambda: Threads(AT_ONCE)),
     ],
     "functions": lambda: [([one], lambda: Threads(AT_ONCE)) for one in subscribers.functions()],

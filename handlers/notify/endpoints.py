@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from handlers import config, sending
+from handlers import config
 from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
+from handlers.notify import http_sender
+from handlers.notify.http_sender import CONNECTIONS_MAX
+from handlers.notify.subscribers import AT_ONCE, Gone, NotNow, Refused
 from handlers.outbound import SECONDS_MAX, Answer, Unreachable
-from handlers.sending import CONNECTIONS_MAX
-from handlers.subscribers import AT_ONCE, Gone, NotNow, Refused
 from store.states import Reversal
 from store.system import clock
 
@@ -52,7 +53,9 @@ class Endpoint:
         headers = signed(body, message_id=message_id(entry), secrets=settings.notify_secrets, now=clock.now())
         try:
             seconds = min(SECONDS_MAX, settings.reaction_seconds_max)
-            answer = await sending.post(self._url, body=body, headers=headers, private_hosts=settings.private_hosts, seconds_max=seconds)
+            answer = await http_sender.post(
+                self._url, body=body, headers=headers, private_hosts=settings.private_hosts, seconds_max=seconds
+            )
         except Unreachable as error:
             raise NotNow(str(error)) from error
         return _judged(answer)

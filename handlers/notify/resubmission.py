@@ -15,10 +15,10 @@ from msgspec import Struct
 from handlers import config
 from handlers.answers import NOT_NOW, RETRY_AFTER_MAX
 from handlers.config import IdngoApi
+from handlers.notify.subscribers import AT_ONCE, NotNow, Refused
 from handlers.reads.asking import Unanswered
 from handlers.reads.idngo import Idngo
 from handlers.reads.patience import Patience
-from handlers.subscribers import AT_ONCE, NotNow, Refused
 from store import database
 from store.applicants import resubmission
 from store.applicants.table import Key

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from handlers import awaiting, config, differences, masking, reads, terminal
+from handlers import awaiting, clients, config, differences, masking, terminal
+from handlers.clients.idenfy import Idenfy
+from handlers.clients.idngo import Idngo
+from handlers.clients.vendor import Client, Unanswered
 from handlers.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
-from handlers.reads.asking import Client, Unanswered
-from handlers.reads.idenfy import Idenfy
-from handlers.reads.idngo import Idngo
 from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, Repair, Round
@@ -54,7 +54,7 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
     if repair and not reason:
         raise click.UsageError("say with --reason why you repair")
     settings = config.settings()
-    asked = _clients(reads.clients(settings), vendor)
+    asked = _clients(clients.clients(settings), vendor)
     repairing = Repair(actor=audit.user(), reason=str(reason), changes_max=max_changes) if repair else None
     whom = _whom(asked, vendor, **wanted)
     found: list[Finding] = []
@@ -97,7 +97,7 @@ def _whom(
 @click.option("--reason", type=REASON, help="Why you need to see it.")
 def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str | None) -> None:
     """Show what a vendor answers about an applicant. Nothing of it is kept; personal data is masked unless you ask to see it."""
-    client = _clients(reads.clients(config.settings()), vendor)[vendor]
+    client = _clients(clients.clients(config.settings()), vendor)[vendor]
     if reveal and not reason:
         raise click.UsageError("say with --reason why you need to see personal data")
     if what and not isinstance(client, Idenfy):

@@ -17,11 +17,11 @@ from typing import Any, Protocol
 import structlog
 
 from handlers import config
+from handlers.clients.http_client import SECONDS_MAX
 from handlers.notify.endpoints import Endpoint
 from handlers.notify.http_sender import Sender, Stalled
 from handlers.notify.results import Result, Results
 from handlers.notify.subscribers import NotNow, Subscriber
-from handlers.outbound import SECONDS_MAX
 from store import database
 from store.outbox import dispatch, outcomes
 from store.outbox.dispatch import Due, Work

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from handlers import config
-from handlers.answers import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
+from handlers.clients.http_client import SECONDS_MAX, Answer, Unreachable
+from handlers.clients.retry_after import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.notify import http_sender
 from handlers.notify.http_sender import CONNECTIONS_MAX
 from handlers.notify.subscribers import AT_ONCE, Gone, NotNow, Refused
-from handlers.outbound import SECONDS_MAX, Answer, Unreachable
 from store.states import Reversal
 from store.system import clock
 

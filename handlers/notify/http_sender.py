@@ -1,6 +1,6 @@
 """Requests to endpoints: one thread has all of them under way, so that an endpoint that hangs costs a connection and nothing else.
 
-The rules are those of `handlers.outbound`: which addresses are allowed, how long a request may take, how much of an answer is read.
+The rules are those of `handlers.clients.http_client`: which addresses are allowed, how long a request may take, how much of an answer is read.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 import httpcore2 as httpcore
 
-from handlers import outbound
-from handlers.outbound import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, Answer, Unreachable
+from handlers.clients import http_client
+from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, Answer, Unreachable
 
 #: Connections to all endpoints together.
 CONNECTIONS_MAX = 256
@@ -95,8 +95,8 @@ async def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
         ipaddress.ip_address(host)
     except ValueError:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_lookups(), lambda: outbound.addresses(host, port, allow_private=allow_private))
-    return outbound.addresses(host, port, allow_private=allow_private)
+        return await loop.run_in_executor(_lookups(), lambda: http_client.addresses(host, port, allow_private=allow_private))
+    return http_client.addresses(host, port, allow_private=allow_private)
 
 
 async def _reached(addresses: Iterable[str], port: int) -> socket.socket:

@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from handlers import config
-from handlers.answers import NOT_NOW, RETRY_AFTER_MAX
+from handlers.clients.idngo import Idngo
+from handlers.clients.pacing import Patience
+from handlers.clients.retry_after import NOT_NOW, RETRY_AFTER_MAX
+from handlers.clients.vendor import Unanswered
 from handlers.config import IdngoApi
 from handlers.notify.subscribers import AT_ONCE, NotNow, Refused
-from handlers.reads.asking import Unanswered
-from handlers.reads.idngo import Idngo
-from handlers.reads.patience import Patience
 from store import database
 from store.applicants import resubmission
 from store.applicants.table import Key

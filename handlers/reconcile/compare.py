@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers import config, stated
-from handlers.reads.asking import Answer, Client, Unanswered
+from handlers.clients.vendor import Answer, Client, Unanswered
 from handlers.rules import transitions
 from handlers.rules.news import Deletion, News, Step, Unreadable
 from handlers.rules.projection import beneath, holds

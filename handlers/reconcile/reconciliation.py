@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec import structs
 from sqlalchemy import Connection
 
-from handlers.reads.asking import Client, CredentialsRefused, Listed, Unanswered
+from handlers.clients.vendor import Client, CredentialsRefused, Listed, Unanswered
 from handlers.reconcile import compare
 from handlers.reconcile.compare import Finding
 from handlers.vendors import VENDORS

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import structlog
 
-from handlers import config, reads
-from handlers.reads.asking import Client
-from handlers.reads.patience import Patience, Watch
+from handlers import clients, config
+from handlers.clients.pacing import Patience, Watch
+from handlers.clients.vendor import Client
 from handlers.reconcile import reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, Repair, Round
@@ -43,7 +43,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stopping.set())
     settings = config.settings()
-    found = reads.clients(settings, patience=Patience(watch=Watch(sleep=_rest)))
+    found = clients.clients(settings, patience=Patience(watch=Watch(sleep=_rest)))
     while not _stopping.wait(LOOK_SECONDS):
         for vendor in settings.reconcile_vendors:
             try:

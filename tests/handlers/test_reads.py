@@ -17,14 +17,15 @@ from typing import Any
 
 import pytest
 
-from handlers import config, reads
+from handlers import clients as reads
+from handlers import config
+from handlers.clients import idngo
+from handlers.clients.idenfy import Idenfy
+from handlers.clients.idngo import Idngo
+from handlers.clients.ifcgate import Ifcgate
+from handlers.clients.pacing import Pace, Patience, Watch
+from handlers.clients.vendor import Answer, CredentialsRefused, Listed, Unanswered
 from handlers.config import Settings
-from handlers.reads import idngo
-from handlers.reads.asking import Answer, CredentialsRefused, Listed, Unanswered
-from handlers.reads.idenfy import Idenfy
-from handlers.reads.idngo import Idngo
-from handlers.reads.ifcgate import Ifcgate
-from handlers.reads.patience import Pace, Patience, Watch
 from receiver.simulator.vendors import Vendors
 from store.config import Environment, Misconfigured
 from tests import played

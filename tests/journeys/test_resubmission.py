@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from handlers.clients import idngo
 from handlers.notify import resubmission
 from handlers.notify.subscribers import Refused
-from handlers.reads import idngo
 from tests import payloads
 from tests.conftest import KEY
 from tests.downstream import Downstream, Reply

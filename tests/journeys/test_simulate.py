@@ -16,9 +16,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from handlers import clients as reads
 from handlers import config as handlers_config
-from handlers import reads
-from handlers.reads import idngo
+from handlers.clients import idngo
 from store.config import Environment
 from store.system import clock
 from tests.conftest import KEY

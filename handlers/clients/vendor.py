@@ -12,12 +12,11 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from handlers import outbound
-from handlers.answers import NOT_NOW, retry_after
-from handlers.outbound import Line, NotAllowed, Unreachable
-from handlers.reads import complaints
-from handlers.reads.complaints import Complaint
-from handlers.reads.patience import Pace, Patience
+from handlers.clients import http_client, vendor_errors
+from handlers.clients.http_client import Line, NotAllowed, Unreachable
+from handlers.clients.pacing import Pace, Patience
+from handlers.clients.retry_after import NOT_NOW, retry_after
+from handlers.clients.vendor_errors import Complaint
 from store.system import clock
 
 T = TypeVar("T")
@@ -160,8 +159,8 @@ class Asker:
             raise _NotNow(str(error)) from error
         return self._judged(answer, credentials)
 
-    def _judged(self, answer: outbound.Answer, credentials: Mapping[str, str]) -> bytes | None:
-        content = complaints.parsed(answer.body)
+    def _judged(self, answer: http_client.Answer, credentials: Mapping[str, str]) -> bytes | None:
+        content = vendor_errors.parsed(answer.body)
         complaint = self._dialect.complaint(content) if content is not None else None
         if answer.status == 200 and complaint is None:
             return _whole(answer)
@@ -181,7 +180,7 @@ class Asker:
         if complaint is None:
             words = "a redirect, which is not followed" if 300 <= status < 400 else "without the vendor's word for it"
         else:
-            words = complaints.without(complaint.says, (*credentials.values(), *self._dialect.secrets))
+            words = vendor_errors.without(complaint.says, (*credentials.values(), *self._dialect.secrets))
         return f"HTTP {status}, {words}"
 
 
@@ -218,7 +217,7 @@ def segment(text: str) -> str:
     return encoded
 
 
-def _whole(answer: outbound.Answer) -> bytes:
+def _whole(answer: http_client.Answer) -> bytes:
     if not answer.whole:
         raise Unanswered(f"the answer is larger than {ANSWER_BYTES_MAX} bytes", status=answer.status)
     return answer.body

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.answers import readable
+from handlers.clients.retry_after import readable
 
 #: What stands where a credential was.
 CUT_OUT = "[cut out]"

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from handlers.clients import vendor as asking
+from handlers.clients.pacing import Patience
+from handlers.clients.vendor import Answer, Asker, Dialect, Question
+from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdngoApi
-from handlers.reads import asking
-from handlers.reads.asking import Answer, Asker, Dialect, Question
-from handlers.reads.complaints import Complaint, worded
-from handlers.reads.patience import Patience
 from store.system import clock
 
 #: A third of what is allowed: others ask with the same token.

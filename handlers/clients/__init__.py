@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from handlers.clients.idenfy import Idenfy
+from handlers.clients.idngo import Idngo
+from handlers.clients.ifcgate import Ifcgate
+from handlers.clients.pacing import Patience
+from handlers.clients.vendor import Client
 from handlers.config import Settings
-from handlers.reads.asking import Client
-from handlers.reads.idenfy import Idenfy
-from handlers.reads.idngo import Idngo
-from handlers.reads.ifcgate import Ifcgate
-from handlers.reads.patience import Patience
 
 #: Pauses of up to two minutes, five attempts, 15 seconds for an answer.
 PATIENT = Patience()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from handlers.outbound import SECONDS_MAX
+from handlers.clients.http_client import SECONDS_MAX
 
 
 @dataclass(frozen=True, kw_only=True)

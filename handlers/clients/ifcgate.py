@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
+from handlers.clients import vendor as asking
+from handlers.clients.pacing import Patience
+from handlers.clients.vendor import Answer, Asker, Dialect, Listed, Question, Unanswered
+from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IfcgateApi
-from handlers.reads import asking
-from handlers.reads.asking import Answer, Asker, Dialect, Listed, Question, Unanswered
-from handlers.reads.complaints import Complaint, worded
-from handlers.reads.patience import Patience
 
 #: The vendor allows 600.
 REQUESTS_PER_MINUTE = 540

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from handlers.clients import vendor as asking
+from handlers.clients.pacing import Patience
+from handlers.clients.vendor import Answer, Asker, Dialect, Question, Unanswered
+from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdenfyApi
-from handlers.reads import asking
-from handlers.reads.asking import Answer, Asker, Dialect, Question, Unanswered
-from handlers.reads.complaints import Complaint, worded
-from handlers.reads.patience import Patience
 
 #: https://documentation.idenfy.com/resources/error-messages. None of them says that there is no such verification.
 NOT_NOW = ("INTERNAL_ERROR", "TOO_MANY_REQUESTS")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from handlers import config, differences, import_check, import_file, importing
-from handlers.import_check import Checked, FileChanged
-from handlers.import_rows import Wrong
-from handlers.importing import Brought
+from handlers import config, differences
 from handlers.options import environment_option
+from handlers.transfer import import_check, import_file, importing
+from handlers.transfer.import_check import Checked, FileChanged
+from handlers.transfer.import_rows import Wrong
+from handlers.transfer.importing import Brought
 from store import database
 from store.inbox import imports
 from store.inbox.imports import Span

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers import import_check, import_rows
-from handlers.import_check import Checked, FileChanged
-from handlers.import_rows import Known, Whose, Wrong
+from handlers.transfer import import_check, import_rows
+from handlers.transfer.import_check import Checked, FileChanged
+from handlers.transfer.import_rows import Known, Whose, Wrong
 from store.inbox.internal_events import ImportBody
 from store.states import Status
 from store.system import clock

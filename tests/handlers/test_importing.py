@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from handlers import import_check, importing
-from handlers.importing import Brought
+from handlers.transfer import import_check, importing
+from handlers.transfer.importing import Brought
 from store import audit, database
 from store.applicants import feed, links
 from store.applicants import table as applicants

@@ -12,9 +12,9 @@ from typing import TypeVar
 import click
 from sqlalchemy import Connection
 
-from handlers import import_check
-from handlers.import_check import Checked, Progress
-from handlers.import_rows import Known, Whose
+from handlers.transfer import import_check
+from handlers.transfer.import_check import Checked, Progress
+from handlers.transfer.import_rows import Known, Whose
 from store import audit, database
 from store.applicants import links
 from store.applicants.table import Key

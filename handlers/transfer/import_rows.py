@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from handlers import import_file
-from handlers.import_file import Line
 from handlers.stated import OVERLAYS
+from handlers.transfer import import_file
+from handlers.transfer.import_file import Line
 from handlers.vendors import VENDORS
 from store.database.columns import NAME_CHARS_MAX
 from store.inbox.internal_events import ImportBody

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from handlers import import_rows
-from handlers.import_rows import Known, Whose, Wrong
+from handlers.transfer import import_rows
+from handlers.transfer.import_rows import Known, Whose, Wrong
 
 #: Rows that are looked at, and later kept, together.
 AT_ONCE = 1000

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-from handlers import config, differences
+from handlers import config
+from handlers.cli.terminal import differences
 from handlers.replay import execute
 from store import database
 from store.operations import replays

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 from sqlalchemy import Connection
 
-from handlers import terminal
+from handlers.cli.terminal import output
 from handlers.vendors import VENDORS
 from store import audit, database
 from store.applicants import exports, feed
@@ -117,7 +117,7 @@ def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:
 def _cell(value: object) -> str:
     """A value in a cell that no spreadsheet takes for a formula: words with spaces between them, what is deeper as JSON."""
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return terminal.for_a_sheet(" ".join(value))
+        return output.for_a_sheet(" ".join(value))
     if isinstance(value, bool | list | dict):
-        return terminal.for_a_sheet(msgspec.json.encode(value).decode())
-    return terminal.for_a_sheet(value)
+        return output.for_a_sheet(msgspec.json.encode(value).decode())
+    return output.for_a_sheet(value)

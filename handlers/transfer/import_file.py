@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from handlers import terminal
+from handlers.cli.terminal import output
 from store.system.names import is_storable
 
 #: A longer line is none of an import's.
@@ -116,7 +116,7 @@ def _unknown(names: Sequence[str] | Mapping[str, object]) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    return terminal.plain(name[:40]) or "a column without a name"
+    return output.plain(name[:40]) or "a column without a name"
 
 
 # JSON lines ---------------------------------------------------------------------------------------------------

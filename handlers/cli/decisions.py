@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from handlers import awaiting, config, operators, terminal
-from handlers.oncall import say_if_cut
-from handlers.options import REASON, environment_option, json_option, limit_option, token_option
+from handlers import config
+from handlers.cli import operators
+from handlers.cli.review import say_if_cut
+from handlers.cli.terminal import output, wait
+from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option, token_option
 from store import config as store_config
 from store import database
 from store.applicants import decisions
@@ -69,7 +71,7 @@ def list_decisions(as_json: bool, environment: str, limit: int) -> None:
     with database.reading() as connection:
         found = decisions.waiting(connection, environment=environment, limit=limit)
     rows = [{"vendor": one.vendor, "reference": one.reference, "hits": one.hits} | (one.decision or {}) for one in found]
-    terminal.print_list(rows, ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id"), as_json=as_json)
+    output.print_list(rows, ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id"), as_json=as_json)
     say_if_cut(rows, limit, "longest waiting", "No decision waits for a second operator")
 
 
@@ -93,11 +95,11 @@ def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
 def _tell(event_id: str, *, as_json: bool) -> None:
     """Tell what became of it, as soon as a worker has handled it."""
     wakeup.ring()
-    found = awaiting.settled(event_id, seconds=HANDLED_SECONDS_MAX)
+    found = wait.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:
-        terminal.print_json([found])
+        output.print_json([found])
     else:
-        click.echo(terminal.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
+        click.echo(output.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
     if found["status"] == Outcome.PENDING:
         click.echo("No worker has handled it yet: standing process-pending does.", err=True)
 

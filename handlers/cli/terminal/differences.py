@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from handlers import terminal
+from handlers.cli.terminal import output
 from handlers.replay.derive import Difference
 from store.states import Status
 
@@ -21,14 +21,14 @@ from store.states import Status
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
     """Each difference, then the counts of each move and of approvals; what to say if there is none, and above the counts."""
     if as_json:
-        terminal.print_json(map(describe, found))
+        output.print_json(map(describe, found))
         return
     for one in found:
         before, after = one.move
         moved = (
             f"{before or '(unknown)'} → {after}" if before != after else f"{after}: {', '.join(one.changed) or 'what is shown beside it'}"
         )
-        click.echo(f"{one.key.vendor} {terminal.plain(one.key.reference)} ({one.key.environment})  {moved}  {one.reversal or ''}".rstrip())
+        click.echo(f"{one.key.vendor} {output.plain(one.key.reference)} ({one.key.environment})  {moved}  {one.reversal or ''}".rstrip())
     if not found:
         click.echo(none)
         return

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from handlers import masking, terminal
-from handlers.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
+from handlers.cli.terminal import masking, output
+from handlers.cli.terminal.options import MOMENT, REASON, ROWS_MAX, csv_option, environment_option, json_option, limit_option
 from store import audit, config, database
 from store.applicants import feed
 from store.inbox import events
@@ -33,7 +33,7 @@ def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
     with database.reading() as connection:
         found = [review_queue.describe(one) for one in review_queue.listing(connection, environment=environment, limit=limit)]
     columns = ("since", "what", "vendor", "reference", "status", "why", "event_id")
-    terminal.print_list(found, columns, as_json=as_json, as_csv=as_csv)
+    output.print_list(found, columns, as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "oldest", "Nothing waits for a person")
 
 
@@ -60,7 +60,7 @@ def reversals(as_csv: bool, as_json: bool, environment: str, limit: int, kind: s
         rows = feed.reversals(connection, environment=environment, kinds=kinds, since=since, limit=limit)
     found = [feed.describe_entry(row, epoch) for row in rows]
     columns = ("at", "vendor", "reference", "from", "to", "reversal", "reasons", "event_id")
-    terminal.print_list(found, columns, as_json=as_json, as_csv=as_csv)
+    output.print_list(found, columns, as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "oldest", f"No approval turned since {clock.rfc3339(since)}")
 
 
@@ -81,7 +81,7 @@ def list_failed(as_json: bool, environment: str) -> None:
     with database.reading() as connection:
         found = events.failed_groups(connection, environment=environment)
     columns = ("count", "vendor", "event_type", "first_seen", "last_seen", "reason", "example")
-    terminal.print_list(found, columns, as_json=as_json)
+    output.print_list(found, columns, as_json=as_json)
     if not found:
         click.echo("Nothing has failed (--sandbox looks into the sandbox).", err=True)
 
@@ -104,10 +104,10 @@ def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) 
         audit.write(connection, actor=audit.user(), action=action, subject=f"event {found['id']}", reason=reason, touched=1)
         body = _body(connection, found["id"], reveal)
     if as_json:
-        terminal.print_json([found | {"body": body}])
+        output.print_json([found | {"body": body}])
     else:
-        terminal.print_fields(found)
-        terminal.print_text(body)
+        output.print_fields(found)
+        output.print_text(body)
 
 
 def _body(connection: Connection, event_id: str, reveal: bool) -> str:
@@ -137,7 +137,7 @@ def list_acts(as_csv: bool, as_json: bool, limit: int, **wanted: Any) -> None:
     config.settings()
     with database.reading() as connection:
         found = [audit.describe(row) for row in audit.listing(connection, **wanted, newest_first=True, limit=limit)]
-    terminal.print_list(found, ("at", "actor", "action", "subject", "reason", "touched"), as_json=as_json, as_csv=as_csv)
+    output.print_list(found, ("at", "actor", "action", "subject", "reason", "touched"), as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "newest", "Nobody did anything that is recorded")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from handlers import awaiting, clients, config, differences, masking, terminal
+from handlers import clients, config
+from handlers.cli.terminal import differences, masking, output, wait
+from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.vendor import Client, Unanswered
-from handlers.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, Repair, Round
@@ -63,7 +64,7 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
         one = Round(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
         found += _run(one)
         done.append(one)
-    terminal.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
+    output.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
     for one in done:
         click.echo(_summary(one), err=True)
     sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)
@@ -111,7 +112,7 @@ def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str
         raise click.ClickException(str(error)) from error
     if body is None:
         raise click.ClickException("the vendor knows no such applicant")
-    terminal.print_text(masking.readable(body, reveal=reveal))
+    output.print_text(masking.readable(body, reveal=reveal))
 
 
 def _answer(client: Client, reference: str, what: str | None) -> bytes | None:
@@ -161,7 +162,7 @@ def _settled(found: list[Finding]) -> Iterator[Finding]:
     deadline = time.monotonic() + HANDLED_SECONDS_MAX
     for finding in found:
         if finding.event_id:
-            event = awaiting.settled(finding.event_id, seconds=deadline - time.monotonic())
+            event = wait.settled(finding.event_id, seconds=deadline - time.monotonic())
             finding = compare.with_event(finding, finding.event_id, says=event["reason"])
         yield finding
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from handlers import config, differences
-from handlers.options import environment_option
+from handlers import config
+from handlers.cli.terminal import differences
+from handlers.cli.terminal.options import environment_option
 from handlers.transfer import import_check, import_file, importing
 from handlers.transfer.import_check import Checked, FileChanged
 from handlers.transfer.import_rows import Wrong

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from handlers import config, differences
-from handlers.options import MOMENT, environment_option
+from handlers import config
+from handlers.cli.terminal import differences
+from handlers.cli.terminal.options import MOMENT, environment_option
 from handlers.transfer import export as exporting
 from handlers.vendors import VENDORS
 from store.applicants.exports import Wanted

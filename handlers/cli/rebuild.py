@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy import func, select
 
-from handlers import differences
+from handlers.cli.terminal import differences
 from handlers.replay import derive
 from handlers.replay.derive import Difference, Renamed
 from store import database

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from handlers import config, differences, terminal
-from handlers.oncall import say_if_cut
-from handlers.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
+from handlers import config
+from handlers.cli.review import say_if_cut
+from handlers.cli.terminal import differences, output
+from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
 from handlers.replay import execute
 from store import audit, database
 from store.inbox import record as inbox
@@ -116,7 +117,7 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
         row = replays.find(connection, replay_id)
     assert row is not None
     if as_json:
-        terminal.print_json([replays.describe(row)])
+        output.print_json([replays.describe(row)])
     click.echo(_said(stage, row), err=True)
     sys.exit(0 if stage == Stage.DONE and not row.failed else 1)
 
@@ -145,7 +146,7 @@ def list_replays(as_json: bool, limit: int) -> None:
     config.settings()
     with database.reading() as connection:
         found = [replays.describe(row) for row in replays.listing(connection, limit=limit)]
-    terminal.print_list(found, ("at", "id", "actor", "status", "done", "events", "changed", "reason"), as_json=as_json)
+    output.print_list(found, ("at", "id", "actor", "status", "done", "events", "changed", "reason"), as_json=as_json)
     say_if_cut(found, limit, "newest", "No replay was begun")
 
 
@@ -156,7 +157,7 @@ def show_replay(as_json: bool, replay_id: str) -> None:
     """Show a replay: which events, why, and how far it has come."""
     config.settings()
     found = replays.describe(_find(replay_id))
-    terminal.print_json([found]) if as_json else terminal.print_fields(found)
+    output.print_json([found]) if as_json else output.print_fields(found)
 
 
 @replays_group.command("resume")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from handlers import config, terminal
+from handlers import config
+from handlers.cli.review import say_if_cut
+from handlers.cli.terminal import output
+from handlers.cli.terminal.options import REASON, json_option, limit_option
 from handlers.notify import endpoints as notifying
 from handlers.notify import resubmission, subscribers
 from handlers.notify.endpoints import Endpoint
 from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
-from handlers.oncall import say_if_cut
-from handlers.options import REASON, json_option, limit_option
 from store import audit, database
 from store.outbox import reactions
 from store.outbox.dispatch import Progress
@@ -52,7 +53,7 @@ def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: st
         rows = reactions.listing(connection, status=status, subscriber=subscriber, newest_first=True, limit=limit)
         found = [reactions.describe(row) for row in rows]
     columns = ("id", "subscriber", "vendor", "reference", "from", "to", "reversal", "status", "attempts", "due_at", "said")
-    terminal.print_list(found, columns, as_json=as_json)
+    output.print_list(found, columns, as_json=as_json)
     say_if_cut(found, limit, "newest", "There is none")
 
 
@@ -67,11 +68,11 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
     if found is None:
         raise click.ClickException(f"no reaction has the id {reaction_id}")
     if as_json:
-        terminal.print_json([found])
+        output.print_json([found])
         return
-    terminal.print_fields({name: value for name, value in found.items() if name not in ("answers", "said")})
+    output.print_fields({name: value for name, value in found.items() if name not in ("answers", "said")})
     for answer in found["answers"]:
-        click.echo(f"{answer['at']}  {terminal.plain(answer['said'])}")
+        click.echo(f"{answer['at']}  {output.plain(answer['said'])}")
 
 
 @reactions_group.command("run")
@@ -124,7 +125,7 @@ def list_subscribers(as_json: bool) -> None:
         }
         for row in rows
     ]
-    terminal.print_list(found, ("subscriber", "configured", "pending", "failed", "rests_until", "stopped_at"), as_json=as_json)
+    output.print_list(found, ("subscriber", "configured", "pending", "failed", "rests_until", "stopped_at"), as_json=as_json)
 
 
 @notify_group.command("resume")
@@ -156,7 +157,7 @@ def _send_example(endpoint: Endpoint) -> bool:
         said, taken = endpoint.tell(entry), True
     except (NotNow, Refused, Gone) as refused:
         said, taken = str(refused), False
-    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {terminal.plain(said)}")
+    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {output.plain(said)}")
     return taken
 
 

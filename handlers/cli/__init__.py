@@ -8,19 +8,10 @@ from typing import Any
 
 import click
 
-from handlers import (
-    config,
-    deciding,
-    export_commands,
-    import_commands,
-    oncall,
-    process,
-    reaction_commands,
-    reconcile_commands,
-    replay_commands,
-    terminal,
-)
-from handlers.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
+from handlers import config, process
+from handlers.cli import decisions, exports, imports, notify, reconcile, replay, review
+from handlers.cli.terminal import output
+from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import database
 from store.applicants import explanations, feed, history
 from store.applicants import table as applicants
@@ -52,7 +43,7 @@ def process_pending(as_json: bool) -> None:
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count
-    terminal.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
+    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
 
 
 def is_event_id(text: str) -> bool:
@@ -66,7 +57,7 @@ def is_event_id(text: str) -> bool:
 @json_option
 def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
     """Derive every applicant anew from the kept events, and compare: who would change, and from where to where."""
-    from handlers import rebuilding
+    from handlers.cli import rebuild as rebuilding
 
     config.settings()
     sys.exit(rebuilding.run(apply=apply, max_changes=max_changes, as_json=as_json))
@@ -93,8 +84,8 @@ def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
     config.settings()
     with database.reading() as connection:
         found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=limit)]
-    terminal.print_json(found) if as_json else terminal.print_applicants(found)
-    oncall.say_if_cut(found, limit, "newest", "Nothing is found")
+    output.print_json(found) if as_json else output.print_applicants(found)
+    review.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
 @applicants_group.command("show")
@@ -130,11 +121,11 @@ def _show(key: Key, told: dict[str, Any], at: datetime | None, as_json: bool) ->
         changes = [feed.describe_change(row) for row in rows]
         whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
     if as_json:
-        terminal.print_json([told | {"history": changes}])
+        output.print_json([told | {"history": changes}])
         return
     if at:
         click.echo(f"As this service knew it at {clock.rfc3339(at)}:")
-    terminal.print_applicant(told, changes, whys)
+    output.print_applicant(told, changes, whys)
 
 
 @applicants_group.command("explain")
@@ -149,7 +140,7 @@ def explain_applicant(vendor: str, reference: str, environment: str, as_json: bo
         found = explanations.explain(connection, Key(vendor, environment, reference))
     if found is None:
         raise click.ClickException(f"no such applicant is known in the {environment} environment")
-    terminal.print_json([found]) if as_json else terminal.print_explanation(found)
+    output.print_json([found]) if as_json else output.print_explanation(found)
 
 
 # events -------------------------------------------------------------------------------------------------------
@@ -172,8 +163,8 @@ def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     config.settings()
     with database.reading() as connection:
         found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
-    terminal.print_json(found) if as_json else terminal.print_events(found)
-    oncall.say_if_cut(found, limit, "newest", "Nothing is found")
+    output.print_json(found) if as_json else output.print_events(found)
+    review.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
 @events_group.command("show")
@@ -186,7 +177,7 @@ def show_event(event_id: str, as_json: bool) -> None:
         found = events.find(connection, event_id) if is_event_id(event_id) else None
     if found is None:
         raise click.ClickException(f"no event has the id {event_id}")
-    terminal.print_json([found]) if as_json else terminal.print_fields(found)
+    output.print_json([found]) if as_json else output.print_fields(found)
 
 
 commands = [
@@ -195,11 +186,11 @@ commands = [
     rebuild,
     applicants_group,
     events_group,
-    *deciding.commands,
-    *oncall.commands,
-    *replay_commands.commands,
-    *reaction_commands.commands,
-    *reconcile_commands.commands,
-    *import_commands.commands,
-    *export_commands.commands,
+    *decisions.commands,
+    *review.commands,
+    *replay.commands,
+    *notify.commands,
+    *reconcile.commands,
+    *imports.commands,
+    *exports.commands,
 ]

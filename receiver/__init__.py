@@ -20,15 +20,13 @@ def create_app() -> Flask:
         metrics,
         oncall,
         openapi,
-        paths,
-        problems,
         reactions,
         refusals,
         replays,
-        requests,
         spooling,
         webhooks,
     )
+    from receiver.web import paths, problems, request_body
     from store.system import logs
 
     logs.configure()
@@ -38,7 +36,7 @@ def create_app() -> Flask:
     # A redirect counts as a failure with every vendor.
     app.url_map.merge_slashes = False
     paths.keep_encoded_slashes(app)
-    requests.identify(app)
+    request_body.identify(app)
     problems.describe(app)
     for part in (webhooks, api, changes, decisions, oncall, replays, reactions, health, metrics, openapi):
         app.register_blueprint(part.blueprint)

@@ -11,11 +11,11 @@ from flask import Blueprint, Response, request
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver import access, calls
-from receiver.access import Right
-from receiver.calls import One, Page
-from receiver.problems import Problem
 from receiver.vendors import VENDORS
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.problems import Problem
+from receiver.web.queries import One, Page
 from store import audit
 from store.applicants import explanations, feed, links
 from store.applicants import history as store_history
@@ -38,22 +38,22 @@ Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]
 
 
 class ApplicantsQuery(Page, forbid_unknown_fields=True):
-    external_user_id: Annotated[calls.Text | None, Meta(description="Whose applicants: your own id.")] = None
+    external_user_id: Annotated[queries.Text | None, Meta(description="Whose applicants: your own id.")] = None
     vendor: Vendor | None = None
     status: Status | None = None
     hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
-    updated_after: Annotated[calls.TimeText | None, Meta(description="RFC 3339; changed later than this.")] = None
+    updated_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; changed later than this.")] = None
 
 
 class ApplicantQuery(One, forbid_unknown_fields=True):
-    at: Annotated[calls.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
+    at: Annotated[queries.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
 
 
 class EventsQuery(Page, forbid_unknown_fields=True):
     vendor: Vendor | None = None
     status: Outcome | None = None
-    reference: Annotated[calls.Text | None, Meta(description="Which applicant they named.")] = None
-    received_after: Annotated[calls.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
+    reference: Annotated[queries.Text | None, Meta(description="Which applicant they named.")] = None
+    received_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
 
 
 class Link(msgspec.Struct):
@@ -66,13 +66,13 @@ class Link(msgspec.Struct):
 @blueprint.get("/applicants/<name:vendor>/<name:reference>")
 def applicant(vendor: str, reference: str) -> Response:
     """Where an applicant stands."""
-    access.require(Right.READ)
-    query = calls.query(ApplicantQuery)
-    key, at = calls.key(vendor, query.environment, reference), calls.moment("at", query.at)
-    found = calls.read(lambda connection: store_history.as_known(connection, key, at))
+    auth.require(Right.READ)
+    query = queries.query(ApplicantQuery)
+    key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
+    found = queries.read(lambda connection: store_history.as_known(connection, key, at))
     if found is None:
         raise _unknown_applicant()
-    answer = calls.answer(found)
+    answer = queries.answer(found)
     answer.add_etag()
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.make_conditional(request)
@@ -82,11 +82,11 @@ def applicant(vendor: str, reference: str) -> Response:
 @blueprint.get("/applicants")
 def list_applicants() -> Response:
     """Applicants, in the order of their last change."""
-    access.require(Right.READ)
-    query = calls.query(ApplicantsQuery)
-    updated_after = calls.moment("updated_after", query.updated_after)
-    after = calls.decode_cursor(query.cursor, tuple[AwareMoment, calls.StoredName, calls.StoredName])
-    rows = calls.read(
+    auth.require(Right.READ)
+    query = queries.query(ApplicantsQuery)
+    updated_after = queries.moment("updated_after", query.updated_after)
+    after = queries.decode_cursor(query.cursor, tuple[AwareMoment, queries.StoredName, queries.StoredName])
+    rows = queries.read(
         lambda connection: applicants.listing(
             connection,
             environment=query.environment,
@@ -99,47 +99,47 @@ def list_applicants() -> Response:
             limit=query.limit + 1,
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.updated_at, row.vendor, row.reference], describe=applicants.describe)
+    return queries.page(rows, query.limit, place=lambda row: [row.updated_at, row.vendor, row.reference], describe=applicants.describe)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
 def explanation(vendor: str, reference: str) -> Response:
     """Why an applicant stands where it stands: the grounds, and all that was said, in the vendor's order, with what became of it."""
-    access.require(Right.READ)
-    query = calls.query(One)
-    key = calls.key(vendor, query.environment, reference)
-    found = calls.read(lambda connection: explanations.explain(connection, key))
+    auth.require(Right.READ)
+    query = queries.query(One)
+    key = queries.key(vendor, query.environment, reference)
+    found = queries.read(lambda connection: explanations.explain(connection, key))
     if found is None:
         raise _unknown_applicant()
-    return calls.answer(found)
+    return queries.answer(found)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
 def history(vendor: str, reference: str) -> Response:
     """An applicant's changes, oldest first."""
-    access.require(Right.READ)
-    query = calls.query(Page)
-    key = calls.key(vendor, query.environment, reference)
-    after = calls.decode_cursor(query.cursor, tuple[calls.Version]) or (0,)
-    rows = calls.read(lambda connection: store_history.of(connection, key, after=after[0], limit=query.limit + 1))
-    if not rows and calls.read(lambda connection: applicants.find(connection, key)) is None:
+    auth.require(Right.READ)
+    query = queries.query(Page)
+    key = queries.key(vendor, query.environment, reference)
+    after = queries.decode_cursor(query.cursor, tuple[queries.Version]) or (0,)
+    rows = queries.read(lambda connection: store_history.of(connection, key, after=after[0], limit=query.limit + 1))
+    if not rows and queries.read(lambda connection: applicants.find(connection, key)) is None:
         raise _unknown_applicant()
-    return calls.page(rows, query.limit, place=lambda row: [row.version], describe=feed.describe_change)
+    return queries.page(rows, query.limit, place=lambda row: [row.version], describe=feed.describe_change)
 
 
 @blueprint.get("/users/<name:external_user_id>")
 def user(external_user_id: str) -> Response:
     """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
-    access.require(Right.READ)
-    query = calls.query(One)
-    rows = calls.read(lambda connection: _of_user(connection, external_user_id, query.environment))
+    auth.require(Right.READ)
+    query = queries.query(One)
+    rows = queries.read(lambda connection: _of_user(connection, external_user_id, query.environment))
     if not rows:
         raise Problem(404, "No applicant of this person is known.")
     newest: dict[str, Applicant] = {}
     for row in rows:
         newest.setdefault(row.vendor, row)
     blocking = {row.vendor for row in rows if row.hits or newest[row.vendor].status == Status.REJECTED}
-    return calls.answer(
+    return queries.answer(
         {
             "external_user_id": external_user_id,
             "environment": query.environment,
@@ -160,11 +160,11 @@ def _of_user(connection: Connection, external_user_id: str, environment: str) ->
 @blueprint.get("/events")
 def list_events() -> Response:
     """The inbox, in the order of receipt, without bodies."""
-    access.require(Right.READ)
-    query = calls.query(EventsQuery)
-    after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
-    received_after = calls.moment("received_after", query.received_after)
-    rows = calls.read(
+    auth.require(Right.READ)
+    query = queries.query(EventsQuery)
+    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
+    received_after = queries.moment("received_after", query.received_after)
+    rows = queries.read(
         lambda connection: events.listing(
             connection,
             environment=query.environment,
@@ -176,27 +176,27 @@ def list_events() -> Response:
             limit=query.limit + 1,
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.sequence], describe=events.describe)
+    return queries.page(rows, query.limit, place=lambda row: [row.sequence], describe=events.describe)
 
 
 @blueprint.get("/events/<name:event_id>")
 def event(event_id: str) -> Response:
     """One event, without its body."""
-    access.require(Right.READ)
-    calls.query(calls.Nothing)
-    found = calls.read(lambda connection: events.find(connection, _event_id(event_id)))
+    auth.require(Right.READ)
+    queries.query(queries.Nothing)
+    found = queries.read(lambda connection: events.find(connection, _event_id(event_id)))
     if found is None:
         raise _unknown_event()
-    return calls.answer(found)
+    return queries.answer(found)
 
 
 @blueprint.get("/events/<name:event_id>/body")
 def body(event_id: str) -> Response:
     """An event's body, byte for byte. Who read it is recorded."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
     try:
-        found = calls.write(lambda connection: _read_body(connection, _event_id(event_id), caller))
+        found = queries.write(lambda connection: _read_body(connection, _event_id(event_id), caller))
     except Unopenable as error:
         raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
     if found is None:
@@ -206,7 +206,7 @@ def body(event_id: str) -> Response:
     return answer
 
 
-def _read_body(connection: Connection, event_id: str, caller: access.Caller) -> bytes | None:
+def _read_body(connection: Connection, event_id: str, caller: auth.Caller) -> bytes | None:
     found = events.body(connection, event_id)
     if found is not None:
         audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
@@ -216,15 +216,15 @@ def _read_body(connection: Connection, event_id: str, caller: access.Caller) -> 
 @blueprint.post("/events/<name:event_id>/replay")
 def replay(event_id: str) -> Response:
     """Handle an event again. The applicants that it named, or names, are derived anew from all their events."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
-    if not calls.write(lambda connection: _reopen(connection, _event_id(event_id), caller)):
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
+    if not queries.write(lambda connection: _reopen(connection, _event_id(event_id), caller)):
         raise _unknown_event()
     wakeup.ring()
-    return calls.answer({"status": "accepted", "event_id": event_id}, status=202)
+    return queries.answer({"status": "accepted", "event_id": event_id}, status=202)
 
 
-def _reopen(connection: Connection, event_id: str, caller: access.Caller) -> bool:
+def _reopen(connection: Connection, event_id: str, caller: auth.Caller) -> bool:
     if claims.reopen(connection, event_id) is None:
         return False
     audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
@@ -237,20 +237,20 @@ def _reopen(connection: Connection, event_id: str, caller: access.Caller) -> boo
 @blueprint.put("/links/ifcgate/<name:case_id>")
 def link(case_id: str) -> Response:
     """Link a case to a user, before or after its events. To move a case that has a verdict to another user is an operator's right."""
-    caller = access.require(Right.LINK)
-    query = calls.query(One)
-    given = calls.body(Link)
+    caller = auth.require(Right.LINK)
+    query = queries.query(One)
+    given = queries.body(Link)
     if not is_name(given.external_user_id):
         raise Problem(400, "The body's 'external_user_id' cannot be right.")
-    key = calls.key("ifcgate", query.environment, case_id)
+    key = queries.key("ifcgate", query.environment, case_id)
     may_move = caller.right == Right.OPERATE
     try:
-        calls.write(
+        queries.write(
             lambda connection: links.link(connection, key, external_user_id=given.external_user_id, by=caller.name, may_move=may_move)
         )
     except NeedsOperator as error:
         raise Problem(403, "This case has a verdict and belongs to another user: moving it needs an operator's token.") from error
-    return calls.answer(key._asdict() | {"external_user_id": given.external_user_id})
+    return queries.answer(key._asdict() | {"external_user_id": given.external_user_id})
 
 
 def _event_id(text: str) -> str:

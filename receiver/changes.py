@@ -14,11 +14,12 @@ from msgspec import Meta
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import access, calls, config
-from receiver.access import Right
-from receiver.calls import One
+from receiver import config
 from receiver.lookout import Lookout
-from receiver.problems import Problem
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.problems import Problem
+from receiver.web.queries import One
 from store.applicants import feed
 from store.system.deadlines import Overdue
 
@@ -30,13 +31,13 @@ STREAMED_AT_ONCE = 100
 
 
 class StreamQuery(One, forbid_unknown_fields=True):
-    after: Annotated[calls.Text | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = (
+    after: Annotated[queries.Text | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = (
         None
     )
 
 
 class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
-    limit: calls.Limit = 50
+    limit: queries.Limit = 50
     wait: Annotated[float, Meta(ge=0, le=30, description="Seconds to wait for the next change, if there is none.")] = 0
 
 
@@ -45,14 +46,14 @@ def changes() -> Response:
     """The change feed: each change once, in commit order. Waits for the next if asked to.
 
     `next_cursor` is always given: on an empty page it is the place reached."""
-    access.require(Right.READ)
-    query = calls.query(ChangesQuery)
+    auth.require(Right.READ)
+    query = queries.query(ChangesQuery)
     epoch, number = _position("The query parameter 'after'", query.after)
     rows = _changes_after(number, query)
     more = len(rows) > query.limit
     data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
     reached = data[-1]["cursor"] if data else feed.cursor_of(epoch, number)
-    return calls.answer({"data": data, "next_cursor": reached, "has_more": more})
+    return queries.answer({"data": data, "next_cursor": reached, "has_more": more})
 
 
 @blueprint.get("/changes/stream")
@@ -60,8 +61,8 @@ def stream() -> Response:
     """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there.
 
     The first `id` is the place where the stream begins, so that nothing is lost if it is cut before its first change."""
-    access.require(Right.READ)
-    query = calls.query(StreamQuery)
+    auth.require(Right.READ)
+    query = queries.query(StreamQuery)
     epoch, number = _position("The place to go on from", request.headers.get("Last-Event-ID") or query.after)
     with ExitStack() as stack:
         if not stack.enter_context(_lookout().place()):
@@ -76,7 +77,7 @@ def stream() -> Response:
 def _position(what: str, cursor: str | None) -> tuple[str, int]:
     """The feed's epoch, and the number to go on from. Raises a problem."""
     try:
-        return calls.read(lambda connection: feed.position(connection, cursor))
+        return queries.read(lambda connection: feed.position(connection, cursor))
     except feed.OutOfPlace as error:
         raise Problem(400, f"{what} cannot be right: {error}.") from error
 
@@ -113,10 +114,10 @@ def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
 
 
 def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:
-    return calls.read(lambda connection: feed.after(connection, number, environment=environment, limit=limit))
+    return queries.read(lambda connection: feed.after(connection, number, environment=environment, limit=limit))
 
 
 @cache
 def _lookout() -> Lookout:
     """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
-    return Lookout(lambda: calls.read(feed.last), most=max(1, config.settings().connections // 4))
+    return Lookout(lambda: queries.read(feed.last), most=max(1, config.settings().connections // 4))

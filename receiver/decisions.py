@@ -8,10 +8,10 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 
-from receiver import access, calls
-from receiver.access import Caller, Right
-from receiver.calls import One
-from receiver.problems import Problem
+from receiver.web import auth, queries
+from receiver.web.auth import Caller, Right
+from receiver.web.problems import Problem
+from receiver.web.queries import One
 from store.applicants import decisions
 from store.applicants.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.config import settings
@@ -27,19 +27,19 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is decided, and why."""
 
     decision: Annotated[Ruling, Meta(description="What it makes of the applicant, until newer news says otherwise.")]
-    reason: calls.Reason
+    reason: queries.Reason
 
 
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
 def decide(vendor: str, reference: str) -> Response:
     """Decide of an applicant. It is judged like any event: newer news outvotes it, and an approval against a hit or an open alert
     waits for a second operator."""
-    caller = access.require(Right.OPERATE)
-    query = calls.query(One)
-    given = calls.body(DecisionRequest)
-    key, now = calls.key(vendor, query.environment, reference), clock.now()
+    caller = auth.require(Right.OPERATE)
+    query = queries.query(One)
+    given = queries.body(DecisionRequest)
+    key, now = queries.key(vendor, query.environment, reference), clock.now()
     try:
-        made = calls.write(
+        made = queries.write(
             lambda connection: decisions.decide(
                 connection, key, given.decision, by=_actor(caller), reason=given.reason, at=now, needs_two=settings().all_take_two
             )
@@ -52,12 +52,12 @@ def decide(vendor: str, reference: str) -> Response:
 @blueprint.post("/decisions/<name:event_id>/confirm")
 def confirm(event_id: str) -> Response:
     """Confirm what another operator decided: an approval against a hit or an open alert."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
     if not inbox.EVENT_ID.fullmatch(event_id):
         raise Problem(404, "No decision has this id.")
     try:
-        made = calls.write(lambda connection: decisions.confirm(connection, event_id, by=_actor(caller)))
+        made = queries.write(lambda connection: decisions.confirm(connection, event_id, by=_actor(caller)))
     except UnknownToUs as error:
         raise Problem(404, _sentence(error)) from error
     except NotDecided as error:
@@ -72,7 +72,7 @@ def _actor(caller: Caller) -> Actor:
 def _accepted(made: Made) -> Response:
     wakeup.ring()
     told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
-    return calls.answer(told, status=202)
+    return queries.answer(told, status=202)
 
 
 def _sentence(error: NotDecided) -> str:

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import access, secrets
-from receiver.remembered import Remembered
+from receiver import secrets
+from receiver.web import auth
+from receiver.web.cached_answers import Remembered
 from store import database
 from store.database.sessions import Unfit
 from store.inbox import record as inbox
@@ -41,7 +42,7 @@ def readyz() -> Response:
 
     Counts and details are for who has a metrics token or a reader's."""
     told = _readiness.tell()
-    response = jsonify(told if access.may_see_details() else _without_details(told))
+    response = jsonify(told if auth.may_see_details() else _without_details(told))
     response.status_code = 503 if told["status"] == "unavailable" else 200
     return response
 

@@ -11,10 +11,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
-from receiver import access, config, secrets
+from receiver import config, secrets
 from receiver import health as readiness
-from receiver.calls import ANSWER_SECONDS
-from receiver.remembered import Remembered
+from receiver.web import auth
+from receiver.web.cached_answers import Remembered
+from receiver.web.queries import ANSWER_SECONDS
 from store import database
 from store.inbox import record as inbox
 from store.operations import anomalies, delivery_counts, health
@@ -94,7 +95,7 @@ def _secrets() -> GaugeMetricFamily:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The metrics in Prometheus' text format."""
-    access.require_one_of(config.settings().tokens.metrics)
+    auth.require_one_of(config.settings().tokens.metrics)
     return Response(_metrics.tell(), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -9,10 +9,10 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 
-from receiver import access, calls
-from receiver.access import Right
-from receiver.calls import One, Page
 from receiver.reactions import REACTION_ID
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.queries import One, Page
 from store import audit
 from store.applicants import feed
 from store.inbox import events
@@ -28,73 +28,73 @@ PlaceName = Annotated[str, Meta(max_length=300, pattern=r"^[^\x00]*$")]
 
 
 class ReversalsQuery(Page, forbid_unknown_fields=True):
-    since: Annotated[calls.TimeText | None, Meta(description="RFC 3339; told at this moment or later.")] = None
+    since: Annotated[queries.TimeText | None, Meta(description="RFC 3339; told at this moment or later.")] = None
     kind: Annotated[Reversal, Meta(description="What the change did to the approval.")] = Reversal.ADVERSE
 
 
 class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
-    actor: Annotated[calls.Text | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
-    action: Annotated[calls.Text | None, Meta(description="What was done, such as `read a body`.")] = None
-    since: Annotated[calls.TimeText | None, Meta(description="RFC 3339; done at this moment or later.")] = None
-    limit: calls.Limit = 50
-    cursor: Annotated[calls.Text | None, Meta(description="`next_cursor` of the page before.")] = None
+    actor: Annotated[queries.Text | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
+    action: Annotated[queries.Text | None, Meta(description="What was done, such as `read a body`.")] = None
+    since: Annotated[queries.TimeText | None, Meta(description="RFC 3339; done at this moment or later.")] = None
+    limit: queries.Limit = 50
+    cursor: Annotated[queries.Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
 @blueprint.get("/review")
 def review() -> Response:
     """What waits for a person, the oldest first: applicants in doubt or with an open alert, events that failed or cannot be read."""
-    access.require(Right.READ)
-    query = calls.query(Page)
+    auth.require(Right.READ)
+    query = queries.query(Page)
     after = _place(query.cursor)
-    rows = calls.read(
+    rows = queries.read(
         lambda connection: review_queue.listing(connection, environment=query.environment, after=after, limit=query.limit + 1)
     )
-    return calls.page(rows, query.limit, place=lambda row: list(row.place), describe=review_queue.describe)
+    return queries.page(rows, query.limit, place=lambda row: list(row.place), describe=review_queue.describe)
 
 
 def _place(cursor: str | None) -> Place | None:
-    found = calls.decode_cursor(cursor, tuple[AwareMoment, What, PlaceName])
+    found = queries.decode_cursor(cursor, tuple[AwareMoment, What, PlaceName])
     names = {"event": inbox.EVENT_ID, "reaction": REACTION_ID}
     if found and found[1] in names and not names[found[1]].fullmatch(found[2]):
-        raise calls.wrong("cursor")
+        raise queries.wrong("cursor")
     return Place(*found) if found else None
 
 
 @blueprint.get("/reversals")
 def reversals() -> Response:
     """The changes that turned an approval, the oldest first; adverse ones unless asked for others."""
-    access.require(Right.READ)
-    query = calls.query(ReversalsQuery)
-    since = calls.moment("since", query.since)
-    after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
-    epoch, _ = calls.read(lambda connection: feed.position(connection, None))
-    rows = calls.read(
+    auth.require(Right.READ)
+    query = queries.query(ReversalsQuery)
+    since = queries.moment("since", query.since)
+    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
+    epoch, _ = queries.read(lambda connection: feed.position(connection, None))
+    rows = queries.read(
         lambda connection: feed.reversals(
             connection, environment=query.environment, kinds=[query.kind], since=since, number=after[0], limit=query.limit + 1
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.number], describe=lambda row: feed.describe_entry(row, epoch))
+    return queries.page(rows, query.limit, place=lambda row: [row.number], describe=lambda row: feed.describe_entry(row, epoch))
 
 
 @blueprint.get("/failed")
 def failed() -> Response:
     """Dead letters by vendor, type and error, the largest group first."""
-    access.require(Right.READ)
-    query = calls.query(One)
-    groups: list[dict[str, Any]] = calls.read(lambda connection: events.failed_groups(connection, environment=query.environment))
-    return calls.answer({"data": groups})
+    auth.require(Right.READ)
+    query = queries.query(One)
+    groups: list[dict[str, Any]] = queries.read(lambda connection: events.failed_groups(connection, environment=query.environment))
+    return queries.answer({"data": groups})
 
 
 @blueprint.get("/audit")
 def acts() -> Response:
     """What persons with a right did, and why, in the order in which they did it."""
-    access.require(Right.OPERATE)
-    query = calls.query(AuditQuery)
-    since = calls.moment("since", query.since)
-    after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
-    rows = calls.read(
+    auth.require(Right.OPERATE)
+    query = queries.query(AuditQuery)
+    since = queries.moment("since", query.since)
+    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
+    rows = queries.read(
         lambda connection: audit.listing(
             connection, actor=query.actor, action=query.action, since=since, after=after[0], limit=query.limit + 1
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.id], describe=audit.describe)
+    return queries.page(rows, query.limit, place=lambda row: [row.id], describe=audit.describe)

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import access, config, shapes
+from receiver import config, shapes
 from receiver.operations import ANSWERS, BODIES, CONFLICTS, LATER, OPEN, PAGES, QUERIES, TEXTS, WHOLE_LISTS
+from receiver.web import auth
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -29,7 +30,7 @@ SECURITY = "Tokens are given to readers, linkers and operators; an operator may 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """This description."""
-    access.require_one_of(config.settings().tokens.metrics)
+    auth.require_one_of(config.settings().tokens.metrics)
     return Response(_described(), content_type="application/json")
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
-from receiver import api, calls, changes, decisions, oncall, reactions, replays, shapes
+from receiver import api, changes, decisions, oncall, reactions, replays, shapes
+from receiver.web import queries
 
 #: The query that each call takes.
 QUERIES: dict[str, type[msgspec.Struct]] = {
     "api.applicant": api.ApplicantQuery,
-    "api.explanation": calls.One,
+    "api.explanation": queries.One,
     "api.list_applicants": api.ApplicantsQuery,
-    "api.history": calls.Page,
-    "api.user": calls.One,
+    "api.history": queries.Page,
+    "api.user": queries.One,
     "changes.changes": changes.ChangesQuery,
     "changes.stream": changes.StreamQuery,
     "api.list_events": api.EventsQuery,
-    "api.link": calls.One,
-    "decisions.decide": calls.One,
-    "oncall.review": calls.Page,
+    "api.link": queries.One,
+    "decisions.decide": queries.One,
+    "oncall.review": queries.Page,
     "oncall.reversals": oncall.ReversalsQuery,
-    "oncall.failed": calls.One,
+    "oncall.failed": queries.One,
     "oncall.acts": oncall.AuditQuery,
     "reactions.list_reactions": reactions.ReactionsQuery,
     "replays.list_replays": replays.ReplaysQuery,

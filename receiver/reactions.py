@@ -9,10 +9,10 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver import access, calls
-from receiver.access import Right
-from receiver.calls import Page
-from receiver.problems import Problem
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.problems import Problem
+from receiver.web.queries import Page
 from store import audit
 from store.outbox import reactions
 from store.outbox.dispatch import Progress
@@ -24,16 +24,16 @@ REACTION_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 class ReactionsQuery(Page, forbid_unknown_fields=True):
     status: Annotated[Progress | None, Meta(description="How they stand.")] = None
-    subscriber: Annotated[calls.StoredName | None, Meta(description="Of one subscriber.")] = None
+    subscriber: Annotated[queries.StoredName | None, Meta(description="Of one subscriber.")] = None
 
 
 @blueprint.get("/reactions")
 def list_reactions() -> Response:
     """What must happen after changes, for each subscriber, in the order in which it was written down: done, pending, or given up."""
-    access.require(Right.READ)
-    query = calls.query(ReactionsQuery)
-    after = calls.decode_cursor(query.cursor, tuple[calls.Number]) or (0,)
-    rows = calls.read(
+    auth.require(Right.READ)
+    query = queries.query(ReactionsQuery)
+    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
+    rows = queries.read(
         lambda connection: reactions.listing(
             connection,
             status=query.status,
@@ -43,28 +43,28 @@ def list_reactions() -> Response:
             limit=query.limit + 1,
         )
     )
-    return calls.page(rows, query.limit, place=lambda row: [row.id], describe=reactions.describe)
+    return queries.page(rows, query.limit, place=lambda row: [row.id], describe=reactions.describe)
 
 
 @blueprint.get("/reactions/<name:reaction_id>")
 def reaction(reaction_id: str) -> Response:
     """A reaction, and what came of each attempt."""
-    access.require(Right.READ)
-    calls.query(calls.Nothing)
+    auth.require(Right.READ)
+    queries.query(queries.Nothing)
     number = _reaction_id(reaction_id)
-    found = calls.read(lambda connection: reactions.find(connection, number))
+    found = queries.read(lambda connection: reactions.find(connection, number))
     if found is None:
         raise _unknown_reaction()
-    return calls.answer(found)
+    return queries.answer(found)
 
 
 @blueprint.post("/reactions/<name:reaction_id>/run")
 def run_reaction(reaction_id: str) -> Response:
     """Do a reaction again that gave up."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
     number = _reaction_id(reaction_id)
-    return calls.answer(calls.write(lambda connection: _run_reaction(connection, number, caller.name)), status=202)
+    return queries.answer(queries.write(lambda connection: _run_reaction(connection, number, caller.name)), status=202)
 
 
 def _run_reaction(connection: Connection, number: int, actor: str) -> dict[str, Any]:

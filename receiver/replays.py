@@ -10,9 +10,9 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver import access, calls
-from receiver.access import Right
-from receiver.problems import Problem
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.problems import Problem
 from store import audit
 from store.inbox import record as inbox
 from store.operations import replays
@@ -30,17 +30,17 @@ EventId = Annotated[str, Meta(max_length=36, pattern=f"^{inbox.EVENT_ID.pattern}
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which events are to be handled again: all that is given must hold."""
 
-    reason: calls.Reason
-    environment: calls.World = "live"
+    reason: queries.Reason
+    environment: queries.World = "live"
     ids: Annotated[list[EventId], Meta(max_length=1000, description="By their ids.")] = []
-    vendor: Annotated[calls.StoredName | None, Meta(description="Of one vendor.")] = None
-    event_type: Annotated[calls.StoredName | None, Meta(description="Of one type, in the vendor's word.")] = None
+    vendor: Annotated[queries.StoredName | None, Meta(description="Of one vendor.")] = None
+    event_type: Annotated[queries.StoredName | None, Meta(description="Of one type, in the vendor's word.")] = None
     outcome: Annotated[Outcome | None, Meta(description="How they ended.")] = None
-    reference: Annotated[calls.StoredName | None, Meta(description="Which applicant they named.")] = None
-    external_user_id: Annotated[calls.StoredName | None, Meta(description="Whose applicants they named.")] = None
+    reference: Annotated[queries.StoredName | None, Meta(description="Which applicant they named.")] = None
+    external_user_id: Annotated[queries.StoredName | None, Meta(description="Whose applicants they named.")] = None
     received_from: Annotated[AwareMoment | None, Meta(description="Received at this moment or later.")] = None
     received_to: Annotated[AwareMoment | None, Meta(description="Received before this moment.")] = None
-    error: Annotated[calls.StoredName | None, Meta(description="A part of the reason with which they ended.")] = None
+    error: Annotated[queries.StoredName | None, Meta(description="A part of the reason with which they ended.")] = None
     max_changes: Annotated[ChangesMax, Meta(description="It stops before more applicants than that are changed.")] = 100
     per_second: Annotated[Rate | None, Meta(description="At most so many events a second.")] = None
 
@@ -50,37 +50,37 @@ class RunRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReplaysQuery(msgspec.Struct, forbid_unknown_fields=True):
-    limit: calls.Limit = 50
+    limit: queries.Limit = 50
 
 
 @blueprint.get("/replays")
 def list_replays() -> Response:
     """The replays that were begun, the last first, and how far each has come."""
-    access.require(Right.OPERATE)
-    query = calls.query(ReplaysQuery)
-    rows = calls.read(lambda connection: replays.listing(connection, limit=query.limit))
-    return calls.answer({"data": [replays.describe(row) for row in rows]})
+    auth.require(Right.OPERATE)
+    query = queries.query(ReplaysQuery)
+    rows = queries.read(lambda connection: replays.listing(connection, limit=query.limit))
+    return queries.answer({"data": [replays.describe(row) for row in rows]})
 
 
 @blueprint.get("/replays/<name:replay_id>")
 def replay(replay_id: str) -> Response:
     """A replay: which events, why, and how far it has come."""
-    access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
-    row = calls.read(lambda connection: _find(connection, replay_id))
-    return calls.answer(replays.describe(row))
+    auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
+    row = queries.read(lambda connection: _find(connection, replay_id))
+    return queries.answer(replays.describe(row))
 
 
 @blueprint.post("/replays")
 def ask_for_replay() -> Response:
     """Ask for a replay. A worker says first what it would do (`forecast`, once it is `proposed`); nothing is changed before it is run."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
-    asked = calls.body(ReplayRequest)
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
+    asked = queries.body(ReplayRequest)
     if Wanted(environment=asked.environment) == (wanted := _wanted(asked)):
         raise Problem(400, "The body must say which events, by their ids or by what must hold of them.")
-    row = calls.write(lambda connection: _ask(connection, asked, wanted, caller.name))
-    return calls.answer(replays.describe(row), status=202)
+    row = queries.write(lambda connection: _ask(connection, asked, wanted, caller.name))
+    return queries.answer(replays.describe(row), status=202)
 
 
 def _wanted(asked: ReplayRequest) -> Wanted:
@@ -105,10 +105,10 @@ def _ask(connection: Connection, asked: ReplayRequest, wanted: Wanted, actor: st
 @blueprint.post("/replays/<name:replay_id>/run")
 def run_replay(replay_id: str) -> Response:
     """Have a worker run a replay that was proposed, or go on with one that was interrupted or stopped."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
-    more = calls.body(RunRequest)
-    return calls.answer(replays.describe(calls.write(lambda connection: _run(connection, replay_id, more, caller.name))), status=202)
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
+    more = queries.body(RunRequest)
+    return queries.answer(replays.describe(queries.write(lambda connection: _run(connection, replay_id, more, caller.name))), status=202)
 
 
 def _run(connection: Connection, replay_id: str, more: RunRequest, actor: str) -> Row[Any]:
@@ -124,9 +124,9 @@ def _run(connection: Connection, replay_id: str, more: RunRequest, actor: str) -
 @blueprint.post("/replays/<name:replay_id>/cancel")
 def cancel_replay(replay_id: str) -> Response:
     """End a replay for good, wherever it runs. What it did is not undone."""
-    caller = access.require(Right.OPERATE)
-    calls.query(calls.Nothing)
-    return calls.answer(replays.describe(calls.write(lambda connection: _cancel(connection, replay_id, caller.name))))
+    caller = auth.require(Right.OPERATE)
+    queries.query(queries.Nothing)
+    return queries.answer(replays.describe(queries.write(lambda connection: _cancel(connection, replay_id, caller.name))))
 
 
 def _cancel(connection: Connection, replay_id: str, actor: str) -> Row[Any]:

@@ -6,11 +6,12 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from receiver import config, refusals, requests
+from receiver import config, refusals
 from receiver.config import Sender
 from receiver.counting import count
-from receiver.problems import Problem
 from receiver.vendors.base import Forged, Stale
+from receiver.web import request_body
+from receiver.web.problems import Problem
 from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.record import Unavailable
@@ -54,10 +55,10 @@ def _body(vendor: str, sender: Sender) -> bytes:
     """Return the delivery's body. It is not read without a signature. One that is too large and looks signed is counted: a vendor's
     delivery would be lost."""
     if sender.scheme.signature_header not in request.headers:
-        requests.refuse_announced_size()
+        request_body.refuse_announced_size()
         raise _refusal(vendor, Forged())
     try:
-        return requests.body()
+        return request_body.body()
     except RequestEntityTooLarge:
         count(vendor, "too_large")
         log.warning("a delivery was refused", vendor=vendor, answer="too_large", peer=refusals.peer())

@@ -14,8 +14,8 @@ from flask import Response, request
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver import requests
-from receiver.problems import Problem
+from receiver.web import request_body
+from receiver.web.problems import Problem
 from store import database
 from store.applicants.table import Key
 from store.database.columns import NAME_CHARS_MAX
@@ -103,7 +103,7 @@ def query(shape: type[Query]) -> Query:
 def body(shape: type[Query]) -> Query:
     """The request's body, which must be a JSON object; an empty one is none. Raises a problem that names what cannot be right."""
     try:
-        return msgspec.json.decode(requests.body() or b"{}", type=shape)
+        return msgspec.json.decode(request_body.body() or b"{}", type=shape)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`|field `(\w+)`", str(error))
         named = next((part for part in match.groups() if part), "") if match else ""

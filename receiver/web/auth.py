@@ -9,7 +9,7 @@ from enum import StrEnum
 from flask import request
 
 from receiver import config
-from receiver.problems import Problem
+from receiver.web.problems import Problem
 from store import tokens
 from store.tokens import Token
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
-from receiver import api, changes, decisions, oncall, reactions, replays, shapes
+from receiver import shapes
+from receiver.api import applicants, changes, decisions, reactions, replays, review
 from receiver.web import queries
 
 #: The query that each call takes.
 QUERIES: dict[str, type[msgspec.Struct]] = {
-    "api.applicant": api.ApplicantQuery,
+    "api.applicant": applicants.ApplicantQuery,
     "api.explanation": queries.One,
-    "api.list_applicants": api.ApplicantsQuery,
+    "api.list_applicants": applicants.ApplicantsQuery,
     "api.history": queries.Page,
     "api.user": queries.One,
     "changes.changes": changes.ChangesQuery,
     "changes.stream": changes.StreamQuery,
-    "api.list_events": api.EventsQuery,
+    "api.list_events": applicants.EventsQuery,
     "api.link": queries.One,
     "decisions.decide": queries.One,
     "oncall.review": queries.Page,
-    "oncall.reversals": oncall.ReversalsQuery,
+    "oncall.reversals": review.ReversalsQuery,
     "oncall.failed": queries.One,
-    "oncall.acts": oncall.AuditQuery,
+    "oncall.acts": review.AuditQuery,
     "reactions.list_reactions": reactions.ReactionsQuery,
     "replays.list_replays": replays.ReplaysQuery,
 }
@@ -32,7 +33,7 @@ OPEN = ("webhooks.receive", "health.healthz", "health.readyz", "metrics.metrics"
 
 #: The body that each call takes.
 BODIES: dict[str, type[msgspec.Struct]] = {
-    "api.link": api.Link,
+    "api.link": applicants.Link,
     "decisions.decide": decisions.DecisionRequest,
     "replays.ask_for_replay": replays.ReplayRequest,
     "replays.run_replay": replays.RunRequest,

@@ -28,7 +28,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
 from receiver import connections, heads
-from receiver.lookout import Lookout
+from receiver.api.change_watcher import Lookout
 from store import database
 from store.config import Misconfigured
 from store.database import starting

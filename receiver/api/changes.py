@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
-from receiver.lookout import Lookout
+from receiver.api.change_watcher import Lookout
 from receiver.web import auth, queries
 from receiver.web.auth import Right
 from receiver.web.problems import Problem

@@ -9,7 +9,7 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 
-from receiver.reactions import REACTION_ID
+from receiver.api.reactions import REACTION_ID
 from receiver.web import auth, queries
 from receiver.web.auth import Right
 from receiver.web.queries import One, Page

@@ -10,8 +10,9 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import config, counting, health, metrics, openapi, refusals, spooling, webhooks
+    from receiver import config, counting, health, metrics, refusals, spooling, webhooks
     from receiver.api import applicants, changes, decisions, reactions, replays, review
+    from receiver.openapi import document
     from receiver.web import paths, problems, request_body
     from store.system import logs
 
@@ -24,7 +25,7 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     request_body.identify(app)
     problems.describe(app)
-    for part in (webhooks, applicants, changes, decisions, review, replays, reactions, health, metrics, openapi):
+    for part in (webhooks, applicants, changes, decisions, review, replays, reactions, health, metrics, document):
         app.register_blueprint(part.blueprint)
     counting.begin()
     refusals.begin()

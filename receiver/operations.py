@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from receiver import shapes
 from receiver.api import applicants, changes, decisions, reactions, replays, review
+from receiver.openapi import schemas
 from receiver.web import queries
 
 #: The query that each call takes.
@@ -47,35 +47,35 @@ CONFLICTS = ("api.body", "decisions.confirm", "reactions.run_reaction", "replays
 
 #: What each call answers with: a shape, a list of it (a page, or whole), or text of a kind of its own.
 ANSWERS: dict[str, type[msgspec.Struct]] = {
-    "webhooks.receive": shapes.Received,
-    "api.applicant": shapes.Applicant,
-    "api.explanation": shapes.Explanation,
-    "api.user": shapes.User,
-    "api.event": shapes.Event,
-    "api.replay": shapes.Accepted,
-    "api.link": shapes.Linked,
-    "decisions.decide": shapes.Decided,
-    "decisions.confirm": shapes.Decided,
-    "reactions.reaction": shapes.ReactionInFull,
-    "reactions.run_reaction": shapes.ReactionInFull,
-    "replays.replay": shapes.Replay,
-    "replays.ask_for_replay": shapes.Replay,
-    "replays.run_replay": shapes.Replay,
-    "replays.cancel_replay": shapes.Replay,
-    "health.healthz": shapes.Alive,
-    "health.readyz": shapes.Ready,
+    "webhooks.receive": schemas.Received,
+    "api.applicant": schemas.Applicant,
+    "api.explanation": schemas.Explanation,
+    "api.user": schemas.User,
+    "api.event": schemas.Event,
+    "api.replay": schemas.Accepted,
+    "api.link": schemas.Linked,
+    "decisions.decide": schemas.Decided,
+    "decisions.confirm": schemas.Decided,
+    "reactions.reaction": schemas.ReactionInFull,
+    "reactions.run_reaction": schemas.ReactionInFull,
+    "replays.replay": schemas.Replay,
+    "replays.ask_for_replay": schemas.Replay,
+    "replays.run_replay": schemas.Replay,
+    "replays.cancel_replay": schemas.Replay,
+    "health.healthz": schemas.Alive,
+    "health.readyz": schemas.Ready,
 }
 PAGES: dict[str, type[msgspec.Struct]] = {
-    "api.list_applicants": shapes.Applicant,
-    "api.history": shapes.HistoryEntry,
-    "api.list_events": shapes.Event,
-    "changes.changes": shapes.Change,
-    "oncall.review": shapes.Waiting,
-    "oncall.reversals": shapes.Change,
-    "oncall.acts": shapes.Act,
-    "reactions.list_reactions": shapes.Reaction,
+    "api.list_applicants": schemas.Applicant,
+    "api.history": schemas.HistoryEntry,
+    "api.list_events": schemas.Event,
+    "changes.changes": schemas.Change,
+    "oncall.review": schemas.Waiting,
+    "oncall.reversals": schemas.Change,
+    "oncall.acts": schemas.Act,
+    "reactions.list_reactions": schemas.Reaction,
 }
-WHOLE_LISTS: dict[str, type[msgspec.Struct]] = {"oncall.failed": shapes.FailedGroup, "replays.list_replays": shapes.Replay}
+WHOLE_LISTS: dict[str, type[msgspec.Struct]] = {"oncall.failed": schemas.FailedGroup, "replays.list_replays": schemas.Replay}
 TEXTS = {
     "api.body": "application/octet-stream",
     "changes.stream": "text/event-stream",

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, current_app
 
-from receiver import config, shapes
+from receiver import config
+from receiver.openapi import schemas
 from receiver.operations import ANSWERS, BODIES, CONFLICTS, LATER, OPEN, PAGES, QUERIES, TEXTS, WHOLE_LISTS
 from receiver.web import auth
 
@@ -120,7 +121,7 @@ def _inline(schema: Any, enums: dict[str, Any]) -> Any:
 
 def _components() -> dict[str, Any]:
     """The shapes as JSON Schema, by name."""
-    known = list(dict.fromkeys([*ANSWERS.values(), *PAGES.values(), *WHOLE_LISTS.values(), shapes.Problem]))
+    known = list(dict.fromkeys([*ANSWERS.values(), *PAGES.values(), *WHOLE_LISTS.values(), schemas.Problem]))
     _, found = msgspec.json.schema_components(known, ref_template="#/components/schemas/{name}")
     return found
 

@@ -10,8 +10,9 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import config, counting, health, metrics, refusals, spooling, webhooks
+    from receiver import config, refusals, spooling, webhooks
     from receiver.api import applicants, changes, decisions, reactions, replays, review
+    from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
     from receiver.web import paths, problems, request_body
     from store.system import logs
@@ -27,7 +28,7 @@ def create_app() -> Flask:
     problems.describe(app)
     for part in (webhooks, applicants, changes, decisions, review, replays, reactions, health, metrics, document):
         app.register_blueprint(part.blueprint)
-    counting.begin()
+    delivery_counts.begin()
     refusals.begin()
     spooling.begin()
     return app

@@ -88,7 +88,7 @@ def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(as_json: bool) -> None:
     """Say what is configured, what can be reached, and what is wrong. Exit status 1 if something is."""
-    from receiver import doctor
+    from receiver.monitoring import doctor
 
     findings = []
     for finding in doctor.examine():
@@ -112,7 +112,7 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from receiver import status
+    from receiver.monitoring import status
 
     config.settings()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -135,12 +135,12 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_secrets(as_json: bool) -> None:
     """List the vendors' secrets, by their fingerprints, and when each last matched: an old one that matches no more may be taken away."""
-    from receiver import secrets
+    from receiver.monitoring import secret_usage
     from store import database
     from store.system import clock
 
     config.settings()
-    for found in database.read(secrets.look):
+    for found in database.read(secret_usage.look):
         last = clock.rfc3339(found.last_at)
         if as_json:
             click.echo(msgspec.json.encode(vars(found) | {"last_at": last}))

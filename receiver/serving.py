@@ -123,9 +123,9 @@ def post_worker_init(_worker: Any) -> None:
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
-    from receiver import counting  # Loaded in the worker alone, once it is said where to count.
+    from receiver.monitoring import delivery_counts  # Loaded in the worker alone, once it is said where to count.
 
-    counting.end()
+    delivery_counts.end()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

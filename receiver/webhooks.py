@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from receiver import config, refusals
 from receiver.config import Sender
-from receiver.counting import count
+from receiver.monitoring.delivery_counts import count
 from receiver.vendors.base import Forged, Stale
 from receiver.web import request_body
 from receiver.web.problems import Problem

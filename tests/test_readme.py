@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from receiver.counting import DELIVERIES
+from receiver.monitoring.delivery_counts import DELIVERIES
 from receiver.refusals import REFUSED
 from store.states import Outcome, Reversal, Status
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import NullPool
 
-from receiver.health import REMEMBERED_SECONDS
+from receiver.monitoring.health import REMEMBERED_SECONDS
 from store.database.operations_tables import Act
 from tests import payloads, signing
 from tests.payloads import after

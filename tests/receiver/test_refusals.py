@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from receiver import peers
-from receiver.health import REMEMBERED_SECONDS
+from receiver.monitoring.health import REMEMBERED_SECONDS
 from tests import payloads, signing
 from tests.conftest import KEY
 from tests.receiver.wire import Header, send

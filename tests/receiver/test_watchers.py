@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from receiver import config, secrets
+from receiver import config
+from receiver.monitoring import secret_usage
 from store import database
 from store.config import Environment
 from store.inbox import encryption
@@ -155,7 +156,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, *keys: bytes) -> None:
 
 def seen() -> tuple[str, int]:
     """The fingerprint and the matches of the one secret."""
-    (sight,) = database.read(secrets.look)
+    (sight,) = database.read(secret_usage.look)
     return sight.fingerprint, sight.matches
 
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import secrets
+from receiver.monitoring import secret_usage
 from receiver.web import auth
 from receiver.web.cached_answers import Remembered
 from store import database
@@ -106,7 +106,7 @@ def _secrets(connection: Connection) -> list[str]:
     """Live secrets that are not the newest of theirs, none of them named."""
     return [
         f"a secret of {one.vendor} is {one.says}"
-        for one in secrets.look(connection)
+        for one in secret_usage.look(connection)
         if one.environment == "live" and not one.newest and one.last_at
     ]
 

@@ -11,8 +11,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
-from receiver import config, secrets
-from receiver import health as readiness
+from receiver import config
+from receiver.monitoring import health as readiness
+from receiver.monitoring import secret_usage
 from receiver.web import auth
 from receiver.web.cached_answers import Remembered
 from receiver.web.queries import ANSWER_SECONDS
@@ -84,7 +85,7 @@ def _secrets() -> GaugeMetricFamily:
     says, labels = "When each of the vendors' secrets last matched; 0: never.", ["vendor", "environment", *(["secret"] if told else [])]
     metric = GaugeMetricFamily("standing_secret_last_match_timestamp_seconds", says, labels=labels)
     last: dict[tuple[str, ...], float] = {}
-    for secret in database.read(secrets.look):
+    for secret in database.read(secret_usage.look):
         which = (secret.vendor, secret.environment, *([secret.fingerprint] if told else []))
         last[which] = max(last.get(which, 0), secret.last_at.timestamp() if secret.last_at else 0)
     for which, moment in last.items():

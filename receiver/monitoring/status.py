@@ -13,7 +13,8 @@ from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import config, secrets
+from receiver import config
+from receiver.monitoring import secret_usage
 from store import config as store_config
 from store import database
 from store.database.sessions import Unfit
@@ -93,7 +94,7 @@ def _kept(connection: Connection, environment: str) -> Iterator[Line]:
     configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
     for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
         yield _vendor(vendor, seen.get(vendor))
-    for secret in secrets.look(connection):
+    for secret in secret_usage.look(connection):
         if not secret.newest and secret.environment == environment:
             yield Line(f"{secret.vendor} secret {secret.fingerprint}", "look", secret.says, "standing secrets")
 

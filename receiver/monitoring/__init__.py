@@ -1,0 +1,1 @@
+"""Is this service healthy, and how would an operator see it?"""

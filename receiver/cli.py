@@ -36,7 +36,7 @@ class Bounded(click.FloatRange):
 @click.command()
 def up() -> None:
     """Run everything on this machine: web, worker and, unless configured otherwise, an embedded Valkey and SQLite."""
-    from receiver import up, valkey
+    from receiver.local import up, valkey
 
     try:
         up.run()

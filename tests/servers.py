@@ -20,7 +20,7 @@ import psycopg
 from redis import Redis, RedisError
 from sqlalchemy import create_engine, make_url
 
-from receiver import valkey as embedded
+from receiver.local import valkey as embedded
 from store.database.migrations import upgrade
 
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from receiver import valkey as embedded
+from receiver.local import valkey as embedded
 from tests import payloads, servers, signing
 from tests.conftest import KEY
 from tests.hosts import Host, HostService, NoHosts, hosts

@@ -19,7 +19,8 @@ from pathlib import Path
 import click
 from redis import Redis, RedisError
 
-from receiver import config, provisions, valkey
+from receiver import config
+from receiver.local import generated_secrets, valkey
 from store import config as store_config
 from store.config import Environment, embedded_socket, secrets_dir, up_lock
 from store.database.engine import engine
@@ -28,7 +29,7 @@ from store.database.sessions import Unfit, WrongEncoding
 from store.system import file_locks
 from store.system.processes import end_with_parent
 
-PROCFILE = Path(__file__).parent.parent / "Procfile"
+PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 
 #: A process that dies is started again after a pause, which doubles until it has lived for a minute.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PROVEN_SECONDS = 0.5, 30.0, 60.0
@@ -115,7 +116,7 @@ def run() -> None:
 
 def _provide(environment: Environment) -> None:
     try:
-        _tell_what_was_made(provisions.provide(environment), secrets_dir(environment.var_dir))
+        _tell_what_was_made(generated_secrets.provide(environment), secrets_dir(environment.var_dir))
     except OSError as error:
         raise click.ClickException(f"VAR_DIR {environment.var_dir} cannot be written ({type(error).__name__})") from error
 

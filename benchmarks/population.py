@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from receiver.simulator import bodies
-from receiver.simulator.bodies import Applicant, Step
+from receiver.simulator import payloads
+from receiver.simulator.payloads import Applicant, Step
 from receiver.simulator.stories import STORIES, Story, chapters
 from tests import signing
 
@@ -97,4 +97,4 @@ def _applicant(story: Story, number: int) -> Applicant:
 
 def _letters(story: Story, number: int, steps: list[Step] | tuple[Step, ...]) -> list[Letter]:
     who = _applicant(story, number)
-    return [Letter(vendor=story.vendor, event_type=step.event_type, body=bodies.body(who, step)) for step in steps]
+    return [Letter(vendor=story.vendor, event_type=step.event_type, body=payloads.body(who, step)) for step in steps]

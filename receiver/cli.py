@@ -74,14 +74,14 @@ def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
     """Play the three vendors: sign made-up stories, send them to a running service, and check what it makes of them.
 
     Exit status 1 if any applicant is not as its story says, 2 if nothing could be sent."""
-    from receiver.simulator import reports, vendors
+    from receiver.simulator import report, vendor_server
     from receiver.simulator.simulate import Wanted
 
     if is_asked:
-        vendors.serve(port)
+        vendor_server.serve(port)
         return
     seed = randomness.randbelow(2**32) if wanted["seed"] is None else wanted["seed"]
-    sys.exit(reports.simulate(Wanted(**wanted | {"seed": seed}), as_json=as_json))
+    sys.exit(report.simulate(Wanted(**wanted | {"seed": seed}), as_json=as_json))
 
 
 @click.command()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.request import Request, urlopen
 
-from receiver.simulator.vendors import Vendors
+from receiver.simulator.vendor_server import Vendors
 
 
 @contextmanager

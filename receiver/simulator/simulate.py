@@ -13,10 +13,10 @@ import click
 
 from receiver import config
 from receiver.config import Settings
-from receiver.simulator import findings, plots
-from receiver.simulator.findings import Finding, Forgery
-from receiver.simulator.plots import Plot, Scene, Signer
-from receiver.simulator.sending import Letter, Pace, Sent, Service, send
+from receiver.simulator import scenarios, verification
+from receiver.simulator.client import Letter, Pace, Sent, Service, send
+from receiver.simulator.scenarios import Plot, Scene, Signer
+from receiver.simulator.verification import Finding, Forgery
 from store.config import Environment
 from store.system import clock
 
@@ -87,7 +87,7 @@ def run(wanted: Wanted, show: Show) -> Account:
     service = _service(wanted, settings, environment)
     signers, left_out = _signers(service, settings, wanted.environment)
     scene = Scene(run=secrets.token_hex(4), environment=wanted.environment, level=level, signers=signers, now=clock.now())
-    plot = plots.plot(
+    plot = scenarios.plot(
         scene, count=wanted.count, seed=wanted.seed, duplicates=wanted.duplicates, reordered=wanted.reordered, forgeries=wanted.forgeries
     )
     told = _tell(service, plot, wanted, show)
@@ -99,9 +99,9 @@ def run(wanted: Wanted, show: Show) -> Account:
         left_out=left_out,
         sent=told.sent,
         seconds=told.sending_seconds,
-        findings=findings.look(service, plot.tellings, told.sent),
-        forgeries=findings.look_for_forged(service, told.sent),
-        kept_twice=findings.kept_twice(told.sent),
+        findings=verification.look(service, plot.tellings, told.sent),
+        forgeries=verification.look_for_forged(service, told.sent),
+        kept_twice=verification.kept_twice(told.sent),
         pending=len(told.pending),
     )
 
@@ -144,7 +144,7 @@ def _base(settings: Settings) -> str:
 def _signers(service: Service, settings: Settings, environment: str) -> tuple[dict[str, Signer], dict[str, str]]:
     """How to sign for each vendor that can be played, and why others cannot."""
     signers, left_out = {}, {}
-    for vendor in plots.VENDORS:
+    for vendor in scenarios.VENDORS:
         sender = settings.senders.get(vendor)
         key = next((key for key in sender.keys if key.environment == environment), None) if sender else None
         if sender is None or key is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from receiver.simulator.bodies import Step, case, document, idenfy, idngo, monitoring
+from receiver.simulator.payloads import Step, case, document, idenfy, idngo, monitoring
 
 AT_ONCE, SOON, WEEK_LATER = timedelta(0), timedelta(minutes=20), timedelta(days=7)
 DAY_LATER, AFTER_ALL = timedelta(days=1), timedelta(days=8)

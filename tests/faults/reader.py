@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from receiver.simulator.sending import Service
+from receiver.simulator.client import Service
 
 #: How many it asks for at a time, and how long it waits for the next.
 LIMIT, WAIT_SECONDS = 500, 1

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from receiver import config
-from receiver.simulator import plots
-from receiver.simulator.plots import Plot, Scene, Signer
-from receiver.simulator.sending import LANES, Answer, Delivery, Letter, Pace, Service, send
+from receiver.simulator import scenarios
+from receiver.simulator.client import LANES, Answer, Delivery, Letter, Pace, Service, send
+from receiver.simulator.scenarios import Plot, Scene, Signer
 from store.config import Environment
 from store.system import clock
 
@@ -131,8 +131,8 @@ def traffic(base: str, var_dir: Path, token: str, *, events: int, seed: str) -> 
     """About so many events for a service that keeps what it made in a folder."""
     chance = random.Random(seed)
     scene = Scene(run=secrets.token_hex(4), environment="sandbox", level=LEVEL, signers=_signers(var_dir), now=clock.now())
-    count = max(len(plots.VENDORS), round(events / DELIVERIES_PER_STORY))
-    plot = plots.plot(scene, count=count, seed=chance.randrange(2**32), duplicates=0.05, reordered=0.1, forgeries=0.01)
+    count = max(len(scenarios.VENDORS), round(events / DELIVERIES_PER_STORY))
+    plot = scenarios.plot(scene, count=count, seed=chance.randrange(2**32), duplicates=0.05, reordered=0.1, forgeries=0.01)
     return Traffic(Service(base, token=token, environment="sandbox", patience_seconds=PATIENCE_SECONDS), plot)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from receiver.simulator import findings
-from receiver.simulator.bodies import Applicant
-from receiver.simulator.sending import Delivery, Letter, Service
+from receiver.simulator import verification
+from receiver.simulator.client import Delivery, Letter, Service
+from receiver.simulator.payloads import Applicant
 from tests.faults.ground import Ground
 from tests.faults.reader import Reader
 from tests.faults.traffic import Traffic
@@ -173,7 +173,7 @@ def _as_told(traffic: Traffic, left: Left) -> tuple[list[str], int]:
         who = telling.applicant.vendor, telling.applicant.reference
         applicant = left.applicants.get(who, {})
         # What breaks may change the order in which events are handled, and with it the way, never the end.
-        differences = findings.differences(replace(telling, in_order=False), applicant, [])
+        differences = verification.differences(replace(telling, in_order=False), applicant, [])
         if differences and telling.applicant in unsure and who in repeated:
             in_doubt += 1
         elif differences:

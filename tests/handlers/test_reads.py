@@ -26,7 +26,7 @@ from handlers.clients.ifcgate import Ifcgate
 from handlers.clients.pacing import Pace, Patience, Watch
 from handlers.clients.vendor import Answer, CredentialsRefused, Listed, Unanswered
 from handlers.config import Settings
-from receiver.simulator.vendors import Vendors
+from receiver.simulator.vendor_server import Vendors
 from store.config import Environment, Misconfigured
 from tests import played
 from tests.downstream import Downstream, Dripping, Message, Reply

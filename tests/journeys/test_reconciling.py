@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from receiver.simulator.vendors import Vendors
+from receiver.simulator.vendor_server import Vendors
 from store.system import clock
 from tests import payloads, played
 from tests.conftest import KEY

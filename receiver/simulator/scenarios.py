@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from receiver.simulator import bodies, stories
-from receiver.simulator.bodies import Applicant, Step
-from receiver.simulator.sending import LANES, Delivery, Letter
+from receiver.simulator import payloads, stories
+from receiver.simulator.client import LANES, Delivery, Letter
+from receiver.simulator.payloads import Applicant, Step
 from receiver.simulator.stories import STORIES, Story
 from receiver.vendors.base import Scheme
 from store.system import clock
@@ -125,7 +125,7 @@ def _lane(scene: Scene, tellings: Sequence[Telling], chapter: int, chance: rando
 
 
 def _delivery(scene: Scene, applicant: Applicant, step: Step) -> Delivery:
-    body, signer = bodies.body(applicant, step), scene.signers[applicant.vendor]
+    body, signer = payloads.body(applicant, step), scene.signers[applicant.vendor]
     letter = Letter(vendor=applicant.vendor, body=body, sign=lambda: signer.sign(body, step.event_type))
     return Delivery(letter=letter, kind="first", applicant=applicant)
 
@@ -170,7 +170,7 @@ def _forgery(scene: Scene, number: int, chance: random.Random) -> Delivery:
     """The approval of an applicant whom no vendor knows."""
     vendor, forge = chance.choice(list(scene.signers)), chance.choice(FORGERIES)
     signer, applicant, step = scene.signers[vendor], scene.applicant(vendor, number), _approval(vendor)
-    body = bodies.body(applicant, step)
+    body = payloads.body(applicant, step)
     letter = Letter(vendor=vendor, body=body, sign=lambda: forge(signer, body, step.event_type))
     return Delivery(letter=letter, kind="forged", applicant=applicant)
 

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from receiver.simulator.findings import Finding
 from receiver.simulator.simulate import Account, Show, Wanted, run
+from receiver.simulator.verification import Finding
 
 KINDS = {"first": "what the vendors say", "again": "the same once more", "forged": "forged"}
 ANSWERS = ("accepted", "duplicate", "401")

@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from receiver.simulator.bodies import Applicant
+from receiver.simulator.payloads import Applicant
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from receiver.simulator.bodies import Applicant
-from receiver.simulator.plots import Telling
-from receiver.simulator.sending import Letter, Sent, Service, side_by_side
+from receiver.simulator.client import Letter, Sent, Service, side_by_side
+from receiver.simulator.payloads import Applicant
+from receiver.simulator.scenarios import Telling
 from receiver.simulator.stories import Story
 
 

@@ -18,7 +18,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from receiver.simulator.readings import VENDORS, Reply, Request, Standing
+from receiver.simulator.vendor_responses import VENDORS, Reply, Request, Standing
 from store.config import Environment
 from store.system import clock
 

@@ -10,8 +10,9 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import config, refusals, spooling, webhooks
+    from receiver import config, spooling, webhooks
     from receiver.api import applicants, changes, decisions, reactions, replays, review
+    from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
     from receiver.web import paths, problems, request_body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from receiver import peers
+from receiver.connections import peers
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
 from store import config, tokens

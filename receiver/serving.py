@@ -27,8 +27,8 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
-from receiver import connections, heads
 from receiver.api.change_watcher import Lookout
+from receiver.connections import heads, limits
 from store import database
 from store.config import Misconfigured
 from store.database import starting
@@ -41,7 +41,7 @@ _settings = web_config.settings()
 wsgi_app = "receiver:create_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.processes
-worker_connections = connections.install(_settings.connections)
+worker_connections = limits.install(_settings.connections)
 timeout = 30
 graceful_timeout = 20
 keepalive = _settings.keepalive_seconds
@@ -80,7 +80,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """Gives each connection its deadlines. gunicorn's own waits for a slow sender without end, and at its end for long polling."""
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        with connections.opened(client):
+        with limits.opened(client):
             AsyncWorker.handle(self, listener, client, addr)
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
@@ -91,11 +91,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if not self.alive:
             self.ending_since = getattr(self, "ending_since", time.monotonic())
             if time.monotonic() - self.ending_since >= FAREWELL_SECONDS:
-                connections.close_idle()
+                limits.close_idle()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer, count and log what was refused before it was a request of ours."""
-        from receiver import refusals  # Loaded in the worker alone, once it is said where to count.
+        from receiver.connections import refusals  # Loaded in the worker alone, once it is said where to count.
 
         refusals.answer(client, peer=addr[0] if addr else "", error=exc)
 

@@ -6,8 +6,9 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from receiver import config, refusals
+from receiver import config
 from receiver.config import Sender
+from receiver.connections import refusals
 from receiver.monitoring.delivery_counts import count
 from receiver.vendors.base import Forged, Stale
 from receiver.web import request_body

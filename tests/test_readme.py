@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from receiver.connections.refusals import REFUSED
 from receiver.monitoring.delivery_counts import DELIVERIES
-from receiver.refusals import REFUSED
 from store.states import Outcome, Reversal, Status
 
 ROOT = Path(__file__).parent.parent

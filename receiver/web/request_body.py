@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
-from receiver import connections, refusals
+from receiver.connections import limits, refusals
 
 HEADER = "X-Request-Id"
 DISCARDED_BYTES_MAX = 16 * 1024 * 1024
@@ -30,11 +30,11 @@ def body() -> bytes:
     Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is, 408 if it is too slow."""
     limit = int(current_app.config["MAX_CONTENT_LENGTH"])
     try:
-        with connections.receiving_body(request.environ):
+        with limits.receiving_body(request.environ):
             return _read_body(limit)
     except RequestEntityTooLarge:
         raise
-    except connections.TooSlow as error:
+    except limits.TooSlow as error:
         refusals.tell(refusals.TOO_SLOW, peer=refusals.peer())
         raise RequestTimeout from error
     except Exception as error:  # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from receiver import peers
+from receiver.connections import peers
 from receiver.monitoring.health import REMEMBERED_SECONDS
 from tests import payloads, signing
 from tests.conftest import KEY

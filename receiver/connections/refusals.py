@@ -14,7 +14,8 @@ from gunicorn.http import errors
 from gunicorn.util import write_nonblock
 from prometheus_client import Counter
 
-from receiver import config, connections, peers
+from receiver import config
+from receiver.connections import limits, peers
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -71,7 +72,7 @@ def _as_http(status: int, request_id: str) -> bytes:
 
 def cause_of(error: BaseException) -> tuple[int, str]:
     """Return with which status the HTTP server refuses a request over an error, and the cause."""
-    if isinstance(error, connections.TooSlow):
+    if isinstance(error, limits.TooSlow):
         return 408, TOO_SLOW
     if isinstance(error, _TOO_LARGE):
         return (414 if isinstance(error, errors.LimitRequestLine) else 431), HEAD_TOO_LARGE

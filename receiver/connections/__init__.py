@@ -1,0 +1,1 @@
+"""What may a connection cost before its sender is known? (deadlines, memory, refusals, peers)"""

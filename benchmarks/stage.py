@@ -63,7 +63,7 @@ class Stage:
         service = Service(self.new_folder(), settings, cwd=ROOT)
         try:
             if web:
-                service.run("gunicorn", "--config", "python:receiver.serving", web)
+                service.run("gunicorn", "--config", "python:receiver.gunicorn_config", web)
                 eventually(service.is_up, f"{web} to answer", seconds=30)
             for _ in range(workers):
                 service.start_worker()

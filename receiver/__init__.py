@@ -10,7 +10,7 @@ from flask import Flask
 
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
-    from receiver import config, spooling, webhooks
+    from receiver import config, unspooler, webhooks
     from receiver.api import applicants, changes, decisions, reactions, replays, review
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
@@ -31,5 +31,5 @@ def create_app() -> Flask:
         app.register_blueprint(part.blueprint)
     delivery_counts.begin()
     refusals.begin()
-    spooling.begin()
+    unspooler.begin()
     return app

@@ -53,7 +53,7 @@ def web() -> None:
     config.settings()
     starting.look()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
-    os.execv(gunicorn, [gunicorn, "--config", "python:receiver.serving"])  # noqa: S606
+    os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606
 
 
 @click.command()

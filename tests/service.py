@@ -84,7 +84,7 @@ class Service:
             end(process)
 
     def start_web(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
-        process = self.run("gunicorn", "--config", "python:receiver.serving")
+        process = self.run("gunicorn", "--config", "python:receiver.gunicorn_config")
         if ready:
             eventually(lambda: self.is_up(), "the web process to answer", seconds=20)
         return process

@@ -312,7 +312,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("command", [["standing", "web"], ["gunicorn", "--config", "python:receiver.serving"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["standing", "web"], ["gunicorn", "--config", "python:receiver.gunicorn_config"]], ids=" ".join)
 def test_a_misconfigured_process_does_not_start_and_says_why(command: list[str], tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "VAR_DIR": str(tmp_path / "var"), "PORT": str(free_port())} | BROKEN
     program, *arguments = command

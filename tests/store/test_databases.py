@@ -112,7 +112,7 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_in_words(
             said = ended.stdout + ended.stderr
             assert (ended.returncode, encoding in said, "Traceback" in said) == (status, True, False), said
         served = subprocess.run(
-            [PROGRAMS / "gunicorn", "--config", "python:receiver.serving"], capture_output=True, text=True, timeout=60, check=False
+            [PROGRAMS / "gunicorn", "--config", "python:receiver.gunicorn_config"], capture_output=True, text=True, timeout=60, check=False
         )
         assert (served.returncode, encoding in served.stderr) == (1, True)
     finally:

@@ -1,4 +1,4 @@
-"""How gunicorn serves `receiver`: its configuration, named on the command line as `python:receiver.serving`.
+"""How gunicorn serves `receiver`: its configuration, named on the command line as `python:receiver.gunicorn_config`.
 
 Each connection has a greenlet, and each process one thread: what waits (for the database, or for the rest of a body) costs
 next to nothing, and nobody fights over Python's lock. Measured against threads: half as many deliveries again a second.

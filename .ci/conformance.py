@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import throwaway_cluster  # noqa: E402
-from tests.service import Service, end, eventually, free_port  # noqa: E402
+from tests.support.servers import throwaway_cluster  # noqa: E402
+from tests.support.service import Service, end, eventually, free_port  # noqa: E402
 
 
 def main(cases: Path) -> int:

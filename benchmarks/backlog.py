@@ -15,7 +15,7 @@ from benchmarks.copies import Template
 from benchmarks.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, ROOT, Stage
-from tests.service import eventually
+from tests.support.service import eventually
 
 SECONDS_MAX = 300
 

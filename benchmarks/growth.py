@@ -15,7 +15,7 @@ from benchmarks.copies import Template
 from benchmarks.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
-from tests.service import TOKENS
+from tests.support.service import TOKENS
 
 READS_PER_SECOND = 100
 

@@ -14,7 +14,7 @@ from benchmarks.figures import Figures
 from benchmarks.load import Answer
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
-from tests.service import end
+from tests.support.service import end
 
 #: How often the reader looks: what it sees may have been there so much longer.
 LOOK_SECONDS = 0.005

@@ -17,7 +17,7 @@ from benchmarks import load, stage
 from benchmarks.stage import Stage
 from receiver import config as web_config
 from store.config import Environment
-from tests.service import Service
+from tests.support.service import Service
 
 PACKAGES = ("gunicorn", "flask", "werkzeug", "sqlalchemy", "psycopg", "psycopg-binary", "rq", "redis", "msgspec", "cryptography")
 

@@ -12,7 +12,7 @@ from functools import cache
 from receiver.simulator import payloads
 from receiver.simulator.payloads import Applicant, Step
 from receiver.simulator.stories import STORIES, Story, chapters
-from tests import signing
+from tests.support import signing
 
 #: Stands in every name of a population, and nowhere else: who replaces it has a population of others, with the same stories.
 RUN = "5ca1ab1e"

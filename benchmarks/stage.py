@@ -15,9 +15,9 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from tests import servers
-from tests.servers import Postgres
-from tests.service import Service, end, eventually
+from tests.support import servers
+from tests.support.servers import Postgres
+from tests.support.service import Service, end, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = b"a key of 32 bytes to measure by!"

@@ -18,9 +18,9 @@ from receiver import config as receiver_config
 from store import database
 from store.inbox import encryption, wakeup
 from store.inbox import record as inbox
-from tests import servers
-from tests.servers import NoPostgres, Postgres
-from tests.service import Service
+from tests.support import servers
+from tests.support.servers import NoPostgres, Postgres
+from tests.support.service import Service
 
 KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 

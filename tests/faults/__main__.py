@@ -7,10 +7,10 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from tests import servers
 from tests.faults import report, rounds, soak
 from tests.faults.catalogue import CATALOGUE, chosen
 from tests.faults.rounds import Round
+from tests.support import servers
 
 
 def main() -> int:

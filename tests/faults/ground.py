@@ -22,8 +22,8 @@ from sqlalchemy import make_url
 
 from store.config import embedded_socket, secrets_dir
 from tests.faults import processes
-from tests.servers import Postgres
-from tests.service import PROGRAMS, free_port
+from tests.support.servers import Postgres
+from tests.support.service import PROGRAMS, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 

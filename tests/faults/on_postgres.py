@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import make_url
 
-from tests import servers
 from tests.faults.fault import Amid, Fault, once
 from tests.faults.ground import Ground, NotInflicted, until
+from tests.support import servers
 
 SECONDS = 10.0
 

@@ -17,7 +17,7 @@ from tests.faults.ground import Ground, NotInflicted
 from tests.faults.reader import Reader
 from tests.faults.traffic import Traffic, traffic
 from tests.faults.verdict import Unreadable, Verdict
-from tests.servers import Postgres
+from tests.support.servers import Postgres
 
 #: Everything heals without help, in so many seconds after the fault is lifted.
 HEALED_SECONDS_MAX = 60.0

@@ -11,11 +11,11 @@ from pathlib import Path
 import psycopg
 
 from benchmarks import load, population
-from tests import servers
 from tests.faults import processes
 from tests.faults.ground import Ground, ground, until
 from tests.faults.report import console
-from tests.service import SECRETS
+from tests.support import servers
+from tests.support.service import SECRETS
 
 #: Measured each time so many events were handled.
 STEP = 10_000

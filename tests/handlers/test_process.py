@@ -31,11 +31,10 @@ from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.operations import health
 from store.system import clock
-from tests import payloads
 from tests.conftest import forget
-from tests.handlers import telling
-from tests.handlers.telling import MANUAL, Delivery, idngo, ifcgate, verdict
-from tests.payloads import after
+from tests.support import payloads, telling
+from tests.support.payloads import after
+from tests.support.telling import MANUAL, Delivery, idngo, ifcgate, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")
 

@@ -30,8 +30,8 @@ from store.database.tables import ApplicantRow, Event, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
 from store.states import Outcome
-from tests import payloads
-from tests.payloads import after
+from tests.support import payloads
+from tests.support.payloads import after
 
 HISTORIES = 500
 SEED = 20_260_511
@@ -144,7 +144,7 @@ def delivery(vendor: str, body: dict[str, Any], kind: str = "", *, subject: str 
 
 def work(count: int) -> None:
     """Let so many worker processes handle everything."""
-    command = [sys.executable, "-m", "tests.handlers.rambling_worker"]
+    command = [sys.executable, "-m", "tests.handlers.worker.rambling_worker"]
     environment = dict(os.environ)
     workers = [subprocess.Popen([*command, str(number)], env=environment, stderr=subprocess.PIPE) for number in range(count)]
     failures = [error.decode() for worker in workers if (error := worker.communicate(timeout=120)[1]) and worker.returncode]

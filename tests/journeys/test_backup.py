@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.service import Service, children, end, eventually
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, children, end, eventually
 
 #: The contract: a delivery is answered within 2 seconds.
 ANSWER_SECONDS = 2.0

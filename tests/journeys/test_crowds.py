@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.service import Service, eventually
+from tests.support import payloads
+from tests.support.service import Service, eventually
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests import payloads, signing
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.receiver.test_strangers import OPERATOR, OTHER_OPERATOR, READER
-from tests.service import PROGRAMS, Answer, Service, eventually
+from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR, READER
+from tests.support import payloads, signing
+from tests.support.payloads import after
+from tests.support.service import PROGRAMS, Answer, Service, eventually
 
 
 def refused(service: Service, *labels: str) -> str:

@@ -7,9 +7,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from tests import payloads
-from tests.payloads import after
-from tests.service import Service
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service
 
 
 def explained(running: Service, vendor: str, reference: str) -> dict[str, Any]:

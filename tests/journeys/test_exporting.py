@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY, empty_database, next_part
-from tests.payloads import after
-from tests.service import PROGRAMS, Service
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import PROGRAMS, Service
 
 
 def settings_of(database_url: str, redis_url: str) -> dict[str, str]:

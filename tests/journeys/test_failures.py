@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests import payloads, servers
 from tests.conftest import KEY
-from tests.servers import NoPostgres, Postgres, Valkey
-from tests.service import Answer, Service, eventually
+from tests.support import payloads, servers
+from tests.support.servers import NoPostgres, Postgres, Valkey
+from tests.support.service import Answer, Service, eventually
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY, empty_database
-from tests.payloads import after
-from tests.service import Service, eventually
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, eventually
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import rounds
 from tests.faults.catalogue import CATALOGUE
-from tests.servers import Postgres
+from tests.support.servers import Postgres
 
 QUICK = ("at-committed", "valkey-emptied")
 

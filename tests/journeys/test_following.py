@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.service import Service, end, eventually
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, end, eventually
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"

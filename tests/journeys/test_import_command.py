@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.receiver.test_strangers import LINKER
-from tests.service import PROGRAMS, Service, eventually
+from tests.receiver.connections.test_strangers import LINKER
+from tests.support import payloads
+from tests.support.service import PROGRAMS, Service, eventually
 
 HEADER = "vendor,reference,status,at,source\n"
 

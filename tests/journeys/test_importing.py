@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
-from tests.payloads import BEGAN, after
-from tests.service import Service
+from tests.support import payloads
+from tests.support.payloads import BEGAN, after
+from tests.support.service import Service
 
 LONG_BEFORE = BEGAN - timedelta(days=365)
 

@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from tests import payloads
-from tests.downstream import Downstream, Message, Reply
 from tests.faults import processes
 from tests.journeys.test_reacting import Telling, telling, told, warnings
-from tests.service import eventually
+from tests.support import payloads
+from tests.support.downstream import Downstream, Message, Reply
+from tests.support.service import eventually
 
 __all__ = ["told"]
 

@@ -19,12 +19,12 @@ import pytest
 from sqlalchemy import make_url
 
 from receiver.local import valkey as embedded
-from tests import payloads, servers, signing
 from tests.conftest import KEY
-from tests.hosts import Host, HostService, NoHosts, hosts
-from tests.payloads import after
-from tests.servers import NoPostgres
-from tests.service import Service, end, eventually
+from tests.support import payloads, servers, signing
+from tests.support.hosts import Host, HostService, NoHosts, hosts
+from tests.support.payloads import after
+from tests.support.servers import NoPostgres
+from tests.support.service import Service, end, eventually
 
 SENDERS, APPLICANTS_EACH = 6, 20
 

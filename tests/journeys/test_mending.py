@@ -8,9 +8,9 @@ import threading
 import psycopg
 from sqlalchemy import make_url
 
-from tests import payloads
-from tests.payloads import after
-from tests.service import Service, eventually
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, eventually
 
 APPLICANTS = 30
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.service import Service, eventually
+from tests.support import payloads
+from tests.support.service import Service, eventually
 
 #: How long a process may go by what it knew of the tables.
 NOTICED_SECONDS = 8

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.receiver.test_strangers import OPERATOR, READER
-from tests.service import Service, eventually
+from tests.receiver.connections.test_strangers import OPERATOR, READER
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, eventually
 
 
 @dataclass

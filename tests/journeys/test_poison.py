@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.service import Service, children, eventually
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service, children, eventually
 
 #: So short that a test need not wait for it.
 PATIENCE = {"EVENT_SECONDS_MAX": "1", "RETRY_BASE_SECONDS": "1", "WORKER_BYTES_MAX": str(256 * 1024 * 1024)}

@@ -14,9 +14,9 @@ import pytest
 from redis import Redis, RedisError
 
 from store.inbox import wakeup
-from tests import payloads
 from tests.conftest import KEY
-from tests.service import Service, end, eventually, free_port
+from tests.support import payloads
+from tests.support.service import Service, end, eventually, free_port
 
 SERVER = shutil.which("redis-server")
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.downstream import Downstream, Message, Reply
-from tests.payloads import after
-from tests.receiver.test_strangers import OPERATOR, READER
-from tests.service import Service, eventually
+from tests.receiver.connections.test_strangers import OPERATOR, READER
+from tests.support import payloads
+from tests.support.downstream import Downstream, Message, Reply
+from tests.support.payloads import after
+from tests.support.service import Service, eventually
 
 SECRETS = [f"whsec_{base64.b64encode(text).decode()}" for text in (b"a newer secret for downstream", b"an older secret for downstream")]
 

@@ -12,11 +12,11 @@ import pytest
 
 from receiver.simulator.vendor_server import Vendors
 from store.system import clock
-from tests import payloads, played
 from tests.conftest import KEY
-from tests.payloads import BEGAN, after
-from tests.receiver.test_strangers import OPERATOR
-from tests.service import Service, eventually
+from tests.receiver.connections.test_strangers import OPERATOR
+from tests.support import payloads, played
+from tests.support.payloads import BEGAN, after
+from tests.support.service import Service, eventually
 
 CREDENTIALS = {
     "IFCGATE_API_KEY": "ifcg_test_key",

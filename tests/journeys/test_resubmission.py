@@ -16,11 +16,11 @@ import pytest
 from handlers.clients import idngo
 from handlers.notify import resubmission
 from handlers.notify.subscribers import Refused
-from tests import payloads
 from tests.conftest import KEY
-from tests.downstream import Downstream, Reply
-from tests.payloads import after
-from tests.service import Service, eventually
+from tests.support import payloads
+from tests.support.downstream import Downstream, Reply
+from tests.support.payloads import after
+from tests.support.service import Service, eventually
 
 STEPS = {
     "IDENTITY": {

@@ -6,10 +6,10 @@ import base64
 import json
 from pathlib import Path
 
-from tests import payloads
 from tests.conftest import KEY
-from tests.receiver.test_strangers import OPERATOR
-from tests.service import Service, end
+from tests.receiver.connections.test_strangers import OPERATOR
+from tests.support import payloads
+from tests.support.service import Service, end
 
 NEW_KEY = base64.b64encode(b"a second key of 32 bytes, newer!").decode()
 

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests import payloads, signing
 from tests.conftest import KEY, next_part
-from tests.payloads import after
-from tests.service import Answer, Service
+from tests.support import payloads, signing
+from tests.support.payloads import after
+from tests.support.service import Answer, Service
 
 #: Each stands for a kind of what must not come out. Chosen so that none occurs by chance.
 MARK = "Zzmarkedzz"

@@ -22,7 +22,7 @@ from handlers.clients import idngo
 from store.config import Environment
 from store.system import clock
 from tests.conftest import KEY
-from tests.service import PROGRAMS, Service
+from tests.support.service import PROGRAMS, Service
 
 SANDBOX = {
     "IFCGATE_SANDBOX_SECRETS": "whsec_c2FuZGJveCBzZWNyZXQgb2YgaWZjZ2F0ZQ==",

@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests import payloads, servers
 from tests.conftest import KEY
-from tests.payloads import after
-from tests.servers import NoPostgres, Postgres
-from tests.service import Answer, Service, children, eventually
+from tests.support import payloads, servers
+from tests.support.payloads import after
+from tests.support.servers import NoPostgres, Postgres
+from tests.support.service import Answer, Service, children, eventually
 
 #: The contract: an answer is never later than that, however the database fails.
 ANSWER_SECONDS = 2.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests import payloads
-from tests.payloads import after
-from tests.service import Service
+from tests.support import payloads
+from tests.support.payloads import after
+from tests.support.service import Service
 
 
 def test_an_approved_applicant_who_is_blacklisted_a_week_later_is_reversed(running: Service) -> None:

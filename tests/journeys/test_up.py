@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import payloads
-from tests.service import PROGRAMS, Service, end, eventually, free_port
+from tests.support import payloads
+from tests.support.service import PROGRAMS, Service, end, eventually, free_port
 
 #: The contract gives a later start 3 seconds; a shared machine is given more before this counts as broken.
 READY_SECONDS = 20

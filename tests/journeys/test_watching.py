@@ -18,9 +18,9 @@ from store.database.tables import ApplicantRow
 from store.operations import anomalies, delivery_counts
 from store.operations.delivery_counts import SLICE, Counts
 from store.system import clock
-from tests import payloads, signing
 from tests.conftest import BODY_BYTES_MAX, KEY
-from tests.service import Service, end, eventually
+from tests.support import payloads, signing
+from tests.support.service import Service, end, eventually
 
 DAY = timedelta(days=1)
 

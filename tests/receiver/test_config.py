@@ -15,9 +15,9 @@ from receiver.vendors.ifcgate import HexDigest, StandardWebhooks
 from store import config as store_config
 from store.config import Environment, Misconfigured
 from store.tokens import Token, Tokens
-from tests import payloads, servers, signing
 from tests.conftest import KEY
-from tests.service import PROGRAMS, SECRETS, TOKENS, Service, free_port
+from tests.support import payloads, servers, signing
+from tests.support.service import PROGRAMS, SECRETS, TOKENS, Service, free_port
 
 #: In every value that is wrong, and in no message.
 MARK = "geheim"

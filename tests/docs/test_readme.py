@@ -1,0 +1,96 @@
+"""The README, held to the code: what exists is named there, and what is named there exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+
+from receiver.connections.refusals import REFUSED
+from receiver.monitoring.delivery_counts import DELIVERIES
+from store.states import Outcome, Reversal, Status
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def settings() -> list[str]:
+    """Every setting that the code reads, as its reading code spells it."""
+    read = re.compile(r'(?:environment\.(?:text|items|number|each)\(|_yes_or_no\(environment,)\s*"([A-Z_]+)"')
+    found = {
+        name
+        for package in ("receiver", "handlers", "store")
+        for path in (ROOT / package).rglob("*.py")
+        for name in read.findall(path.read_text())
+    }
+    secrets = {f"{vendor}_{kind}" for vendor in ("IFCGATE", "IDNGO", "IDENFY") for kind in ("SECRETS", "SANDBOX_SECRETS")}
+    return sorted(found | secrets | {"VAR_DIR"})
+
+
+def commands() -> list[str]:
+    """Every command and subcommand, as typed."""
+    found = []
+    for entry in entry_points(group="standing.commands"):
+        for command in entry.load():
+            parts = [f"{command.name} {part}" for part in command.commands] if isinstance(command, click.Group) else [command.name]
+            found.extend(parts)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", settings())
+def test_every_setting_is_named(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def failures() -> list[str]:
+    """What the table of failures says that shows each."""
+    table = README.partition("## What happens when…")[2].partition("\n## ")[0]
+    return [row.split("|")[-2].strip(" `") for row in table.splitlines() if row.startswith("| ")][1:]
+
+
+@pytest.mark.parametrize("name", failures())
+def test_every_failure_is_shown_by_a_test(name: str) -> None:
+    assert any(f"def {name}(" in path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_named(command: str) -> None:
+    assert f"standing {command}" in README
+
+
+@pytest.mark.parametrize("word", [*Status, *Outcome, *Reversal])
+def test_every_status_outcome_and_reversal_is_named(word: str) -> None:
+    assert f"`{word}`" in README
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_is_in_the_graph(status: Status) -> None:
+    graph = README.partition("```mermaid")[2].partition("```")[0]
+    assert re.search(rf"\b{status}\b", graph)
+
+
+def test_every_metric_is_named() -> None:
+    source = (ROOT / "receiver" / "metrics.py").read_text()
+    names = [*re.findall(r'GaugeMetricFamily\("(\w+)"', source), f"{DELIVERIES._name}_total", f"{REFUSED._name}_total"]
+    assert [name for name in names if f"`{name}`" not in README] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
+
+
+def test_every_route_is_named() -> None:
+    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', (ROOT / "receiver" / "api.py").read_text())
+    spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route).replace("<event_id>", "<id>") for route in routes]
+    assert [route for route in spelled if f"/v1{route}" not in README] == []
+
+
+def test_the_two_commands_explain_themselves() -> None:
+    said = subprocess.run([ROOT / "dev"], capture_output=True, text=True, check=True).stdout
+    assert all(command in said for command in ("./dev up", "./dev test", "./dev lint", "./dev bench", "./dev lock", "./dev standing"))

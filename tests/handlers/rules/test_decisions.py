@@ -1,0 +1,167 @@
+"""A person decides: an event like any other, which newer news outvotes, and which approves only against what was seen.
+
+Against a hit or an open alert it takes a second operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from store.states import Outcome
+from tests.support.payloads import after
+from tests.support.telling import AUTO, Delivery, decided, document, idngo, ifcgate, monitoring, stands, statuses, told, verdict
+
+
+def red(hours: float = 0, *labels: str) -> Delivery:
+    return idngo(answer="RED", reject="FINAL", labels=list(labels or ("FORGERY",)), at=after(hours=hours))
+
+
+def green(hours: float = 0) -> Delivery:
+    return idngo(answer="GREEN", at=after(hours=hours))
+
+
+def decide(story: Sequence[Delivery], ruling: str, *, at: datetime, **more: Any) -> Delivery:
+    """What a person decides who sees where the story so far leads."""
+    objections = stands(*story).objections
+    against = tuple(hit for objection in objections for hit in objection["hits"])
+    seen = tuple(objection["event_id"] for objection in objections)
+    return decided(story[0].vendor, ruling, at=at, against=against, seen=seen, **more)
+
+
+def then(*story: Delivery, ruling: str = "approve", hours: float = 1, **more: Any) -> list[Delivery]:
+    """A story, and what a person decides upon it."""
+    return [*story, decide(story, ruling, at=after(hours=hours), **more)]
+
+
+def state(*story: Delivery) -> str:
+    decision = stands(*story).decision
+    assert decision is not None
+    return str(decision["state"])
+
+
+@pytest.mark.parametrize(("ruling", "status"), [("approve", "approved"), ("reject", "rejected"), ("resubmit", "resubmission_requested")])
+def test_a_decision_puts_an_applicant_where_it_says_and_leaves_the_vendors_word(ruling: str, status: str) -> None:
+    before, now = (one.applicant for one in told(*then(idngo(answer="YELLOW", at=after()), ruling=ruling)))
+    assert (before.status, now.status) == ("needs_review", status)
+    assert (now.vendor_status, now.final, now.level, now.as_of) == (before.vendor_status, before.final, before.level, before.as_of)
+    assert now.decision is not None
+    assert {name: now.decision[name] for name in ("status", "by", "confirmed_by", "reason", "state")} == {
+        "status": status, "by": "night", "confirmed_by": None, "reason": "looked into", "state": "stands",
+    }  # fmt: skip
+    assert now.last_verdict is not None
+    assert now.last_verdict["status"] == status
+
+
+def test_newer_news_of_the_vendor_outvotes_a_decision_and_older_news_that_was_seen_does_not() -> None:
+    story = then(red(), hours=2)
+    assert statuses(*story, red(3)) == ["rejected", "approved", "rejected"]
+    last = told(*story, red(3))[-1]
+    assert (last.reversal, last.applicant.decision and last.applicant.decision["state"]) == ("adverse", "outvoted")
+    assert statuses(*then(red(), ruling="reject", hours=2), green(1)) == ["rejected", "rejected", "rejected"]
+
+
+def test_an_approval_waits_for_a_second_operator_if_older_news_against_it_was_not_seen() -> None:
+    story = then(red(), hours=2)
+    assert statuses(*story, red(1))[-1] == "rejected"
+    assert state(*story, red(1)) == "waits_for_confirmation"
+    assert statuses(*then(verdict("DENIED", AUTO), hours=2), verdict("DENIED", final=True))[-1] == "rejected"
+    # It was kept before the decision, and handled after it.
+    backlog = [verdict("REVIEWING"), verdict("DENIED", final=True), decide([verdict("REVIEWING")], "approve", at=after(hours=1))]
+    assert stands(*backlog).status == "rejected"
+
+
+def test_a_decision_that_takes_an_approval_away_is_a_reversal() -> None:
+    rejected = then(green(), ruling="reject")
+    assert told(*rejected)[-1].reversal == "adverse"
+    assert told(*then(*rejected, hours=2))[-1].reversal == "reinstated"
+
+
+def test_an_older_decision_than_what_is_known_is_superseded() -> None:
+    late = told(green(2), decided("idngo", "reject", at=after(hours=1)))[-1]
+    assert (late.applicant.status, late.applicant.decision and late.applicant.decision["state"]) == ("approved", "outvoted")
+
+
+def test_an_approval_against_a_hit_waits_for_a_second_operator() -> None:
+    [_, waiting] = told(*then(red(0, "SANCTIONS")))
+    assert (waiting.applicant.status, waiting.outcome) == ("rejected", Outcome.APPLIED)
+    assert waiting.reason.endswith("rejected until a second operator confirms it")
+    assert (waiting.changed, waiting.reversal, waiting.applicant.ever_approved) == (["decision"], None, False)
+    now = stands(*then(red(0, "SANCTIONS")), decide([red(0, "SANCTIONS")], "approve", at=after(hours=1), confirmed_by="day"))
+    assert (now.status, now.hits, now.decision and now.decision["confirmed_by"]) == ("approved", ["sanctions"], "day")
+    assert now.ever_approved
+
+
+def test_what_waits_for_a_second_operator_never_was_a_verdict() -> None:
+    story = [*then(red(0, "SANCTIONS")), idngo("applicantPending", status="pending", at=after(hours=2))]
+    found = stands(*story)
+    assert (found.status, found.last_verdict and found.last_verdict["status"], state(*story)) == ("in_review", "rejected", "outvoted")
+    assert told(*story, red(3, "SANCTIONS"))[-1].reversal is None
+
+
+def test_a_hit_of_which_nobody_knew_when_it_was_decided_takes_a_second_operator_too() -> None:
+    story = then(idngo(answer="YELLOW", at=after()), hours=2)
+    assert statuses(*story, red(1, "SANCTIONS")) == ["needs_review", "approved", "rejected"]
+    confirmed = then(red(0, "PEP"), hours=2, confirmed_by="day")
+    assert stands(*confirmed).status == "approved"
+    assert stands(*confirmed, red(1, "PEP", "SANCTIONS")).status == "rejected"
+
+
+def test_a_hit_of_a_step_that_is_no_verdict_can_be_approved_against_too() -> None:
+    story = [verdict("SUSPECTED", AUTO, tags=["FACE_BLACKLISTED"])]
+    assert stands(*then(*story)).status != "approved"
+    assert stands(*then(*story, confirmed_by="day")).status == "approved"
+
+
+def test_who_confirms_takes_the_decisions_place_so_that_news_in_between_outvotes_both() -> None:
+    story = [*then(red(0, "PEP")), red(2, "PEP")]
+    assert stands(*story, decide(story, "approve", at=after(hours=1), confirmed_by="day")).status == "rejected"
+    scans = [*then(verdict("DENIED", final=True)), monitoring("ALERT")]
+    confirmed = decide(scans, "approve", at=after(hours=1), confirmed_by="day", receipt=2)
+    assert stands(*scans, confirmed).status == "needs_review"
+
+
+@pytest.mark.parametrize(("confirmed_by", "status"), [(None, "needs_review"), ("day", "approved")])
+def test_an_open_alert_takes_a_second_operator_and_another_alert_covers_what_was_decided(confirmed_by: str | None, status: str) -> None:
+    story = then(verdict(final=True), monitoring("ALERT"), confirmed_by=confirmed_by)
+    assert stands(*story).status == status
+    assert "MONITORING_ALERT" in stands(*story).flags
+    assert stands(*story, monitoring("ALERT", case="m-2")).status == "needs_review"
+
+
+def test_an_older_alert_that_was_not_seen_is_not_looked_past() -> None:
+    def case(name: str, hours: float) -> Delivery:
+        return idngo("amlCaseRejected", at=after(hours=hours), amlCaseId=name)
+
+    story = then(green(), case("a", 1), hours=3, confirmed_by="day")
+    assert statuses(*story, case("b", 2)) == ["approved", "needs_review", "approved", "needs_review"]
+
+
+def test_an_alert_that_is_cleared_leaves_what_was_decided() -> None:
+    story = [*then(verdict("DENIED", final=True)), monitoring("ALERT"), monitoring("ACTIVE")]
+    assert statuses(*story) == ["rejected", "approved", "needs_review", "approved"]
+
+
+def test_a_decision_looks_past_a_document_that_has_expired_and_not_past_a_deletion() -> None:
+    assert statuses(*then(verdict(final=True), document()), document()) == [
+        "approved", "document_expired", "approved", "document_expired",
+    ]  # fmt: skip
+    assert stands(*then(green(), idngo("applicantDeleted", at=after(hours=1)), hours=2)).status == "deleted"
+    assert stands(*then(green(), idngo("applicantDeactivated", at=after(hours=1)), hours=2)).status == "deactivated"
+
+
+def test_without_a_vendors_clock_what_is_not_final_does_not_outvote_what_was_decided_over_a_final_verdict() -> None:
+    story = then(verdict("DENIED", final=True))
+    assert stands(*story, verdict("DENIED", AUTO, final=False)).status == "approved"
+    assert stands(*story, verdict("DENIED", final=True)).status == "rejected"
+
+
+def test_a_reset_takes_a_decision_back() -> None:
+    last = stands(*then(red()), idngo("applicantReset", at=after(hours=2)))
+    assert (last.status, last.last_verdict, last.decision and last.decision["state"]) == ("created", None, "outvoted")
+
+
+def test_what_a_decision_says_is_told_in_words() -> None:
+    assert told(*then(ifcgate("rejected")))[-1].reason == "night decided: approve (looked into): approved"

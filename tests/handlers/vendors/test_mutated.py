@@ -1,0 +1,38 @@
+"""An approval counts only when all that it says about screening is understood, whatever becomes of the vendors' shapes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from handlers.rules.news import Step, Unreadable
+from handlers.rules.registers import soberly
+from store.states import Status
+from tests.support import mutated
+from tests.support.telling import MANUAL, interpreted, occasion_of, raw
+
+SEED = 20261127
+
+#: How many bodies of each vendor are tried: half of them clear, half spoiled.
+BODIES = 20_000
+
+
+def approves(vendor: str, body: bytes) -> bool:
+    """Whether the applicant of a body is approved by it."""
+    delivery = raw(vendor, body, headers={"Idenfy-Event-Type": MANUAL} if vendor == "idenfy" else {})
+    try:
+        news = interpreted(delivery)
+    except Unreadable:
+        return False
+    says = soberly(news, occasion_of([delivery], 0))
+    return isinstance(says, Step) and says.status == Status.APPROVED
+
+
+@pytest.mark.parametrize("vendor", mutated.VENDORS)
+def test_no_body_approves_that_says_a_hit_or_anything_unknown_and_every_clear_one_does(vendor: str) -> None:
+    chance = random.Random(f"{SEED} {vendor}")
+    for number in range(BODIES):
+        spoiled = number % 2 == 1
+        body = mutated.body_of(vendor, chance, spoiled=spoiled)
+        assert approves(vendor, body) is not spoiled, f"body {number}, which is {'spoiled' if spoiled else 'clear'}: {body!r}"

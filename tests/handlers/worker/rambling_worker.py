@@ -1,0 +1,61 @@
+"""A worker for tests, in a process of its own: batches of any size, retries that back off, replays in between.
+
+    python -m tests.handlers.worker.rambling_worker SEED
+
+It ends once everything is settled, and has been for a moment.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from handlers import process
+from store import database
+from store.database.tables import Event
+from store.inbox import claims
+from store.states import Outcome
+from store.system import clock
+
+QUIET_SECONDS = 1.0
+
+
+def main(seed: int) -> None:
+    chance, token, quiet_since = random.Random(seed), process.new_token(), time.monotonic()
+    while time.monotonic() - quiet_since < QUIET_SECONDS:
+        batch = claims.claim(token, most=chance.randint(1, 40))
+        postponed = [event for event in batch if chance.random() < 0.05]
+        for event in postponed:
+            claims.postpone(
+                event.sequence, token=token, retry_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
+            )
+        process.handle(token, [event for event in batch if event not in postponed])
+        if batch and chance.random() < 0.3:
+            replay_one(chance)
+        if batch or pending():
+            quiet_since = time.monotonic()
+        else:
+            time.sleep(0.05)
+
+
+def replay_one(chance: random.Random) -> None:
+    """Have some settled event handled again."""
+    with database.begin() as connection:
+        last = connection.execute(select(func.max(Event.sequence))).scalar_one()
+        some = select(Event.id).where(Event.sequence >= chance.randint(1, last), Event.status != Outcome.PENDING).order_by(Event.sequence)
+        event_id = connection.execute(some.limit(1)).scalar_one_or_none()
+        if event_id:
+            claims.reopen(connection, event_id)
+
+
+def pending() -> int:
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).where(Event.status == Outcome.PENDING)).scalar_one()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

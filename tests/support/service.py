@@ -1,0 +1,217 @@
+"""A service that really runs: gunicorn and workers as processes of their own, and HTTP to talk to them."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from tests.support import signing
+
+#: Below those that systems give to whoever asks for any; each test process has a part of them.
+PORTS_FROM, PORTS_EACH = 20_000, 1_000
+
+PROGRAMS = Path(sys.executable).parent
+T = TypeVar("T")
+
+SECRETS = {
+    "IFCGATE_SECRETS": signing.IFCGATE_SECRET,
+    "IDNGO_SECRETS": signing.IDNGO_SECRET,
+    "IDENFY_SECRETS": signing.IDENFY_SECRET,
+    "IDNGO_SANDBOX_SECRETS": signing.IDNGO_SANDBOX_SECRET,
+}
+TOKENS = {
+    "READ_TOKENS": "reader=read-me-if-you-may",
+    "LINK_TOKENS": "linker=link-me-if-you-may",
+    "OPERATOR_TOKENS": "night=operate-me-if-you-may,day=confirm-me-if-you-may",
+}
+
+# Another run at the same time begins elsewhere.
+_ports = itertools.count(os.getpid())
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Service:
+    """Processes on one database. Use as a context manager; its log is in `log`."""
+
+    #: Where it listens, and what its programs are run by.
+    address = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, settings: dict[str, str], *, worker: bool = True, cwd: Path | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "service.log"
+        self.cwd = cwd
+        clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
+        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2"}
+        self.environment = clean | SECRETS | TOKENS | own | settings
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._with_worker = worker
+
+    def __enter__(self) -> Service:
+        self.web = self.start_web()
+        if self._with_worker:
+            self.start_worker()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for process in self.processes:
+            end(process)
+
+    def start_web(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
+        process = self.run("gunicorn", "--config", "python:receiver.gunicorn_config")
+        if ready:
+            eventually(lambda: self.is_up(), "the web process to answer", seconds=20)
+        return process
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self.run("standing", "worker")
+
+    def run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [*self.within, str(PROGRAMS / program), *arguments], env=self.environment, cwd=self.cwd, stdout=log, stderr=log
+            )
+        self.processes.append(process)
+        return process
+
+    def standing(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line to its end."""
+        return subprocess.run(
+            [str(PROGRAMS / "standing"), *arguments],
+            env=self.environment,
+            cwd=self.cwd,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    # HTTP ---------------------------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        token: str | None = None,
+        timeout: float = 40,
+    ) -> Answer:
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
+        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            # Refused before the whole body was read, the answer may still be there.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body=body, headers=sent)
+            response = connection.getresponse()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, *, token: str | None = "read-me-if-you-may", **query: object) -> Answer:
+        return self.request("GET", f"{path}?{urlencode(query)}" if query else path, token=token)
+
+    def deliver(self, vendor: str, body: bytes | dict[str, Any], **signing_options: Any) -> Answer:
+        """Send a signed webhook."""
+        raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        return self.request("POST", f"/webhooks/{vendor}", raw, signing.headers(vendor, raw, **signing_options))
+
+    def told(self, vendor: str, body: bytes | dict[str, Any], **signing_options: Any) -> dict[str, Any]:
+        """Send a signed webhook, and wait until it is handled. Gives the event."""
+        answer = self.deliver(vendor, body, **signing_options)
+        assert answer.status == 200, (answer.status, answer.body)
+        return self.settled(answer.json["event_id"])
+
+    def settled(self, event_id: str, *, seconds: float = 20) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            answer = self.get(f"/v1/events/{event_id}")
+            return answer.json if answer.status == 200 and answer.json["status"] != "pending" else None
+
+        return eventually(look, f"event {event_id} to be settled", seconds=seconds)
+
+    def applicant(self, vendor: str, reference: str, **query: object) -> Any:
+        answer = self.get(f"/v1/applicants/{vendor}/{quote(reference, safe='')}", **query)
+        assert answer.status == 200, (answer.status, answer.body)
+        return answer.json
+
+    def history(self, vendor: str, reference: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.get(f"/v1/applicants/{vendor}/{quote(reference, safe='')}/history").json["data"]
+        return rows
+
+    def subscribers(self) -> set[str]:
+        """Who is told of changes, as far as a worker made them known."""
+        return set(re.findall(r'standing_reactions_failed{subscriber="([^"]*)"}', self.get("/metrics", token=None).body.decode()))
+
+    def is_up(self) -> bool:
+        try:
+            return self.request("GET", "/healthz", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def logged(self) -> str:
+        return self.log.read_text()
+
+
+def eventually(look: Callable[[], T | None], what: str, *, seconds: float = 20) -> T:
+    """What `look` gives once it gives something; fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.03)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process we started, kindly and then not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def children(pid: int) -> list[int]:
+    """A process's children: a web process's working ones, or the one that works for a worker."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def free_port() -> int:
+    """A port that stays free until it is used: the kernel gives none of these away, nor does another test process."""
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = PORTS_FROM + PORTS_EACH * part + next(_ports) % PORTS_EACH
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

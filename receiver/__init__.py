@@ -15,7 +15,7 @@ def create_app() -> Flask:
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
-    from receiver.web import paths, problems, request_body
+    from receiver.web import paths, problems, request_id
     from store.system import logs
 
     logs.configure()
@@ -25,7 +25,7 @@ def create_app() -> Flask:
     # A redirect counts as a failure with every vendor.
     app.url_map.merge_slashes = False
     paths.keep_encoded_slashes(app)
-    request_body.identify(app)
+    request_id.identify(app)
     problems.describe(app)
     for part in (webhooks, applicants, changes, decisions, review, replays, reactions, health, metrics, document):
         app.register_blueprint(part.blueprint)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from receiver.connections import peers
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
 from store import config, tokens
@@ -17,6 +17,8 @@ MAX_BODY_BYTES = 5 * 1024 * 1024
 
 #: nginx keeps connections to its upstreams for 60 s, an ALB for as long.
 KEEPALIVE_SECONDS = 75
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Settings:
     tokens: Tokens
     max_body_bytes: int
     #: Proxies whose `X-Forwarded-For` is believed, for logs alone.
-    trusted_proxies: tuple[peers.Network, ...]
+    trusted_proxies: tuple[Network, ...]
     #: How long a connection without a request is kept: longer than a proxy keeps it, so that the proxy closes it, and not this end.
     keepalive_seconds: int
 
@@ -58,7 +60,7 @@ def read(environment: Environment) -> Settings:
         senders={name: sender for name, sender in senders.items() if sender.keys},
         tokens=tokens.read(environment),
         max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES, most=2**30),
-        trusted_proxies=environment.each("TRUSTED_PROXIES", peers.network),
+        trusted_proxies=environment.each("TRUSTED_PROXIES", _network),
         keepalive_seconds=environment.number("KEEPALIVE_SECONDS", KEEPALIVE_SECONDS, most=3600),
     )
 
@@ -86,6 +88,14 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     if len({key.secret for key in keys}) < len(keys):
         environment.wrong(f"{prefix}_SECRETS", f"and {prefix}_SANDBOX_SECRETS must all be different: one is given twice")
     return Sender(scheme=scheme, keys=tuple(keys))
+
+
+def _network(text: str) -> Network:
+    """Return the network of `address` or `address/bits`. Raises ValueError with words that follow the setting's name."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError("is no address and no network such as 10.0.0.0/8 (with no bits set after the network's own)") from error
 
 
 def _check_secrets_distinct(environment: Environment, senders: dict[str, Sender]) -> None:

@@ -7,8 +7,8 @@ import time
 
 import structlog
 
-from store.inbox import record as inbox
-from store.inbox import wakeup
+from store.inbox import unspool, wakeup
+from store.inbox.spool import host_spool
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.5
 
 def begin() -> None:
     """Look after this host's spool, if there is one, as long as the process lives. Of several processes, one at a time does."""
-    if inbox.spool():
+    if host_spool():
         threading.Thread(target=_look_after, name="spool", daemon=True).start()
 
 
@@ -26,7 +26,7 @@ def _look_after() -> None:
     while True:
         time.sleep(LOOK_SECONDS)
         try:
-            count = inbox.take_in_spooled()
+            count = unspool.take_in_spooled()
         except Exception as error:  # Whatever it is, what is spooled is not forgotten, and this goes on.
             log.warning("what is spooled cannot be brought into the database yet", error=describe_error(error))
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from handlers.notify.subscribers import Change
+from handlers import Change
 
 
 def block(change: Change) -> None:

@@ -8,19 +8,19 @@ import click
 
 from handlers import config
 from handlers.cli import operators
-from handlers.cli.review import say_if_cut
 from handlers.cli.terminal import output, wait
 from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option, token_option
+from handlers.cli.terminal.output import say_if_cut
 from store import config as store_config
 from store import database
 from store.applicants import decisions
 from store.applicants.decisions import NotDecided
 from store.applicants.table import Key
-from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.internal_events import Ruling
 from store.states import Outcome
-from store.system import clock
+from store.system import clock, safe_text
+from store.system.names import EVENT_ID
 
 #: How long a command waits for a worker to handle what was decided.
 HANDLED_SECONDS_MAX = 10.0
@@ -83,7 +83,7 @@ def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
     """Confirm what another operator decided, against the hits and alerts that are shown today. It takes a token."""
     config.settings()
     by = operators.at_this_terminal(token_file)
-    if not inbox.EVENT_ID.fullmatch(event_id):
+    if not EVENT_ID.fullmatch(event_id):
         raise click.ClickException(f"no decision has the id {event_id}")
     try:
         made = database.write(lambda connection: decisions.confirm(connection, event_id, by=by))
@@ -99,7 +99,7 @@ def _tell(event_id: str, *, as_json: bool) -> None:
     if as_json:
         output.print_json([found])
     else:
-        click.echo(output.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
+        click.echo(safe_text.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
     if found["status"] == Outcome.PENDING:
         click.echo("No worker has handled it yet: standing process-pending does.", err=True)
 

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from handlers import config
-from handlers.cli.terminal import differences
 from handlers.cli.terminal.options import MOMENT, environment_option
-from handlers.transfer import export as exporting
+from handlers.cli.terminal.progress import progress_bar
+from handlers.transfer import export
 from handlers.vendors import VENDORS
 from store.applicants.exports import Wanted
 from store.states import Status
@@ -31,36 +31,36 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
-def export() -> None:
+@click.group("export")
+def export_group() -> None:
     """Write out what is known, with personal data: it is recorded who did."""
 
 
-@export.command("applicants")
+@export_group.command("applicants")
 @_export_options
 def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
     """Write every applicant: as JSON lines that say what the API says, or as CSV for a spreadsheet.
 
     Each comes once, by vendor and reference; one that changes meanwhile comes as it was before or as it is then."""
     config.settings()
-    count, pages = exporting.begin_applicants(Wanted(**wanted))
-    _export(count, pages, exporting.APPLICANT_COLUMNS if kind == "csv" else None, output)
+    count, pages = export.begin_applicants(Wanted(**wanted))
+    _export(count, pages, export.APPLICANT_COLUMNS if kind == "csv" else None, output)
 
 
-@export.command("changes")
+@export_group.command("changes")
 @_export_options
 def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
     """Write the change feed, in its order and with its cursors, up to where it ends as this begins."""
     config.settings()
-    count, pages = exporting.begin_changes(Wanted(**wanted))
-    _export(count, pages, exporting.CHANGE_COLUMNS if kind == "csv" else None, output)
+    count, pages = export.begin_changes(Wanted(**wanted))
+    _export(count, pages, export.CHANGE_COLUMNS if kind == "csv" else None, output)
 
 
-def _export(count: int, pages: Iterator[exporting.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:
+def _export(count: int, pages: Iterator[export.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:
     hidden = output is None and sys.stdout.isatty()
-    with exporting.opened(output) as out, differences.progress(hidden=hidden) as progress:
-        task = progress.add_task("writing", total=count)
-        exporting.write(pages, out, columns=columns, on_rows=lambda rows: progress.advance(task, rows))
+    with export.opened(output) as out, progress_bar(hidden=hidden) as bar:
+        task = bar.add_task("writing", total=count)
+        export.write(pages, out, columns=columns, on_rows=lambda rows: bar.advance(task, rows))
 
 
-commands = [export]
+commands = [export_group]

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from handlers import config
-from handlers.cli.terminal import differences
 from handlers.cli.terminal.options import environment_option
+from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import import_check, import_file, importing
 from handlers.transfer.import_check import Checked, FileChanged
 from handlers.transfer.import_rows import Wrong
@@ -59,9 +59,9 @@ def _check(file: Path, source: str | None) -> Checked:
         wrong += 1
         click.echo(f"line {found.line}: {'; '.join(found.problems)}", err=True)
 
-    with differences.progress() as progress:
-        task = progress.add_task("checking", total=import_file.count_lines(file))
-        checked = import_check.check(file, source=source, on_rows=lambda count: progress.advance(task, count), on_wrong=name_it)
+    with progress_bar() as bar:
+        task = bar.add_task("checking", total=import_file.count_lines(file))
+        checked = import_check.check(file, source=source, on_rows=lambda count: bar.advance(task, count), on_wrong=name_it)
     if checked is None:
         click.echo(f"{wrong:,} {'line is' if wrong == 1 else 'lines are'} wrong: nothing was written.", err=True)
         sys.exit(2)
@@ -70,9 +70,9 @@ def _check(file: Path, source: str | None) -> Checked:
 
 def _bring(checked: Checked, environment: str) -> Brought:
     try:
-        with differences.progress() as progress:
-            task = progress.add_task("keeping", total=checked.rows)
-            brought = importing.bring(checked, environment=environment, on_rows=lambda count: progress.advance(task, count))
+        with progress_bar() as bar:
+            task = bar.add_task("keeping", total=checked.rows)
+            brought = importing.bring(checked, environment=environment, on_rows=lambda count: bar.advance(task, count))
     except FileChanged as changed:
         raise click.ClickException("the file was changed after it was checked: import it again, as it is now") from changed
     click.echo(f"{brought.rows:,} rows: {brought.new:,} new, {brought.rows - brought.new:,} were known.", err=True)
@@ -81,9 +81,9 @@ def _bring(checked: Checked, environment: str) -> Brought:
 
 def _wait(brought: Brought, span: Span) -> int:
     """Wait for the workers, and say what became of it; return the exit status."""
-    with differences.progress() as progress:
-        task = progress.add_task("being handled", total=brought.new)
-        handled = importing.wait(brought, span, on_handled=lambda count: progress.advance(task, count))
+    with progress_bar() as bar:
+        task = bar.add_task("being handled", total=brought.new)
+        handled = importing.wait(brought, span, on_handled=lambda count: bar.advance(task, count))
     if not handled:
         click.echo("It is kept, and there is no worker to handle it: start one, or run `standing process-pending`.", err=True)
         return 1

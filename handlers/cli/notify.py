@@ -5,17 +5,16 @@ from __future__ import annotations
 import click
 
 from handlers import config
-from handlers.cli.review import say_if_cut
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import REASON, json_option, limit_option
-from handlers.notify import endpoints as notifying
+from handlers.cli.terminal.output import say_if_cut
 from handlers.notify import resubmission, subscribers
-from handlers.notify.endpoints import Endpoint
+from handlers.notify.endpoints import Endpoint, endpoints
 from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
 from store import audit, database
 from store.outbox import reactions
 from store.outbox.dispatch import Progress
-from store.system import clock
+from store.system import clock, safe_text
 
 #: What `standing notify test` sends: it says itself that nobody is meant.
 EXAMPLE = {
@@ -72,7 +71,7 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
         return
     output.print_fields({name: value for name, value in found.items() if name not in ("answers", "said")})
     for answer in found["answers"]:
-        click.echo(f"{answer['at']}  {output.plain(answer['said'])}")
+        click.echo(f"{answer['at']}  {safe_text.plain(answer['said'])}")
 
 
 @reactions_group.command("run")
@@ -109,7 +108,7 @@ def list_subscribers(as_json: bool) -> None:
         rows, counts = reactions.subscribers(connection), {one.subscriber: one for one in reactions.counts(connection)}
     everyone: list[Subscriber] = [
         subscribers.Log(),
-        *notifying.endpoints(),
+        *endpoints(),
         *resubmission.subscribers(),
         *subscribers.functions(),
     ]
@@ -144,10 +143,10 @@ def resume(subscriber: str) -> None:
 def send_example() -> None:
     """Send each endpoint of NOTIFY_URLS an example, signed as changes are, and say what it answers. Exit status 1 unless all take it."""
     config.settings()
-    endpoints = notifying.endpoints()
-    if not endpoints:
+    known = endpoints()
+    if not known:
         raise click.ClickException("NOTIFY_URLS names no endpoint")
-    taken = [_send_example(endpoint) for endpoint in endpoints]
+    taken = [_send_example(endpoint) for endpoint in known]
     raise SystemExit(0 if all(taken) else 1)
 
 
@@ -157,7 +156,7 @@ def _send_example(endpoint: Endpoint) -> bool:
         said, taken = endpoint.tell(entry), True
     except (NotNow, Refused, Gone) as refused:
         said, taken = str(refused), False
-    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {output.plain(said)}")
+    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {safe_text.plain(said)}")
     return taken
 
 

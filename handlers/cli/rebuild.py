@@ -1,18 +1,34 @@
-"""`standing rebuild`, as a person sees it."""
+"""`standing rebuild`: compare every applicant with the kept events, and mend what differs."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 from sqlalchemy import func, select
 
+from handlers import config
 from handlers.cli.terminal import differences
-from handlers.replay import derive
+from handlers.cli.terminal.options import CHANGES_MAX, json_option
+from handlers.cli.terminal.progress import progress_bar
+from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.database.tables import ApplicantRow, Event
 
 
-def run(*, apply: bool, max_changes: int, as_json: bool) -> int:
+@click.command()
+@click.option("--check", "apply", flag_value=False, default=False, help="Only compare (the default): exit status 1 if anything differs.")
+@click.option("--apply", "apply", flag_value=True, help="Mend what differs, while the service runs; each change is told.")
+@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Mend nothing if more would change.")
+@json_option
+def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
+    """Derive every applicant anew from the kept events, and compare: who would change, and from where to where."""
+    config.settings()
+    sys.exit(_run(apply=apply, max_changes=max_changes, as_json=as_json))
+
+
+def _run(*, apply: bool, max_changes: int, as_json: bool) -> int:
     """Compare, and mend if asked to; return the exit status."""
     renamed, found = _compare()
     differences.show(
@@ -24,9 +40,9 @@ def run(*, apply: bool, max_changes: int, as_json: bool) -> int:
     if len(found) > max_changes:
         click.echo(f"Nothing was mended: {len(found)} applicants differ, more than --max-changes {max_changes}.", err=True)
         return 1
-    with differences.progress() as progress:
-        task = progress.add_task("mending", total=len(found))
-        mended = derive.mend((one.key for one in found), on_applicants=lambda count: progress.advance(task, count))
+    with progress_bar() as bar:
+        task = bar.add_task("mending", total=len(found))
+        mended = mending.mend((one.key for one in found), on_applicants=lambda count: bar.advance(task, count))
     click.echo(f"Mended {mended} applicants.", err=True)
     return 0
 
@@ -34,8 +50,11 @@ def run(*, apply: bool, max_changes: int, as_json: bool) -> int:
 def _compare() -> tuple[Renamed, list[Difference]]:
     with database.reading() as connection:
         events, known = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Event, ApplicantRow))
-    with differences.progress() as progress:
-        reading = progress.add_task("reading events", total=events)
-        comparing = progress.add_task("comparing applicants", total=known)
-        renamed = derive.find_renamed(lambda count: progress.advance(reading, count))
-        return renamed, list(derive.differences(renamed, on_applicants=lambda count: progress.advance(comparing, count)))
+    with progress_bar() as bar:
+        reading = bar.add_task("reading events", total=events)
+        comparing = bar.add_task("comparing applicants", total=known)
+        renamed = mending.find_renamed(lambda count: bar.advance(reading, count))
+        return renamed, list(mending.differences(renamed, on_applicants=lambda count: bar.advance(comparing, count)))
+
+
+commands = [rebuild]

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from handlers import clients, config
-from handlers.cli.terminal import differences, masking, output, wait
+from handlers.cli.terminal import masking, output, wait
 from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
+from handlers.cli.terminal.progress import progress_bar
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.vendor import Client, Unanswered
@@ -148,7 +149,7 @@ def _run(one: Round) -> list[Finding]:
     total = len(one.whom.references) or database.read(
         lambda connection: reconciliations.count(connection, one.vendor, one.environment, one.whom)
     )
-    with differences.progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(f"asking {one.vendor}", total=total)
         try:
             reconciliation.run(one, on_finding=found.append, on_asked=lambda: bar.advance(task))

@@ -9,15 +9,16 @@ import click
 from sqlalchemy import Row
 
 from handlers import config
-from handlers.cli.review import say_if_cut
 from handlers.cli.terminal import differences, output
 from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
-from handlers.replay import execute
+from handlers.cli.terminal.output import say_if_cut
+from handlers.cli.terminal.progress import progress_bar
+from handlers.replay import execute, forecast
 from store import audit, database
-from store.inbox import record as inbox
 from store.operations import replays
 from store.operations.replays import Stage, Wanted
 from store.states import Outcome
+from store.system.names import EVENT_ID
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
 
@@ -76,7 +77,7 @@ def _wanted(event_ids: tuple[str, ...], filters: dict[str, Any]) -> Wanted:
         return Wanted(**filters)
     with database.reading() as connection:
         for event_id in event_ids:
-            found = replays.environment_of(connection, event_id) if inbox.EVENT_ID.fullmatch(event_id) else None
+            found = replays.environment_of(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
             if found is None:
                 raise click.ClickException(f"no event has the id {event_id}")
             filters["environment"] = found
@@ -87,9 +88,9 @@ def _say_what_it_would_do(wanted: Wanted, as_json: bool) -> int:
     """Print every applicant that would change; return how many events are wanted."""
     with database.reading() as connection:
         count = replays.count(connection, wanted)
-    with differences.progress() as progress:
-        task = progress.add_task("deriving what it would do", total=count)
-        found = execute.would_do(wanted, on_events=lambda done: progress.advance(task, done))
+    with progress_bar() as bar:
+        task = bar.add_task("deriving what it would do", total=count)
+        found = forecast.would_do(wanted, on_events=lambda done: bar.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
     click.echo(f"{count} events would be handled again.", err=True)
@@ -102,13 +103,13 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
         row = replays.find(connection, replay_id)
     assert row is not None
     try:
-        with differences.progress() as progress:
-            task = progress.add_task("handling again", total=row.events, completed=row.done)
+        with progress_bar() as bar:
+            task = bar.add_task("handling again", total=row.events, completed=row.done)
             stage = execute.run(
                 replay_id,
                 per_second=rate,
-                on_events=lambda done: progress.update(task, advance=done, description="handling again"),
-                on_wait=lambda: progress.update(task, description="live traffic goes first"),
+                on_events=lambda done: bar.update(task, advance=done, description="handling again"),
+                on_wait=lambda: bar.update(task, description="live traffic goes first"),
             )
     except KeyboardInterrupt:
         click.echo(f"Interrupted. Go on with: standing replays resume {replay_id}", err=True)
@@ -194,7 +195,7 @@ def cancel(replay_id: str) -> None:
 
 def _find(replay_id: str) -> Any:
     with database.reading() as connection:
-        row = replays.find(connection, replay_id) if inbox.EVENT_ID.fullmatch(replay_id) else None
+        row = replays.find(connection, replay_id) if EVENT_ID.fullmatch(replay_id) else None
     if row is None:
         raise click.ClickException(f"no replay has the id {replay_id}")
     return row

@@ -13,9 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from handlers.clients import vendor as asking
 from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Question, Unanswered
+from handlers.clients.vendor import Answer, Asker, Dialect, Question, Unanswered, about, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdenfyApi
 
@@ -41,7 +40,7 @@ class Idenfy:
         self._asker = Asker(api.url, dialect, per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> Answer | None:
-        return asking.answer(self._ask("status", reference), _Verification, asked=reference)
+        return answer(self._ask("status", reference), _Verification, asked=reference)
 
     def listing(self) -> None:
         """The vendor has no list but of a customer's verifications."""
@@ -49,17 +48,17 @@ class Idenfy:
     def data(self, reference: str) -> bytes:
         """The person's data, to be shown and not kept. Raises Unanswered, also if there is no such verification."""
         body = self._there(self._ask("data", reference))
-        asking.about(asking.understood(body, _Verification).reference, reference)
+        about(understood(body, _Verification).reference, reference)
         return body
 
     def files(self, reference: str) -> bytes:
         """The addresses of the files, which are good for a while, to be shown and not kept. Raises Unanswered, as `data` does."""
         body = self._there(self._ask("files", reference))
-        asking.understood(body, dict[str, Any])
+        understood(body, dict[str, Any])
         return body
 
     def _ask(self, what: str, reference: str) -> bytes | None:
-        asking.segment(reference)
+        segment(reference)
         return self._asker.ask(Question(method="POST", path=f"/api/v2/{what}", body=msgspec.json.encode({"scanRef": reference})))
 
     def _there(self, body: bytes | None) -> bytes:

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from handlers.clients import vendor as asking
 from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Question
+from handlers.clients.vendor import Answer, Asker, Dialect, Question, about, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdngoApi
 from store.system import clock
@@ -46,7 +45,7 @@ class Idngo:
         self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> Answer | None:
-        return asking.answer(self._of(reference, "one"), _Applicant, asked=reference)
+        return answer(self._of(reference, "one"), _Applicant, asked=reference)
 
     def documents(self, reference: str) -> bytes | None:
         """What each document came to; None if the vendor knows no such applicant. Raises Unanswered."""
@@ -57,16 +56,16 @@ class Idngo:
 
     def read_by_user(self, external_user_id: str) -> Answer | None:
         """What the vendor says of the applicant whom you know by an id of yours; None if it knows no such one. Raises Unanswered."""
-        path = f"/resources/applicants/-;externalUserId={asking.segment(external_user_id)}/one"
+        path = f"/resources/applicants/-;externalUserId={segment(external_user_id)}/one"
         body = self._asker.ask(Question(method="GET", path=path))
         if body is None:
             return None
-        found = asking.understood(body, _Applicant)
-        asking.about(found.externalUserId, external_user_id)
+        found = understood(body, _Applicant)
+        about(found.externalUserId, external_user_id)
         return Answer(reference=found.reference, body=body)
 
     def _of(self, reference: str, what: str) -> bytes | None:
-        return self._asker.ask(Question(method="GET", path=f"/resources/applicants/{asking.segment(reference)}/{what}"))
+        return self._asker.ask(Question(method="GET", path=f"/resources/applicants/{segment(reference)}/{what}"))
 
 
 def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:

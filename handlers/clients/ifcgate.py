@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from handlers.clients import vendor as asking
 from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Listed, Question, Unanswered
+from handlers.clients.vendor import Answer, Asker, Dialect, Listed, Question, Unanswered, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IfcgateApi
 
@@ -52,8 +51,8 @@ class Ifcgate:
         self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> Answer | None:
-        body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{asking.segment(reference)}"))
-        return asking.answer(body, _Case, asked=reference)
+        body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{segment(reference)}"))
+        return answer(body, _Case, asked=reference)
 
     def listing(self) -> Iterator[Listed]:
         """Every case, page by page. Raises Unanswered, also in the middle: what came before is then not all."""
@@ -72,7 +71,7 @@ class Ifcgate:
         body = self._asker.ask(Question(method="GET", path=f"/v1/cases?{urlencode(query)}"))
         if body is None:
             raise Unanswered("there is no list of cases", status=404)
-        return asking.understood(body, _Page)
+        return understood(body, _Page)
 
 
 def _next(page: _Page) -> str | None:

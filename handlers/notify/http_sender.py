@@ -1,6 +1,6 @@
 """Requests to endpoints: one thread has all of them under way, so that an endpoint that hangs costs a connection and nothing else.
 
-The rules are those of `handlers.clients.http_client`: which addresses are allowed, how long a request may take, how much of an answer is read.
+`handlers.clients.http_client` has the rules: which addresses are allowed, how long a request may take, how much of an answer is read.
 """
 
 from __future__ import annotations

@@ -8,29 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from sqlalchemy import Connection
 
 from handlers import reading
-from handlers.reading import Read
 from handlers.rules import transitions
 from handlers.rules.news import News, Unreadable
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, hear
 from store import database
-from store.applicants import feed, history, mentions
+from store.applicants import mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant, Key
 from store.inbox.claims import Claimed
 from store.states import Reversal, Status
-from store.system import clock
 
-EVENTS_AT_ONCE = 1000
 APPLICANTS_AT_ONCE = 200
 
-#: Applicants that one transaction mends.
-MENDED_AT_ONCE = 50
 
 #: Told after each part: how many events or applicants were looked at.
 Progress = Callable[[int], None]
@@ -91,71 +85,18 @@ class Renamed:
             return None
 
 
-def differences(renamed: Renamed, *, on_applicants: Progress) -> Iterator[Difference]:
-    """Every applicant that is not as its events say, among them those that the renamed ones name."""
-    seen: set[Key] = set()
-    for keys in _known_keys(on_applicants):
-        seen.update(key for key in keys if key in renamed.added)
-        yield from compare(keys, renamed)
-    newcomers = sorted(set(renamed.added) - seen)
-    for start in range(0, len(newcomers), APPLICANTS_AT_ONCE):
-        yield from compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
-
-
-def find_renamed(on_events: Progress) -> Renamed:
-    """The events that name other applicants than they did."""
-    renamed = Renamed()
-    for events, named in _handled_events():
-        renamed.note(events, named)
-        on_events(len(events))
-    return renamed
-
-
-def mend(keys: Iterable[Key], *, on_applicants: Progress) -> int:
-    """Show what the events say of these applicants, telling each change; return how many changed. Commits, part by part."""
-    renamed, mended = find_renamed(lambda _: None), 0
-    waiting = iter(sorted(keys))
-    while part := list(islice(waiting, MENDED_AT_ONCE)):
-        with database.begin() as connection:
-            mended += _mend(connection, part, renamed)
-        on_applicants(len(part))
-    _rename(renamed)
-    return mended
-
-
-def _mend(connection: Connection, keys: list[Key], renamed: Renamed) -> int:
-    present = applicants.lock(connection, keys)
-    derived = _derive_many(connection, keys, renamed)
-    found = [difference for key, registers in derived.items() if (difference := _difference(present[key], registers))]
-    now = clock.now()
-    mended = [transitions.as_changed(one.shown, one.derived, one.changed, now=now) for one in found]
-    applicants.save(connection, mended)
-    history.remember_quietly(connection, (after for one, after in zip(found, mended, strict=True) if not one.changed))
-    told = (feed.transition(one.shown, after, one.changed, one.reversal) for one, after in zip(found, mended, strict=True) if one.changed)
-    feed.append(connection, told)
-    return len(found)
-
-
-def _rename(renamed: Renamed) -> None:
-    """Remember which applicants events name, as they are read today."""
-    for sequence, event in renamed.events.items():
-        with database.begin() as connection:
-            mentions.forget(connection, sequence)
-            mentions.remember(connection, reading.said(Read(event, reading.interpret(event)), []))
-
-
 def compare(keys: list[Key], renamed: Renamed) -> Iterator[Difference]:
     """Those of some applicants that are not as their events say, as a snapshot shows them. Nothing is locked."""
     with database.reading() as connection:
         shown = applicants.among(connection, keys)
-        derived = _derive_many(connection, keys, renamed)
+        derived = derive_many(connection, keys, renamed)
     for key, registers in derived.items():
-        difference = _difference(shown.get(key) or applicants.unknown(key), registers)
+        difference = difference_of(shown.get(key) or applicants.unknown(key), registers)
         if difference:
             yield difference
 
 
-def _difference(shown: Applicant, registers: Registers) -> Difference | None:
+def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
     derived = show(shown, registers)
     changed = transitions.changes_shown(shown, derived, registers)
     if not changed and not (shown.version and transitions.beside(derived) != transitions.beside(shown)):
@@ -163,7 +104,7 @@ def _difference(shown: Applicant, registers: Registers) -> Difference | None:
     return Difference(key=shown.key, shown=shown, derived=derived, changed=changed)
 
 
-def _derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> dict[Key, Registers]:
+def derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> dict[Key, Registers]:
     """What all kept events together say of some applicants; left out are those of whom an event cannot be read."""
     heard = mentions.events_naming_any(connection, keys)
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
@@ -175,28 +116,3 @@ def _derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> d
         elif key in registers and isinstance(news, News) and key.reference in news.references:
             registers[key] = hear(registers[key], news, reading.occasion(event))
     return registers
-
-
-def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
-    """Every handled event, and whom it named, in the order of receipt."""
-    last = 0
-    while True:
-        with database.reading() as connection:
-            events = mentions.handled_after(connection, last, limit=EVENTS_AT_ONCE)
-            if not events:
-                return
-            named = mentions.of_events(connection, [event.sequence for event in events])
-        yield events, named
-        last = events[-1].sequence
-
-
-def _known_keys(on_applicants: Progress) -> Iterator[list[Key]]:
-    last: Key | None = None
-    while True:
-        with database.reading() as connection:
-            keys = applicants.keys_after(connection, last, limit=APPLICANTS_AT_ONCE)
-        if not keys:
-            return
-        yield keys
-        on_applicants(len(keys))
-        last = keys[-1]

@@ -7,24 +7,17 @@ kept in mind. Doing it makes a few events pending again and handles them like an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from sqlalchemy import Row
 
 from handlers import process
-from handlers.replay import derive
-from handlers.replay.derive import Difference, Renamed
+from handlers.replay.forecast import OnProgress, forecast
 from store import audit, database
-from store.applicants import mentions
-from store.applicants.table import Key
 from store.inbox.claims import Claimed, claim, release
 from store.operations import health, replays
 from store.operations.replays import Stage, Wanted
 from store.system import clock
-
-#: Events whose applicants are derived from one snapshot.
-FORECAST_AT_ONCE = 500
 
 #: Events that are made pending at once: what a replay may be ahead of what it knows it changed.
 HANDLED_AT_ONCE = 50
@@ -34,38 +27,6 @@ LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
 
 #: How long another worker may take over events that it claimed before this process did.
 OTHERS_SECONDS_MAX = 60.0
-
-Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What handling events again would do: whom it would change, and which events would fail."""
-
-    differences: list[Difference]
-    failing: set[str]
-
-
-def forecast(chunks: Iterable[list[Claimed]], *, on_events: Progress) -> Forecast:
-    """What handling these events again would do."""
-    found: dict[Key, Difference] = {}
-    renamed = Renamed()
-    for events in chunks:
-        with database.reading() as connection:
-            named = mentions.of_events(connection, [event.sequence for event in events])
-        concerned = sorted(renamed.note(events, named))
-        for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
-            keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
-            for key in keys:
-                found.pop(key, None)
-            found |= {one.key: one for one in derive.compare(keys, renamed)}
-        on_events(len(events))
-    return Forecast([found[key] for key in sorted(found)], renamed.failing)
-
-
-def would_do(wanted: Wanted, *, on_events: Progress) -> Forecast:
-    """What a replay would do, as things stand now."""
-    return forecast(replays.chunks(wanted, size=FORECAST_AT_ONCE), on_events=on_events)
 
 
 def begin(wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
@@ -77,7 +38,7 @@ def begin(wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
     return made
 
 
-def run(replay_id: str, *, per_second: float | None = None, on_events: Progress, on_wait: Callable[[], None] = lambda: None) -> Stage:
+def run(replay_id: str, *, per_second: float | None = None, on_events: OnProgress, on_wait: Callable[[], None] = lambda: None) -> Stage:
     """Go on with a replay until it is done, or stops; return how it stands. An exception, and Ctrl-C, leave it interrupted."""
     row = _go_on(replay_id)
     began, done = time.monotonic(), 0

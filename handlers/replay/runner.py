@@ -13,8 +13,7 @@ from typing import Any
 import structlog
 
 from handlers import config
-from handlers.cli.terminal import differences
-from handlers.replay import execute
+from handlers.replay import execute, forecast
 from store import database
 from store.operations import replays
 from store.operations.replays import Stage
@@ -69,8 +68,8 @@ def run(replay_id: str, runner: str) -> None:
 
 def _propose(row: Any) -> None:
     wanted = replays.wanted_of(row)
-    found = execute.would_do(wanted, on_events=lambda _: None)
-    falling, rising = differences.turned(found.differences)
+    found = forecast.would_do(wanted, on_events=lambda _: None)
+    falling, rising = forecast.turned(found.differences)
     moves = Counter(one.move for one in found.differences)
     told = {
         "would_change": len(found.differences),
@@ -78,7 +77,7 @@ def _propose(row: Any) -> None:
         "approvals_rising": rising,
         "moves": [{"from": before, "to": after, "count": count} for (before, after), count in moves.most_common()],
         "cannot_be_read": len(found.failing),
-        "applicants": [_brief(one) for one in map(differences.describe, found.differences[:NAMED_MAX])],
+        "applicants": [_brief(one) for one in map(forecast.describe, found.differences[:NAMED_MAX])],
     }
     with database.begin() as connection:
         now = replays.find(connection, row.id, lock=True)

@@ -16,14 +16,13 @@ from typing import Any, BinaryIO
 import msgspec
 from sqlalchemy import Connection
 
-from handlers.cli.terminal import output
 from handlers.vendors import VENDORS
 from store import audit, database
 from store.applicants import exports, feed
 from store.applicants import table as applicants
 from store.applicants.exports import Wanted
 from store.applicants.table import Key
-from store.system import clock
+from store.system import clock, safe_text
 
 PAGE = 500
 
@@ -117,7 +116,7 @@ def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:
 def _cell(value: object) -> str:
     """A value in a cell that no spreadsheet takes for a formula: words with spaces between them, what is deeper as JSON."""
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return output.for_a_sheet(" ".join(value))
+        return safe_text.for_a_sheet(" ".join(value))
     if isinstance(value, bool | list | dict):
-        return output.for_a_sheet(msgspec.json.encode(value).decode())
-    return output.for_a_sheet(value)
+        return safe_text.for_a_sheet(msgspec.json.encode(value).decode())
+    return safe_text.for_a_sheet(value)

@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from handlers.cli.terminal import output
+from store.system import safe_text
 from store.system.names import is_storable
 
 #: A longer line is none of an import's.
@@ -116,7 +116,7 @@ def _unknown(names: Sequence[str] | Mapping[str, object]) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    return output.plain(name[:40]) or "a column without a name"
+    return safe_text.plain(name[:40]) or "a column without a name"
 
 
 # JSON lines ---------------------------------------------------------------------------------------------------

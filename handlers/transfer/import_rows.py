@@ -12,11 +12,10 @@ from handlers.stated import OVERLAYS
 from handlers.transfer import import_file
 from handlers.transfer.import_file import Line
 from handlers.vendors import VENDORS
-from store.database.columns import NAME_CHARS_MAX
 from store.inbox.internal_events import ImportBody
 from store.states import HITS, Status
 from store.system import clock
-from store.system.names import is_name
+from store.system.names import NAME_CHARS_MAX, is_name
 
 T = TypeVar("T")
 

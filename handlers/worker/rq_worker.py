@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
-import time
-from importlib.metadata import entry_points
 from types import FrameType
 
 import structlog
@@ -16,31 +12,18 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import SQLAlchemyError
 
 import store.config
 from handlers import config
-from handlers.notify import subscribers
-from handlers.replay.runner import Errands
 from handlers.worker import drain
-from handlers.worker.sidecar import Companion
 from handlers.worker.supervisor import Supervisor
+from handlers.worker.sweep import SWEEP_SECONDS, _sweep
 from store.inbox import wakeup
 from store.inbox.wakeup import OwnJob
-from store.operations import health
 from store.system import processes
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
-
-SWEEP_SECONDS = 2.0
-FAREWELL_SECONDS = 2.0
-
-#: How long what is in hand may take to be finished once the worker is to end.
-GRACE_SECONDS = 20.0
-
-#: What waits although the bell rings: nobody listens, so that the sweep does the work itself.
-UNHEARD_SECONDS = 6.0
 
 
 class DrainWorker(SimpleWorker):
@@ -93,61 +76,3 @@ def _worker() -> DrainWorker:
         log_job_description=False,
         default_result_ttl=0,
     )
-
-
-def _sweep() -> None:
-    name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
-    errands, companions = Errands(name), _companions()
-    while not drain.stopping.is_set():
-        try:
-            health.say_alive(name)
-            watch.look()
-            errands.look()
-            for companion in companions:
-                companion.look()
-        except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
-            log.error("a sweep failed", error=describe_error(error))
-        drain.stopping.wait(SWEEP_SECONDS)
-    errands.end()
-    for companion in companions:
-        companion.end()
-    try:
-        health.say_farewell(name)
-    except SQLAlchemyError as error:
-        log.warning("the worker could not take its leave", error=describe_error(error))
-    _end_soon()
-
-
-def _companions() -> list[Companion]:
-    """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
-    parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
-    asking = [Companion("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
-    return [*(Companion("handlers.notify.dispatcher", part) for part in parts), *asking]
-
-
-def _end_soon() -> None:
-    """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it. What hangs itself is left behind:
-    its lease runs out."""
-    drain.wait_until_idle(GRACE_SECONDS)
-    timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
-    timer.daemon = True
-    timer.start()
-
-
-class Watch:
-    """Rings for what waits too long. It counts by itself how long that is: moments may come from a clock that was wrong."""
-
-    def __init__(self) -> None:
-        self._next: int | None = None
-        self._since = 0.0
-
-    def look(self) -> None:
-        if drain.has_left_claims():
-            drain.drain()
-        found = health.next_due()
-        if found is None or found != self._next:
-            self._next, self._since = found, time.monotonic()
-            return
-        heard = wakeup.ring()
-        if not heard or time.monotonic() - self._since > UNHEARD_SECONDS:
-            drain.drain()

@@ -22,12 +22,10 @@ from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.links import NeedsOperator
 from store.applicants.table import Applicant
-from store.database.columns import NAME_CHARS_MAX
 from store.inbox import claims, events, wakeup
-from store.inbox import record as inbox
 from store.inbox.encryption import Unopenable
 from store.states import HITS, Outcome, Status
-from store.system.names import is_name
+from store.system.names import EVENT_ID, NAME_CHARS_MAX, is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
@@ -254,7 +252,7 @@ def link(case_id: str) -> Response:
 
 
 def _event_id(text: str) -> str:
-    if not inbox.EVENT_ID.fullmatch(text):
+    if not EVENT_ID.fullmatch(text):
         raise _unknown_event()
     return text
 

@@ -15,10 +15,10 @@ from receiver.web.queries import One
 from store.applicants import decisions
 from store.applicants.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.config import settings
-from store.inbox import record as inbox
 from store.inbox import wakeup
 from store.inbox.internal_events import Ruling
 from store.system import clock
+from store.system.names import EVENT_ID
 
 blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
 
@@ -54,7 +54,7 @@ def confirm(event_id: str) -> Response:
     """Confirm what another operator decided: an approval against a hit or an open alert."""
     caller = auth.require(Right.OPERATE)
     queries.query(queries.Nothing)
-    if not inbox.EVENT_ID.fullmatch(event_id):
+    if not EVENT_ID.fullmatch(event_id):
         raise Problem(404, "No decision has this id.")
     try:
         made = queries.write(lambda connection: decisions.confirm(connection, event_id, by=_actor(caller)))

@@ -14,17 +14,17 @@ from receiver.web import auth, queries
 from receiver.web.auth import Right
 from receiver.web.problems import Problem
 from store import audit
-from store.inbox import record as inbox
 from store.operations import replays
 from store.operations.replays import Stage, Wanted
 from store.states import Outcome
+from store.system.names import EVENT_ID
 
 blueprint = Blueprint("replays", __name__, url_prefix="/v1")
 
 AwareMoment = Annotated[datetime, Meta(tz=True)]
 ChangesMax = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Rate = Annotated[float, Meta(ge=replays.PER_SECOND_MIN, le=replays.PER_SECOND_MAX)]
-EventId = Annotated[str, Meta(max_length=36, pattern=f"^{inbox.EVENT_ID.pattern}$")]
+EventId = Annotated[str, Meta(max_length=36, pattern=f"^{EVENT_ID.pattern}$")]
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -138,7 +138,7 @@ def _cancel(connection: Connection, replay_id: str, actor: str) -> Row[Any]:
 
 
 def _find(connection: Connection, replay_id: str, *, lock: bool = False) -> Row[Any]:
-    row = replays.find(connection, replay_id, lock=lock) if inbox.EVENT_ID.fullmatch(replay_id) else None
+    row = replays.find(connection, replay_id, lock=lock) if EVENT_ID.fullmatch(replay_id) else None
     if row is None:
         raise Problem(404, "No replay has this id.")
     return row

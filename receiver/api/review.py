@@ -16,10 +16,10 @@ from receiver.web.queries import One, Page
 from store import audit
 from store.applicants import feed
 from store.inbox import events
-from store.inbox import record as inbox
 from store.operations import review_queue
 from store.operations.review_queue import Place, What
 from store.states import Reversal
+from store.system.names import EVENT_ID
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 
@@ -54,7 +54,7 @@ def review() -> Response:
 
 def _place(cursor: str | None) -> Place | None:
     found = queries.decode_cursor(cursor, tuple[AwareMoment, What, PlaceName])
-    names = {"event": inbox.EVENT_ID, "reaction": REACTION_ID}
+    names = {"event": EVENT_ID, "reaction": REACTION_ID}
     if found and found[1] in names and not names[found[1]].fullmatch(found[2]):
         raise queries.wrong("cursor")
     return Place(*found) if found else None

@@ -6,21 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from receiver.config import Network
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 #: An address with a port, as some proxies write it.
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
-
-
-def network(text: str) -> Network:
-    """Return the network of `address` or `address/bits`. Raises ValueError with words that follow the setting's name."""
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise ValueError("is no address and no network such as 10.0.0.0/8 (with no bits set after the network's own)") from error
 
 
 def address_of(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:

@@ -11,8 +11,8 @@ import structlog
 from prometheus_client import Counter
 
 from receiver.vendors import VENDORS
-from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
+from store.inbox.spool import host_spool
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Counts
 from store.system.deadlines import Crew
@@ -71,7 +71,7 @@ def _tell_now_and_then() -> None:
 def _tell() -> None:
     global _counts
     counts, _counts = _counts, Counts()
-    spool = inbox.spool()
+    spool = host_spool()
     try:
         delivery_counts.tell(counts, process=_name(), spool_bytes=spool.bytes_spooled() if spool else 0)
     except BaseException:

@@ -15,9 +15,8 @@ from receiver.web import auth
 from receiver.web.cached_answers import Remembered
 from store import database
 from store.database.sessions import Unfit
-from store.inbox import record as inbox
 from store.inbox import wakeup
-from store.inbox.spool import Spool, SpoolUnavailable
+from store.inbox.spool import Spool, SpoolUnavailable, host_spool
 from store.operations import anomalies, health
 from store.system.deadlines import Crew, Overdue
 
@@ -69,7 +68,7 @@ def _ask() -> dict[str, Any]:
         "backlog": None,
         "attention": [],
     }
-    spool = inbox.spool()
+    spool = host_spool()
     if spool:
         parts["spool"] = _ask_spool(spool)
     try:

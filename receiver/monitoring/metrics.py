@@ -18,7 +18,7 @@ from receiver.web import auth
 from receiver.web.cached_answers import Remembered
 from receiver.web.queries import ANSWER_SECONDS
 from store import database
-from store.inbox import record as inbox
+from store.inbox.spool import host_spool
 from store.operations import anomalies, delivery_counts, health
 from store.operations.anomalies import Attention
 from store.outbox import reactions
@@ -39,7 +39,7 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_oldest_pending_age_seconds", "How long the oldest due event waits.", backlog.oldest_seconds)
         yield GaugeMetricFamily("standing_events_failed", "Dead letters.", health.failed())
         yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
-        if spool := inbox.spool():
+        if spool := host_spool():
             yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
         yield GaugeMetricFamily("standing_queue_up", "Whether a worker can be woken.", readiness.queue_outage.tell() is None)
         yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))

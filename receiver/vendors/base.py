@@ -31,7 +31,7 @@ class Key:
 
     secret: bytes
     environment: str
-    #: What the secret is called where it must not be shown, by each key for data at rest, the newest key's first. See `store.inbox.encryption`.
+    #: What the secret is called where it must not be shown, by each key for data at rest, the newest key's first.
     fingerprints: tuple[str, ...] = field(default=(), compare=False)
 
     @property

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
-from receiver.web.request_body import request_id
+from receiver.web.request_id import request_id
 from store import database
 from store.inbox.record import Unavailable
 from store.system.deadlines import Overdue

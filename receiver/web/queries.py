@@ -18,10 +18,9 @@ from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
 from store.applicants.table import Key
-from store.database.columns import NAME_CHARS_MAX
 from store.system import clock
 from store.system.deadlines import Crew
-from store.system.names import is_name, is_storable
+from store.system.names import NAME_CHARS_MAX, is_name, is_storable
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Row = TypeVar("Row")

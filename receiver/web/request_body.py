@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import re
-
-import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import current_app, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
 from receiver.connections import limits, refusals
 
-HEADER = "X-Request-Id"
 DISCARDED_BYTES_MAX = 16 * 1024 * 1024
-
-_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-def identify(app: Flask) -> None:
-    """Give every request of an application its id."""
-    app.before_request(_begin)
-    app.after_request(_end)
-    app.teardown_request(lambda _error: structlog.contextvars.clear_contextvars())
 
 
 def body() -> bytes:
@@ -64,21 +50,3 @@ def _too_large() -> RequestEntityTooLarge:
     while left > 0 and (part := request.environ["wsgi.input"].read(65536)):
         left -= len(part)
     return RequestEntityTooLarge()
-
-
-def request_id() -> str:
-    """The id of the request at hand."""
-    if "request_id" not in g:
-        given = request.headers.get(HEADER, "")
-        g.request_id = given if _SANE.fullmatch(given) else f"{random.getrandbits(128):032x}"
-    return str(g.request_id)
-
-
-def _begin() -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id())
-
-
-def _end(response: Response) -> Response:
-    response.headers[HEADER] = request_id()
-    return response

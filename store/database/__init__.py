@@ -1,19 +1,7 @@
 """How is the database reached, and what are its tables?"""
 
-from store.database.engine import (
-    Failure,
-    again,
-    begin,
-    engine_of,
-    forget,
-    insert,
-    is_away,
-    is_sqlite,
-    need_not_last,
-    read,
-    reading,
-    write,
-)
+from store.database.engine import engine_of, insert, is_sqlite
+from store.database.transactions import Failure, again, begin, forget, is_away, need_not_last, read, reading, write
 
 __all__ = [
     "Failure",
@@ -28,4 +16,4 @@ __all__ = [
     "read",
     "reading",
     "write",
-]  # noqa: E501
+]

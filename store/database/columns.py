@@ -20,8 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
-#: The longest name (reference, user id, level, label) that is stored; a longer one is not taken for a name.
-NAME_CHARS_MAX = 200
+from store.system.names import NAME_CHARS_MAX
 
 
 class UtcDateTime(TypeDecorator[datetime]):

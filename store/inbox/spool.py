@@ -11,11 +11,13 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import structlog
 
+from store import config
 from store.system import fault_points
 from store.system.file_locks import HostLock
 
@@ -176,3 +178,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@cache
+def host_spool() -> Spool | None:
+    """This host's spool; None where there is none."""
+    settings = config.settings()
+    return Spool(settings.spool_dir, bytes_max=settings.spool_bytes_max) if settings.spool_dir else None

@@ -25,7 +25,10 @@ QUEUE = "standing"
 
 #: What a job may run, by name: `handlers` is not imported here, so that a broken mapping stops no delivery.
 DRAIN = "handlers.worker.drain.drain"
-ALLOWED = frozenset({DRAIN})
+
+#: The job's name of the release before: wake-ups that were queued during a deployment are heard.
+DRAIN_BEFORE = "handlers.drain.drain"
+ALLOWED = frozenset({DRAIN, DRAIN_BEFORE})
 
 RUNG = "standing:rung"
 RUNG_SECONDS = 5

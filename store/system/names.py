@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from store.database.columns import NAME_CHARS_MAX
+import re
+
+#: The longest name (reference, user id, level, label) that is stored; a longer one is not taken for a name.
+NAME_CHARS_MAX = 200
+
+#: The form of an event's id; whatever else is asked for does not exist.
+EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_name(value: object) -> bool:

@@ -18,7 +18,7 @@ from msgspec import structs
 from sqlalchemy import func, select
 
 from handlers.reading import interpret, occasion
-from handlers.replay import derive
+from handlers.replay import rebuild
 from handlers.rules.news import News
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, hear
@@ -52,8 +52,8 @@ def test_histories_told_to_two_workers_end_where_a_fold_of_all_their_events_does
     assert len(shown) >= HISTORIES * 0.9
     for key in (Key(*row) for row in shown):
         assert ending(there(key)) == ending(folded(key)), key
-    renamed = derive.find_renamed(lambda _: None)
-    assert list(derive.differences(renamed, on_applicants=lambda _: None)) == []
+    renamed = rebuild.find_renamed(lambda _: None)
+    assert list(rebuild.differences(renamed, on_applicants=lambda _: None)) == []
     assert not renamed.failing
     every_change_is_told_once()
 

@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from handlers.cli.terminal.options import ROWS_MAX
+from store.system.safe_text import for_a_sheet, plain
+
 #: Colours of statuses and outcomes: what is good, what waits, what is bad.
 COLOURS = {
     "approved": "green", "applied": "green",
@@ -42,12 +45,6 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
         for row in rows:
             table.add_row(*(_coloured(row[name]) for name in columns))
         _console().print(table)
-
-
-def for_a_sheet(value: object) -> str:
-    """A value that no spreadsheet takes for a formula."""
-    text = plain(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> None:
@@ -105,14 +102,6 @@ def print_fields(fields: Mapping[str, Any]) -> None:
 def print_text(text: str) -> None:
     """A text of several lines."""
     click.echo("\n".join(plain(line) for line in text.splitlines()))
-
-
-def plain(value: object) -> str:
-    """A value as text in which nothing moves the cursor or changes colours."""
-    if value is None or value == []:
-        return ""
-    text = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:
@@ -188,3 +177,11 @@ def _coloured(value: object) -> Text:
 def _console() -> Console:
     """As wide as the terminal; piped, as wide as it takes."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 220)
+
+
+def say_if_cut(found: list[dict[str, Any]], limit: int, which: str, none: str) -> None:
+    """Say on standard error that there may be more, or that there is nothing."""
+    if len(found) == limit:
+        click.echo(f"These are the {which} {limit}; there may be more (--limit, up to {ROWS_MAX}; the API pages through all).", err=True)
+    elif not found:
+        click.echo(f"{none} (--sandbox looks into the sandbox).", err=True)

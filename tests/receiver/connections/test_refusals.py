@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPResponse
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -199,7 +200,7 @@ def test_a_refusal_is_logged_with_the_address_that_trusted_proxies_tell(listenin
 
 
 def test_whoever_is_no_trusted_proxy_is_told_by_its_own_address() -> None:
-    trusted = (peers.network("10.0.0.0/8"), peers.network("2001:db8::/32"))
+    trusted = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
     assert peers.address_of("192.0.2.7", "198.51.100.1", trusted) == "192.0.2.7"
     assert peers.address_of("::ffff:10.0.0.1", "198.51.100.1", trusted) == "198.51.100.1"
     assert peers.address_of("2001:db8::1", "198.51.100.1", trusted) == "198.51.100.1"

@@ -16,9 +16,9 @@ from sqlalchemy.pool import NullPool
 
 from handlers.worker import drain
 from store import database
-from store.database.engine import _checked
 from store.database.migrations import head
 from store.database.sessions import Unfit
+from store.database.transactions import _checked
 from store.inbox import deliveries
 from store.inbox import record as inbox
 from tests.conftest import KEY, forget

@@ -1,0 +1,107 @@
+"""`standing events` and `standing failed`: what the vendors sent, and what of it could not be handled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from handlers.cli.terminal import masking, output
+from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option
+from store import audit, config, database
+from store.inbox import events
+from store.inbox.encryption import Unopenable
+from store.states import Outcome
+from store.system.names import EVENT_ID
+
+
+def is_event_id(text: str) -> bool:
+    return EVENT_ID.fullmatch(text) is not None
+
+
+@click.group("events")
+def events_group() -> None:
+    """What the vendors sent."""
+
+
+@events_group.command("list")
+@click.option("--vendor", help="Of one vendor.")
+@click.option("--status", type=click.Choice([outcome.value for outcome in Outcome]), help="How they ended.")
+@click.option("--reference", help="Which applicant they named.")
+@limit_option
+@environment_option
+@json_option
+def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
+    """List events, the last received first."""
+    config.settings()
+    with database.reading() as connection:
+        found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
+    output.print_json(found) if as_json else output.print_events(found)
+    output.say_if_cut(found, limit, "newest", "Nothing is found")
+
+
+@events_group.command("show")
+@click.argument("event_id", metavar="ID")
+@json_option
+def show_event(event_id: str, as_json: bool) -> None:
+    """Show an event, without its body."""
+    config.settings()
+    with database.reading() as connection:
+        found = events.find(connection, event_id) if is_event_id(event_id) else None
+    if found is None:
+        raise click.ClickException(f"no event has the id {event_id}")
+    output.print_json([found]) if as_json else output.print_fields(found)
+
+
+@click.group("failed")
+def failed_group() -> None:
+    """What could not be handled: the dead letters."""
+
+
+@failed_group.command("list")
+@environment_option
+@json_option
+def list_failed(as_json: bool, environment: str) -> None:
+    """List dead letters by vendor, type and error, the largest group first."""
+    config.settings()
+    with database.reading() as connection:
+        found = events.failed_groups(connection, environment=environment)
+    columns = ("count", "vendor", "event_type", "first_seen", "last_seen", "reason", "example")
+    output.print_list(found, columns, as_json=as_json)
+    if not found:
+        click.echo("Nothing has failed (--sandbox looks into the sandbox).", err=True)
+
+
+@failed_group.command("show")
+@click.argument("event_id", metavar="ID")
+@click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
+@click.option("--reason", type=REASON, help="Why you need to see it.")
+@json_option
+def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) -> None:
+    """Show an event with its body. Personal data is masked unless you ask to see it. That you read it is recorded."""
+    config.settings()
+    if reveal and not reason:
+        raise click.UsageError("say with --reason why you need to see personal data")
+    with database.begin() as connection:
+        found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+        if found is None:
+            raise click.ClickException(f"no event has the id {event_id}")
+        action = "revealed a body" if reveal else "read a body, masked"
+        audit.write(connection, actor=audit.user(), action=action, subject=f"event {found['id']}", reason=reason, touched=1)
+        body = _body(connection, found["id"], reveal)
+    if as_json:
+        output.print_json([found | {"body": body}])
+    else:
+        output.print_fields(found)
+        output.print_text(body)
+
+
+def _body(connection: Connection, event_id: str, reveal: bool) -> str:
+    try:
+        return masking.readable(events.body(connection, event_id) or b"", reveal=reveal)
+    except Unopenable as unopenable:
+        raise click.ClickException(str(unopenable)) from unopenable
+
+
+commands = [events_group, failed_group]

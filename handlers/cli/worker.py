@@ -1,0 +1,37 @@
+"""`standing worker` and `standing process-pending`: handle what is kept."""
+
+from __future__ import annotations
+
+import click
+
+from handlers import config, process
+from handlers.cli.terminal import output
+from handlers.cli.terminal.options import json_option
+from store.inbox import unspool
+
+
+@click.command()
+def worker() -> None:
+    """Run a worker: it handles what is kept, whether a wake-up comes or not."""
+    from handlers.worker import rq_worker
+    from store.database import starting
+    from store.system import logs
+
+    logs.configure()
+    starting.look()
+    rq_worker.run()
+
+
+@click.command()
+@json_option
+def process_pending(as_json: bool) -> None:
+    """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
+    config.settings()
+    unspool.take_in_spooled()
+    token, handled = process.new_token(), 0
+    while count := process.handle_some(token):
+        handled += count
+    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
+
+
+commands = [worker, process_pending]

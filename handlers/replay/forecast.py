@@ -1,0 +1,64 @@
+"""What handling events again would do, derived in memory from a snapshot, without locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.replay import derive
+from handlers.replay.derive import Difference, Renamed
+from store import database
+from store.applicants import mentions
+from store.applicants.table import Key
+from store.inbox.claims import Claimed
+from store.operations import replays
+from store.operations.replays import Wanted
+from store.states import Status
+
+#: Events whose applicants are derived from one snapshot.
+FORECAST_AT_ONCE = 500
+
+OnProgress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What handling events again would do: whom it would change, and which events would fail."""
+
+    differences: list[Difference]
+    failing: set[str]
+
+
+def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
+    """What handling these events again would do."""
+    found: dict[Key, Difference] = {}
+    renamed = Renamed()
+    for events in chunks:
+        with database.reading() as connection:
+            named = mentions.of_events(connection, [event.sequence for event in events])
+        concerned = sorted(renamed.note(events, named))
+        for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
+            keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
+            for key in keys:
+                found.pop(key, None)
+            found |= {one.key: one for one in derive.compare(keys, renamed)}
+        on_events(len(events))
+    return Forecast([found[key] for key in sorted(found)], renamed.failing)
+
+
+def would_do(wanted: Wanted, *, on_events: OnProgress) -> Forecast:
+    """What a replay would do, as things stand now."""
+    return forecast(replays.chunks(wanted, size=FORECAST_AT_ONCE), on_events=on_events)
+
+
+def turned(found: Sequence[Difference]) -> tuple[int, int]:
+    """How many approvals would fall, and how many rise."""
+    falling = sum(one.move[0] == Status.APPROVED != one.move[1] for one in found)
+    rising = sum(one.move[1] == Status.APPROVED != one.move[0] for one in found)
+    return falling, rising
+
+
+def describe(one: Difference) -> dict[str, Any]:
+    shown, derived = ({name: getattr(side, name) for name in one.changed} for side in (one.shown, one.derived))
+    return one.key._asdict() | {"from": one.move[0], "to": one.move[1], "reversal": one.reversal, "shown": shown, "derived": derived}

@@ -1,0 +1,102 @@
+"""Mending: applicants that are not as the kept events say are derived anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from handlers import reading
+from handlers.reading import Read
+from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, Progress, Renamed, compare, derive_many, difference_of
+from handlers.rules import transitions
+from store import database
+from store.applicants import feed, history, mentions
+from store.applicants import table as applicants
+from store.applicants.table import Key
+from store.inbox.claims import Claimed
+from store.system import clock
+
+EVENTS_AT_ONCE = 1000
+
+#: Applicants that one transaction mends.
+MENDED_AT_ONCE = 50
+
+
+def differences(renamed: Renamed, *, on_applicants: Progress) -> Iterator[Difference]:
+    """Every applicant that is not as its events say, among them those that the renamed ones name."""
+    seen: set[Key] = set()
+    for keys in _known_keys(on_applicants):
+        seen.update(key for key in keys if key in renamed.added)
+        yield from compare(keys, renamed)
+    newcomers = sorted(set(renamed.added) - seen)
+    for start in range(0, len(newcomers), APPLICANTS_AT_ONCE):
+        yield from compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
+
+
+def find_renamed(on_events: Progress) -> Renamed:
+    """The events that name other applicants than they did."""
+    renamed = Renamed()
+    for events, named in _handled_events():
+        renamed.note(events, named)
+        on_events(len(events))
+    return renamed
+
+
+def mend(keys: Iterable[Key], *, on_applicants: Progress) -> int:
+    """Show what the events say of these applicants, telling each change; return how many changed. Commits, part by part."""
+    renamed, mended = find_renamed(lambda _: None), 0
+    waiting = iter(sorted(keys))
+    while part := list(islice(waiting, MENDED_AT_ONCE)):
+        with database.begin() as connection:
+            mended += _mend(connection, part, renamed)
+        on_applicants(len(part))
+    _rename(renamed)
+    return mended
+
+
+def _mend(connection: Connection, keys: list[Key], renamed: Renamed) -> int:
+    present = applicants.lock(connection, keys)
+    derived = derive_many(connection, keys, renamed)
+    found = [difference for key, registers in derived.items() if (difference := difference_of(present[key], registers))]
+    now = clock.now()
+    mended = [transitions.as_changed(one.shown, one.derived, one.changed, now=now) for one in found]
+    applicants.save(connection, mended)
+    history.remember_quietly(connection, (after for one, after in zip(found, mended, strict=True) if not one.changed))
+    told = (feed.transition(one.shown, after, one.changed, one.reversal) for one, after in zip(found, mended, strict=True) if one.changed)
+    feed.append(connection, told)
+    return len(found)
+
+
+def _rename(renamed: Renamed) -> None:
+    """Remember which applicants events name, as they are read today."""
+    for sequence, event in renamed.events.items():
+        with database.begin() as connection:
+            mentions.forget(connection, sequence)
+            mentions.remember(connection, reading.said(Read(event, reading.interpret(event)), []))
+
+
+def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
+    """Every handled event, and whom it named, in the order of receipt."""
+    last = 0
+    while True:
+        with database.reading() as connection:
+            events = mentions.handled_after(connection, last, limit=EVENTS_AT_ONCE)
+            if not events:
+                return
+            named = mentions.of_events(connection, [event.sequence for event in events])
+        yield events, named
+        last = events[-1].sequence
+
+
+def _known_keys(on_applicants: Progress) -> Iterator[list[Key]]:
+    last: Key | None = None
+    while True:
+        with database.reading() as connection:
+            keys = applicants.keys_after(connection, last, limit=APPLICANTS_AT_ONCE)
+        if not keys:
+            return
+        yield keys
+        on_applicants(len(keys))
+        last = keys[-1]

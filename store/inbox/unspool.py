@@ -1,0 +1,73 @@
+"""From the spool into the database: what was spooled on this host, in order, each delivery once."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, select
+
+from store import database
+from store.inbox import deliveries
+from store.inbox.deliveries import Arrival
+from store.inbox.record import RECORD_SECONDS
+from store.inbox.spool import host_spool
+from store.system.deadlines import Crew
+from store.system.logs import describe_error
+
+log = structlog.get_logger()
+
+#: Spooled deliveries that one transaction brings into the database.
+SPOOLED_AT_ONCE = 50
+
+#: Who appends to the spool may have to wait for the last of it to be brought into the database, but not longer.
+LAST_SECONDS = 0.3
+
+_unspooler = Crew("unspool", 1)
+
+
+def take_in_spooled() -> int:
+    """Bring what was spooled on this host into the database, in order; return how much. Raises what the database raises, or Overdue."""
+    found = host_spool()
+    if found is None or not found.waits():
+        return 0
+    # Asked first, so that a database that hangs is waited for here, and nobody who appends waits along.
+    _unspooler.within(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
+    return found.empty(_take_in, most=SPOOLED_AT_ONCE)
+
+
+def _take_in(records: list[bytes], is_last: bool) -> None:
+    arrived = [msgspec.json.decode(record, type=Arrival) for record in records]
+    if is_last:
+        _unspooler.within(LAST_SECONDS, lambda: _keep_all(arrived))
+    else:
+        _keep_all(arrived)
+
+
+def _keep_all(arrived: list[Arrival]) -> None:
+    """Keep some arrivals, those that are apart in one transaction; if one spoils it, each in its own."""
+    try:
+        for part in deliveries.apart(arrived):
+            _keep_part(part)
+    except Exception as error:
+        if database.is_away(error):
+            raise
+        if len(arrived) > 1:
+            for one in arrived:
+                _keep_all([one])
+            return
+        # The same delivery was committed at this moment, by who had seemed to hang; or the database takes no such row.
+        log.error("a spooled delivery was passed over", event_id=arrived[0].id, vendor=arrived[0].vendor, error=describe_error(error))
+
+
+def _keep_part(part: list[Arrival]) -> None:
+    # A transaction for each: within one, events are locked in one order.
+    database.write(lambda connection: _keep_unknown(connection, part))
+
+
+def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
+    """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
+    known = deliveries.known(connection, [one.id for one in arrived])
+    part = [one for one in arrived if one.id not in known]
+    for arrival, event_id in zip(part, deliveries.keep(connection, part), strict=True):
+        if event_id != arrival.id:
+            deliveries.remember_alias(connection, arrival.id, event_id)

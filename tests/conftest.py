@@ -17,7 +17,7 @@ from handlers import config as handlers_config
 from receiver import config as receiver_config
 from store import database
 from store.inbox import encryption, wakeup
-from store.inbox import record as inbox
+from store.inbox.spool import host_spool
 from tests.support import servers
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Service
@@ -139,7 +139,7 @@ def forget() -> None:
     handlers_config.settings.cache_clear()
     wakeup._redis.cache_clear()
     encryption.keyring.cache_clear()
-    inbox.spool.cache_clear()
+    host_spool.cache_clear()
 
 
 # several processes (pytest-xdist) -------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from benchmarks import load, stage
 from benchmarks.stage import Stage
 from receiver import config as web_config
-from store.config import Environment
+from store.system.environment import Environment
 from tests.support.service import Service
 
 PACKAGES = ("gunicorn", "flask", "werkzeug", "sqlalchemy", "psycopg", "psycopg-binary", "rq", "redis", "msgspec", "cryptography")

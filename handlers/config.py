@@ -6,29 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from urllib.parse import urlsplit
 
-from handlers.vocabulary import words
+from handlers.vocabulary import ifcgate, words
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.idngo import LABELS
 from handlers.vocabulary.words import Meaning
 from store import config
-from store.config import Environment, signing_secret
+from store.config import signing_secret
 from store.states import Status
-
-#: What an IFCGATE word can be configured to mean; the other statuses are no vendor's verdict or progress.
-WORD_STATUSES = (
-    Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT, Status.NEEDS_REVIEW, Status.APPROVED,
-    Status.RESUBMISSION_REQUESTED, Status.REJECTED, Status.SESSION_EXPIRED, Status.CANCELLED,
-)  # fmt: skip
-
+from store.system import service_urls
+from store.system.environment import Environment
 
 #: Of which changes endpoints are told: of approvals that fell, of every other status, or of everything.
 NOTIFY_ON = ("adverse", "status", "all")
 
 #: Endpoints that can be told.
 NOTIFY_URLS_MAX = 100
-
 
 #: Where the vendors say that their read APIs are.
 IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
@@ -122,7 +115,7 @@ def read(environment: Environment) -> Settings:
     apis = {"ifcgate": ifcgate_api, "idngo": idngo_api, "idenfy": idenfy_api}
     return Settings(
         idngo_approving_levels=frozenset(levels) if levels else None,
-        ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", _word_and_status)),
+        ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", ifcgate.word_and_status)),
         idngo_words=words.further(environment, "IDNGO_WORDS", LABELS),
         idenfy_words=words.further(environment, "IDENFY_WORDS", TAGS),
         attempts_max=environment.number("ATTEMPTS_MAX", 14, most=100),
@@ -156,19 +149,12 @@ def _yes_or_no(environment: Environment, name: str) -> bool:
 
 
 def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[str, ...]:
-    urls = environment.each("NOTIFY_URLS", lambda text: _url(text, plain_http=plain_http))
+    urls = environment.each("NOTIFY_URLS", lambda text: service_urls.web_address(text, plain_http=plain_http))
     if len(urls) > NOTIFY_URLS_MAX:
         environment.wrong("NOTIFY_URLS", f"names {len(urls)} addresses: at most {NOTIFY_URLS_MAX} are possible")
-    if len({_same(url) for url in urls}) < len(urls):
+    if len({service_urls.same(url) for url in urls}) < len(urls):
         environment.wrong("NOTIFY_URLS", "names an address twice")
     return urls
-
-
-def _same(url: str) -> tuple[object, ...]:
-    """What two spellings of one address have in common."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
 
 
 def _api_environment(environment: Environment) -> str:
@@ -243,7 +229,7 @@ def _idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | No
 def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:
     """An API's address, which paths can follow; a missing one is told by the caller."""
     try:
-        url = _url(text, plain_http=plain_http) if text else ""
+        url = service_urls.web_address(text, plain_http=plain_http) if text else ""
     except ValueError as error:
         environment.wrong(name, str(error))
         return ""
@@ -258,29 +244,8 @@ def _for_a_header(environment: Environment, name: str, text: str) -> str:
     return text
 
 
-def _url(text: str, *, plain_http: bool) -> str:
-    url = urlsplit(text)
-    if url.scheme not in (("https", "http") if plain_http else ("https",)):
-        raise ValueError("does not begin with https:// (NOTIFY_PLAIN_HTTP=yes allows http://)")
-    if not url.hostname or url.username or url.fragment:
-        raise ValueError("must name a host, and neither a user nor a fragment")
-    _ = url.port  # Raises ValueError itself.
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("has letters that a URL cannot have")
-    return text
-
-
 def _secret(text: str) -> bytes:
     secret = signing_secret(text)
     if not 24 <= len(secret) <= 64:
         raise ValueError("is not of 24 to 64 bytes")
     return secret
-
-
-def _word_and_status(entry: str) -> tuple[str, Status]:
-    word, separator, status = entry.partition(":")
-    if not separator or not word:
-        raise ValueError("is not word:status")
-    if status.strip() not in WORD_STATUSES:
-        raise ValueError(f"must name one of {', '.join(WORD_STATUSES)}")
-    return word.strip(), Status(status.strip())

@@ -9,8 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Key, Scheme
 from store import config, tokens
-from store.config import Environment
 from store.inbox import encryption
+from store.system.environment import Environment
 from store.tokens import Tokens
 
 MAX_BODY_BYTES = 5 * 1024 * 1024

@@ -30,9 +30,9 @@ from receiver import config as web_config
 from receiver.api.change_watcher import Lookout
 from receiver.connections import heads, limits
 from store import database
-from store.config import Misconfigured
 from store.database import starting
 from store.system import logs, processes
+from store.system.environment import Misconfigured
 
 heads.install()
 

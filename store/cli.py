@@ -12,10 +12,10 @@ import msgspec
 
 from store import audit, config, database
 from store.applicants import feed
-from store.config import Misconfigured
 from store.database.engine import engine
 from store.database.sessions import Unfit
 from store.system import logs
+from store.system.environment import Misconfigured
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

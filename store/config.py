@@ -1,8 +1,4 @@
-"""What this process is told from outside: reading settings, and those of the store itself.
-
-A setting comes from the environment (`NAME`), from a file the environment names (`NAME_FILE`), or from what
-`./dev up` made and keeps in `VAR_DIR/secrets/NAME`, in this order. All that is wrong is told in one error.
-"""
+"""What the store is told from outside: its settings."""
 
 from __future__ import annotations
 
@@ -10,120 +6,22 @@ import base64
 import binascii
 import hashlib
 import os
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TypeVar
 
 from store.system import service_urls
-
-T = TypeVar("T")
+from store.system.environment import Environment, secrets_dir
 
 #: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
 SOCKET_PATH_BYTES_MAX = 103
 
 #: What a spool may hold unless told otherwise: a day of 10 deliveries a second of about 1.2 kB.
 SPOOL_BYTES_MAX = 1024 * 1024 * 1024
-
-
-class Misconfigured(Exception):
-    """The settings cannot be right. The message names each that is wrong, and never its value."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("These settings are missing or wrong:\n" + "\n".join(f"  {problem}" for problem in problems))
-
-
-class Environment:
-    """Reads settings one by one, and remembers what is wrong with them until `check()` tells it whole."""
-
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
-        self._variables = os.environ if variables is None else variables
-        self.problems: list[str] = []
-        self.var_dir = self._var_dir()
-
-    def wrong(self, name: str, what: str) -> None:
-        problem = f"{name} {what}"
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def check(self) -> None:
-        """Raise Misconfigured if anything read so far was wrong."""
-        if self.problems:
-            raise Misconfigured(self.problems)
-
-    def text(self, name: str, default: str = "") -> str:
-        """A single value, stripped."""
-        return (self._given(name) or self._from_file(name) or default).strip()
-
-    def items(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A list: separated by commas in the environment, one entry a line in a file."""
-        given = self._given(name)
-        entries = given.split(",") if given else self._from_file(name).splitlines()
-        found = tuple(entry.strip() for entry in entries if entry.strip())
-        if not found and self.source(name) and not any(problem.startswith(name) for problem in self.problems):
-            self.wrong(name, "is given and names nothing")
-        return found or default
-
-    def number(self, name: str, default: int, *, least: int = 1, most: int = 10**9) -> int:
-        """A whole number."""
-        text = self.text(name)
-        if not text:
-            return default
-        if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
-            self.wrong(name, f"must be a whole number from {least} to {most}")
-            return default
-        return int(text)
-
-    def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> tuple[T, ...]:
-        """A list whose entries `parse` turns into values; its ValueError says what is wrong with one."""
-        values = []
-        for position, entry in enumerate(self.items(name) if entries is None else entries, start=1):
-            try:
-                values.append(parse(entry))
-            except ValueError as error:
-                self.wrong(name, f"(entry {position}) {error}")
-        return tuple(values)
-
-    def source(self, name: str) -> str | None:
-        """Where a setting comes from, in words; None if it is not set."""
-        if self._given(name):
-            return "environment"
-        if self._variables.get(f"{name}_FILE"):
-            return f"file named by {name}_FILE"
-        return f"file {self._made(name)}" if self._made(name).is_file() else None
-
-    def _var_dir(self) -> Path:
-        named = self._variables.get("VAR_DIR_FILE")
-        given = self._read("VAR_DIR_FILE", Path(named)).strip() if named else self._given("VAR_DIR")
-        return Path(given or "var").absolute()
-
-    def _given(self, name: str) -> str:
-        value = self._variables.get(name, "")
-        if value and self._variables.get(f"{name}_FILE"):
-            self.wrong(name, f"and {name}_FILE are both set; set one")
-        return value
-
-    def _from_file(self, name: str) -> str:
-        named = self._variables.get(f"{name}_FILE")
-        if not named and not self._made(name).is_file():
-            return ""
-        return self._read(f"{name}_FILE" if named else name, Path(named) if named else self._made(name))
-
-    def _read(self, name: str, path: Path) -> str:
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            self.wrong(name, f"names a file that cannot be read ({type(error).__name__})")
-            return ""
-
-    def _made(self, name: str) -> Path:
-        return secrets_dir(self.var_dir) / name
 
 
 def database_pooler(environment: Environment | None = None) -> str:
@@ -193,11 +91,6 @@ def registered() -> Iterator[Callable[[Environment], object]]:
             yield entry.load()
         except Exception:  # noqa: S112 - whatever is broken in one package must not keep the others from starting
             continue
-
-
-def secrets_dir(var_dir: Path) -> Path:
-    """Where `./dev up` keeps what it made of secrets, tokens and keys."""
-    return var_dir / "secrets"
 
 
 def up_lock(var_dir: Path) -> Path:

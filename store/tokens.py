@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from store.config import Environment
+from store.system.environment import Environment
 
 #: A shorter token could be guessed. A digest does not tell how long its token is.
 TOKEN_CHARS_MIN = 16

@@ -8,7 +8,7 @@ import click
 
 from store import audit, tokens
 from store.applicants.decisions import Actor
-from store.config import Environment
+from store.system.environment import Environment
 
 
 def at_this_terminal(token_file: Path | None) -> Actor:

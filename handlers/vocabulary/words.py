@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from store.config import Environment
 from store.states import HITS
+from store.system.environment import Environment
 from store.system.names import is_name
 
 

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from store.config import Environment, secrets_dir
+from store.system.environment import Environment, secrets_dir
 
 MAKERS: dict[str, Callable[[], str]] = {
     "ENCRYPTION_KEYS": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),

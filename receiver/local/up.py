@@ -22,11 +22,12 @@ from redis import Redis, RedisError
 from receiver import config
 from receiver.local import generated_secrets, valkey
 from store import config as store_config
-from store.config import Environment, embedded_socket, secrets_dir, up_lock
+from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
 from store.system import file_locks
+from store.system.environment import Environment, secrets_dir
 from store.system.processes import end_with_parent
 
 PROCFILE = Path(__file__).parent.parent.parent / "Procfile"

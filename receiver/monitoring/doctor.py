@@ -19,11 +19,11 @@ from receiver import config
 from receiver.vendors import VENDORS
 from store import audit, database
 from store import config as store_config
-from store.config import Environment, secrets_dir
 from store.inbox import events, wakeup
 from store.inbox.encryption import Unopenable
 from store.operations import health
 from store.system import clock, logs
+from store.system.environment import Environment, secrets_dir
 from store.tokens import Token
 
 Verdict = Literal["ok", "look", "wrong"]

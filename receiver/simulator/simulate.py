@@ -17,8 +17,8 @@ from receiver.simulator import scenarios, verification
 from receiver.simulator.client import Letter, Pace, Sent, Service, send
 from receiver.simulator.scenarios import Plot, Scene, Signer
 from receiver.simulator.verification import Finding, Forgery
-from store.config import Environment
 from store.system import clock
+from store.system.environment import Environment
 
 POLL_SECONDS = 0.1
 

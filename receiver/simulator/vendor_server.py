@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Struct
 
 from receiver.simulator.vendor_responses import VENDORS, Reply, Request, Standing
-from store.config import Environment
 from store.system import clock
+from store.system.environment import Environment
 
 HOST = "127.0.0.1"
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from store.config import Environment
 from store.inbox.deliveries import Delivery
 from store.system import json_body
+from store.system.environment import Environment
 
 
 class Forged(Exception):

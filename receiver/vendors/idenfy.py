@@ -16,8 +16,8 @@ import msgspec
 
 from receiver.vendors import base
 from receiver.vendors.base import Headers, Key, environment_of, peek, sha256, signing_key
-from store.config import Environment
 from store.inbox.deliveries import Delivery
+from store.system.environment import Environment
 
 #: The documented types; all others count as one.
 TYPES = frozenset({

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from receiver.vendors import base
 from receiver.vendors.base import Forged, Headers, Key, environment_of, sha256, signing_key
-from store.config import Environment
 from store.inbox.deliveries import Delivery
+from store.system.environment import Environment
 
 ALGORITHMS = {"HMAC_SHA1_HEX": "sha1", "HMAC_SHA256_HEX": "sha256", "HMAC_SHA512_HEX": "sha512"}
 

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 
 from receiver.vendors import base
 from receiver.vendors.base import Forged, Headers, Key, Stale, environment_of, sha256, signing_key
-from store.config import Environment, signing_secret
+from store.config import signing_secret
 from store.inbox.deliveries import Delivery
+from store.system.environment import Environment
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 

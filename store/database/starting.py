@@ -5,10 +5,10 @@ from __future__ import annotations
 import structlog
 
 from store import database
-from store.config import Misconfigured
 from store.database.engine import engine
 from store.database.sessions import Unfit, WrongEncoding
 from store.system.deadlines import Crew, Overdue
+from store.system.environment import Misconfigured
 from store.system.logs import describe_error
 
 log = structlog.get_logger()

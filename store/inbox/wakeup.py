@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
 
 from store import config
 from store.inbox import queue_errors
@@ -54,7 +55,8 @@ class OwnJob(Job):
     @property
     def func(self) -> Any:
         self._refuse_others(self.func_name)
-        return super().func
+        self._refuse_others(self.instance and f"a method of {type(self.instance).__name__}")
+        return import_attribute(DRAIN)
 
     @property
     def success_callback(self) -> Any:

@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit, config
-from store.operations import backup
-from store.operations.backup import Contents
+from store import audit
+from store.operations import backup, backup_contents
+from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
-from store.system import clock
+from store.system import clock, environment
 
 
 class NotDone(click.ClickException):
@@ -23,7 +23,7 @@ class NotDone(click.ClickException):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
-        self.status = 1 if isinstance(error, backup.Failed) else 2
+        self.status = 1 if isinstance(error, backup_contents.Failed) else 2
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
@@ -44,7 +44,7 @@ def take(file: Path, *, overwrite: bool) -> None:
 def restore(file: Path, *, unasked: bool) -> None:
     """Say what will happen, ask, and restore."""
     with _told():
-        path, found = backup.database_file(), backup.examine(file)
+        path, found = backup.database_file(), backup_contents.examine(file)
         _say_what_will_happen(file, found, path)
         if not unasked:
             click.confirm("Restore it?", abort=True, err=True)
@@ -70,8 +70,8 @@ def _described_now(path: Path) -> str:
     if not path.exists():
         return "there is none yet"
     try:
-        return f"{_described(backup.glance(path))}, to be kept beside it"
-    except backup.Failed:
+        return f"{_described(backup_contents.glance(path))}, to be kept beside it"
+    except backup_contents.Failed:
         return "it cannot be read, and is kept beside it"
 
 
@@ -81,7 +81,7 @@ def _described(contents: Contents) -> str:
 
 
 def _source_of_keys() -> str:
-    return config.Environment().source("ENCRYPTION_KEYS") or "environment"
+    return environment.Environment().source("ENCRYPTION_KEYS") or "environment"
 
 
 def _warn(text: str) -> None:
@@ -92,7 +92,7 @@ def _warn(text: str) -> None:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (InUse, backup.Refused, backup.Failed) as error:
+    except (InUse, backup_contents.Refused, backup_contents.Failed) as error:
         raise NotDone(error) from error
 
 

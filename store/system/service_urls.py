@@ -1,4 +1,7 @@
-"""What is wrong with a URL of a database or of a queue, in words that repeat nothing of it: it may hold a password."""
+"""What is wrong with a URL of a database, of a queue, or of a service to call, in words that repeat nothing of it.
+
+A URL may hold a password.
+"""
 
 from __future__ import annotations
 
@@ -190,3 +193,23 @@ def _is_folder(text: str) -> bool:
 def for_sqlalchemy(text: str) -> str:
     """A database's URL as SQLAlchemy spells it."""
     return re.sub(r"^postgres://", "postgresql://", text)
+
+
+def web_address(text: str, *, plain_http: bool) -> str:
+    """A URL that can be called: https, or http where that is allowed. Raises ValueError, which says what is wrong with it."""
+    url = urlsplit(text)
+    if url.scheme not in (("https", "http") if plain_http else ("https",)):
+        raise ValueError("does not begin with https:// (NOTIFY_PLAIN_HTTP=yes allows http://)")
+    if not url.hostname or url.username or url.fragment:
+        raise ValueError("must name a host, and neither a user nor a fragment")
+    _ = url.port  # Raises ValueError itself.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("has letters that a URL cannot have")
+    return text
+
+
+def same(url: str) -> tuple[object, ...]:
+    """What two spellings of one address have in common."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query

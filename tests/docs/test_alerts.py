@@ -14,7 +14,7 @@ from tests.support.service import Service, eventually
 
 HERE = Path(__file__).parent
 TRIALS = ("alerts.yml", "alerts_of_days.yml")
-RULES = HERE.parent / "deploy" / "alerts.yml"
+RULES = HERE.parent.parent / "deploy" / "alerts.yml"
 
 
 def promtool(*arguments: str) -> None:

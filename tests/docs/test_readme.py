@@ -74,7 +74,7 @@ def test_every_status_is_in_the_graph(status: Status) -> None:
 
 
 def test_every_metric_is_named() -> None:
-    source = (ROOT / "receiver" / "metrics.py").read_text()
+    source = (ROOT / "receiver" / "monitoring" / "metrics.py").read_text()
     names = [*re.findall(r'GaugeMetricFamily\("(\w+)"', source), f"{DELIVERIES._name}_total", f"{REFUSED._name}_total"]
     assert [name for name in names if f"`{name}`" not in README] == []
 
@@ -86,7 +86,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_every_route_is_named() -> None:
-    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', (ROOT / "receiver" / "api.py").read_text())
+    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', (ROOT / "receiver" / "api" / "applicants.py").read_text())
     spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route).replace("<event_id>", "<id>") for route in routes]
     assert [route for route in spelled if f"/v1{route}" not in README] == []
 

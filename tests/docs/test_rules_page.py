@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from handlers.config import WORD_STATUSES, Settings
+from handlers.config import Settings
 from handlers.rules import transitions
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.idngo import LABELS
+from handlers.vocabulary.ifcgate import WORD_STATUSES
 from store.applicants.table import Applicant
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.states import HITS, Flag, Outcome, Reversal, Status

@@ -20,7 +20,8 @@ from urllib.error import HTTPError
 from redis import Redis
 from sqlalchemy import make_url
 
-from store.config import embedded_socket, secrets_dir
+from store.config import embedded_socket
+from store.system.environment import secrets_dir
 from tests.faults import processes
 from tests.support.servers import Postgres
 from tests.support.service import PROGRAMS, free_port

@@ -15,8 +15,8 @@ from receiver import config
 from receiver.simulator import scenarios
 from receiver.simulator.client import LANES, Answer, Delivery, Letter, Pace, Service, send
 from receiver.simulator.scenarios import Plot, Scene, Signer
-from store.config import Environment
 from store.system import clock
+from store.system.environment import Environment
 
 #: How long a vendor waits for an answer, and before it sends again.
 PATIENCE_SECONDS, PAUSE_SECONDS = 5.0, 0.1

@@ -19,8 +19,8 @@ import pytest
 from handlers import clients as reads
 from handlers import config as handlers_config
 from handlers.clients import idngo
-from store.config import Environment
 from store.system import clock
+from store.system.environment import Environment
 from tests.conftest import KEY
 from tests.support.service import PROGRAMS, Service
 

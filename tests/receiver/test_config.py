@@ -13,7 +13,8 @@ from receiver.config import Settings
 from receiver.vendors.base import Key
 from receiver.vendors.ifcgate import HexDigest, StandardWebhooks
 from store import config as store_config
-from store.config import Environment, Misconfigured
+from store.system import environment
+from store.system.environment import Environment, Misconfigured
 from store.tokens import Token, Tokens
 from tests.conftest import KEY
 from tests.support import payloads, servers, signing
@@ -415,8 +416,8 @@ def test_a_file_that_cannot_be_read_is_told_by_the_variable_that_names_it(name: 
 
 def made(folder: Path, name: str, value: str) -> dict[str, str]:
     """An environment in which `./dev up` made a setting."""
-    store_config.secrets_dir(folder).mkdir(exist_ok=True)
-    (store_config.secrets_dir(folder) / name).write_text(value + "\n")
+    environment.secrets_dir(folder).mkdir(exist_ok=True)
+    (environment.secrets_dir(folder) / name).write_text(value + "\n")
     return {"VAR_DIR": str(folder)}
 
 

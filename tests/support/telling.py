@@ -20,11 +20,11 @@ from handlers.rules.registers import Occasion
 from handlers.rules.transitions import Decision
 from handlers.vendors import VENDORS
 from store.applicants.table import Applicant, Key, describe
-from store.config import Environment
 from store.inbox import deliveries as arrivals
 from store.inbox import internal_events
 from store.inbox.internal_events import DecisionBody, ImportBody, Ruling
 from store.states import Status
+from store.system.environment import Environment
 from tests.support import payloads
 from tests.support.payloads import BEGAN, after
 

@@ -27,7 +27,7 @@ from handlers.clients.pacing import Pace, Patience, Watch
 from handlers.clients.vendor import Answer, CredentialsRefused, Listed, Unanswered
 from handlers.config import Settings
 from receiver.simulator.vendor_server import Vendors
-from store.config import Environment, Misconfigured
+from store.system.environment import Environment, Misconfigured
 from tests.support import played
 from tests.support.downstream import Downstream, Dripping, Message, Reply
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
-from handlers import cli, process
+from handlers import process
+from handlers.cli import rebuild as rebuild_command
 from store import database
 from store.applicants import feed
 from store.applicants import table as applicants
@@ -44,7 +45,7 @@ def handle_all() -> None:
 
 
 def rebuild(*options: str) -> Result:
-    return CliRunner().invoke(cli.rebuild, [*options], catch_exceptions=False)
+    return CliRunner().invoke(rebuild_command.rebuild, [*options], catch_exceptions=False)
 
 
 def found(*options: str) -> tuple[int, list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.rules.news import Step, Unreadable
 from store.applicants.table import Applicant
-from store.config import Misconfigured
+from store.system.environment import Misconfigured
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.telling import (

@@ -107,7 +107,14 @@ def outcome(event_id: str) -> str:
 
 def test_the_name_that_the_bell_puts_on_the_queue_is_the_drain() -> None:
     assert import_attribute(wakeup.DRAIN) is drain.drain
-    assert frozenset({wakeup.DRAIN}) == wakeup.ALLOWED
+    assert frozenset({wakeup.DRAIN, "handlers.drain.drain"}) == wakeup.ALLOWED
+
+
+def test_a_job_that_was_queued_by_the_release_before_is_the_drain(queue: rq.Queue) -> None:
+    event_id = keep()
+    queue.enqueue("handlers.drain.drain")
+    work()
+    assert outcome(event_id) == "applied"
 
 
 def test_a_ring_wakes_the_worker_and_the_event_is_handled(redis: Redis) -> None:

@@ -575,7 +575,7 @@ def test_an_event_is_described_without_its_body(running: Service) -> None:
     }  # fmt: skip
     assert event["reason"]
     assert event["occurred_at"] == "2026-05-04T09:30:00.250Z"
-    assert event["received_at"] <= event["settled_at"]
+    assert datetime.fromisoformat(event["received_at"]) <= datetime.fromisoformat(event["settled_at"])
     assert running.get("/v1/events", reference=who).json["data"] == [event]
 
 

@@ -19,10 +19,10 @@ import pytest
 from receiver import config
 from receiver.monitoring import secret_usage
 from store import database
-from store.config import Environment
 from store.inbox import encryption
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Counts
+from store.system.environment import Environment
 from tests.conftest import KEY
 from tests.support import payloads, signing
 from tests.support.service import Service, eventually

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from store import config as store_config
-from store.config import Environment
+from store.system.environment import Environment
 from tests.conftest import BODY_BYTES_MAX, KEY
 from tests.receiver.connections.test_strangers import OPERATOR, READER, cursor, is_a_problem
 from tests.receiver.test_config import refusal, wrong_names

@@ -18,8 +18,8 @@ from werkzeug.datastructures import Headers
 from receiver import config
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Forged, Key, Stale
-from store.config import Environment
 from store.inbox.record import Delivery
+from store.system.environment import Environment
 from tests.support import signing
 
 #: When the deliveries below arrive: the Standard Webhooks among them were signed a quarter of a minute before.

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from handlers.worker import drain
 from store import database
+from store.database import transactions
 from store.database.migrations import head
 from store.database.sessions import Unfit
 from store.database.transactions import _checked
@@ -149,8 +150,8 @@ def test_newer_tables_that_bear_this_code_are_no_trouble(kept: str) -> None:
 
 
 def test_a_change_of_the_tables_is_noticed_while_the_process_lives(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "CHECKED_SECONDS", 0.1)
-    monkeypatch.setattr(database, "REFUSED_SECONDS", 0.1)
+    monkeypatch.setattr(transactions, "CHECKED_SECONDS", 0.1)
+    monkeypatch.setattr(transactions, "REFUSED_SECONDS", 0.1)
     _deliver(1)
     _as_another(kept, ["UPDATE alembic_version SET version_num = 'cafe1234'"])
     time.sleep(0.2)

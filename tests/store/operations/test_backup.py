@@ -25,7 +25,7 @@ from store.database.tables import Event
 from store.inbox import claims, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
-from store.operations import backup, health
+from store.operations import backup, backup_contents, health
 from tests.conftest import KEY, forget
 from tests.support.service import PROGRAMS
 
@@ -114,7 +114,7 @@ def test_a_file_that_exists_is_replaced_only_by_force(path: Path, tmp_path: Path
     assert "--force" in refused.stderr
     assert file.read_text() == "precious"
     assert standing("backup", "--force", str(file)).exit_code == 0
-    assert backup.examine(file).events == 0
+    assert backup_contents.examine(file).events == 0
 
 
 def test_the_database_itself_is_never_taken_for_a_backup(path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_damaged_database_gives_no_backup_that_looks_like_one(path: Path, tmp_
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(b"\xff" * 8192)
-    with pytest.raises(backup.Failed):
+    with pytest.raises(backup_contents.Failed):
         take(tmp_path / "b.sqlite3")
     assert [file.name for file in tmp_path.iterdir()] == ["var"]
 
@@ -204,7 +204,7 @@ def test_it_is_refused_while_another_process_has_the_database_open_and_idle(data
     file = take(tmp_path / "b.sqlite3")
     keep("one")
     forget()
-    held = "import sys; from store import database, health; health.backlog(); print('open', flush=True); sys.stdin.read()"
+    held = "import sys; from store.operations import health; health.backlog(); print('open', flush=True); sys.stdin.read()"
     other = subprocess.Popen([sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdin
     assert other.stdout
@@ -249,7 +249,7 @@ def test_a_restore_brings_back_what_was_and_keeps_what_is_beside_it(path: Path, 
         assert [act.action for act in connection.execute(select(Act.action))] == ["restore"]
     (beside,) = path.parent.glob("*.before-restore-*")
     assert str(beside) in said.stdout
-    assert backup.examine(beside).events == 2
+    assert backup_contents.examine(beside).events == 2
     forget()
     assert standing("restore", "--yes", str(beside)).exit_code == 0
     assert kept_ids() == [first, second]

@@ -1,0 +1,100 @@
+"""What the file of a backup holds, once it has proved sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, NullPool, create_engine, func, inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from store.database import migrations
+from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
+from store.inbox import events
+from store.inbox.encryption import Unopenable
+from store.operations.exclusive_access import connect
+
+#: By these a database is known for one of Standing's, of whatever revision.
+TABLES = {table.__tablename__ for table in (Event, ApplicantRow, TransitionRow, Feed)}
+
+
+class Refused(Exception):
+    """What was asked must not be done. The message says why, and what to do instead."""
+
+
+class Failed(Exception):
+    """It could not be done: a file is not what it should be, or a disk is full."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a database's file holds."""
+
+    events: int
+    applicants: int
+    newest_received_at: datetime | None
+    file_bytes: int
+    #: Why the configured keys do not open the newest body; None if they do.
+    sealed_because: str | None
+
+
+def examine(file: Path) -> Contents:
+    """What a file holds, once it has proved sound. Raises Failed if it is no database of ours, Refused if it is of newer code."""
+    if not file.is_file():
+        raise Refused(f"there is no file {file}")
+    with _reading(file) as connection:
+        found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one())
+        if found != "ok":
+            raise Failed(f"{file} is damaged: {found}")
+        _refuse_a_stranger(connection, file)
+        return _contents(connection, file)
+
+
+def glance(file: Path) -> Contents:
+    """What a file holds, as it says itself. Raises Failed if it cannot be read."""
+    with _reading(file) as connection:
+        return _contents(connection, file)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Connection]:
+    """A connection to any file, which it does not change."""
+    engine = create_engine("sqlite://", creator=lambda: connect(file, mode="ro"), poolclass=NullPool, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise Failed(f"{file} is no SQLite database, or is damaged: {error.orig}") from error
+
+
+def _refuse_a_stranger(connection: Connection, file: Path) -> None:
+    revision = migrations.revision(connection)
+    if revision is None or TABLES - set(inspect(connection).get_table_names()):
+        raise Failed(f"{file} is not a database of Standing's")
+    if revision not in migrations.known():
+        raise Refused(f"the tables in {file} are of revision {revision}, which this version of Standing does not know: a newer one made it")
+
+
+def _contents(connection: Connection, file: Path) -> Contents:
+    counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Event, ApplicantRow))
+    events_kept, applicants_known = counts
+    newest = select(Event.received_at).order_by(Event.sequence.desc()).limit(1)
+    return Contents(
+        events=events_kept,
+        applicants=applicants_known,
+        newest_received_at=connection.execute(newest).scalar_one_or_none(),
+        file_bytes=file.stat().st_size,
+        sealed_because=_sealed_because(connection),
+    )
+
+
+def _sealed_because(connection: Connection) -> str | None:
+    newest = events.newest_id(connection)
+    try:
+        newest and events.body(connection, newest)
+    except Unopenable as error:
+        return str(error)
+    return None

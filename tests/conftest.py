@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from receiver import config as receiver_config
 from store import database
 from store.inbox import encryption, wakeup
 from store.inbox.spool import host_spool
-from tests.support import servers
+from tests.support import servers, warm
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Service
 
@@ -33,16 +33,20 @@ SHARED = frozenset(
 )
 
 _parts = itertools.count()
+_SHARED_POSTGRES = pytest.StashKey[str]()
+
+warm.install()
 
 #: Why there is no PostgreSQL, by each process that looked for one.
 _without_postgres: set[str] = set()
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres | None]:
-    """The tests' PostgreSQL; None where there is none, which the run says in its last lines."""
+def postgres(pytestconfig: pytest.Config) -> Iterator[Postgres | None]:
+    """The tests' PostgreSQL, one for all processes of a run; None where there is none, which the run says in its last lines."""
+    shared = getattr(pytestconfig, "workerinput", {}).get("postgres")
     try:
-        with servers.postgres() as server:
+        with nullcontext(Postgres(shared)) if shared else servers.postgres() as server:
             yield server
     except NoPostgres as missing:
         if os.environ.get("CI"):
@@ -155,7 +159,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(f"{name}-{on}"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start the PostgreSQL of the run with the first of its processes, and tell each where it is."""
+    config = node.config
+    if _SHARED_POSTGRES not in config.stash:
+        config.stash[_SHARED_POSTGRES] = ""
+        with suppress(NoPostgres):
+            servers_of_run = ExitStack()
+            config.stash[_SHARED_POSTGRES] = servers_of_run.enter_context(servers.postgres()).url
+            config.add_cleanup(servers_of_run.close)
+    node.workerinput["postgres"] = config.stash[_SHARED_POSTGRES]
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    warm.uninstall()
     if _is_one_of_several(session.config):
         session.config.workeroutput["without_postgres"] = sorted(_without_postgres)
 

@@ -136,13 +136,13 @@ def postgres() -> Iterator[Postgres]:
     programs = _programs()
     if programs is None:
         raise NoPostgres("no TEST_POSTGRES_URL, no server programs on this machine, and the wheel does not run as root")
-    with throwaway_cluster(programs) as server:
+    with throwaway_cluster(programs, durable=False) as server:
         yield server
 
 
 @contextmanager
-def throwaway_cluster(programs: Path | None = None) -> Iterator[Postgres]:
-    """A cluster in a temporary folder, on a socket of its own."""
+def throwaway_cluster(programs: Path | None = None, *, durable: bool = True) -> Iterator[Postgres]:
+    """A cluster in a temporary folder, on a socket of its own. Unless it is to be durable, it waits for no disk."""
     programs = programs or _programs()
     if programs is None:
         raise NoPostgres("no server programs on this machine")
@@ -159,6 +159,8 @@ def throwaway_cluster(programs: Path | None = None) -> Iterator[Postgres]:
     )
     with (data / "postgresql.conf").open("a") as configuration:
         configuration.write(f"listen_addresses = ''\nunix_socket_directories = '{folder}'\nmax_connections = 200\n")
+        if not durable:
+            configuration.write("fsync = off\nfull_page_writes = off\nmax_connections = 900\n")
     server = Postgres(f"postgresql://standing@/postgres?host={folder}", data, [*as_user, str(programs / "pg_ctl")])
     server.start()
     try:

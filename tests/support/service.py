@@ -80,8 +80,7 @@ class Service:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in self.processes:
-            end(process)
+        end(*self.processes)
 
     def start_web(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
         process = self.run("gunicorn", "--config", "python:receiver.gunicorn_config")
@@ -190,13 +189,16 @@ def eventually(look: Callable[[], T | None], what: str, *, seconds: float = 20) 
         time.sleep(0.03)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process we started, kindly and then not."""
-    if process.poll() is None:
+def end(*processes: subprocess.Popen[bytes]) -> None:
+    """End processes we started, all at once, kindly and then not."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
         process.send_signal(signal.SIGCONT)
         process.terminate()
+    deadline = time.monotonic() + 15
+    for process in running:
         try:
-            process.wait(15)
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

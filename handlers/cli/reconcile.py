@@ -127,7 +127,7 @@ def _clients(configured: dict[str, Client], vendor: str | None) -> dict[str, Cli
     """Who is asked: the vendor that is named, or all that are configured."""
     found = {name: client for name, client in configured.items() if vendor in (None, name)}
     if not found:
-        raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: see …_API_URL among the README's settings")
+        raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: see …_API_URL in docs/settings.md")
     return found
 
 

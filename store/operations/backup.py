@@ -74,7 +74,7 @@ def database_file() -> Path:
         raise Refused(
             "This is for the embedded SQLite, and DATABASE_URL names PostgreSQL. Back that up with pg_dump or by archiving its log"
             " for point-in-time recovery; after restoring it by its own means, and before readers come back, run `standing new-epoch`."
-            " The README says more under Backups."
+            " docs/backups.md says more."
         )
     return Path(str(url.database)).resolve()
 

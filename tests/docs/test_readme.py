@@ -86,8 +86,11 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_every_route_is_named() -> None:
-    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', (ROOT / "receiver" / "api" / "applicants.py").read_text())
-    spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route).replace("<event_id>", "<id>") for route in routes]
+    modules = "".join(path.read_text() for path in (ROOT / "receiver" / "api").glob("*.py"))
+    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', modules)
+    assert len(routes) == 26
+    spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route) for route in routes]
+    spelled = [re.sub(r"<(?:event|reaction|replay)_id>", "<id>", route) for route in spelled]
     assert [route for route in spelled if f"/v1{route}" not in README] == []
 
 

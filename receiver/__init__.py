@@ -11,7 +11,7 @@ from flask import Flask
 def create_app() -> Flask:
     """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
     from receiver import config, unspooler, webhooks
-    from receiver.api import applicants, changes, decisions, reactions, replays, review
+    from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
@@ -27,8 +27,10 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     request_id.identify(app)
     problems.describe(app)
-    for part in (webhooks, applicants, changes, decisions, review, replays, reactions, health, metrics, document):
-        app.register_blueprint(part.blueprint)
+    readers = (applicants, events, links, changes, decisions, review, replays, reactions)
+    for part in (webhooks, *readers, health, metrics, document):
+        # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.
+        app.register_blueprint(part.blueprint, name=part.__name__.rpartition(".")[2])
     delivery_counts.begin()
     refusals.begin()
     unspooler.begin()

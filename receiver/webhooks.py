@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from receiver import config
 from receiver.config import Sender
 from receiver.connections import refusals
 from receiver.monitoring.delivery_counts import count
+from receiver.openapi import service_schemas
 from receiver.vendors.base import Forged, Stale
 from receiver.web import request_body
+from receiver.web.call import call
 from receiver.web.problems import Problem
 from store.inbox import record as inbox
 from store.inbox import wakeup
@@ -24,8 +26,11 @@ blueprint = Blueprint("webhooks", __name__)
 
 
 @blueprint.route("/webhooks/<vendor>", methods=["POST"], provide_automatic_options=False)
-def receive(vendor: str) -> Response:
-    """Keep a vendor's delivery. 200 means that it is durable."""
+@call(right=None, query=None, takes_bytes=True, answers=service_schemas.Received, others=(401,))
+def receive(vendor: str) -> dict[str, str]:
+    """Keep a vendor's delivery. 200 means that it is durable.
+
+    The vendor's signature over the raw body proves who sent it. No content type is demanded."""
     sender = _sender(vendor)
     body = _body(vendor, sender)
     try:
@@ -42,7 +47,7 @@ def receive(vendor: str) -> Response:
     status = "accepted" if kept.first else "duplicate"
     count(vendor, "spooled" if kept.spooled else status, delivery)
     log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
-    return jsonify(status=status, event_id=kept.event_id)
+    return {"status": status, "event_id": kept.event_id}
 
 
 def _sender(vendor: str) -> Sender:

@@ -36,6 +36,13 @@ class Status(StrEnum):
     DELETED = "deleted"
 
 
+class VendorEnvironment(StrEnum):
+    """The vendor's environment to which an applicant or an event belongs."""
+
+    LIVE = "live"
+    SANDBOX = "sandbox"
+
+
 class Outcome(StrEnum):
     """How an event ended. Every event kept reaches one of these, with a reason; until then it is pending."""
 

@@ -13,7 +13,7 @@ from handlers.notify.endpoints import Endpoint, endpoints
 from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
 from store import audit, database
 from store.outbox import reactions
-from store.outbox.dispatch import Progress
+from store.outbox.dispatch import ReactionStatus
 from store.system import clock, safe_text
 
 #: What `standing notify test` sends: it says itself that nobody is meant.
@@ -40,8 +40,8 @@ def reactions_group() -> None:
 
 
 @reactions_group.command("list")
-@click.option("--failed", "status", flag_value=Progress.FAILED.value, help="Those that gave up.")
-@click.option("--pending", "status", flag_value=Progress.PENDING.value, help="Those that are still to be done.")
+@click.option("--failed", "status", flag_value=ReactionStatus.FAILED.value, help="Those that gave up.")
+@click.option("--pending", "status", flag_value=ReactionStatus.PENDING.value, help="Those that are still to be done.")
 @click.option("--subscriber", help="Of one subscriber.")
 @limit_option
 @json_option

@@ -16,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.api.change_watcher import Lookout
-from receiver.web import auth, queries
+from receiver.openapi import schemas
+from receiver.web import queries
 from receiver.web.auth import Right
+from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import feed
@@ -31,9 +33,7 @@ STREAMED_AT_ONCE = 100
 
 
 class StreamQuery(One, forbid_unknown_fields=True):
-    after: Annotated[queries.Text | None, Meta(description="A cursor of the feed, or `latest` for its end; without it, the beginning.")] = (
-        None
-    )
+    after: Annotated[queries.Text | None, Meta(description="A cursor of the feed, or `latest`: its end. Default: the beginning.")] = None
 
 
 class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
@@ -41,13 +41,16 @@ class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
     wait: Annotated[float, Meta(ge=0, le=30, description="Seconds to wait for the next change, if there is none.")] = 0
 
 
+#: Each event of the stream; `data` holds a change as JSON.
+STREAM = Text("text/event-stream", {"type": "array", "items": {"$ref": "#/components/schemas/StreamEvent"}}, schemas.StreamEvent)
+
+
 @blueprint.get("/changes")
-def changes() -> Response:
+@call(right=Right.READ, query=ChangesQuery, answers=PageOf(schemas.Change))
+def list_changes(query: ChangesQuery) -> Response:
     """The change feed: each change once, in commit order. Waits for the next if asked to.
 
     `next_cursor` is always given: on an empty page it is the place reached."""
-    auth.require(Right.READ)
-    query = queries.query(ChangesQuery)
     epoch, number = _position("The query parameter 'after'", query.after)
     rows = _changes_after(number, query)
     more = len(rows) > query.limit
@@ -57,17 +60,16 @@ def changes() -> Response:
 
 
 @blueprint.get("/changes/stream")
-def stream() -> Response:
+@call(right=Right.READ, query=StreamQuery, answers=STREAM, accepts=("Last-Event-ID",))
+def stream_changes(query: StreamQuery) -> Response:
     """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there.
 
     The first `id` is the place where the stream begins, so that nothing is lost if it is cut before its first change."""
-    auth.require(Right.READ)
-    query = queries.query(StreamQuery)
     epoch, number = _position("The place to go on from", request.headers.get("Last-Event-ID") or query.after)
     with ExitStack() as stack:
         if not stack.enter_context(_lookout().place()):
             raise Problem(503, "As many follow the feed as may. Read /v1/changes, or come again.")
-        answer = Response(_streamed(epoch, number, query.environment), content_type="text/event-stream")
+        answer = Response(_streamed(epoch, number, query.environment), content_type=STREAM.media_type)
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back.
         answer.call_on_close(stack.pop_all().close)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint
 from msgspec import Meta
+from sqlalchemy import Connection
 
-from receiver.web import auth, queries
+from receiver.openapi import schemas
+from receiver.web import queries
 from receiver.web.auth import Caller, Right
+from receiver.web.call import call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import decisions
 from store.applicants.decisions import Actor, Made, NotDecided, UnknownToUs
 from store.config import settings
-from store.inbox import wakeup
 from store.inbox.internal_events import Ruling
 from store.system import clock
 from store.system.names import EVENT_ID
@@ -31,48 +33,34 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
-def decide(vendor: str, reference: str) -> Response:
+@call(right=Right.OPERATE, query=One, body=DecisionRequest, answers=schemas.Decided, status=202, writes=True, wakes=True)
+def decide(connection: Connection, vendor: str, reference: str, caller: Caller, query: One, body: DecisionRequest) -> dict[str, Any]:
     """Decide of an applicant. It is judged like any event: newer news outvotes it, and an approval against a hit or an open alert
     waits for a second operator."""
-    caller = auth.require(Right.OPERATE)
-    query = queries.query(One)
-    given = queries.body(DecisionRequest)
-    key, now = queries.key(vendor, query.environment, reference), clock.now()
+    key, needs_two = queries.key(vendor, query.environment, reference), settings().all_take_two
     try:
-        made = queries.write(
-            lambda connection: decisions.decide(
-                connection, key, given.decision, by=_actor(caller), reason=given.reason, at=now, needs_two=settings().all_take_two
-            )
-        )
+        made = decisions.decide(connection, key, body.decision, by=_actor(caller), reason=body.reason, at=clock.now(), needs_two=needs_two)
     except UnknownToUs as error:
         raise Problem(404, _sentence(error)) from error
-    return _accepted(made)
+    return _told(made)
 
 
 @blueprint.post("/decisions/<name:event_id>/confirm")
-def confirm(event_id: str) -> Response:
+@call(right=Right.OPERATE, answers=schemas.Decided, status=202, others=(409,), unknown="No decision has this id.", writes=True, wakes=True)
+def confirm_decision(connection: Connection, event_id: str, caller: Caller) -> dict[str, Any] | None:
     """Confirm what another operator decided: an approval against a hit or an open alert."""
-    caller = auth.require(Right.OPERATE)
-    queries.query(queries.Nothing)
-    if not EVENT_ID.fullmatch(event_id):
-        raise Problem(404, "No decision has this id.")
     try:
-        made = queries.write(lambda connection: decisions.confirm(connection, event_id, by=_actor(caller)))
-    except UnknownToUs as error:
-        raise Problem(404, _sentence(error)) from error
+        return _told(decisions.confirm(connection, event_id, by=_actor(caller))) if EVENT_ID.fullmatch(event_id) else None
     except NotDecided as error:
-        raise Problem(409, _sentence(error)) from error
-    return _accepted(made)
+        raise Problem(404 if isinstance(error, UnknownToUs) else 409, _sentence(error)) from error
 
 
 def _actor(caller: Caller) -> Actor:
     return Actor(name=caller.name, by_token=True)
 
 
-def _accepted(made: Made) -> Response:
-    wakeup.ring()
-    told = {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
-    return queries.answer(told, status=202)
+def _told(made: Made) -> dict[str, Any]:
+    return {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
 
 
 def _sentence(error: NotDecided) -> str:

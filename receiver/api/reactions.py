@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 from msgspec import Meta
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from receiver.web import auth, queries
-from receiver.web.auth import Right
+from receiver.openapi import service_schemas
+from receiver.web import queries
+from receiver.web.auth import Caller, Right
+from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import Page
 from store import audit
 from store.outbox import reactions
-from store.outbox.dispatch import Progress
+from store.outbox.dispatch import ReactionStatus
 
 blueprint = Blueprint("reactions", __name__, url_prefix="/v1")
 
@@ -23,62 +25,42 @@ REACTION_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 class ReactionsQuery(Page, forbid_unknown_fields=True):
-    status: Annotated[Progress | None, Meta(description="How they stand.")] = None
+    status: Annotated[ReactionStatus | None, Meta(description="How they stand.")] = None
     subscriber: Annotated[queries.StoredName | None, Meta(description="Of one subscriber.")] = None
 
 
+UNKNOWN = "No reaction has this id."
+LISTED = PageOf(service_schemas.Reaction, place=lambda row: [row.id], describe=reactions.describe)
+
+
 @blueprint.get("/reactions")
-def list_reactions() -> Response:
+@call(right=Right.READ, query=ReactionsQuery, answers=LISTED)
+def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[int]) -> list[Row[Any]]:
     """What must happen after changes, for each subscriber, in the order in which it was written down: done, pending, or given up."""
-    auth.require(Right.READ)
-    query = queries.query(ReactionsQuery)
-    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
-    rows = queries.read(
-        lambda connection: reactions.listing(
-            connection,
-            status=query.status,
-            subscriber=query.subscriber,
-            environment=query.environment,
-            after=after[0],
-            limit=query.limit + 1,
-        )
+    return reactions.listing(
+        connection,
+        status=query.status,
+        subscriber=query.subscriber,
+        environment=query.environment,
+        after=after[0],
+        limit=query.limit + 1,
     )
-    return queries.page(rows, query.limit, place=lambda row: [row.id], describe=reactions.describe)
 
 
 @blueprint.get("/reactions/<name:reaction_id>")
-def reaction(reaction_id: str) -> Response:
+@call(right=Right.READ, answers=service_schemas.ReactionInFull, unknown=UNKNOWN)
+def get_reaction(connection: Connection, reaction_id: str) -> dict[str, Any] | None:
     """A reaction, and what came of each attempt."""
-    auth.require(Right.READ)
-    queries.query(queries.Nothing)
-    number = _reaction_id(reaction_id)
-    found = queries.read(lambda connection: reactions.find(connection, number))
-    if found is None:
-        raise _unknown_reaction()
-    return queries.answer(found)
+    return reactions.find(connection, int(reaction_id)) if REACTION_ID.fullmatch(reaction_id) else None
 
 
 @blueprint.post("/reactions/<name:reaction_id>/run")
-def run_reaction(reaction_id: str) -> Response:
+@call(right=Right.OPERATE, answers=service_schemas.ReactionInFull, status=202, others=(409,), unknown=UNKNOWN, writes=True)
+def run_reaction(connection: Connection, reaction_id: str, caller: Caller) -> dict[str, Any] | None:
     """Do a reaction again that gave up."""
-    caller = auth.require(Right.OPERATE)
-    queries.query(queries.Nothing)
-    number = _reaction_id(reaction_id)
-    return queries.answer(queries.write(lambda connection: _run_reaction(connection, number, caller.name)), status=202)
-
-
-def _run_reaction(connection: Connection, number: int, actor: str) -> dict[str, Any]:
-    if not reactions.run_again(connection, [number]):
-        raise _unknown_reaction() if reactions.find(connection, number) is None else Problem(409, "This reaction has not given up.")
-    audit.write(connection, actor=actor, action="run reactions", subject=str(number), touched=1)
-    return reactions.find(connection, number) or {}
-
-
-def _reaction_id(text: str) -> int:
-    if not REACTION_ID.fullmatch(text):
-        raise _unknown_reaction()
-    return int(text)
-
-
-def _unknown_reaction() -> Problem:
-    return Problem(404, "No reaction has this id.")
+    number = int(reaction_id) if REACTION_ID.fullmatch(reaction_id) else 0
+    if reactions.run_again(connection, [number]):
+        audit.write(connection, actor=caller.name, action="run reactions", subject=str(number), touched=1)
+    elif reactions.find(connection, number):
+        raise Problem(409, "This reaction has not given up.")
+    return reactions.find(connection, number)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint
 from msgspec import Meta
+from sqlalchemy import Connection, Row
 
 from receiver.api.reactions import REACTION_ID
-from receiver.web import auth, queries
+from receiver.openapi import schemas, service_schemas
+from receiver.web import queries
 from receiver.web.auth import Right
-from receiver.web.queries import One, Page
+from receiver.web.call import ListOf, PageOf, call
+from receiver.web.queries import AwareMoment, One, Page
 from store import audit
 from store.applicants import feed
 from store.inbox import events
 from store.operations import review_queue
-from store.operations.review_queue import Place, What
+from store.operations.review_queue import Place, Waiting, What
 from store.states import Reversal
 from store.system.names import EVENT_ID
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 
-AwareMoment = Annotated[datetime, Meta(tz=True)]
 PlaceName = Annotated[str, Meta(max_length=300, pattern=r"^[^\x00]*$")]
 
 
@@ -40,61 +41,50 @@ class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
     cursor: Annotated[queries.Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
+WAITING = PageOf(
+    service_schemas.Waiting,
+    place=lambda row: list(row.place),
+    describe=review_queue.describe,
+    after=tuple[AwareMoment, What, PlaceName],
+    start=None,
+)
+#: The feed's epoch beside each row: the cursor of a change begins with it.
+REVERSALS = PageOf(schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
+ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.describe)
+
+
 @blueprint.get("/review")
-def review() -> Response:
+@call(right=Right.READ, query=Page, answers=WAITING)
+def list_review(connection: Connection, query: Page, after: Any) -> list[Waiting]:
     """What waits for a person, the oldest first: applicants in doubt or with an open alert, events that failed or cannot be read."""
-    auth.require(Right.READ)
-    query = queries.query(Page)
-    after = _place(query.cursor)
-    rows = queries.read(
-        lambda connection: review_queue.listing(connection, environment=query.environment, after=after, limit=query.limit + 1)
-    )
-    return queries.page(rows, query.limit, place=lambda row: list(row.place), describe=review_queue.describe)
-
-
-def _place(cursor: str | None) -> Place | None:
-    found = queries.decode_cursor(cursor, tuple[AwareMoment, What, PlaceName])
+    place = Place(*after) if after else None
     names = {"event": EVENT_ID, "reaction": REACTION_ID}
-    if found and found[1] in names and not names[found[1]].fullmatch(found[2]):
+    if place and place.what in names and not names[place.what].fullmatch(place.name):
         raise queries.wrong("cursor")
-    return Place(*found) if found else None
+    return review_queue.listing(connection, environment=query.environment, after=place, limit=query.limit + 1)
 
 
 @blueprint.get("/reversals")
-def reversals() -> Response:
+@call(right=Right.READ, query=ReversalsQuery, answers=REVERSALS)
+def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[tuple[Row[Any], str]]:
     """The changes that turned an approval, the oldest first; adverse ones unless asked for others."""
-    auth.require(Right.READ)
-    query = queries.query(ReversalsQuery)
-    since = queries.moment("since", query.since)
-    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
-    epoch, _ = queries.read(lambda connection: feed.position(connection, None))
-    rows = queries.read(
-        lambda connection: feed.reversals(
-            connection, environment=query.environment, kinds=[query.kind], since=since, number=after[0], limit=query.limit + 1
-        )
+    since, epoch = queries.moment("since", query.since), feed.position(connection, None)[0]
+    rows = feed.reversals(
+        connection, environment=query.environment, kinds=[query.kind], since=since, number=after[0], limit=query.limit + 1
     )
-    return queries.page(rows, query.limit, place=lambda row: [row.number], describe=lambda row: feed.describe_entry(row, epoch))
+    return [(row, epoch) for row in rows]
 
 
 @blueprint.get("/failed")
-def failed() -> Response:
+@call(right=Right.READ, query=One, answers=ListOf(service_schemas.FailedGroup))
+def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
     """Dead letters by vendor, type and error, the largest group first."""
-    auth.require(Right.READ)
-    query = queries.query(One)
-    groups: list[dict[str, Any]] = queries.read(lambda connection: events.failed_groups(connection, environment=query.environment))
-    return queries.answer({"data": groups})
+    return events.failed_groups(connection, environment=query.environment)
 
 
 @blueprint.get("/audit")
-def acts() -> Response:
+@call(right=Right.OPERATE, query=AuditQuery, answers=ACTS)
+def list_acts(connection: Connection, query: AuditQuery, after: tuple[int]) -> list[Row[Any]]:
     """What persons with a right did, and why, in the order in which they did it."""
-    auth.require(Right.OPERATE)
-    query = queries.query(AuditQuery)
     since = queries.moment("since", query.since)
-    after = queries.decode_cursor(query.cursor, tuple[queries.Number]) or (0,)
-    rows = queries.read(
-        lambda connection: audit.listing(
-            connection, actor=query.actor, action=query.action, since=since, after=after[0], limit=query.limit + 1
-        )
-    )
-    return queries.page(rows, query.limit, place=lambda row: [row.id], describe=audit.describe)
+    return audit.listing(connection, actor=query.actor, action=query.action, since=since, after=after[0], limit=query.limit + 1)

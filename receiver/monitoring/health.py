@@ -6,13 +6,15 @@ import os
 import socket
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.monitoring import secret_usage
-from receiver.web import auth
+from receiver.openapi import service_schemas
+from receiver.web import auth, queries
 from receiver.web.cached_answers import Remembered
+from receiver.web.call import call
 from store import database
 from store.database.sessions import Unfit
 from store.inbox import wakeup
@@ -30,20 +32,20 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
-def healthz() -> Response:
+@call(right=None, query=None, answers=service_schemas.Alive)
+def healthz() -> dict[str, str]:
     """The process answers."""
-    return jsonify(status="ok")
+    return {"status": "ok"}
 
 
 @blueprint.get("/readyz")
+@call(right=None, query=None, shows_more=True, answers=service_schemas.Ready, same={503: "A delivery could not be kept."})
 def readyz() -> Response:
     """503 only if a delivery could not be kept; `degraded` if it would not be handled soon.
 
     Counts and details are for who has a metrics token or a reader's."""
     told = _readiness.tell()
-    response = jsonify(told if auth.may_see_details() else _without_details(told))
-    response.status_code = 503 if told["status"] == "unavailable" else 200
-    return response
+    return queries.answer(told if auth.may_see_details() else _without_details(told), 503 if told["status"] == "unavailable" else 200)
 
 
 def _without_details(told: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from prometheus_client.registry import REGISTRY, Collector
 from receiver import config
 from receiver.monitoring import health as readiness
 from receiver.monitoring import secret_usage
-from receiver.web import auth
+from receiver.web.auth import Right
 from receiver.web.cached_answers import Remembered
+from receiver.web.call import Text, call
 from receiver.web.queries import ANSWER_SECONDS
 from store import database
 from store.inbox.spool import host_spool
@@ -94,9 +95,9 @@ def _secrets() -> GaugeMetricFamily:
 
 
 @blueprint.get("/metrics")
+@call(right=Right.WATCH, query=None, answers=Text("text/plain", {"type": "string"}))
 def metrics() -> Response:
     """The metrics in Prometheus' text format."""
-    auth.require_one_of(config.settings().tokens.metrics)
     return Response(_metrics.tell(), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,37 +1,53 @@
-"""GET /openapi.json: the API's description, made from the routes themselves."""
+"""GET /openapi.json: the API's description, made from the routes and from what each call holds (`receiver.web.call`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, current_app
+from msgspec import Struct
+from werkzeug.routing import Rule
 
-from receiver import config
-from receiver.openapi import schemas
-from receiver.operations import ANSWERS, BODIES, CONFLICTS, LATER, OPEN, PAGES, QUERIES, TEXTS, WHOLE_LISTS
-from receiver.web import auth
+from receiver.openapi import schemas, service_schemas
+from receiver.web.auth import Right
+from receiver.web.call import Call, ListOf, PageOf, Text, call, made_of
 
 blueprint = Blueprint("openapi", __name__)
 
-PROBLEM = {
-    "description": "A problem, as RFC 9457 describes it.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+REFERENCE = "#/components/{}/{}"
+SCHEMAS = "#/components/schemas/{name}"
+
+SECURITY = "The role that a call requires is the token's right. An operator may read and link, too. METRICS_TOKENS have the right to watch."
+
+#: Headers that calls read, that answers have, and that a notification has.
+RECEIVED = {
+    "If-None-Match": "The `ETag` of an earlier answer: 304 if nothing differs.",
+    "Last-Event-ID": "The last `id` of an earlier stream. It goes before `after`.",
+}
+SENT = {
+    "X-Request-Id": "The request's id in the logs. Yours, if you gave a sane one.",
+    "ETag": "Identifies this answer. Give it as `If-None-Match`.",
+    "Retry-After": "Seconds after which to try again.",
+    "WWW-Authenticate": "The scheme of the token.",
+}
+NOTIFIED = {
+    "webhook-id": "The change's id, the same at each attempt.",
+    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature in base64, one for each of NOTIFY_SECRETS, separated by spaces.",
 }
 
-#: What can go wrong, beside what the server itself may answer.
-BAD_REQUEST, NO_RIGHT, UNKNOWN, CONFLICT, AWAY = "400", ("401", "403"), "404", "409", "503"
-
-SECURITY = "Tokens are given to readers, linkers and operators; an operator may read, too."
+PROBLEM = {"application/problem+json": {"schema": {"$ref": REFERENCE.format("schemas", "Problem")}}}
 
 
 @blueprint.get("/openapi.json")
+@call(right=Right.WATCH, query=None, answers=Text("application/json", {"type": "object"}))
 def openapi() -> Response:
     """This description."""
-    auth.require_one_of(config.settings().tokens.metrics)
     return Response(_described(), content_type="application/json")
 
 
@@ -42,104 +58,176 @@ def _described() -> bytes:
 
 
 def describe() -> dict[str, Any]:
-    """The description of every route of the application at hand."""
+    """Return the description of every route of the current application."""
     paths: dict[str, dict[str, Any]] = {}
     for rule in current_app.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            paths.setdefault(path, {})[method.lower()] = _operation(rule.endpoint, sorted(rule.arguments))
+            paths.setdefault(path, {})[method.lower()] = _operation(rule)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Standing", "version": version("standing"), "description": "Where every applicant stands."},
+        "info": {"title": "Standing", "version": version("standing"), "description": "The current status of every applicant."},
+        "servers": [{"url": "/", "description": "The service that gives this description."}],
         "paths": dict(sorted(paths.items())),
+        "webhooks": {"change": {"post": _notification()}},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": SECURITY}},
-            "schemas": _components(),
+            "headers": {name: {"required": True, "description": text, "schema": {"type": "string"}} for name, text in SENT.items()},
+            "responses": _problems(),
+            "schemas": _schemas([made_of(view) for view in current_app.view_functions.values()]),
         },
     }
 
 
-def _operation(endpoint: str, arguments: list[str]) -> dict[str, Any]:
-    view = current_app.view_functions[endpoint]
+def _operation(rule: Rule) -> dict[str, Any]:
+    view = current_app.view_functions[rule.endpoint]
+    made = made_of(view)
     said, _, more = (view.__doc__ or "").strip().partition("\n")
-    body = {"requestBody": _body(BODIES[endpoint])} if endpoint in BODIES else {}
-    needed = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments]
+    needs = f"Needs a token with the right to {made.right}." if made.right else "Needs no token."
+    named = [_parameter("path", name) for name in sorted(rule.arguments)]
     return {
-        "operationId": endpoint.partition(".")[2],
+        "operationId": view.__name__,
         "summary": said,
-        "description": " ".join(more.split()) or said,
-        "tags": [endpoint.partition(".")[0]],
-        "parameters": needed + _query_parameters(QUERIES.get(endpoint)),
-        **body,
-        "responses": _responses(endpoint, has_path=bool(arguments)),
-        "security": [] if endpoint in OPEN else [{"bearer": []}],
+        "description": f"{' '.join(more.split()) or said} {needs}",
+        "tags": [current_app.blueprints[rule.endpoint.partition(".")[0]].name],
+        "parameters": named
+        + _query_parameters(made)
+        + [_parameter("header", name, RECEIVED[name], required=False) for name in made.accepts],
+        **_body(made),
+        "responses": _responses(made, has_path=bool(named)),
+        "security": _security(made),
     }
 
 
-def _responses(endpoint: str, *, has_path: bool) -> dict[str, Any]:
+def _security(made: Call) -> list[dict[str, list[str]]]:
+    """The right is the role that the token must have; an empty requirement makes the token optional."""
+    if made.right is None:
+        return [{}, {"bearer": [Right.READ]}, {"bearer": [Right.WATCH]}] if made.shows_more else []
+    return [*([{}] if made.right == Right.WATCH else []), {"bearer": [made.right]}]
+
+
+def _responses(made: Call, *, has_path: bool) -> dict[str, Any]:
     """What a call answers with, and what can go wrong with it."""
-    wrong = [BAD_REQUEST, AWAY]
-    wrong += NO_RIGHT if endpoint not in OPEN else ["401"] if endpoint in ("webhooks.receive", "metrics.metrics", "openapi.openapi") else []
-    wrong += [UNKNOWN] if has_path else []
-    wrong += [CONFLICT] if endpoint in CONFLICTS else []
-    wrong += ["413"] if endpoint == "webhooks.receive" or endpoint in BODIES else []
-    answer = {"description": "It will be done." if endpoint in LATER else "As asked.", "content": _answer(endpoint)}
-    found: dict[str, Any] = {"202" if endpoint in LATER else "200": answer}
-    if endpoint == "api.applicant":
-        found["304"] = {"description": "It is as the `ETag` in `If-None-Match` says."}
-    if endpoint == "health.readyz":
-        return found | {"503": {"description": "A delivery could not be kept.", "content": _answer(endpoint)}, "default": PROBLEM}
-    return found | dict.fromkeys(sorted(wrong), PROBLEM) | {"default": PROBLEM}
+    wrong = {400, 503, *made.others}
+    wrong |= {401} if made.right else set()
+    wrong |= {403} if made.right not in (None, Right.WATCH) else set()
+    wrong |= {404} if has_path else set()
+    wrong |= {408, 413} if made.body or made.takes_bytes else set()
+    headers = _headers("X-Request-Id", *made.sends)
+    answer = {"description": "It will be done." if made.status == 202 else "As asked.", "headers": headers, "content": _content(made)}
+    answers: dict[str, Any] = {str(made.status): answer}
+    answers |= {str(status): answer | {"description": text} for status, text in made.same.items()}
+    if 304 in wrong:
+        answers["304"] = {"description": "It is as the `ETag` in `If-None-Match` says.", "headers": headers}
+    problems = {str(status): _problem(made, status) for status in sorted(wrong - {304, *made.same})}
+    return answers | problems | {"default": _problem(made, 0)}
 
 
-def _body(shape: type[msgspec.Struct]) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
-    enums = {name: schema for name, schema in components.items() if "enum" in schema}
-    schema = components[shape.__name__]
-    return {"required": bool(schema.get("required")), "content": {"application/json": {"schema": _inline(schema, enums)}}}
+def _content(made: Call) -> dict[str, Any]:
+    if isinstance(made.answers, Text):
+        return {made.answers.media_type: {"schema": made.answers.schema}}
+    name = _listed(made.answers) if isinstance(made.answers, ListOf) else made.answers.__name__
+    return {"application/json": {"schema": _ref(name)}}
 
 
-def _query_parameters(shape: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
-    if shape is None:
+def _body(made: Call) -> dict[str, Any]:
+    if made.takes_bytes:
+        return {"requestBody": _json({}) | {"required": True}}
+    if made.body is None:
+        return {}
+    required = any(field.required for field in msgspec.structs.fields(made.body))
+    return {"requestBody": _json(_ref(made.body.__name__)) | {"required": required}}
+
+
+def _parameter(place: str, name: str, description: str = "", *, required: bool = True) -> dict[str, Any]:
+    described = {"description": description} if description else {}
+    return {"name": name, "in": place, "required": required, **described, "schema": {"type": "string"}}
+
+
+def _query_parameters(made: Call) -> list[dict[str, Any]]:
+    if made.query is None:
         return []
-    _, components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
-    properties = components[shape.__name__]["properties"]
-    enums = {name: schema for name, schema in components.items() if "enum" in schema}
-    return [{"name": name, "in": "query", "required": False, "schema": _inline(schema, enums)} for name, schema in properties.items()]
+    properties = _generated([made.query])[made.query.__name__]["properties"]
+    return [_query_parameter(name, schema) for name, schema in properties.items()]
 
 
-def _inline(schema: Any, enums: dict[str, Any]) -> Any:
-    """A schema with the enums that it refers to written out."""
-    if isinstance(schema, list):
-        return [_inline(part, enums) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return {"type": "string", "enum": enums[schema["$ref"].rpartition("/")[2]]["enum"]}
-    return {key: _inline(part, enums) for key, part in schema.items()}
+def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A query holds texts: a parameter is left out where the structure holds None."""
+    some = [one for one in schema.get("anyOf", [schema]) if one != {"type": "null"}]
+    plain = {key: value for key, value in {**schema, **some[0]}.items() if key not in ("anyOf", "description")}
+    if plain.get("default", "") is None:
+        del plain["default"]
+    return _parameter("query", name, schema.get("description", ""), required=False) | {"schema": plain}
 
 
-def _components() -> dict[str, Any]:
-    """The shapes as JSON Schema, by name."""
-    known = list(dict.fromkeys([*ANSWERS.values(), *PAGES.values(), *WHOLE_LISTS.values(), schemas.Problem]))
-    _, found = msgspec.json.schema_components(known, ref_template="#/components/schemas/{name}")
-    return found
+def _schemas(calls: list[Call]) -> dict[str, Any]:
+    """Return every named schema: answers, bodies, lists, and the enums of queries."""
+    lists = {made.answers for made in calls if isinstance(made.answers, ListOf)}
+    shapes = [_entry(made) for made in calls] + [made.body for made in calls] + [service_schemas.Problem, schemas.Notification]
+    found = _generated(dict.fromkeys(shape for shape in shapes if shape))
+    for made in calls:
+        found |= {name: schema for name, schema in _generated([made.query] if made.query else []).items() if "enum" in schema}
+    return dict(sorted((found | {_listed(one): _list_schema(one) for one in lists}).items()))
 
 
-def _answer(endpoint: str) -> dict[str, Any]:
-    """The content of a call's answer."""
-    if endpoint in TEXTS:
-        return {TEXTS[endpoint]: {"schema": {}}}
-    if endpoint in ANSWERS:
-        return {"application/json": {"schema": _ref(ANSWERS[endpoint])}}
-    data = {"type": "array", "items": _ref((PAGES | WHOLE_LISTS)[endpoint])}
-    properties: dict[str, Any] = {"data": data}
-    if endpoint in PAGES:
+def _generated(shapes: Iterable[type[Struct]]) -> dict[str, Any]:
+    _, found = msgspec.json.schema_components(list(shapes), ref_template=SCHEMAS)
+    return {name: {"type": "string"} | schema if "enum" in schema else schema for name, schema in found.items()}
+
+
+def _entry(made: Call) -> type[Struct] | None:
+    return made.answers.entry if isinstance(made.answers, ListOf | Text) else made.answers
+
+
+def _listed(answers: ListOf) -> str:
+    return answers.entry.__name__.removesuffix("Model") + ("Page" if isinstance(answers, PageOf) else "List")
+
+
+def _list_schema(answers: ListOf) -> dict[str, Any]:
+    properties: dict[str, Any] = {"data": {"type": "array", "items": _ref(answers.entry.__name__)}}
+    if isinstance(answers, PageOf):
         following = {"type": ["string", "null"], "description": "Give it as `cursor` (the feed's as `after`) to go on."}
         properties |= {"next_cursor": following, "has_more": {"type": "boolean", "description": "Whether there is more now."}}
-    page = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-    return {"application/json": {"schema": page}}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _ref(shape: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{shape.__name__}"}
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": SCHEMAS.format(name=name)}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": REFERENCE.format("headers", name)} for name in names}
+
+
+def _problem(made: Call, status: int) -> dict[str, str]:
+    named = {401: "Unauthorized" if made.right else "Problem", 503: "Unavailable"}
+    return {"$ref": REFERENCE.format("responses", named.get(status, "Problem"))}
+
+
+def _problems() -> dict[str, Any]:
+    """The problems that calls answer with, as RFC 9457 describes them."""
+    further: dict[str, tuple[str, ...]] = {"Problem": (), "Unauthorized": ("WWW-Authenticate",), "Unavailable": ("Retry-After",)}
+    text = "A problem, as RFC 9457 describes it."
+    return {name: {"description": text, "headers": _headers("X-Request-Id", *more), "content": PROBLEM} for name, more in further.items()}
+
+
+def _notification() -> dict[str, Any]:
+    """What this service sends to each of NOTIFY_URLS."""
+    return {
+        "operationId": "receive_change",
+        "summary": "A change, sent to each of NOTIFY_URLS.",
+        "description": "Signed as Standard Webhooks describes. In order for each applicant, at least once; repeated until a 2xx.",
+        "tags": ["notifications"],
+        "parameters": [_parameter("header", name, text) for name, text in NOTIFIED.items()],
+        "requestBody": _json(_ref("Notification")) | {"required": True},
+        "responses": {
+            "2XX": {"description": "The change was received."},
+            "410": {"description": "Nothing more is sent to this address until an operator resumes it."},
+            "default": {"description": "The change is sent again later. `Retry-After` is followed."},
+        },
+        "security": [],
+    }

@@ -20,6 +20,8 @@ class Right(StrEnum):
     READ = "read"
     LINK = "link"
     OPERATE = "operate"
+    #: Metrics and the API's description. Anybody has it where no token is set for it, and no other token gives it.
+    WATCH = "watch"
 
 
 @dataclass(frozen=True)
@@ -32,22 +34,26 @@ class Caller:
 
 def require(right: Right) -> Caller:
     """The caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
+    if right == Right.WATCH:
+        return _watcher()
     caller = _caller()
     if caller.right not in (right, Right.OPERATE):
         raise Problem(403, f"This call needs a token with the right to {right}.")
     return caller
 
 
-def require_one_of(some: tuple[Token, ...]) -> None:
-    """Raise a problem unless one of these tokens is presented, if there are any."""
-    if some and _matching(some) is None:
-        raise _unauthorized()
-
-
 def may_see_details() -> bool:
     """Whether the caller may see counts and details of how the service is: with a metrics token, a reader's or an operator's."""
     lists = config.settings().tokens
     return _matching((*lists.metrics, *lists.read, *lists.operator)) is not None
+
+
+def _watcher() -> Caller:
+    some = config.settings().tokens.metrics
+    token = _matching(some)
+    if some and token is None:
+        raise _unauthorized()
+    return Caller(token.name if token else "anybody", Right.WATCH)
 
 
 def _caller() -> Caller:

@@ -1,4 +1,4 @@
-"""What the API's calls have in common: a right, a query that is checked, a list that is paged."""
+"""What the API's calls have in common: a query and a body that are checked, a list that is paged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from flask import Response, request
@@ -18,6 +18,7 @@ from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
 from store.applicants.table import Key
+from store.states import VendorEnvironment
 from store.system import clock
 from store.system.deadlines import Crew
 from store.system.names import NAME_CHARS_MAX, is_name, is_storable
@@ -31,7 +32,6 @@ ANSWER_SECONDS = 1.6
 
 _readers = Crew("read", 8)
 
-World = Literal["live", "sandbox"]
 #: Numbers in cursors: what the database's columns can hold.
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Version = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -39,6 +39,8 @@ StoredName = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=r"^[^\x00]*$
 
 #: What a query may hold: something.
 Text = Annotated[str, Meta(min_length=1)]
+#: A moment that a body or a cursor names.
+AwareMoment = Annotated[datetime, Meta(tz=True)]
 TimeText = Annotated[str, Meta(min_length=1, extra_json_schema={"format": "date-time"})]
 
 #: What may be quoted of a name that somebody sent.
@@ -55,7 +57,7 @@ Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answe
 class One(msgspec.Struct, forbid_unknown_fields=True):
     """A query about one thing."""
 
-    environment: Annotated[World, Meta(description="The world it belongs to.")] = "live"
+    environment: Annotated[VendorEnvironment, Meta(description="Which of the vendor's environments.")] = VendorEnvironment.LIVE
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,10 +95,14 @@ def query(shape: type[Query]) -> Query:
         if len(values) > 1 or not values[0] or not is_storable(values[0]):
             raise wrong(name)
     try:
-        return msgspec.convert(given, shape, strict=False)
+        found = msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`", str(error))
         raise wrong((match[1] or match[2]) if match else "") from error
+    # The word `null` would be taken for None by whatever is no text.
+    if unset := next((name for name in given if getattr(found, name) is None), None):
+        raise wrong(unset)
+    return found
 
 
 def body(shape: type[Query]) -> Query:

@@ -128,7 +128,7 @@ def _events(connection: Connection, environment: str, after: Place | None, limit
 
 
 def _reactions(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
-    query = select(Reaction.__table__).where(Reaction.status == dispatch.Progress.FAILED, Reaction.environment == environment)
+    query = select(Reaction.__table__).where(Reaction.status == dispatch.ReactionStatus.FAILED, Reaction.environment == environment)
     query = query.where(*_later(Reaction.settled_at, Reaction.id, "reaction", after)).order_by(Reaction.settled_at, Reaction.id)
     return [
         Waiting(

@@ -38,7 +38,7 @@ FOLLOWED = (
 )  # fmt: skip
 
 
-class Progress(StrEnum):
+class ReactionStatus(StrEnum):
     """How a reaction stands."""
 
     PENDING = "pending"
@@ -118,7 +118,7 @@ def follow(connection: Connection, wants: Mapping[str, Callable[[Any], bool]], *
 
 def _reaction(name: str, change: Any) -> dict[str, Any]:
     urgent = change.reversal == Reversal.ADVERSE
-    afresh = {"urgent": urgent, "status": Progress.PENDING, "attempts": 0, "answers": []}
+    afresh = {"urgent": urgent, "status": ReactionStatus.PENDING, "attempts": 0, "answers": []}
     return _whose(change) | {"subscriber": name, "number": change.number} | afresh
 
 
@@ -130,7 +130,9 @@ def _hurry(connection: Connection, names: list[str], adverse: list[Any]) -> None
     theirs = bulk.among(Reaction, list({tuple(whose.values()): whose for whose in map(_whose, adverse)}.values()))
     same = and_(_of_one_applicant(later), later.subscriber == Reaction.subscriber)
     waits = exists().where(same, later.urgent, later.number > Reaction.number)
-    before = update(Reaction).where(theirs, Reaction.subscriber.in_(names), Reaction.status == Progress.PENDING, ~Reaction.urgent, waits)
+    before = update(Reaction).where(
+        theirs, Reaction.subscriber.in_(names), Reaction.status == ReactionStatus.PENDING, ~Reaction.urgent, waits
+    )
     connection.execute(before.values(urgent=True))
 
 
@@ -176,7 +178,7 @@ def _next(connection: Connection, subscriber: Any, most: int, now: datetime) -> 
 
 @cache
 def _in_flight() -> ColumnElement[bool]:
-    mine = and_(Reaction.subscriber == bindparam("name"), Reaction.status == Progress.PENDING)
+    mine = and_(Reaction.subscriber == bindparam("name"), Reaction.status == ReactionStatus.PENDING)
     return exists().where(mine, Reaction.claimed_until > bindparam("now"))
 
 
@@ -202,10 +204,10 @@ def _due(name: Any) -> Select[int, int, int, list[Any]]:
     """The reactions whose turn it is by the parameter `now`."""
     earlier, now = aliased(Reaction), bindparam("now", type_=Reaction.due_at.type)
     mine = and_(_of_one_applicant(earlier), earlier.subscriber == name)
-    waits = exists().where(mine, earlier.status == Progress.PENDING, earlier.number < Reaction.number)
+    waits = exists().where(mine, earlier.status == ReactionStatus.PENDING, earlier.number < Reaction.number)
     return select(Reaction.id, Reaction.number, Reaction.attempts, Reaction.answers).where(
         Reaction.subscriber == name,
-        Reaction.status == Progress.PENDING,
+        Reaction.status == ReactionStatus.PENDING,
         or_(Reaction.due_at.is_(None), Reaction.due_at <= now),
         or_(Reaction.claimed_until.is_(None), Reaction.claimed_until <= now),
         ~waits,

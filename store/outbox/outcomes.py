@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from store import database
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
-from store.outbox.dispatch import FAILURES_MAX, Due, Progress, is_awake
+from store.outbox.dispatch import FAILURES_MAX, Due, ReactionStatus, is_awake
 from store.system import clock
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
@@ -38,7 +38,7 @@ def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, ho
 
     A power cut may undo this, and they are done again."""
     database.need_not_last(connection)
-    _settle(connection, answered, holder, status=Progress.DONE, settled_at=clock.now())
+    _settle(connection, answered, holder, status=ReactionStatus.DONE, settled_at=clock.now())
     names = {due.subscriber for due, _ in answered}
     well = update(Subscriber).where(Subscriber.name.in_(names), Subscriber.failures > 0)
     connection.execute(well.values(failures=0, paused_until=None))
@@ -51,7 +51,7 @@ def failed(connection: Connection, failures: Sequence[Failure], *, holder: str, 
     for failure in failures:
         answered = [(failure.due, failure.answer)]
         if failure.retry_at is None:
-            _settle(connection, answered, holder, status=Progress.FAILED, settled_at=clock.now())
+            _settle(connection, answered, holder, status=ReactionStatus.FAILED, settled_at=clock.now())
         else:
             _settle(connection, answered, holder, due_at=failure.retry_at)
     if rest is not None:
@@ -102,16 +102,16 @@ def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attem
 
 def release(connection: Connection, name: str, *, holder: str) -> None:
     """Let go of what a process that crashed had claimed of a subscriber's."""
-    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
+    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(mine.values(claimed_by=None, claimed_until=None))
 
 
 def spare(connection: Connection, names: Collection[str], *, holder: str) -> None:
     """Let go of what a process has claimed of some subscribers' and ends without finishing. The claim counts as no attempt."""
-    mine = and_(Reaction.subscriber.in_(names), Reaction.status == Progress.PENDING, Reaction.claimed_by == holder)
+    mine = and_(Reaction.subscriber.in_(names), Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(update(Reaction).where(mine).values(attempts=Reaction.attempts - 1, claimed_by=None, claimed_until=None))
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
     """Forget what was done long ago."""
-    connection.execute(delete(Reaction).where(Reaction.status == Progress.DONE, Reaction.settled_at < before))
+    connection.execute(delete(Reaction).where(Reaction.status == ReactionStatus.DONE, Reaction.settled_at < before))

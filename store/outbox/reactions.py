@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, case, func, select, update
 
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
-from store.outbox.dispatch import Progress
+from store.outbox.dispatch import ReactionStatus
 from store.system import clock
 
 
@@ -57,10 +57,10 @@ def describe(row: Row[Any]) -> dict[str, Any]:
 
 def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, subscriber: str | None = None) -> int:
     """Make reactions that gave up pending again, some or all; return how many."""
-    chosen = [Reaction.status == Progress.FAILED]
+    chosen = [Reaction.status == ReactionStatus.FAILED]
     chosen += [Reaction.id.in_(reaction_ids)] if reaction_ids is not None else []
     chosen += [Reaction.subscriber == subscriber] if subscriber is not None else []
-    afresh = update(Reaction).where(*chosen).values(status=Progress.PENDING, settled_at=None, attempts=0, due_at=None)
+    afresh = update(Reaction).where(*chosen).values(status=ReactionStatus.PENDING, settled_at=None, attempts=0, due_at=None)
     return connection.execute(afresh).rowcount
 
 
@@ -76,13 +76,13 @@ class Count:
 
 def counts(connection: Connection) -> list[Count]:
     """What is open for each subscriber."""
-    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((Progress.PENDING, Progress.FAILED)))
-    waits = Reaction.status == Progress.PENDING
+    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((ReactionStatus.PENDING, ReactionStatus.FAILED)))
+    waits = Reaction.status == ReactionStatus.PENDING
     query = (
         select(
             Subscriber.name.label("subscriber"),
             func.count(case((waits, 1))).label("pending"),
-            func.count(case((Reaction.status == Progress.FAILED, 1))).label("failed"),
+            func.count(case((Reaction.status == ReactionStatus.FAILED, 1))).label("failed"),
             func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
         )
         .join(Reaction, open_ones, isouter=True)

@@ -106,8 +106,11 @@ def test_the_readme_is_short_in_lines_and_in_all() -> None:
 
 
 def test_every_route_is_named() -> None:
-    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', " ".join(path.read_text() for path in (ROOT / "receiver" / "api").glob("*.py")))
-    spelled = [re.sub(r"<(event|replay|reaction|decision)_id>", "<id>", re.sub(r"<\w+:(\w+)>", r"<\1>", route)) for route in routes]
+    modules = "".join(path.read_text() for path in (ROOT / "receiver" / "api").glob("*.py"))
+    routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', modules)
+    assert len(routes) == 26
+    spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route) for route in routes]
+    spelled = [re.sub(r"<(?:event|reaction|replay)_id>", "<id>", route) for route in spelled]
     assert [route for route in spelled if f"/v1{route}" not in page("api")] == []
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
+import json
+import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.receiver.connections.test_strangers import OPERATOR
+from handlers.notify import endpoints
+from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.service import PROGRAMS, Service
@@ -61,7 +69,107 @@ def test_every_answer_has_a_shape_whose_fields_are_named(running: Service) -> No
         for call in calls.values():
             answer = next(answer for status, answer in call["responses"].items() if status.startswith("2"))
             assert answer["content"], path
-    assert [name for name in ("Applicant", "Change", "Event", "Explanation", "Reaction", "Problem") if name not in shapes] == []
+    assert [name for name in ("Applicant", "Change", "EventModel", "Explanation", "Reaction", "Problem") if name not in shapes] == []
     assert [
         name for name, field in shapes["Applicant"]["properties"].items() if "description" not in str(field) and "$ref" not in str(field)
     ] == []
+
+
+def test_the_description_is_openapi_3_1(running: Service) -> None:
+    description = running.get("/openapi.json", token=None).json
+    assert description["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(description).validate()
+
+
+def test_every_name_is_given_once_and_says_one_thing(running: Service) -> None:
+    description = running.get("/openapi.json", token=None).json
+    ids = [call["operationId"] for call in each_call(description)]
+    assert (len(ids), sorted(ids)) == (31, sorted(set(ids)))
+    # A name that two shapes share would be written with its module.
+    assert [name for name in description["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+    assert [name for name, shape in description["components"]["schemas"].items() if "enum" in shape and shape["type"] != "string"] == []
+
+
+def test_every_moment_is_a_date_time(running: Service) -> None:
+    shapes = running.get("/openapi.json", token=None).json["components"]["schemas"]
+    moments = [
+        (name, field, shape)
+        for name, schema in shapes.items()
+        for field, shape in schema.get("properties", {}).items()
+        if field in ("as_of", "at", "since", "timestamp", "first_seen", "last_seen") or field.endswith("_at")
+    ]
+    assert len(moments) > 20
+    assert [(name, field) for name, field, shape in moments if '"format": "date-time"' not in json.dumps(shape)] == []
+
+
+def test_a_header_is_declared_where_it_is_read_or_sent(running: Service) -> None:
+    paths = running.get("/openapi.json", token=None).json["paths"]
+    read = {
+        (path, one["name"])
+        for path, calls in paths.items()
+        for call in calls.values()
+        for one in call["parameters"]
+        if one["in"] == "header"
+    }
+    assert read == {("/v1/applicants/{vendor}/{reference}", "If-None-Match"), ("/v1/changes/stream", "Last-Event-ID")}
+    applicant = paths["/v1/applicants/{vendor}/{reference}"]["get"]["responses"]
+    assert ("ETag" in applicant["200"]["headers"], "ETag" in applicant["304"]["headers"]) == (True, True)
+
+
+def test_each_call_takes_the_right_that_it_declares(running: Service) -> None:
+    """A path's names are filled with what is nowhere, so that whoever has the right is told 400 or 404, or gets an empty list."""
+    description = running.get("/openapi.json", token=None).json
+    holders = {"read": {READER, OPERATOR}, "link": {LINKER, OPERATOR}, "operate": {OPERATOR}}
+    tried = 0
+    for path, calls in description["paths"].items():
+        for method, call in calls.items():
+            rights = [needed["bearer"][0] for needed in call["security"] if needed]
+            if {} in call["security"] or not rights or path == "/v1/changes/stream":
+                continue
+            for token in (READER, LINKER, OPERATOR):
+                status = running.request(method.upper(), re.sub(r"{\w+}", "nowhere", path), token=token).status
+                assert (status == 403) == (token not in holders[rights[0]]), (method, path, token, status)
+            assert running.request(method.upper(), re.sub(r"{\w+}", "nowhere", path)).status == 401
+            tried += 1
+    assert tried == 25
+
+
+def test_an_event_of_the_stream_and_what_is_sent_to_downstream_are_as_described(service: Service) -> None:
+    service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="RED", reject="FINAL", labels=["SANCTIONS"]))
+    description = service.get("/openapi.json", token=None).json
+    frames = first_frames(service, 2)
+    assert [sorted(frame) for frame in frames] == [["id"], ["data", "event", "id"]]
+    answer = description["paths"]["/v1/changes/stream"]["get"]["responses"]["200"]
+    assert faults(description, answer["content"]["text/event-stream"]["schema"], frames) == []
+    change = json.loads(frames[1]["data"])
+    told = description["components"]["schemas"]["StreamEvent"]["properties"]["data"]["contentSchema"]
+    assert faults(description, told, change) == []
+    sent = description["webhooks"]["change"]["post"]
+    assert faults(description, sent["requestBody"]["content"]["application/json"]["schema"], json.loads(endpoints.message(change))) == []
+    assert faults(description, told, change | {"to": "unheard of"}) != []
+    assert faults(description, told, change | {"at": "yesterday"}) != []
+
+
+def each_call(description: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call for calls in description["paths"].values() for call in calls.values()]
+
+
+def faults(description: dict[str, Any], schema: dict[str, Any], value: object) -> list[str]:
+    """What of a value is not as a schema of the description says."""
+    whole = schema | {"components": description["components"]}
+    return [fault.message for fault in OAS31Validator(whole, format_checker=oas31_format_checker).iter_errors(value)]
+
+
+def first_frames(service: Service, count: int) -> list[dict[str, str]]:
+    """The first events of the stream, by the names of their fields."""
+    connection = http.client.HTTPConnection(service.address, service.port, timeout=20)
+    try:
+        connection.request("GET", "/v1/changes/stream", headers={"Authorization": f"Bearer {READER}"})
+        response = connection.getresponse()
+        frames = []
+        while len(frames) < count:
+            lines = itertools.takewhile(str.strip, iter(lambda: response.readline().decode(), ""))
+            frames.append(dict(line.strip().split(": ", 1) for line in lines))
+        return frames
+    finally:
+        connection.close()

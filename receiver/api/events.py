@@ -1,0 +1,84 @@
+"""/v1/events: the inbox, the body of an event, and handling an event again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, Response
+from msgspec import Meta
+from sqlalchemy import Connection, Row
+
+from receiver.openapi import schemas
+from receiver.openapi.schemas import VendorName
+from receiver.web import queries
+from receiver.web.auth import Caller, Right
+from receiver.web.call import PageOf, Text, call
+from receiver.web.problems import Problem
+from receiver.web.queries import Page
+from store import audit
+from store.inbox import claims, events
+from store.inbox.encryption import Unopenable
+from store.states import Outcome
+from store.system.names import EVENT_ID
+
+blueprint = Blueprint("api", __name__, url_prefix="/v1")
+
+BODY = Text("application/octet-stream", {"type": "string", "format": "binary"})
+
+
+class EventsQuery(Page, forbid_unknown_fields=True):
+    vendor: VendorName | None = None
+    status: Outcome | None = None
+    reference: Annotated[queries.Text | None, Meta(description="Which applicant they named.")] = None
+    received_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
+
+
+UNKNOWN = "No event has this id."
+LISTED = PageOf(schemas.EventModel, place=lambda row: [row.sequence], describe=events.describe)
+
+
+@blueprint.get("/events")
+@call(right=Right.READ, query=EventsQuery, answers=LISTED)
+def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
+    """The inbox, in the order of receipt, without bodies."""
+    return events.listing(
+        connection,
+        environment=query.environment,
+        vendor=query.vendor,
+        status=query.status,
+        reference=query.reference,
+        received_after=queries.moment("received_after", query.received_after),
+        after=after[0],
+        limit=query.limit + 1,
+    )
+
+
+@blueprint.get("/events/<name:event_id>")
+@call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN)
+def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
+    """One event, without its body."""
+    return events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+
+
+@blueprint.get("/events/<name:event_id>/body")
+@call(right=Right.OPERATE, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
+def get_event_body(connection: Connection, event_id: str, caller: Caller) -> Response | None:
+    """An event's body, byte for byte. Who read it is recorded."""
+    try:
+        found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+    except Unopenable as error:
+        raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
+    if found is None:
+        return None
+    audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
+    return Response(found, content_type=BODY.media_type, headers={"Cache-Control": "no-store"})
+
+
+@blueprint.post("/events/<name:event_id>/replay")
+@call(right=Right.OPERATE, answers=schemas.Accepted, status=202, unknown=UNKNOWN, writes=True, wakes=True)
+def replay_event(connection: Connection, event_id: str, caller: Caller) -> dict[str, str] | None:
+    """Handle an event again. The applicants that it named, or names, are derived again from all their events."""
+    if not EVENT_ID.fullmatch(event_id) or claims.reopen(connection, event_id) is None:
+        return None
+    audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
+    return {"status": "accepted", "event_id": event_id}

@@ -1,0 +1,141 @@
+"""The call decorator: which right a call needs, which query and body it takes, what it answers. `/openapi.json` is made from it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any
+
+from flask import Response, request
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from receiver.web import auth, queries
+from receiver.web.auth import Right
+from receiver.web.problems import Problem
+from receiver.web.queries import Nothing, Number
+from store.inbox import wakeup
+
+#: What a view may take besides the names in its path.
+PARTS = ("caller", "query", "body", "after")
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """All entries at once: `{"data": […]}`. The view returns them."""
+
+    entry: type[Struct]
+
+
+@dataclass(frozen=True)
+class PageOf(ListOf):
+    """A page of a list. The view returns rows, one more than the limit if there are more, or makes the page itself."""
+
+    #: The position of a row, for the cursor, and the row as the caller sees it.
+    place: Callable[[Any], list[Any]] = list
+    describe: Callable[[Any], dict[str, Any]] = dict
+    #: The type of a position, and the one that a page without a cursor follows.
+    after: Any = tuple[Number]
+    start: Any = (0,)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Anything but JSON. The view returns the whole response."""
+
+    media_type: str
+    schema: dict[str, Any]
+    #: The type of what the text holds, if the schema refers to one.
+    entry: type[Struct] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of the API: what it needs, takes and answers. It decorates the view that does the work."""
+
+    #: None: anybody may call.
+    right: Right | None
+    answers: type[Struct] | ListOf | Text
+    #: None: whatever the query holds is ignored.
+    query: type[Struct] | None = Nothing
+    body: type[Struct] | None = None
+    #: The view reads the body itself, byte for byte.
+    takes_bytes: bool = False
+    #: The view changes something; a worker is woken after the commit.
+    writes: bool = False
+    wakes: bool = False
+    #: What the 404 says.
+    unknown: str = "There is nothing here."
+    #: A token shows more, and is not needed.
+    shows_more: bool = False
+    #: 202: the work is done later.
+    status: int = 200
+    #: Statuses besides success and the problems that follow from the rest.
+    others: tuple[int, ...] = ()
+    #: Statuses whose content is that of success, and what they mean.
+    same: Mapping[int, str] = field(default_factory=dict)
+    #: Headers that the call reads, and that its answer has.
+    accepts: tuple[str, ...] = ()
+    sends: tuple[str, ...] = ()
+
+    def __call__(self, view: Callable[..., Any]) -> Callable[..., Response]:
+        """Make a view a call of the API. Of `PARTS` the view gets those that it names.
+
+        A view whose first argument is `connection` runs in one transaction, within the time that `queries` allows, and may be run twice.
+        Where it returns None the answer is 404."""
+        arguments = inspect.signature(view).parameters
+        named = [part for part in PARTS if part in arguments]
+
+        @wraps(view)
+        def run(**path: str) -> Response:
+            parts = self.parts()
+            work = partial(view, **path, **{name: parts[name] for name in named})
+            return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
+
+        run.__dict__["call"] = self
+        return run
+
+    def parts(self) -> dict[str, Any]:
+        """Return what a view may take. Raises a problem: first for the right, then for the query, then for the body."""
+        caller = auth.require(self.right) if self.right else None
+        query = queries.query(self.query) if self.query else None
+        pages = self.answers if isinstance(self.answers, PageOf) else None
+        after = queries.decode_cursor(getattr(query, "cursor", None), pages.after) or pages.start if pages else None
+        return {"caller": caller, "query": query, "after": after, "body": queries.body(self.body) if self.body else None}
+
+    def transaction(self, work: Callable[[Connection], Any]) -> Any:
+        """Return what the work returns, committed if it writes."""
+        result = (queries.write if self.writes else queries.read)(work)
+        if self.wakes and result is not None:
+            wakeup.ring()
+        return result
+
+    def answer(self, result: Any, query: Any) -> Response:
+        """Return the response for a view's result. Raises a problem where there is none."""
+        if isinstance(result, Response):
+            return result
+        if result is None:
+            raise Problem(404, self.unknown)
+        if isinstance(self.answers, PageOf):
+            return queries.page(result, query.limit, place=self.answers.place, describe=self.answers.describe)
+        answer = queries.answer({"data": result} if isinstance(self.answers, ListOf) else result, self.status)
+        return _conditional(answer) if "ETag" in self.sends else answer
+
+
+def _conditional(answer: Response) -> Response:
+    answer.add_etag()
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.make_conditional(request)
+    return answer
+
+
+#: `@call(right=…, query=…, body=…, answers=…)` stands over a view.
+call = Call
+
+
+def made_of(view: object) -> Call:
+    """Return what a view was made a call with."""
+    made: Call = vars(view)["call"]
+    return made

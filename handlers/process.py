@@ -1,21 +1,24 @@
-"""What becomes of a batch: claim pending events, read them, decide, write the applicants, settle. One transaction for all."""
+"""Handle claimed events: interpret each, decide, write the applicants, settle. One transaction for a batch.
+
+It is the third of four files that one webhook runs through; `handlers/rules/transitions.py` is the next.
+"""
 
 from __future__ import annotations
 
 import random
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection
 
 from handlers import config
-from handlers.reading import Read, interpret, not_understood, occasion, references, said, settlement
-from handlers.rules import transitions
-from handlers.rules.news import News, Unreadable
+from handlers.interpret import interpret
+from handlers.rules import outcome, transitions
+from handlers.rules.news import EventReading
 from handlers.rules.transitions import Decision
-from handlers.worker.watchdog import pulse
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
@@ -38,69 +41,182 @@ DOUBLINGS_MAX = 24
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
 
+#: What is logged of a change, beside the status.
+LOGGED = ("event_id", "vendor", "environment", "reference", "reversal", "version")
+
+#: A context manager around each step of the rules, so that an event that hangs is noticed; never around a wait for the database.
+Watchdog = AbstractContextManager[object]
+
+#: No watchdog: an event that hangs is not noticed.
+UNWATCHED: Watchdog = nullcontext()
+
 
 class LeaseLost(Exception):
     """Another worker took the batch over, because we were too slow."""
-
-
-def handle_some(token: str, *, call_others: Callable[[], object] | None = None) -> int:
-    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled.
-
-    Raises what the database raises: it is no try of any event."""
-    batch = claims.claim(token, most=BATCH)
-    if call_others and len(batch) == BATCH:
-        call_others()
-    handle(token, batch)
-    return len(batch) + _handle_a_suspect(token)
-
-
-def handle_newest(vendor: str, token: str) -> int:
-    """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
-    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=vendor)
-    handle(token, batch)
-    return len(batch)
-
-
-def handle(token: str, batch: list[Claimed]) -> None:
-    """Handle claimed events. If the database fails they are given back, and it is no attempt; the failure is raised."""
-    try:
-        read = [found for event in batch if (found := _read(token, event)) is not None]
-        for some in _bounded(read):
-            _write_all(token, some)
-    except database.Failure:
-        _release(token)
-        raise
-
-
-def _bounded(read: list[Read]) -> Iterable[list[Read]]:
-    """A batch in parts that name a bounded number of applicants; a replay, which derives anew, is a part of its own."""
-    part: list[Read] = []
-    names = 0
-    for one in read:
-        more = len(references(one.news))
-        if part and (one.event.replayed or part[-1].event.replayed or names + more > APPLICANTS_MAX):
-            yield part
-            part, names = [], 0
-        part.append(one)
-        names += more
-    if part:
-        yield part
 
 
 def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def _read(token: str, event: Claimed) -> Read | None:
-    """What an event says; None if reading it failed, which is an attempt."""
+def handle_some(token: str, *, call_others: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
+    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled.
+
+    Raises what the database raises: it is no try of any event."""
+    batch = claims.claim(token, most=BATCH)
+    if call_others and len(batch) == BATCH:
+        call_others()
+    handle(token, batch, watched=watched)
+    return len(batch) + _handle_a_suspect(token, watched)
+
+
+def handle_newest(vendor: str, token: str, *, watched: Watchdog = UNWATCHED) -> int:
+    """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
+    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=vendor)
+    handle(token, batch, watched=watched)
+    return len(batch)
+
+
+def handle(token: str, batch: list[Claimed], *, watched: Watchdog = UNWATCHED) -> None:
+    """Handle claimed events. If the database fails they are given back, and it is no attempt; the failure is raised."""
     try:
-        return Read(event, _interpret(event))
+        readings = [reading for event in batch if (reading := _read(token, event, watched))]
+        for part in _bounded(readings):
+            _write_all(token, part, watched)
+    except database.Failure:
+        _release(token)
+        raise
+
+
+def _read(token: str, event: Claimed, watched: Watchdog) -> EventReading | None:
+    """Return the reading of an event; None if interpreting it failed, which is an attempt."""
+    try:
+        with watched:
+            return interpret(event)
     except Exception as error:
         _attempt_failed(token, event, describe_error(error))
         return None
 
 
-def _handle_a_suspect(token: str) -> int:
+def _bounded(readings: list[EventReading]) -> Iterable[list[EventReading]]:
+    """A batch in parts that name a bounded number of applicants; a replay, which derives anew, is a part of its own."""
+    part: list[EventReading] = []
+    names = 0
+    for reading in readings:
+        more = len(reading.references)
+        if part and (reading.event.replayed or part[-1].event.replayed or names + more > APPLICANTS_MAX):
+            yield part
+            part, names = [], 0
+        part.append(reading)
+        names += more
+    if part:
+        yield part
+
+
+# writing ------------------------------------------------------------------------------------------------------
+
+
+def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None:
+    """Write a batch in one transaction; if an event spoils it, one by one, so that it spoils no other."""
+    try:
+        changes = database.write(lambda connection: _write(connection, token, batch, watched))
+        fault_points.reach("handled")
+    except LeaseLost:
+        _release(token)
+    except Exception as error:
+        if database.is_away(error):
+            raise
+        if len(batch) == 1:  # Alone, failing is its own attempt.
+            _attempt_failed(token, batch[0].event, describe_error(error))
+            return
+        for reading in batch:
+            _write_all(token, [reading], watched)
+    else:
+        for change in changes:
+            log.info("an applicant changed", status=change.to_status, **{name: getattr(change, name) for name in LOGGED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a transaction writes beside the applicants themselves."""
+
+    said: list[Said] = field(default_factory=list)
+    quiet: list[Applicant] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    changes: list[feed.Transition] = field(default_factory=list)
+
+
+def _write(connection: Connection, token: str, batch: list[EventReading], watched: Watchdog) -> list[feed.Transition]:
+    """Lock, decide, write and settle a batch: applicants in order, then the events, then the feed. Raises LeaseLost."""
+    named = [_keys(connection, reading) for reading in batch]
+    present = applicants.lock(connection, (key for keys in named for key in keys))
+    before, written = dict(present), Written()
+    for reading, keys in zip(batch, named, strict=True):
+        decisions = {key: _decide(connection, present[key], reading, watched) for key in keys}
+        _note(connection, reading, decisions, present, written)
+    applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
+    if written.quiet:
+        history.remember_quietly(connection, written.quiet)
+    mentions.remember(connection, written.said)
+    fault_points.reach("written")
+    if not claims.settle(connection, written.settlements, token=token):
+        raise LeaseLost
+    feed.append(connection, written.changes)
+    if doubtful := [(one.event.vendor, one.event.environment) for one in batch if outcome.is_not_understood(one)]:
+        delivery_counts.count_not_understood(connection, doubtful)
+    fault_points.reach("settled")
+    return written.changes
+
+
+def _keys(connection: Connection, reading: EventReading) -> list[Key]:
+    """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
+    event, named = reading.event, reading.references
+    if event.replayed:
+        named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
+    elif reading.says is None:
+        return []
+    return [Key(event.vendor, event.environment, reference) for reference in named]
+
+
+def _decide(connection: Connection, applicant: Applicant, reading: EventReading, watched: Watchdog) -> Decision:
+    """Decide what an event does to an applicant. A replayed event derives the applicant from all its events, this one interpreted again."""
+    if not reading.event.replayed:
+        with watched:
+            return transitions.decide(applicant, reading, now=clock.now())
+    others = [event for event in mentions.events_naming(connection, applicant.key) if event.id != reading.event.id]
+    heard = []
+    for event in others:
+        with watched:
+            heard.append(interpret(event))
+    if applicant.reference in reading.references:
+        heard.append(reading)
+    with watched:
+        return transitions.derive(applicant, heard, reading, now=clock.now())
+
+
+def _note(
+    connection: Connection, reading: EventReading, decisions: dict[Key, Decision], present: dict[Key, Applicant], written: Written
+) -> None:
+    """Collect what is written of an event: the applicants after it, their changes, its mentions and its settlement."""
+    for key, decision in decisions.items():
+        before, after = present[key], decision.applicant
+        if decision.changed:
+            written.changes.append(feed.transition(before, after, decision.changed, decision.reversal, event_id=reading.event.id))
+        elif after.updated_at != before.updated_at:
+            written.quiet.append(after)
+        present[key] = after
+    applied_before = False
+    if reading.event.replayed:
+        mentions.forget(connection, reading.event.sequence)
+        applied_before = feed.tells_of(connection, reading.event.id)
+    written.said.extend(outcome.said(reading, decisions.values()))
+    written.settlements.append(outcome.settlement(reading, decisions.values(), applied_before=applied_before))
+
+
+# failing ------------------------------------------------------------------------------------------------------
+
+
+def _handle_a_suspect(token: str, watched: Watchdog) -> int:
     """Handle one event whose holder died, alone. To die or hang while it was alone counts as an attempt."""
     found = claims.claim_suspect(token)
     if found is None:
@@ -109,7 +225,7 @@ def _handle_a_suspect(token: str) -> int:
     if was_alone:
         _attempt_failed(token, event, "the process died or hung")
     else:
-        handle(token, [event])
+        handle(token, [event], watched=watched)
     return 1
 
 
@@ -129,128 +245,3 @@ def _release(token: str) -> None:
         claims.release(token)
     except database.Failure:
         return  # On purpose: the lease runs out by itself.
-
-
-# writing ------------------------------------------------------------------------------------------------------
-
-
-def _write_all(token: str, batch: list[Read]) -> None:
-    """Write a batch in one transaction; if an event spoils it, one by one, so that it spoils no other."""
-    if not batch:
-        return
-    try:
-        told = database.again(lambda: _write(token, batch))
-    except LeaseLost:
-        _release(token)
-    except Exception as error:
-        if database.is_away(error):
-            raise
-        _spoiled(token, batch, error)
-    else:
-        for transition in told:
-            _tell(transition)
-
-
-def _spoiled(token: str, batch: list[Read], error: Exception) -> None:
-    """Find the event that spoils a batch: alone, failing is its own attempt."""
-    if len(batch) == 1:
-        _attempt_failed(token, batch[0].event, describe_error(error))
-        return
-    for one in batch:
-        _write_all(token, [one])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """What a transaction writes beside the applicants themselves."""
-
-    said: list[Said] = field(default_factory=list)
-    quiet: list[Applicant] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
-    told: list[feed.Transition] = field(default_factory=list)
-
-
-def _write(token: str, batch: list[Read]) -> list[feed.Transition]:
-    """Lock, decide, write and settle a batch: applicants in order, then the events, then the feed. Commits. Raises LeaseLost."""
-    with database.begin() as connection:
-        named = {one.event.sequence: _keys(connection, one) for one in batch}
-        present = applicants.lock(connection, (key for keys in named.values() for key in keys))
-        before, written = dict(present), Written()
-        for one in batch:
-            _apply(connection, one, named[one.event.sequence], present, written)
-        applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
-        history.remember_quietly(connection, written.quiet)
-        mentions.remember(connection, written.said)
-        fault_points.reach("written")
-        if not claims.settle(connection, written.settlements, token=token):
-            raise LeaseLost
-        feed.append(connection, written.told)
-        delivery_counts.count_not_understood(connection, filter(None, map(not_understood, batch)))
-        fault_points.reach("settled")
-    fault_points.reach("handled")
-    return written.told
-
-
-def _apply(connection: Connection, one: Read, keys: list[Key], present: dict[Key, Applicant], written: Written) -> None:
-    """Let an event move the applicants that it names, and note what it said and how it ended."""
-    decisions = [_decide(connection, present[key], one) for key in keys]
-    for decision in decisions:
-        before, after = present[decision.applicant.key], decision.applicant
-        if decision.changed:
-            written.told.append(feed.transition(before, after, decision.changed, decision.reversal, event_id=one.event.id))
-        if not decision.changed and after.updated_at != before.updated_at:
-            written.quiet.append(after)
-        present[after.key] = after
-    applied_before = False
-    if one.event.replayed:
-        mentions.forget(connection, one.event.sequence)
-        applied_before = feed.tells_of(connection, one.event.id)
-    written.said.extend(said(one, decisions))
-    written.settlements.append(settlement(one, decisions, applied_before=applied_before))
-
-
-def _keys(connection: Connection, one: Read) -> list[Key]:
-    """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
-    event, named = one.event, references(one.news)
-    if event.replayed:
-        named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
-    elif isinstance(one.news, Unreadable) or one.news.says is None:
-        return []
-    return [Key(event.vendor, event.environment, reference) for reference in named]
-
-
-def _decide(connection: Connection, applicant: Applicant, one: Read) -> Decision:
-    if one.event.replayed:
-        return _derive_anew(connection, applicant, one)
-    assert isinstance(one.news, News)
-    with pulse:
-        return transitions.decide(applicant, one.news, occasion(one.event), now=clock.now())
-
-
-def _derive_anew(connection: Connection, applicant: Applicant, replayed: Read) -> Decision:
-    """What all of an applicant's events say together, one of them read again."""
-    others = mentions.events_naming(connection, applicant.key)
-    said = [(event, _interpret(event)) for event in others if event.id != replayed.event.id]
-    if applicant.reference in references(replayed.news):
-        said.append((replayed.event, replayed.news))
-    heard = ((news, occasion(event)) for event, news in said if isinstance(news, News))
-    with pulse:
-        return transitions.derive(applicant, heard, occasion(replayed.event), replayed.news, now=clock.now())
-
-
-def _interpret(event: Claimed) -> News | Unreadable:
-    with pulse:
-        return interpret(event)
-
-
-def _tell(transition: feed.Transition) -> None:
-    log.info(
-        "an applicant changed",
-        event_id=transition.event_id,
-        vendor=transition.vendor,
-        environment=transition.environment,
-        reference=transition.reference,
-        status=transition.to_status,
-        reversal=transition.reversal,
-        version=transition.version,
-    )

@@ -1,6 +1,13 @@
-"""POST /webhooks/<vendor>: authenticate the delivery, have it kept, ring for a worker, answer."""
+"""POST /webhooks/<vendor>: authenticate the delivery, have it recorded, wake a worker, answer.
+
+It is the first of four files that one webhook runs through; `store/inbox/record.py` is the next.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 from flask import Blueprint, request
@@ -17,12 +24,25 @@ from receiver.web.call import call
 from receiver.web.problems import Problem
 from store.inbox import record as inbox
 from store.inbox import wakeup
-from store.inbox.record import Unavailable
+from store.inbox.deliveries import Delivery
+from store.inbox.record import Kept, Unavailable
 from store.system import clock
 
 log = structlog.get_logger()
 
 blueprint = Blueprint("webhooks", __name__)
+
+#: What a delivery that is not kept is counted as.
+REFUSED = {Forged: "forged", Stale: "stale", RequestEntityTooLarge: "too_large", Unavailable: "unavailable"}
+UNAUTHORIZED = {"forged": "There is no signature that is right.", "stale": "The signed timestamp is more than 5 minutes off."}
+
+
+@dataclass
+class Progress:
+    """How far a delivery came: whether it is authentic, and what it was kept as."""
+
+    delivery: Delivery | None = None
+    kept: Kept | None = None
 
 
 @blueprint.route("/webhooks/<vendor>", methods=["POST"], provide_automatic_options=False)
@@ -32,49 +52,48 @@ def receive(vendor: str) -> dict[str, str]:
 
     The vendor's signature over the raw body proves who sent it. No content type is demanded."""
     sender = _sender(vendor)
-    body = _body(vendor, sender)
-    try:
-        delivery = sender.scheme.authenticate(request.headers, body, sender.keys, now=clock.now())
-    except Forged as forged:
-        raise _refusal(vendor, forged) from forged
-    try:
-        kept = inbox.record(delivery)
-    except Unavailable:
-        count(vendor, "unavailable", delivery)
-        raise
-    if kept.first and not kept.spooled:
-        wakeup.ring_soon()
-    status = "accepted" if kept.first else "duplicate"
-    count(vendor, "spooled" if kept.spooled else status, delivery)
-    log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=status)
-    return {"status": status, "event_id": kept.event_id}
+    with _counted(vendor) as progress:
+        delivery = progress.delivery = _authenticate(sender)
+        kept = progress.kept = inbox.record(delivery)
+        if kept.first and not kept.spooled:
+            wakeup.ring_soon()
+    return {"status": "accepted" if kept.first else "duplicate", "event_id": kept.event_id}
 
 
 def _sender(vendor: str) -> Sender:
+    """Return a vendor's settings. Raises 404 without any, and 413 for a too large body without a signature, which is not counted."""
     sender = config.settings().senders.get(vendor)
     if sender is None:
         raise Problem(404, "No vendor of this name is configured here.")
+    if sender.scheme.signature_header not in request.headers:
+        request_body.refuse_announced_size()
     return sender
 
 
-def _body(vendor: str, sender: Sender) -> bytes:
-    """Return the delivery's body. It is not read without a signature. One that is too large and looks signed is counted: a vendor's
-    delivery would be lost."""
+def _authenticate(sender: Sender) -> Delivery:
+    """Return the authentic delivery of the request. Without a signature the body is not read. Raises Forged."""
     if sender.scheme.signature_header not in request.headers:
-        request_body.refuse_announced_size()
-        raise _refusal(vendor, Forged())
+        raise Forged
+    return sender.scheme.authenticate(request.headers, request_body.body(), sender.keys, now=clock.now())
+
+
+@contextmanager
+def _counted(vendor: str) -> Iterator[Progress]:
+    """Count and log the answer to a delivery. Raises 401 for a delivery that is not authentic, of which nothing is logged."""
+    progress = Progress()
     try:
-        return request_body.body()
-    except RequestEntityTooLarge:
-        count(vendor, "too_large")
-        log.warning("a delivery was refused", vendor=vendor, answer="too_large", peer=refusals.peer())
+        yield progress
+    except (Forged, RequestEntityTooLarge, Unavailable) as refusal:
+        answer = REFUSED[type(refusal)]
+        count(vendor, answer, progress.delivery)
+        if not progress.delivery:
+            log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=refusals.peer())
+        if isinstance(refusal, Forged):
+            raise Problem(401, UNAUTHORIZED[answer]) from refusal
         raise
-
-
-def _refusal(vendor: str, forged: Forged) -> Problem:
-    """A delivery that is not authentic is counted and logged, without anything of it, and not kept."""
-    answer = "stale" if isinstance(forged, Stale) else "forged"
-    count(vendor, answer)
-    log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=refusals.peer())
-    detail = "The signed timestamp is more than 5 minutes off." if answer == "stale" else "There is no signature that is right."
-    return Problem(401, detail)
+    kept, delivery = progress.kept, progress.delivery
+    assert kept is not None
+    assert delivery is not None
+    answer = "accepted" if kept.first else "duplicate"
+    count(vendor, "spooled" if kept.spooled else answer, delivery)
+    log.info("a delivery was kept", vendor=vendor, environment=delivery.environment, event_id=kept.event_id, answer=answer)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from handlers import config, stated
+from handlers import config, interpret
 from handlers.clients.vendor import Answer, Client, Unanswered
 from handlers.rules import transitions
-from handlers.rules.news import Deletion, News, Step, Unreadable
-from handlers.rules.projection import beneath, holds
-from handlers.rules.registers import Occasion, registers_of, soberly
+from handlers.rules.news import Deletion, News, Occasion, Reading, Step, Unreadable
+from handlers.rules.projection import base_entry, holds
+from handlers.rules.registers import registers_of
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants import table as applicants
@@ -70,7 +70,7 @@ def compare(asked: Asked) -> Finding:
     if asked.answer is None:
         return replace(shown, drifts=known is not None and ours != Status.DELETED, unclear=known is None)
     try:
-        news = stated.interpret(Kind.READ, asked.key.vendor, asked.answer.body, config.settings())
+        news = interpret.statement(Kind.READ, asked.key.vendor, asked.answer.body, config.settings())
     except Unreadable as unreadable:
         # Of whom it is still open, that it is still open is no news.
         return replace(shown, says=unreadable.reason, unclear=ours not in reconciliations.OPEN)
@@ -78,8 +78,9 @@ def compare(asked: Asked) -> Finding:
 
 
 def _compared(shown: Finding, known: Applicant, news: News, occasion: Occasion) -> Finding:
-    would = transitions.decide(known, news, occasion, now=clock.now())
-    theirs, hits = _meant(news, occasion)
+    reading = interpret.weigh(news, occasion)
+    would = transitions.decide(known, reading, now=clock.now())
+    theirs, hits = _meant(reading)
     found = replace(shown, theirs=theirs, theirs_since=news.occurred_at, says=news.because)
     if theirs == shown.ours and set(hits) <= set(known.hits):
         return found
@@ -146,16 +147,15 @@ def _occasion(asked: Asked, answer: Answer) -> Occasion:
 def _heard(applicant: Applicant) -> Status:
     """Where the vendor's verdict or progress put an applicant, or its erasure: what lies over it is not asked about."""
     registers = registers_of(applicant)
-    lying = beneath(registers)
+    base = base_entry(registers)
     if holds(registers, "erased"):
         return Status.DELETED
-    return Status(lying.value["status"]) if lying else applicant.status
+    return Status(base.value["status"]) if base else applicant.status
 
 
-def _meant(news: News, occasion: Occasion) -> tuple[Status, tuple[str, ...]]:
+def _meant(reading: Reading) -> tuple[Status, tuple[str, ...]]:
     """Where an answer puts an applicant, and the hits that it names."""
-    says = soberly(news, occasion)
-    if isinstance(says, Deletion):
+    if isinstance(reading.says, Deletion):
         return Status.DELETED, ()
-    assert isinstance(says, Step)
-    return says.status, says.hits
+    assert isinstance(reading.says, Step)
+    return reading.says.status, reading.says.hits

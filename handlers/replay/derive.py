@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from handlers import reading
+from handlers.interpret import interpret
 from handlers.rules import transitions
-from handlers.rules.news import News, Unreadable
+from handlers.rules.news import EventReading
 from handlers.rules.projection import show
-from handlers.rules.registers import Registers, hear
+from handlers.rules.registers import Registers, apply_news
 from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants
@@ -64,11 +64,11 @@ class Renamed:
         concerned: set[Key] = set()
         for event in events:
             before = {Key(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
-            news = self.read(event)
-            if news is None:
+            reading = self.read(event)
+            if reading is None:
                 concerned |= before
                 continue
-            now = {Key(event.vendor, event.environment, reference) for reference in reading.references(news)}
+            now = {Key(event.vendor, event.environment, reference) for reference in reading.references}
             concerned |= now | before
             if now != before:
                 self.events[event.sequence] = event
@@ -76,10 +76,10 @@ class Renamed:
                 self.added.setdefault(key, []).append(event.sequence)
         return concerned
 
-    def read(self, event: Claimed) -> News | Unreadable | None:
+    def read(self, event: Claimed) -> EventReading | None:
         """What an event says; None, and remembered, if reading it fails."""
         try:
-            return reading.interpret(event)
+            return interpret(event)
         except Exception:  # Whatever a mapping does: handling the event would fail, and change nobody.
             self.failing.add(event.id)
             return None
@@ -110,9 +110,9 @@ def derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> di
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
     registers: dict[Key, Registers] = {key: {} for key in keys}
     for key, event in heard:
-        news = renamed.read(event)
-        if news is None:
+        reading = renamed.read(event)
+        if reading is None:
             registers.pop(key, None)
-        elif key in registers and isinstance(news, News) and key.reference in news.references:
-            registers[key] = hear(registers[key], news, reading.occasion(event))
+        elif key in registers and key.reference in reading.references:
+            registers[key] = apply_news(registers[key], reading)
     return registers

@@ -7,10 +7,9 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from handlers import reading
-from handlers.reading import Read
+from handlers.interpret import interpret
 from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, Progress, Renamed, compare, derive_many, difference_of
-from handlers.rules import transitions
+from handlers.rules import outcome, transitions
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
@@ -74,7 +73,7 @@ def _rename(renamed: Renamed) -> None:
     for sequence, event in renamed.events.items():
         with database.begin() as connection:
             mentions.forget(connection, sequence)
-            mentions.remember(connection, reading.said(Read(event, reading.interpret(event)), []))
+            mentions.remember(connection, outcome.said(interpret(event), []))
 
 
 def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:

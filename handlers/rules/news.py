@@ -1,4 +1,4 @@
-"""News: what an event says of applicants, translated into our words. The vendors' modules make it, the rules apply it."""
+"""News: what an event says of applicants, translated into our words. The vendors' modules make it, the rules apply its reading."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from store.applicants.table import NOTHING_CHECKED
+from store.inbox.claims import Claimed
 from store.inbox.internal_events import DecisionBody
 from store.states import Status
 
@@ -107,3 +108,49 @@ class News(Struct, frozen=True, kw_only=True):
     external_user_id: str | None = None
     #: Hits that an import names. No other import clears them; the vendor's own verdict does.
     imported_hits: tuple[str, ...] = ()
+
+
+class Occasion(Struct, frozen=True, kw_only=True):
+    """How an event came to us: what places its news among the others'."""
+
+    event_id: str
+    sequence: int
+    received_at: datetime
+    body_sha256: str
+    #: A body seen before, come again: it may take access away, and never gives it.
+    repeat: bool = False
+    #: A body that was kept before for its subject, under whatever type: it reopens nothing.
+    seen_before: bool = False
+    #: The vendor has no clock: the order is ours of receipt.
+    by_receipt: bool = False
+    #: Its place, where that is neither the vendor's time nor that of its own receipt.
+    order: int | None = None
+    #: It comes after everything that was received up to that place.
+    closes: bool = False
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """An event's news and how far it counts. `interpret` makes it once; every rule goes by it."""
+
+    occasion: Occasion
+    news: News | Unreadable
+    #: What counts of the news: an approval in doubt is `needs_review`. None: it moves nothing.
+    says: Says | None
+    #: The doubts about an approval, in words.
+    doubts: tuple[str, ...] = ()
+    #: The usable time of the vendor's clock. None: it has no clock, or that says nothing usable.
+    at: datetime | None = None
+    #: The vendor's clock says nothing usable.
+    time_unknown: bool = False
+    #: The applicants that the event names.
+    references: tuple[str, ...]
+    #: The place among the vendor's news: microseconds of the vendor's clock (of ours if that says nothing usable), or the order of receipt.
+    order: int
+    #: What decides between two at the same place: the greater wins.
+    rank: int
+
+
+class EventReading(Reading, frozen=True, kw_only=True):
+    """The reading of an event that is claimed."""
+
+    event: Claimed

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
-from handlers.rules.kept import shown
 from handlers.rules.news import Step
-from handlers.rules.registers import IMPORTED_HIT, Entry, Registers
+from handlers.rules.registers import IMPORTED_HIT, Entry, Registers, shown_of
 from store.applicants.table import Applicant
 from store.states import HITS, Flag, Stand, Status
 from store.system.clock import EPOCH
@@ -37,7 +36,7 @@ class Objection(NamedTuple):
     hits: list[str]
 
 
-class Ruled(NamedTuple):
+class PersonDecision(NamedTuple):
     """What a person decided last, how that stands, and whether it ever did."""
 
     entry: Entry
@@ -47,10 +46,12 @@ class Ruled(NamedTuple):
 
 def show(applicant: Applicant, registers: Registers) -> Applicant:
     """The applicant as its registers say."""
-    lying, ruled = beneath(registers), ruling(registers)
-    step = lying.value if lying else shown(Step(status=Status.CREATED)) | {"flags": []}
-    alerts, grounds = _alerts(registers), _grounds(registers, ruled)
-    hits = {*_verdict_hits(registers), *(("aml",) if alerts else ())}
+    base = base_entry(registers)
+    ruled = person_decision(registers, base)
+    step = base.value if base else shown_of(Step(status=Status.CREATED)) | {"flags": []}
+    alerts, grounds = _alerts(registers), _grounds(registers, base, ruled)
+    verdicts = registers["decision"].value["hits"] if "decision" in registers else ()
+    hits = {*verdicts, *imported_hits(registers), *(("aml",) if alerts else ())}
     as_of = registers.get("as_of")
     first = registers.get("first")
     external = registers.get("external_user_id")
@@ -73,10 +74,10 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         level=step["level"],
         last_verdict=verdict,
         decision=ruled and _described(ruled),
-        objections=[one._asdict() for one in objections(registers)],
+        objections=[one._asdict() for one in objections(registers, base)],
         problem_documents=applicant.problem_documents if asks_again else [],
         ever_approved=holds(registers, "ever_approved"),
-        as_of=as_of and _moment(as_of.value),
+        as_of=as_of and EPOCH + timedelta(microseconds=as_of.value),
         first_sequence=first and first.value,
         grounds=[ground._asdict() for ground in grounds],
         registers={name: list(entry) for name, entry in registers.items()},
@@ -86,24 +87,24 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
 def is_known(applicant: Applicant, registers: Registers) -> bool:
     """Whether there is anything to show. What only lifts (an activation, a clearing) says nothing of an unknown applicant."""
     covered = holds(registers, "erased") or holds(registers, "deactivated")
-    return bool(applicant.version or beneath(registers) or covered or applicant.flags)
+    return bool(applicant.version or base_entry(registers) or covered or applicant.flags)
 
 
-def beneath(registers: Registers) -> Entry | None:
+def base_entry(registers: Registers) -> Entry | None:
     """The verdict or progress that is shown, or would be if nothing lay over it: a binding one unless the case was reopened since."""
     final, reopened = registers.get("final"), registers.get("reopened")
     return final if final and not _newer(reopened, final) else registers.get("open")
 
 
-def ruling(registers: Registers) -> Ruled | None:
+def person_decision(registers: Registers, base: Entry | None) -> PersonDecision | None:
     """What a person decided last, if anybody did. An approval stands against what was seen alone, against hits only with two operators."""
     entry = registers.get("judgement")
     if entry is None:
         return None
     refuses = entry.value["status"] != Status.APPROVED
-    stood = _has_its_persons(entry) and (refuses or _is_weighed(entry, objections(registers, before=entry)))
-    outvoted = _newer(beneath(registers), entry)
-    return Ruled(entry, Stand.OUTVOTED if outvoted else Stand.STANDS if stood else Stand.WAITS, stood)
+    stood = _has_its_persons(entry) and (refuses or _is_weighed(entry, objections(registers, base, before=entry)))
+    outvoted = _newer(base, entry)
+    return PersonDecision(entry, Stand.OUTVOTED if outvoted else Stand.STANDS if stood else Stand.WAITS, stood)
 
 
 def _has_its_persons(entry: Entry) -> bool:
@@ -116,16 +117,15 @@ def _is_weighed(entry: Entry, against: list[Objection]) -> bool:
     return all_seen and (entry.value["confirmed_by"] is not None or not any(one.hits for one in against))
 
 
-def objections(registers: Registers, *, before: Entry | None = None) -> list[Objection]:
+def objections(registers: Registers, base: Entry | None, *, before: Entry | None = None) -> list[Objection]:
     """What speaks against an approval today; or what did when a person decided, whether we knew of it or not."""
-    lying, decision = beneath(registers), registers.get("decision")
-    imported = imported_hits(registers)
+    decision, imported = registers.get("decision"), imported_hits(registers)
     found = [Objection(entry.event_id, ["aml"]) for entry in _alerts(registers) if not _newer(entry, before)]
     if decision and decision.value["hits"] and not _newer(decision, before):
         found.append(Objection(decision.event_id, decision.value["hits"]))
     found += [Objection(entry.event_id, [hit]) for hit, entry in imported.items() if not decision or entry.event_id != decision.event_id]
-    if lying and not _newer(lying, before) and (lying.value["hits"] or _weighed_status(lying.value, registers) in REFUSING):
-        found.append(Objection(lying.event_id, lying.value["hits"]))
+    if base and not _newer(base, before) and (base.value["hits"] or _weighed_status(base.value, registers) in REFUSING):
+        found.append(Objection(base.event_id, base.value["hits"]))
     return found
 
 
@@ -137,43 +137,33 @@ def imported_hits(registers: Registers) -> dict[str, Entry]:
     return {name.removeprefix(IMPORTED_HIT): entry for name, entry in registers.items() if name.startswith(IMPORTED_HIT)}
 
 
-def _verdict_hits(registers: Registers) -> set[str]:
-    """Return the hits that the latest verdict names, or an import before it if that verdict is an import's."""
-    decision = registers.get("decision")
-    return {*(decision.value["hits"] if decision else ()), *imported_hits(registers)}
-
-
 def _weighed_status(told: dict[str, Any], registers: Registers) -> Status:
     """Return the status that a verdict or progress stands for: an imported approval beside an imported hit is for a person."""
     doubtful = told["status"] == Status.APPROVED and told.get("imported") and imported_hits(registers)
     return Status.NEEDS_REVIEW if doubtful else Status(told["status"])
 
 
-def _last_verdict(registers: Registers, ruled: Ruled | None) -> dict[str, Any] | None:
+def _last_verdict(registers: Registers, ruled: PersonDecision | None) -> dict[str, Any] | None:
     """The newest verdict that stands, the vendor's or a person's."""
-    verdicts = [(entry, _vendors_verdict(entry, registers)) for entry in [registers.get("decision")] if entry]
-    if ruled and ruled.stood:
-        value = ruled.entry.value
-        verdicts.append((ruled.entry, {"status": value["status"], "level": None, "as_of": value["at"]}))
-    newest, verdict = max(verdicts, key=lambda found: found[0].stamp, default=(None, None))
-    return None if newest is None or _newer(registers.get("wiped"), newest) else verdict
+    vendors, persons = registers.get("decision"), ruled.entry if ruled and ruled.stood else None
+    newest = persons if _newer(persons, vendors) else vendors or persons
+    if newest is None or _newer(registers.get("wiped"), newest):
+        return None
+    if newest is persons:
+        return {"status": newest.value["status"], "level": None, "as_of": newest.value["at"]}
+    verdict: dict[str, Any] = newest.value["verdict"]
+    return verdict | {"status": _weighed_status(newest.value | verdict, registers)}
 
 
-def _vendors_verdict(entry: Entry, registers: Registers) -> dict[str, Any]:
-    verdict: dict[str, Any] = entry.value["verdict"]
-    told = {"status": verdict["status"], "imported": entry.value.get("imported")}
-    return verdict | {"status": _weighed_status(told, registers)}
-
-
-def _described(ruled: Ruled) -> dict[str, Any]:
+def _described(ruled: PersonDecision) -> dict[str, Any]:
     told = {name: value for name, value in ruled.entry.value.items() if name not in ("seen", "needs_two")}
     return told | {"state": ruled.stand.value, "event_id": ruled.entry.event_id}
 
 
-def _grounds(registers: Registers, ruled: Ruled | None) -> list[Ground]:
+def _grounds(registers: Registers, base: Entry | None, ruled: PersonDecision | None) -> list[Ground]:
     """Why it stands where it stands: what lies over the verdict or progress, the first that covers deciding; then that itself, or
     what a person decided; then the rest."""
-    bottom, decided = _bottom(registers), ruled and _decided(ruled)
+    bottom, decided = _bottom(registers, base), ruled and _decided(ruled)
     deciding = decided if ruled and decided and ruled.stand == Stand.STANDS else bottom
     lying = [(Ground(status, name, entry.event_id), entry) for status, name, entries in _overlays(registers) for entry in entries]
     weighed = ruled.entry if ruled and deciding is decided else None
@@ -189,14 +179,13 @@ def _covers(ground: Ground, entry: Entry, beneath: Ground, weighed: Entry | None
     return beneath.status != Status.REJECTED and not (weighed and _newer(weighed, entry))
 
 
-def _bottom(registers: Registers) -> Ground:
-    lying = beneath(registers)
-    status = _weighed_status(lying.value, registers) if lying else Status.CREATED
-    name = "the final verdict" if lying and lying is registers.get("final") else "the newest verdict or progress"
-    return Ground(status, name, lying.event_id if lying else None)
+def _bottom(registers: Registers, base: Entry | None) -> Ground:
+    status = _weighed_status(base.value, registers) if base else Status.CREATED
+    name = "the final verdict" if base and base is registers.get("final") else "the newest verdict or progress"
+    return Ground(status, name, base.event_id if base else None)
 
 
-def _decided(ruled: Ruled) -> Ground:
+def _decided(ruled: PersonDecision) -> Ground:
     name = "a person's decision"
     told = {Stand.STANDS: name, Stand.WAITS: f"{name}, once a second operator confirms it", Stand.OUTVOTED: f"{name}, before newer news"}
     return Ground(Status(ruled.entry.value["status"]), told[ruled.stand], ruled.entry.event_id)
@@ -204,14 +193,15 @@ def _decided(ruled: Ruled) -> Ground:
 
 def _overlays(registers: Registers) -> Iterable[tuple[Status, str, list[Entry]]]:
     """What may lie over a verdict, the strongest first, and the news that put it there."""
-
-    def holding(name: str) -> list[Entry]:
-        return [registers[name]] if holds(registers, name) else []
-
-    yield Status.DELETED, "a deletion", holding("erased")
-    yield Status.DEACTIVATED, "a deactivation", holding("deactivated")
+    yield Status.DELETED, "a deletion", _holding(registers, "erased")
+    yield Status.DEACTIVATED, "a deactivation", _holding(registers, "deactivated")
     yield Status.NEEDS_REVIEW, "a monitoring alert", _alerts(registers)
-    yield Status.DOCUMENT_EXPIRED, "an expired document", holding("document_expired")
+    yield Status.DOCUMENT_EXPIRED, "an expired document", _holding(registers, "document_expired")
+
+
+def _holding(registers: Registers, *names: str) -> list[Entry]:
+    """The entries of some registers that hold."""
+    return [registers[name] for name in names if holds(registers, name)]
 
 
 def _flags(registers: Registers, alerts: list[Entry], of_the_step: list[str]) -> list[str]:
@@ -227,7 +217,7 @@ def _flags(registers: Registers, alerts: list[Entry], of_the_step: list[str]) ->
 
 
 def _alerts(registers: Registers) -> list[Entry]:
-    return [registers[name] for name in sorted(name for name in registers if name.startswith("alert:")) if registers[name].value]
+    return _holding(registers, *sorted(name for name in registers if name.startswith("alert:")))
 
 
 def holds(registers: Registers, name: str) -> bool:
@@ -237,7 +227,3 @@ def holds(registers: Registers, name: str) -> bool:
 
 def _newer(entry: Entry | None, other: Entry | None) -> bool:
     return entry is not None and other is not None and entry.stamp > other.stamp
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)

@@ -6,25 +6,16 @@ of it: what an applicant's registers hold is a function of what was said, not of
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from msgspec import Struct, structs
-
-from handlers.rules.kept import imported, judged, shown
-from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from store.applicants.table import Applicant
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Reading, Says, Step
+from store.applicants.table import NOTHING_CHECKED, Applicant
+from store.inbox.internal_events import DecisionBody
 from store.states import Flag, Status
 from store.system import clock
 
-#: A vendor's time that is further ahead of ours cannot be right.
-AHEAD_MAX = timedelta(days=1)
-
 #: One register for each hit that an import named: no other import clears it.
 IMPORTED_HIT = "imported:"
-
-#: How many places that are not understood a reason names.
-PLACES_MAX = 5
 
 # At the same instant, the later in this list wins.
 _RANKS = [
@@ -59,29 +50,13 @@ class Entry(NamedTuple):
 
 Registers = dict[str, Entry]
 
-
-class Occasion(Struct, frozen=True, kw_only=True):
-    """How an event came to us: what places its news among the others'."""
-
-    event_id: str
-    sequence: int
-    received_at: datetime
-    body_sha256: str
-    #: A body seen before, come again: it may take access away, and never gives it.
-    repeat: bool = False
-    #: A body that was kept before for its subject, under whatever type: it reopens nothing.
-    seen_before: bool = False
-    #: The vendor has no clock: the order is ours of receipt.
-    by_receipt: bool = False
-    #: Its place, where that is neither the vendor's time nor that of its own receipt.
-    order: int | None = None
-    #: It comes after everything that was received up to that place.
-    closes: bool = False
+#: What news writes: for each register the value, and what decides at the same instant.
+Values = dict[str, tuple[Any, int]]
 
 
-def hear(registers: Registers, news: News, occasion: Occasion) -> Registers:
-    """The registers after one more event."""
-    return merge(registers, writes(soberly(news, occasion), news, occasion))
+def apply_news(registers: Registers, reading: Reading) -> Registers:
+    """Return the registers after one more event."""
+    return merge(registers, writes(reading))
 
 
 def merge(registers: Registers, written: Registers) -> Registers:
@@ -98,149 +73,100 @@ def registers_of(applicant: Applicant) -> Registers:
     return {name: Entry(*entry) for name, entry in applicant.registers.items()}
 
 
-def writes(says: Says | None, news: News, occasion: Occasion) -> Registers:
-    """The registers that news writes, each with its stamp."""
-    unknown = time_unknown(news, occasion)
-    order = _order(news, occasion)
-    # Nothing is lifted by a repeat, nor may a time that we made up ourselves bring an approval back to light.
-    lifts = not occasion.repeat
-    uncovers = lifts and not unknown
-    after = AFTER_ALL if occasion.closes else 0
+def writes(reading: Reading) -> Registers:
+    """Return the registers that news writes, each with its stamp."""
+    values = _values(reading.says, reading)
+    if not values:
+        return {}
+    order, occasion = reading.order, reading.occasion
+    after, tie, event_id = AFTER_ALL if occasion.closes else 0, occasion.body_sha256, occasion.event_id
+    written = {name: Entry(order, rank + after, tie, event_id, value) for name, (value, rank) in values.items()}
+    return written | _beside(reading)
+
+
+def _beside(reading: Reading) -> Registers:
+    """What every moving event writes beside its own news: whose applicant it is, how far the vendor's clock came, who was first."""
+    order, occasion, news = reading.order, reading.occasion, reading.news
+    assert isinstance(news, News)
+    tie, event_id = occasion.body_sha256, occasion.event_id
     written: Registers = {}
-
-    def write(register: str, value: Any, rank: int = 0) -> None:
-        written[register] = Entry(order, rank + after, occasion.body_sha256, occasion.event_id, value)
-
-    match says:
-        case Step():
-            rank = RANK["restarted" if says.restarts else says.status]
-            flags = [
-                flag
-                for flag, holds in (
-                    (Flag.REPEATED_BODY, occasion.repeat),
-                    (Flag.TIME_UNKNOWN, unknown),
-                    (Flag.NOT_UNDERSTOOD, says.not_understood),
-                )
-                if holds
-            ]
-            write("final" if says.binding else "open", shown(says) | {"flags": flags}, rank)
-            if says.verdict:
-                as_of = None if unknown or occasion.by_receipt else clock.rfc3339(news.occurred_at)
-                verdict = {"status": says.status, "level": says.level, "as_of": as_of}
-                write("decision", {"verdict": verdict, "hits": list(says.hits)} | imported(says), rank)
-            if says.verdict and says.status == Status.APPROVED:
-                write("ever_approved", True)
-            if says.reopens and not (occasion.repeat or occasion.seen_before):
-                write("reopened", True, rank)
-            if says.wipes:
-                write("wiped", True, rank)
-            if lifts:
-                write("erased", False)
-            if lifts and says.verdict:
-                write("document_expired", False)
-                write("document_expiring", False)
-                write("archived", False)
-        case Deletion():
-            rank = RANK[Status.DELETED]
-            write("erased", True, rank)
-            beneath = Step(status=Status.CREATED, vendor_status=says.vendor_status, final=says.final)
-            write("open", shown(beneath) | {"flags": []}, rank)
-            write("reopened", True, rank)
-            write("wiped", True, rank)
-        case Activity(active=active):
-            if uncovers or not active:
-                write("deactivated", not active, rank=int(not active))
-        case Alert(monitoring=monitoring, raised=raised):
-            if uncovers or raised:
-                write(f"alert:{monitoring}", raised, rank=int(raised))
-        case DocumentNotice(expired=expired):
-            write("document_expired" if expired else "document_expiring", True, rank=1)
-        case Archived():
-            write("archived", True, rank=1)
-        case Judgement(status=status, decided=decided):
-            # Who confirms a decision takes its place in the order: what is newer than the decision outvotes both.
-            write("judgement", judged(status, decided), rank=int(decided.confirmed_by is not None))
-            if status == Status.APPROVED and (decided.confirmed_by or not (decided.against or decided.needs_two)):
-                write("ever_approved", True)
-    if written:
-        _write_beside(written, news, occasion, order)
+    if news.external_user_id is not None and not occasion.repeat:
+        written["external_user_id"] = Entry(order, 0, tie, event_id, news.external_user_id)
+    if reading.at and not isinstance(news.says, Judgement):
+        # What was known before tells a time, too; any that the vendor itself told goes before it.
+        written["as_of"] = Entry(order, 0, "", event_id, clock.microseconds(reading.at))
+    for hit in news.imported_hits:
+        written[IMPORTED_HIT + hit] = Entry(order, 0, tie, event_id, True)
+    written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
     return written
 
 
-def _write_beside(written: Registers, news: News, occasion: Occasion, order: int) -> None:
-    """What every moving event writes beside its own news: whose applicant it is, how far the vendor's clock came, who was first."""
-    event_id = occasion.event_id
-    if news.external_user_id is not None and not occasion.repeat:
-        written["external_user_id"] = Entry(order, 0, occasion.body_sha256, event_id, news.external_user_id)
-    if not occasion.by_receipt and not isinstance(news.says, Judgement) and not time_unknown(news, occasion):
-        moment = _microseconds(news.occurred_at)
-        # What was known before tells a time, too; any that the vendor itself told goes before it.
-        written["as_of"] = Entry(moment if occasion.order is None else order, 0, "", event_id, moment)
-    for hit in news.imported_hits:
-        written[IMPORTED_HIT + hit] = Entry(order, 0, occasion.body_sha256, event_id, True)
-    written["first"] = Entry(-occasion.sequence, 0, "", event_id, occasion.sequence)
+# what each kind of news writes --------------------------------------------------------------------------------
 
 
-# doubt --------------------------------------------------------------------------------------------------------
+def _values(says: Says | None, reading: Reading) -> Values:
+    """Return what news writes. Nothing is lifted by a repeat, nor may a time that we made up bring an approval back to light."""
+    uncovers = not reading.occasion.repeat and not reading.time_unknown
+    match says:
+        case Step():
+            return _of_step(says, reading)
+        case Deletion():
+            return _of_deletion(says)
+        case Activity(active=active):
+            return {"deactivated": (not active, int(not active))} if uncovers or not active else {}
+        case Alert(monitoring=monitoring, raised=raised):
+            return {f"alert:{monitoring}": (raised, int(raised))} if uncovers or raised else {}
+        case DocumentNotice(expired=expired):
+            return {"document_expired" if expired else "document_expiring": (True, 1)}
+        case Archived():
+            return {"archived": (True, 1)}
+        case Judgement():
+            return _of_judgement(says.status, says.decided)
+        case None:
+            return {}
 
 
-def soberly(news: News, occasion: Occasion) -> Says | None:
-    """What news says, in doubt read restrictively: a doubtful approval is for a person to look at."""
-    says = news.says
-    if isinstance(says, Step) and doubts(says, news, occasion):
-        if says.status == Status.APPROVED:
-            return structs.replace(says, status=Status.NEEDS_REVIEW)
-        if says.provisional == Status.APPROVED:
-            return structs.replace(says, provisional=Status.NEEDS_REVIEW)
-    return says
+def _of_step(step: Step, reading: Reading) -> Values:
+    repeat, rank = reading.occasion.repeat, reading.rank
+    flags = {Flag.REPEATED_BODY: repeat, Flag.TIME_UNKNOWN: reading.time_unknown, Flag.NOT_UNDERSTOOD: step.not_understood}
+    mark = {"imported": True} if step.imported else {}
+    shown = shown_of(step) | mark | {"flags": [flag for flag, holds in flags.items() if holds]}
+    values: Values = {"final" if step.binding else "open": (shown, rank)}
+    if step.verdict:
+        verdict = {"status": step.status, "level": step.level, "as_of": clock.rfc3339(reading.at)}
+        values["decision"] = {"verdict": verdict, "hits": list(step.hits)} | mark, rank
+    if step.verdict and step.status == Status.APPROVED:
+        values["ever_approved"] = True, 0
+    if step.reopens and not (repeat or reading.occasion.seen_before):
+        values["reopened"] = True, rank
+    if step.wipes:
+        values["wiped"] = True, rank
+    lifted = () if repeat else ("erased", "document_expired", "document_expiring", "archived") if step.verdict else ("erased",)
+    return values | dict.fromkeys(lifted, (False, 0))
 
 
-def doubts(step: Step, news: News, occasion: Occasion) -> list[str]:
-    """Why an approval would be none, in words."""
-    doubts = []
-    if step.hits:
-        doubts.append(f"it names a hit ({', '.join(step.hits)})")
-    if step.failed_screenings:
-        doubts.append(f"a screening failed ({', '.join(step.failed_screenings)})")
-    if step.doubtful:
-        doubts.append(f"it is in doubt ({', '.join(step.doubtful)})")
-    if step.not_understood:
-        doubts.append(f"not all of it is understood ({', '.join(step.not_understood[:PLACES_MAX])})")
-    if occasion.repeat:
-        doubts.append("the body repeats an earlier one")
-    if time_unknown(news, occasion):
-        doubts.append("its time is unknown")
-    return doubts
+def _of_deletion(deletion: Deletion) -> Values:
+    rank = RANK[Status.DELETED]
+    base = Step(status=Status.CREATED, vendor_status=deletion.vendor_status, final=deletion.final)
+    return {"erased": (True, rank), "open": (shown_of(base) | {"flags": []}, rank), "reopened": (True, rank), "wiped": (True, rank)}
 
 
-# time and order -----------------------------------------------------------------------------------------------
+def _of_judgement(status: Status, decided: DecisionBody) -> Values:
+    """Who confirms a decision takes its place in the order: what is newer than the decision outvotes both."""
+    kept = {
+        "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
+        "at": clock.rfc3339(decided.at), "seen": list(decided.seen), "needs_two": decided.needs_two,
+    }  # fmt: skip
+    values: Values = {"judgement": (kept, int(decided.confirmed_by is not None))}
+    if status == Status.APPROVED and (decided.confirmed_by or not (decided.against or decided.needs_two)):
+        values["ever_approved"] = True, 0
+    return values
 
 
-def place(news: News | Unreadable, occasion: Occasion) -> tuple[int, int]:
-    """Where an event belongs among its vendor's: by the vendor's clock, or by our order of receipt; and its rank at one instant."""
-    if isinstance(news, Unreadable):
-        return occasion.sequence if occasion.by_receipt else _microseconds(occasion.received_at), len(RANK)
-    says = soberly(news, occasion)
-    rank = RANK["restarted" if says.restarts else says.status] if isinstance(says, Step) else len(RANK)
-    return _order(news, occasion), rank
-
-
-def time_unknown(news: News, occasion: Occasion) -> bool:
-    """Whether the vendor's clock says nothing usable: missing, unreadable, or more than a day ahead of ours."""
-    if occasion.by_receipt:
-        return False
-    return news.occurred_at is None or news.occurred_at > occasion.received_at + AHEAD_MAX
-
-
-def _order(news: News, occasion: Occasion) -> int:
-    """The first part of a stamp: microseconds of the vendor's clock (of ours if its says nothing usable), or the order of receipt."""
-    if occasion.order is not None:
-        return occasion.order
-    if occasion.by_receipt:
-        return occasion.sequence
-    return _microseconds(occasion.received_at if time_unknown(news, occasion) else news.occurred_at)
-
-
-def _microseconds(moment: datetime | None) -> int:
-    assert moment is not None
-    return clock.microseconds(moment)
+def shown_of(step: Step) -> dict[str, Any]:
+    """Return what a register keeps of a step: what is shown of it."""
+    return {
+        "status": step.status, "final": step.final, "provisional": step.provisional, "vendor_status": step.vendor_status,
+        "may_retry": step.may_retry, "reasons": list(step.reasons), "hits": list(step.hits), "checks": step.checks or NOTHING_CHECKED,
+        "user_message": step.user_message, "level": step.level,
+    }  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
-from handlers.rules.projection import beneath, is_known, ruling, show
-from handlers.rules.registers import Occasion, Registers, doubts, hear, registers_of, soberly, writes
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, Reading, Says, Step, Unreadable
+from handlers.rules.projection import base_entry, is_known, show
+from handlers.rules.registers import Registers, apply_news, registers_of, writes
 from store.applicants.table import Applicant
 from store.states import Outcome, Reversal, Stand, Status
 from store.system.clock import EPOCH
@@ -59,28 +59,25 @@ class Decision(Struct, frozen=True, kw_only=True):
     superseded_by: str | None
 
 
-def decide(applicant: Applicant, news: News, occasion: Occasion, *, now: datetime) -> Decision:
-    """What news does to an applicant: the row to write, what changed, and why."""
-    registers = hear(registers_of(applicant), news, occasion)
-    return _decision(applicant, registers, news, occasion, now=now)
+def decide(applicant: Applicant, reading: Reading, *, now: datetime) -> Decision:
+    """What an event does to an applicant: the row to write, what changed, and why."""
+    return _decision(applicant, apply_news(registers_of(applicant), reading), reading, now=now)
 
 
-def derive(
-    applicant: Applicant, heard: Iterable[tuple[News, Occasion]], replayed: Occasion, news: News | Unreadable, *, now: datetime
-) -> Decision:
+def derive(applicant: Applicant, heard: Iterable[Reading], replayed: Reading, *, now: datetime) -> Decision:
     """The applicant as all the news says that is kept of it, for the sake of one event that is handled again."""
     registers: Registers = {}
-    for said, occasion in heard:
-        registers = hear(registers, said, occasion)
-    return _decision(applicant, registers, news, replayed, now=now)
+    for reading in heard:
+        registers = apply_news(registers, reading)
+    return _decision(applicant, registers, replayed, now=now)
 
 
-def _decision(applicant: Applicant, registers: Registers, news: News | Unreadable, occasion: Occasion, *, now: datetime) -> Decision:
+def _decision(applicant: Applicant, registers: Registers, reading: Reading, *, now: datetime) -> Decision:
     moved = show(applicant, registers)
     changed = changes_shown(applicant, moved, registers)
     if changed or (applicant.version and beside(moved) != beside(applicant)):
-        moved = structs.replace(as_changed(applicant, moved, changed, now=now), last_event_id=occasion.event_id)
-    ending = _outcome(news, occasion, moved, registers, bool(changed))
+        moved = structs.replace(as_changed(applicant, moved, changed, now=now), last_event_id=reading.occasion.event_id)
+    ending = _ending(reading, moved, registers, bool(changed))
     return Decision(applicant=moved, changed=changed, reversal=reversal(applicant, moved), **ending._asdict())
 
 
@@ -98,20 +95,12 @@ def reversal(before: Applicant, after: Applicant) -> Reversal | None:
 
 
 def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> list[str]:
-    """Which fields changed, if there is anything to show."""
-    return changes(before, after) if is_known(after, registers) else []
-
-
-def changes(before: Applicant, after: Applicant) -> list[str]:
-    """Which fields changed. Of an applicant that nobody knew, the status did, whatever it is."""
+    """Which fields changed, if there is anything to show. Of an applicant that nobody knew, the status did, whatever it is."""
+    if not is_known(after, registers):
+        return []
     if not before.version:
         before = NOBODY
-    return [
-        name
-        for name in TOLD
-        if (name == "status" and not before.version)
-        or (getattr(before, name) != getattr(after, name) and _told(before, name) != _told(after, name))
-    ]
+    return [name for name in TOLD if (name == "status" and not before.version) or _described(before, name) != _described(after, name)]
 
 
 def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:
@@ -124,7 +113,7 @@ def beside(applicant: Applicant) -> tuple[object, ...]:
     return applicant.as_of, applicant.ever_approved, applicant.last_verdict
 
 
-def _told(applicant: Applicant, name: str) -> Any:
+def _described(applicant: Applicant, name: str) -> Any:
     """A field as far as a difference in it is a change: a moved `as_of` is none."""
     value = getattr(applicant, name)
     return {key: part for key, part in value.items() if key != "as_of"} if name == "last_verdict" and value else value
@@ -141,41 +130,32 @@ class Ending(NamedTuple):
     superseded_by: str | None = None
 
 
-def _outcome(news: News | Unreadable, occasion: Occasion, after: Applicant, registers: Registers, changed: bool) -> Ending:
+def _ending(reading: Reading, after: Applicant, registers: Registers, changed: bool) -> Ending:
     """How the event ended for this applicant, and why."""
-    if isinstance(news, Unreadable):
-        return Ending(Outcome.UNREADABLE, news.reason)
-    says = soberly(news, occasion)
-    if says is None:
-        return Ending(Outcome.IGNORED, news.because)
-    because = _because(says, news, occasion)
+    if isinstance(reading.news, Unreadable):
+        return Ending(Outcome.UNREADABLE, reading.news.reason)
+    if reading.says is None:
+        return Ending(Outcome.IGNORED, reading.news.because)
+    because = reading.news.because + (f", but {' and '.join(reading.doubts)}" if reading.doubts else "")
     if changed:
-        return Ending(Outcome.APPLIED, f"{because}: {after.status}{_as_yet(says, registers)}")
-    written = writes(says, news, occasion)
-    if any(name in written and registers[name].says_the_same_as(written[name]) for name in _visible(says, registers)):
+        waits = isinstance(reading.says, Judgement) and after.decision and after.decision["state"] == Stand.WAITS
+        as_yet = " until a second operator confirms it" if waits else ""
+        return Ending(Outcome.APPLIED, f"{because}: {after.status}{as_yet}")
+    written, visible = writes(reading), _visible(reading.says, registers)
+    if any(name in written and registers[name].says_the_same_as(written[name]) for name in visible):
         return Ending(Outcome.UNCHANGED, f"{because}: {after.status}, as was known")
     if not written:
-        return Ending(Outcome.UNCHANGED, f"{because}, but {'a repeat' if occasion.repeat else 'without its time it'} lifts nothing")
-    newer = next((registers[name].event_id for name in _visible(says, registers)), None)
+        return Ending(Outcome.UNCHANGED, f"{because}, but {'a repeat' if reading.occasion.repeat else 'without its time it'} lifts nothing")
+    newer = next((registers[name].event_id for name in visible), None)
     return Ending(Outcome.SUPERSEDED, f"{because}, but newer news is known" + (f" from event {newer}" if newer else ""), newer)
-
-
-def _as_yet(says: Says, registers: Registers) -> str:
-    ruled = ruling(registers) if isinstance(says, Judgement) else None
-    return " until a second operator confirms it" if ruled and ruled.stand == Stand.WAITS else ""
-
-
-def _because(says: Says, news: News, occasion: Occasion) -> str:
-    why_not = doubts(says, news, occasion) if isinstance(says, Step) and says != news.says else []
-    return news.because + (f", but {' and '.join(why_not)}" if why_not else "")
 
 
 def _visible(says: Says, registers: Registers) -> list[str]:
     """The registers, of those that this kind of news writes, that are shown."""
     match says:
         case Step():
-            lying = beneath(registers)
-            shown = "final" if lying is not None and lying is registers.get("final") else "open"
+            base = base_entry(registers)
+            shown = "final" if base is not None and base is registers.get("final") else "open"
             wanted = [shown, *(["decision"] if says.verdict else [])]
         case Deletion():
             wanted = ["erased"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from handlers.stated import OVERLAYS
+from handlers.interpret import OVERLAYS
 from handlers.transfer import import_file
 from handlers.transfer.import_file import Line
 from handlers.vendors import VENDORS

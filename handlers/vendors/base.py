@@ -13,7 +13,7 @@ import msgspec
 from handlers.config import Settings
 from handlers.rules.news import News, Unreadable
 from store.system import json_body
-from store.system.names import is_name, is_storable
+from store.system.names import as_name, is_storable
 
 Payload = TypeVar("Payload", bound=msgspec.Struct)
 
@@ -56,15 +56,10 @@ def decode(body: bytes, payload: type[Payload]) -> Payload:
         raise Unreadable("the body is not a JSON object") from error
 
 
-def name(value: object) -> str | None:
-    """A name (a reference, a user's id, a level, a label) if the value is one that can be stored, else None."""
-    return value if isinstance(value, str) and is_name(value) else None
-
-
 def names(values: object) -> tuple[str, ...]:
     """The names in a list, in its order, each once; what is no name is left out."""
     entries: Iterable[object] = values if isinstance(values, list) else ()
-    return tuple(dict.fromkeys(entry for entry in map(name, entries) if entry is not None))
+    return tuple(dict.fromkeys(entry for entry in map(as_name, entries) if entry is not None))
 
 
 def comment(value: object) -> str | None:

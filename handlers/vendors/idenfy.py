@@ -9,13 +9,14 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
-from handlers.vendors.base import READ, decode, name, names
+from handlers.vendors.base import READ, decode, names
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.words import Words
 from store.applicants.table import NOTHING_CHECKED
 from store.states import Status
+from store.system.names import as_name
 
 TYPE_HEADER = "Idenfy-Event-Type"
 
@@ -64,7 +65,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         # A type that moves nothing may have any body, or none: VIDEO_CALL_FINISHED has no published shape.
         if header and _kind(header, Event()) not in ("monitoring", "document", "result"):
             return _moves_nothing(header, ())
-        raise Unreadable(unreadable.reason, event_type=name(header)) from unreadable
+        raise Unreadable(unreadable.reason, event_type=as_name(header)) from unreadable
     match _kind(header, event):
         case "result":
             return _result(header, event, body, TAGS | settings.idenfy_words)
@@ -94,7 +95,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     """What `POST /api/v2/status` says. It has no `final`, so that an approval counts only when persons found document and face to be
     right and nothing is named; progress counts for nothing. Raises Unreadable."""
     answer = decode(body, Answer)
-    reference, overall = name(answer.scanRef), name(answer.status)
+    reference, overall = as_name(answer.scanRef), as_name(answer.status)
     if reference is None:
         raise Unreadable("the answer names no scanRef that can be stored", event_type=READ)
     event, words = _as_event(answer), TAGS | settings.idenfy_words
@@ -104,7 +105,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
             f"the answer says {overall or 'nothing that is known'}, which does not count", event_type=READ, reference=reference
         )
     says, _ = _says("IDENTIFICATION", structs.replace(step, final=overall in VERDICTS))
-    user = name(answer.clientId)
+    user = as_name(answer.clientId)
     return News(event_type=READ, references=(reference,), says=says, because=f"asked, iDenfy says {overall}", external_user_id=user)
 
 
@@ -120,8 +121,8 @@ def _is_beyond_doubt(answer: Answer, step: Step) -> bool:
 
 
 def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
-    what = "a body of unknown shape" if header is None else name(header) or "a type that cannot be read"
-    return News(event_type=name(header), references=references, says=None, because=f"{what} moves nothing")
+    what = "a body of unknown shape" if header is None else as_name(header) or "a type that cannot be read"
+    return News(event_type=as_name(header), references=references, says=None, because=f"{what} moves nothing")
 
 
 def _kind(header: str | None, event: Event) -> str:
@@ -154,7 +155,7 @@ def _result(header: str | None, event: Event, body: bytes, words: Words) -> News
         raise Unreadable("the body has no status.overall", event_type=header, reference=references[0])
     step = _step(event, words)
     says, because = _says(kind, step if kind in BY_TYPE else _proved(step, body, BODY, words))
-    return News(event_type=header, references=references, says=says, because=because, external_user_id=name(event.clientId))
+    return News(event_type=header, references=references, says=says, because=because, external_user_id=as_name(event.clientId))
 
 
 def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
@@ -188,16 +189,16 @@ def _step(event: Event, words: Words) -> Step:
     return Step(
         status=Status.IN_REVIEW,
         final=event.final is True,
-        vendor_status=name(status.get("overall")),
+        vendor_status=as_name(status.get("overall")),
         reasons=found.reasons,
         hits=found.hits,
         failed_screenings=found.failed,
         doubtful=found.doubtful,
         checks=NOTHING_CHECKED
         | {
-            "document": name(status.get("manualDocument")) or name(status.get("autoDocument")),
-            "face": name(status.get("manualFace")) or name(status.get("autoFace")),
-            "additional_steps": name(status.get("additionalSteps")),
+            "document": as_name(status.get("manualDocument")) or as_name(status.get("autoDocument")),
+            "face": as_name(status.get("manualFace")) or as_name(status.get("autoFace")),
+            "additional_steps": as_name(status.get("additionalSteps")),
         },
     )
 
@@ -211,7 +212,7 @@ def _monitoring(header: str | None, event: Event) -> News:
         raise Unreadable("the monitoring names no scanRef that can be stored", event_type=header)
     if len(references) > REFERENCES_MAX:
         raise Unreadable(f"the monitoring names more than {REFERENCES_MAX} verifications", event_type=header)
-    word, overall = name(event.status) or name(event.alertStatus), overall_of(event.amlCheck)
+    word, overall = as_name(event.status) or as_name(event.alertStatus), overall_of(event.amlCheck)
     raised = word in RAISING or overall in RAISING
     cleared = (word or overall) in CLEARING
     says = Alert(monitoring=_monitoring_name(event.monitoringId), raised=raised) if raised or cleared else None
@@ -224,17 +225,17 @@ def _monitoring_name(value: object) -> str:
     """What tells one monitoring from another, whatever the vendor calls it by; nothing, where it calls it nothing."""
     if value is None:
         return ""
-    return name(str(value)) or "sha256:" + hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
+    return as_name(str(value)) or "sha256:" + hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _document(header: str | None, event: Event) -> News:
-    references, threshold = _scan_ref(event), name(event.expirationThreshold)
+    references, threshold = _scan_ref(event), as_name(event.expirationThreshold)
     if not references or threshold is None:
         raise Unreadable("the body names no scanRef or no expirationThreshold", event_type=header, reference=next(iter(references), None))
     says = DocumentNotice(expired=threshold == "DOCUMENT_EXPIRED")
-    return News(event_type=header, references=references, says=says, because=threshold, external_user_id=name(event.clientId))
+    return News(event_type=header, references=references, says=says, because=threshold, external_user_id=as_name(event.clientId))
 
 
 def _scan_ref(event: Event) -> tuple[str, ...]:
-    reference = name(event.scanRef)
+    reference = as_name(event.scanRef)
     return (reference,) if reference else ()

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from handlers.vendors.base import name, names
+from handlers.vendors.base import names
 from handlers.vendors.strict_schema import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS
+from store.system.names import as_name
 
 #: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
 RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")
@@ -63,7 +64,7 @@ def findings(status: dict[str, Any], screenings: Screenings, words: Words) -> Fi
 
 def overall_of(check: object) -> str | None:
     """Return the word of a monitoring's or a screening's block."""
-    return name(check.get("overallStatus")) if isinstance(check, dict) else None
+    return as_name(check.get("overallStatus")) if isinstance(check, dict) else None
 
 
 def _guessed(tag: str) -> str | None:

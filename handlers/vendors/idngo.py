@@ -11,11 +11,12 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
-from handlers.vendors.base import READ, comment, decode, moment, name, names
+from handlers.vendors.base import READ, comment, decode, moment, names
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.strict_schema import Check, not_understood
-from handlers.vocabulary.words import Kind, named_hits, of_kind
+from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS, Status
+from store.system.names import as_name
 
 #: Events that carry a review's result.
 RESULTS = ("applicantReviewed", "applicantWorkflowCompleted", "applicantWorkflowFailed")
@@ -79,12 +80,13 @@ class Event(msgspec.Struct):
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an IDnGO event says. Raises Unreadable."""
     event = decode(body, Event)
-    event_type, reference = name(event.type), name(event.applicantId)
+    event_type, reference, user = as_name(event.type), as_name(event.applicantId), as_name(event.externalUserId)
     if event_type is None:
         raise Unreadable("the body names no type", reference=reference)
-    says, because = _says(event_type, event, settings)
+    words = words_of(settings)
+    says, because = _says(event_type, event, words, settings)
     if isinstance(says, Step):
-        says = _proved(says, body, BODY, settings)
+        says = _proved(says, body, BODY, words)
     if says is not None and reference is None:
         raise Unreadable("the body names no applicantId that can be stored", event_type=event_type)
     return News(
@@ -93,7 +95,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         occurred_at=_occurred_at(event),
         says=says,
         because=because,
-        external_user_id=name(event.externalUserId),
+        external_user_id=user,
     )
 
 
@@ -116,34 +118,34 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 
     Raises Unreadable."""
     one = decode(body, One)
-    reference, review = name(one.id), _review(one)
+    reference, review = as_name(one.id), _review(one)
     if reference is None:
         raise Unreadable("the answer names no id that can be stored", event_type=READ)
-    completed = review.reviewStatus == "completed"
+    completed, words = review.reviewStatus == "completed", words_of(settings)
     at = moment(review.reviewDate if completed else review.createDate, zone_needed=False)
-    says = _reviewed(review, settings) if completed else _under_way(review)
+    says = _reviewed(review, words, settings) if completed else _under_way(review)
     if says is not None:
-        says = _proved(says, body, ANSWER, settings)
+        says = _proved(says, body, ANSWER, words)
     if says is None or at is None:
         missing = "has no date of its review" if says else "says nothing of a review that is known"
         raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
     because = f"asked, IDnGO says {review.reviewStatus}" + (f", {says.vendor_status}" if completed else "")
-    user = name(one.externalUserId)
+    user = as_name(one.externalUserId)
     return News(event_type=READ, references=(reference,), occurred_at=at, says=says, because=because, external_user_id=user)
 
 
-def _reviewed(review: Review, settings: Settings) -> Step | None:
+def _reviewed(review: Review, words: Words, settings: Settings) -> Step | None:
     """A completed review's result; None for an answer that is not known."""
     event = Event(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
     word, _ = _answer(_review_result(event))
-    return _result("applicantReviewed", event, settings)[0] if word else None
+    return _result("applicantReviewed", event, words, settings)[0] if word else None
 
 
 def _under_way(review: Review) -> Step | None:
-    word = name(review.reviewStatus)
+    word = as_name(review.reviewStatus)
     if word not in UNDER_WAY:
         return None
-    return Step(status=UNDER_WAY[word], vendor_status=word, level=name(review.levelName))
+    return Step(status=UNDER_WAY[word], vendor_status=word, level=as_name(review.levelName))
 
 
 def _review(one: One) -> Review:
@@ -154,24 +156,24 @@ def _review(one: One) -> Review:
         return Review()
 
 
-def _says(event_type: str, event: Event, settings: Settings) -> tuple[Says | None, str]:
+def _says(event_type: str, event: Event, words: Words, settings: Settings) -> tuple[Says | None, str]:
     if event_type in RESULTS:
-        return _result(event_type, event, settings)
+        return _result(event_type, event, words, settings)
     if event_type in PROGRESS:
         return _progress(event_type, event), event_type
     if event_type in AML_CASES:
-        case = name(event.amlCaseId) or name(event.caseId) or ""
+        case = as_name(event.amlCaseId) or as_name(event.caseId) or ""
         return Alert(monitoring=case, raised=AML_CASES[event_type]), event_type
     if event_type in OVERLAYS:
         return OVERLAYS[event_type], event_type
     return None, f"{event_type} moves nothing"
 
 
-def _proved(step: Step, body: bytes, schema: Check, settings: Settings) -> Step:
+def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
     """An approval, with the places of its body that are not understood; other news needs no proof."""
     if step.status != Status.APPROVED:
         return step
-    return structs.replace(step, not_understood=not_understood(body, schema, words_of(settings)))
+    return structs.replace(step, not_understood=not_understood(body, schema, words))
 
 
 def _progress(event_type: str, event: Event) -> Step:
@@ -179,15 +181,15 @@ def _progress(event_type: str, event: Event) -> Step:
         status=PROGRESS[event_type],
         restarts=event_type in ("applicantReset", "applicantLevelChanged"),
         wipes=event_type == "applicantReset",
-        vendor_status=name(event.reviewStatus),
-        level=name(event.levelName),
+        vendor_status=as_name(event.reviewStatus),
+        level=as_name(event.levelName),
     )
 
 
-def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, str]:
+def _result(event_type: str, event: Event, words: Words, settings: Settings) -> tuple[Step, str]:
     """A review's result. The answer means something only when the review is completed."""
     result = _review_result(event)
-    completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), name(event.levelName)
+    completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), as_name(event.levelName)
     word, status = _answer(result)
     failed = event_type == "applicantWorkflowFailed"
     counts = completed or (failed and word is not None)
@@ -196,21 +198,21 @@ def _result(event_type: str, event: Event, settings: Settings) -> tuple[Step, st
     elsewhere = status == Status.APPROVED and settings.idngo_approving_levels is not None and level not in settings.idngo_approving_levels
     if elsewhere:
         status = Status.IN_REVIEW
-    retry, words = word == "RED:RETRY", words_of(settings)
+    retry, named = word == "RED:RETRY", named_hits(labels, words)
     step = Step(
         status=status,
         verdict=counts and not elsewhere,
         final=completed and not retry and not elsewhere,
-        vendor_status=word if word and counts else name(event.reviewStatus),
+        vendor_status=word if word and counts else as_name(event.reviewStatus),
         may_retry={"RED:RETRY": True, "RED:FINAL": False}.get(word or "") if counts else None,
         reasons=labels,
-        hits=tuple(hit for hit in HITS if hit in named_hits(labels, words)),
+        hits=tuple(hit for hit in HITS if hit in named),
         failed_screenings=of_kind(labels, words, Kind.FAILED),
         doubtful=of_kind(labels, words, Kind.DOUBTFUL) + contradiction(result.reviewAnswer, result.reviewRejectType),
         user_message=comment(result.moderationComment),
         level=level,
     )
-    answer = word or name(result.reviewAnswer) or "no answer that is known"
+    answer = word or as_name(result.reviewAnswer) or "no answer that is known"
     because = f"{event_type} {event.reviewStatus if completed else 'not completed'}, {answer}"
     return step, f"{because} at a level that does not approve" if elsewhere else because
 

@@ -10,9 +10,10 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.rules.news import News, Step, Unreadable
-from handlers.vendors.base import READ, decode, moment, name
+from handlers.vendors.base import READ, decode, moment
 from handlers.vendors.strict_schema import a_text, an_object, not_understood
 from store.states import Status
+from store.system.names import as_name
 
 #: The one event that closes a case's review.
 COMPLETED = "case.review.completed"
@@ -57,20 +58,20 @@ class Event(msgspec.Struct):
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an IFCGATE event says. Raises Unreadable."""
     event = decode(body, Event)
-    event_type, reference = name(event.event), name(event.case_id)
+    event_type, reference = as_name(event.event), as_name(event.case_id)
     if event_type is None:
         raise Unreadable("the body names no event", reference=reference)
     if not event_type.startswith("case."):
         return News(event_type=event_type, references=(reference,) if reference else (), says=None, because=f"{event_type} moves nothing")
     if reference is None:
         raise Unreadable("the body names no case_id that can be stored", event_type=event_type)
-    word = name(event.status)
+    word = as_name(event.status)
     status = _status(event_type, word, STATUSES | settings.ifcgate_statuses)
     return News(
         event_type=event_type,
         references=(reference,),
         occurred_at=moment(event.processed_at, zone_needed=True),
-        says=_step(event_type, word, status, body, level=name(event.workflow)) if status else None,
+        says=_step(event_type, word, status, body, level=as_name(event.workflow)) if status else None,
         because=f"{event_type} {word or 'without a status that can be read'}"
         if status
         else f"{word or 'no status'} in {event_type} moves nothing",
@@ -87,7 +88,7 @@ class Case(msgspec.Struct):
 def interpret_answer(body: bytes, settings: Settings) -> News:
     """What `GET /v1/cases/{id}` says of a case, at the time of its last timeline entry. Raises Unreadable."""
     case = decode(body, Case)
-    reference, word = name(case.case_id), name(case.status)
+    reference, word = as_name(case.case_id), as_name(case.status)
     if reference is None:
         raise Unreadable("the answer names no case_id that can be stored", event_type=READ)
     status = (STATUSES | settings.ifcgate_statuses).get(word or "")
@@ -100,7 +101,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
         verdict=status in VERDICTS,
         final=status in CLOSED,
         vendor_status=word,
-        level=name(case.workflow),
+        level=as_name(case.workflow),
         not_understood=not_understood(body, ANSWER, {}) if status == Status.APPROVED else (),
     )
     return News(event_type=READ, references=(reference,), occurred_at=last, says=step, because=f"asked, IFCGATE says {word}")

@@ -55,7 +55,7 @@ class Hand:
         handled = 0
         while time.monotonic() < deadline and not stopping.is_set():
             try:
-                count = self._handle(self._name, **options)
+                count = self._handle(self._name, watched=pulse, **options)
             except database.Failure as error:
                 self._left.append(partial(claims.release, self._name))
                 _say_that_it_failed(error)

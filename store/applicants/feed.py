@@ -56,7 +56,9 @@ def transition(
 ) -> Transition:
     """A change, as it is told. Without an event it is a linker's, or a rebuild's."""
     return Transition(
-        **after.key._asdict(),
+        vendor=after.vendor,
+        environment=after.environment,
+        reference=after.reference,
         version=after.version,
         from_status=before.status if before.version else None,
         to_status=after.status,

@@ -74,6 +74,7 @@ def insert(model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
     return statement
 
 
+@cache
 def is_sqlite() -> bool:
     return engine().dialect.name == "sqlite"
 

@@ -125,6 +125,7 @@ def forget() -> None:
     if engine.cache_info().currsize:
         engine().dispose()
     engine.cache_clear()
+    is_sqlite.cache_clear()
     config.settings.cache_clear()
     _checked.clear()
 

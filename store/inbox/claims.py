@@ -87,29 +87,26 @@ def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str
     those with these ids, due or not. Gives them in the order of receipt. Commits."""
     with database.begin() as connection:
         database.need_not_last(connection)
+        now = clock.now()
         if only is not None:
             chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
         elif newest_of:
             newest = FREE.where(Event.retry_at.is_(None), Event.vendor == newest_of).order_by(Event.sequence.desc())
             chosen = list(connection.execute(newest.limit(most)))
         else:
-            chosen = _tried_before(connection, most=max(1, most // RETRIES_SHARE))
+            due = FREE.where(Event.retry_at <= now).order_by(Event.retry_at)
+            chosen = list(connection.execute(due.limit(max(1, most // RETRIES_SHARE))))
             chosen += connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most - len(chosen)))
         sequences = _within_bytes(chosen)
         if not sequences:
             return []
-        _renew(connection, token)
+        _renew(connection, token, now)
         mine = bulk.among(Event, [{"sequence": sequence} for sequence in sequences])
         taken = update(Event).where(mine).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
     fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
     return sorted((claimed(row) for row in rows), key=lambda event: event.id)
-
-
-def _tried_before(connection: Connection, *, most: int) -> list[Row[Any]]:
-    """Those whose next try is due."""
-    return list(connection.execute(FREE.where(Event.retry_at <= clock.now()).order_by(Event.retry_at).limit(most)))
 
 
 def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
@@ -125,17 +122,17 @@ def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
 def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
     """Claim one event whose holder died or hung, so that it takes no other with it; say whether it was alone then, too. Commits."""
     with database.begin() as connection:
-        found = _one_of_the_dead(connection) or _one_that_waits(connection)
+        now = clock.now()
+        found = _one_of_the_dead(connection, now) or _one_that_waits(connection, now)
         if found is None:
             return None
-        _renew(connection, token)
+        _renew(connection, token, now)
         taken = update(Event).where(Event.sequence == found.sequence).values(claimed_by=token, suspect=True)
         row = connection.execute(taken.returning(*CLAIMED)).one()
     return claimed(row), found.suspect and found.claimed_by not in (None, token)
 
 
-def _one_of_the_dead(connection: Connection) -> Row[int, bool, str | None] | None:
-    now = clock.now()
+def _one_of_the_dead(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
     # No lease ends later than that, unless it was given by a clock that was wrong.
     run_out = or_(Lease.until < now, Lease.until > now + LEASE)
     dead = list(connection.execute(select(Lease.holder).where(run_out)).scalars())
@@ -147,8 +144,8 @@ def _one_of_the_dead(connection: Connection) -> Row[int, bool, str | None] | Non
     return found
 
 
-def _one_that_waits(connection: Connection) -> Row[int, bool, str | None] | None:
-    due = or_(Event.retry_at.is_(None), Event.retry_at <= clock.now())
+def _one_that_waits(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
+    due = or_(Event.retry_at.is_(None), Event.retry_at <= now)
     return _one(connection, and_(SUSPECT, Event.claimed_by.is_(None), due))
 
 
@@ -157,8 +154,8 @@ def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, boo
     return connection.execute(query.order_by(Event.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def _renew(connection: Connection, token: str) -> None:
-    bulk.insert(connection, Lease, [{"holder": token, "until": clock.now() + LEASE}], over=("holder",))
+def _renew(connection: Connection, token: str, now: datetime) -> None:
+    bulk.insert(connection, Lease, [{"holder": token, "until": now + LEASE}], over=("holder",))
 
 
 def take_back(token: str) -> None:

@@ -141,7 +141,8 @@ def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
     latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
     kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in once), *(one.row for one in latest)])
     _remember_repeats(connection, latest, {row.id for row in kept if row.repeat})
-    event_ids = {arrival.key: arrival.id for arrival in arrived} | _by_identity(kept) | _count_again(connection, again)
+    by_identity = {Key(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
+    event_ids = {arrival.key: arrival.id for arrival in arrived} | by_identity | _count_again(connection, again)
     return [event_ids[arrival.key] for arrival in arrived]
 
 
@@ -184,10 +185,6 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]
         derive={name: f"COALESCE({{{name}}}, {SEEN}, FALSE)" for name in ("repeat", "seen_before")},
         returning=("id", "vendor", "environment", "identity", "repeat"),
     )
-
-
-def _by_identity(kept: list[Row[Any]]) -> dict[Key, str]:
-    return {Key(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
 
 
 def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list[Latest], list[Arrival]]:

@@ -14,7 +14,8 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 
 def now() -> datetime:
     """This moment, aware and in UTC."""
-    return datetime.now(UTC) + fault_points.clock_offset()
+    moment = datetime.now(UTC)
+    return moment + fault_points.clock_offset() if fault_points.IN_USE else moment
 
 
 def microseconds(moment: datetime) -> int:

@@ -13,9 +13,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-_folder = Path(os.environ["FAULTS_DIR"]) if os.environ.get("FAULTS_DIR") else None
-
-NO_TIME = timedelta()
+#: Whether any point can be armed in this process.
+IN_USE = bool(os.environ.get("FAULTS_DIR"))
+_folder = Path(os.environ.get("FAULTS_DIR", ""))
 
 #: SQLite's own limit.
 SQLITE_PAGES_MAX = 4294967294
@@ -27,7 +27,7 @@ class Armed(Exception):
 
 def reach(point: str, of: str = "") -> None:
     """Come to a point between two steps; `of` says with what in hand."""
-    if _folder is None:
+    if not IN_USE:
         return
     once = _folder / point
     try:
@@ -41,16 +41,15 @@ def reach(point: str, of: str = "") -> None:
 
 def clock_offset() -> timedelta:
     """How wrong our clock is to be: seconds, in the file `clock`."""
-    return NO_TIME if _folder is None else timedelta(seconds=float(_text("clock") or 0))
+    return timedelta(seconds=float(_text("clock") or 0))
 
 
 def sqlite_pages_max() -> int | None:
     """How many pages SQLite's file may have, as if the disk were full: in the file `sqlite_pages_max`. None: ask nothing of it."""
-    return None if _folder is None else int(_text("sqlite_pages_max") or SQLITE_PAGES_MAX)
+    return int(_text("sqlite_pages_max") or SQLITE_PAGES_MAX) if IN_USE else None
 
 
 def _text(name: str) -> str:
-    assert _folder is not None
     try:
         return (_folder / name).read_text().strip()
     except FileNotFoundError:

@@ -16,6 +16,11 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= NAME_CHARS_MAX and bool(value.strip()) and is_storable(value)
 
 
+def as_name(value: object) -> str | None:
+    """Return a value that can be stored as a name (a reference, a user's id, a level, a label); None for any other."""
+    return value if isinstance(value, str) and is_name(value) else None
+
+
 def is_storable(text: str) -> bool:
     """Whether every database can store a text."""
     try:

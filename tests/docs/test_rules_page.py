@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 
 from handlers.config import Settings
+from handlers.interpret import weigh
 from handlers.rules import transitions
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.rules.registers import RANK
@@ -406,7 +407,7 @@ def hear(*says: Says, repeat: bool = False, timed: bool = True) -> Applicant:
         if isinstance(one, Step) and one.imported:
             news = structs.replace(news, imported_hits=one.hits)
         occasion = structs.replace(occasion_of([telling.idngo()], 0), repeat=repeat)
-        applicant = transitions.decide(applicant, news, occasion, now=RECEIVED).applicant
+        applicant = transitions.decide(applicant, weigh(news, occasion), now=RECEIVED).applicant
     return applicant
 
 

@@ -17,11 +17,10 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import func, select
 
-from handlers.reading import interpret, occasion
+from handlers.interpret import interpret
 from handlers.replay import rebuild
-from handlers.rules.news import News
 from handlers.rules.projection import show
-from handlers.rules.registers import Registers, hear
+from handlers.rules.registers import Registers, apply_news
 from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants
@@ -161,9 +160,7 @@ def folded(key: Key) -> Applicant:
     registers: Registers = {}
     with database.reading() as connection:
         for event in mentions.events_naming(connection, key):
-            news = interpret(event)
-            if isinstance(news, News):
-                registers = hear(registers, news, occasion(event))
+            registers = apply_news(registers, interpret(event))
     return show(applicants.unknown(key), registers)
 
 

@@ -10,9 +10,8 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step
-from handlers.rules.registers import Occasion
-from handlers.stated import RULINGS
+from handlers.interpret import RULINGS
+from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Occasion, Says, Step
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.states import Status
 from tests.support.payloads import after

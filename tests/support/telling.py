@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from handlers import config, reading, stated
+from handlers import config, interpret
 from handlers.config import Settings
+from handlers.interpret import weigh
 from handlers.rules import transitions
-from handlers.rules.news import News
-from handlers.rules.registers import Occasion
+from handlers.rules.news import News, Occasion
 from handlers.rules.transitions import Decision
 from handlers.vendors import VENDORS
 from store.applicants.table import Applicant, Key, describe
@@ -140,7 +140,7 @@ def interpreted(delivery: Delivery, settings: Settings | None = None) -> News:
     """What a delivery, or a statement of ours, says. Raises Unreadable."""
     kind = internal_events.kind(delivery.headers)
     if kind:
-        return stated.interpret(kind, delivery.vendor, delivery.body, settings or Settings())
+        return interpret.statement(kind, delivery.vendor, delivery.body, settings or Settings())
     return VENDORS[delivery.vendor].interpret(delivery.headers, delivery.body, settings or Settings())
 
 
@@ -157,7 +157,7 @@ def told(
     for place in handled or range(len(deliveries)):
         news, occasion = interpreted(deliveries[place], settings), occasion_of(deliveries, place)
         assert news.says is None or applicant.reference in news.references, "the event tells of somebody else"
-        decision = transitions.decide(applicant, news, occasion, now=RECEIVED)
+        decision = transitions.decide(applicant, weigh(news, occasion), now=RECEIVED)
         applicant = stored(decision.applicant)
         decisions.append(structs.replace(decision, applicant=applicant))
     return decisions
@@ -175,9 +175,8 @@ def statuses(*deliveries: Delivery, settings: Settings | None = None) -> list[st
 
 def derived(deliveries: Sequence[Delivery], *, heard: Iterable[int], settings: Settings | None = None) -> Applicant:
     """Where an applicant stands by a derivation from all that was said, heard in some order."""
-    said = [(interpreted(deliveries[place], settings), occasion_of(deliveries, place)) for place in heard]
-    news, occasion = said[0]
-    return transitions.derive(stranger(deliveries[0].vendor), said, occasion, news, now=RECEIVED).applicant
+    said = [weigh(interpreted(deliveries[place], settings), occasion_of(deliveries, place)) for place in heard]
+    return transitions.derive(stranger(deliveries[0].vendor), said, said[0], now=RECEIVED).applicant
 
 
 def occasion_of(deliveries: Sequence[Delivery], place: int) -> Occasion:
@@ -189,7 +188,7 @@ def occasion_of(deliveries: Sequence[Delivery], place: int) -> Occasion:
         body_sha256=hashlib.sha256(delivery.body).hexdigest(),
         repeat=delivery.repeat,
         by_receipt=delivery.vendor == "idenfy",
-        **reading.given_place(delivery.headers, by_receipt=delivery.vendor == "idenfy"),
+        **interpret.given_place(delivery.headers, by_receipt=delivery.vendor == "idenfy"),
     )
 
 

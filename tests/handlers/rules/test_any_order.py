@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from handlers.interpret import weigh
 from handlers.rules import transitions
 from handlers.rules.projection import show
-from handlers.rules.registers import Registers, hear, merge, soberly, writes
+from handlers.rules.registers import Registers, apply_news, merge, writes
 from store.applicants.table import Applicant
 from store.states import Status
 from tests.support.histories import VENDORS, Heard, Vendor, history
@@ -34,13 +35,13 @@ def newcomer(linked_to: str | None = None) -> Applicant:
 def heard(events: Iterable[Heard]) -> Registers:
     registers: Registers = {}
     for news, occasion in events:
-        registers = hear(registers, news, occasion)
+        registers = apply_news(registers, weigh(news, occasion))
     return registers
 
 
 def handled(events: Iterable[Heard], applicant: Applicant) -> Applicant:
     for news, occasion in events:
-        applicant = transitions.decide(applicant, news, occasion, now=BEGAN).applicant
+        applicant = transitions.decide(applicant, weigh(news, occasion), now=BEGAN).applicant
     return applicant
 
 
@@ -102,4 +103,4 @@ def _written(chance: random.Random, vendor: Vendor) -> Registers:
     """What one event writes. Events differ in their sequence, as they do in the inbox."""
     events = history(chance, vendor)
     news, occasion = events[-1]
-    return writes(soberly(news, occasion), news, occasion)
+    return writes(weigh(news, occasion))

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.config import Settings
+from handlers.interpret import weigh
 from handlers.rules import registers as rules
 from handlers.rules import transitions
 from handlers.rules.registers import Registers
@@ -193,10 +194,10 @@ def test_a_derivation_anew_finds_nothing_to_mend_in_what_is_right(vendor: str, d
     history = data.draw(histories(vendor))
     applicant = told(*history.received, settings=history.settings)[-1].applicant
     said = [
-        (interpreted(delivery, history.settings), occasion_of(history.received, place)) for place, delivery in enumerate(history.received)
+        weigh(interpreted(delivery, history.settings), occasion_of(history.received, place))
+        for place, delivery in enumerate(history.received)
     ]
-    news, occasion = said[history.handled[0]]
-    again = transitions.derive(applicant, said, occasion, news, now=after(days=60))
+    again = transitions.derive(applicant, said, said[history.handled[0]], now=after(days=60))
     assert (again.changed, again.reversal, stored(again.applicant)) == ([], None, applicant)
 
 
@@ -281,7 +282,7 @@ def test_the_time_shown_is_the_greatest_that_a_moving_event_named(vendor: str, d
 
 def _written(history: History, place: int) -> Registers:
     news, occasion = interpreted(history.received[place], history.settings), occasion_of(history.received, place)
-    return rules.writes(rules.soberly(news, occasion), news, occasion)
+    return rules.writes(weigh(news, occasion))
 
 
 def _merged(written: list[Registers]) -> Registers:

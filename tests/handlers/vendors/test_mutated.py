@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from handlers.interpret import weigh
 from handlers.rules.news import Step, Unreadable
-from handlers.rules.registers import soberly
 from store.states import Status
 from tests.support import mutated
 from tests.support.telling import MANUAL, interpreted, occasion_of, raw
@@ -25,7 +25,7 @@ def approves(vendor: str, body: bytes) -> bool:
         news = interpreted(delivery)
     except Unreadable:
         return False
-    says = soberly(news, occasion_of([delivery], 0))
+    says = weigh(news, occasion_of([delivery], 0)).says
     return isinstance(says, Step) and says.status == Status.APPROVED
 
 

@@ -22,11 +22,12 @@ from handlers.rules.transitions import Decision
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
-from store.applicants.mentions import Said
-from store.applicants.table import Applicant, Key
+from store.applicants.mentions import Mention
+from store.applicants.table import Applicant
 from store.inbox import claims
 from store.inbox.claims import Claimed, Settlement
 from store.operations import delivery_counts
+from store.states import ApplicantKey
 from store.system import clock, fault_points
 from store.system.logs import describe_error
 
@@ -59,13 +60,13 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def handle_some(token: str, *, call_others: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
+def handle_some(token: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
     """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled.
 
     Raises what the database raises: it is no try of any event."""
     batch = claims.claim(token, most=BATCH)
-    if call_others and len(batch) == BATCH:
-        call_others()
+    if start_helpers and len(batch) == BATCH:
+        start_helpers()
     handle(token, batch, watched=watched)
     return len(batch) + _handle_a_suspect(token, watched)
 
@@ -140,7 +141,7 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
 class Written:
     """What a transaction writes beside the applicants themselves."""
 
-    said: list[Said] = field(default_factory=list)
+    said: list[Mention] = field(default_factory=list)
     quiet: list[Applicant] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     changes: list[feed.Transition] = field(default_factory=list)
@@ -168,14 +169,14 @@ def _write(connection: Connection, token: str, batch: list[EventReading], watche
     return written.changes
 
 
-def _keys(connection: Connection, reading: EventReading) -> list[Key]:
+def _keys(connection: Connection, reading: EventReading) -> list[ApplicantKey]:
     """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
     event, named = reading.event, reading.references
     if event.replayed:
         named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
     elif reading.says is None:
         return []
-    return [Key(event.vendor, event.environment, reference) for reference in named]
+    return [ApplicantKey(event.vendor, event.environment, reference) for reference in named]
 
 
 def _decide(connection: Connection, applicant: Applicant, reading: EventReading, watched: Watchdog) -> Decision:
@@ -195,7 +196,11 @@ def _decide(connection: Connection, applicant: Applicant, reading: EventReading,
 
 
 def _note(
-    connection: Connection, reading: EventReading, decisions: dict[Key, Decision], present: dict[Key, Applicant], written: Written
+    connection: Connection,
+    reading: EventReading,
+    decisions: dict[ApplicantKey, Decision],
+    present: dict[ApplicantKey, Applicant],
+    written: Written,
 ) -> None:
     """Collect what is written of an event: the applicants after it, their changes, its mentions and its settlement."""
     for key, decision in decisions.items():
@@ -209,7 +214,7 @@ def _note(
     if reading.event.replayed:
         mentions.forget(connection, reading.event.sequence)
         applied_before = feed.tells_of(connection, reading.event.id)
-    written.said.extend(outcome.said(reading, decisions.values()))
+    written.said.extend(outcome.mentions_of(reading, decisions.values()))
     written.settlements.append(outcome.settlement(reading, decisions.values(), applied_before=applied_before))
 
 

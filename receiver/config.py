@@ -7,7 +7,7 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from receiver.vendors import VENDORS
-from receiver.vendors.base import Key, Scheme
+from receiver.vendors.base import Scheme, SigningKey
 from store import config, tokens
 from store.inbox import encryption
 from store.system.environment import Environment
@@ -26,7 +26,7 @@ class Sender:
     """A vendor that is configured: how it signs, and with which keys."""
 
     scheme: Scheme
-    keys: tuple[Key, ...]
+    keys: tuple[SigningKey, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     names = {f"{prefix}_SECRETS": "live", f"{prefix}_SANDBOX_SECRETS": "sandbox"}
     naming_keys = config.encryption_keys(environment)
     keys = [
-        Key(secret=secret, environment=world, fingerprints=encryption.fingerprints(secret, naming_keys))
+        SigningKey(secret=secret, environment=world, fingerprints=encryption.fingerprints(secret, naming_keys))
         for name, world in names.items()
         for secret in environment.each(name, lambda text: module.parse_secret(text, scheme))
     ]

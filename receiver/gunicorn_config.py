@@ -27,7 +27,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
-from receiver.api.change_watcher import Lookout
+from receiver.api.change_watcher import ChangeWatcher
 from receiver.connections import heads, limits
 from store import database
 from store.database import starting
@@ -100,7 +100,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         refusals.answer(client, peer=addr[0] if addr else "", error=exc)
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
-        Lookout.closing = True
+        ChangeWatcher.closing = True
         super().handle_exit(sig, frame)
 
 

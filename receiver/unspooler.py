@@ -31,5 +31,5 @@ def _look_after() -> None:
             log.warning("what is spooled cannot be brought into the database yet", error=describe_error(error))
             continue
         if count:
-            wakeup.ring()
+            wakeup.notify()
             log.info("what was spooled is in the database", count=count)

@@ -38,7 +38,7 @@ UNAUTHORIZED = {"forged": "There is no signature that is right.", "stale": "The 
 
 
 @dataclass
-class Progress:
+class Received:
     """How far a delivery came: whether it is authentic, and what it was kept as."""
 
     delivery: Delivery | None = None
@@ -56,7 +56,7 @@ def receive(vendor: str) -> dict[str, str]:
         delivery = progress.delivery = _authenticate(sender)
         kept = progress.kept = inbox.record(delivery)
         if kept.first and not kept.spooled:
-            wakeup.ring_soon()
+            wakeup.notify_soon()
     return {"status": "accepted" if kept.first else "duplicate", "event_id": kept.event_id}
 
 
@@ -78,9 +78,9 @@ def _authenticate(sender: Sender) -> Delivery:
 
 
 @contextmanager
-def _counted(vendor: str) -> Iterator[Progress]:
+def _counted(vendor: str) -> Iterator[Received]:
     """Count and log the answer to a delivery. Raises 401 for a delivery that is not authentic, of which nothing is logged."""
-    progress = Progress()
+    progress = Received()
     try:
         yield progress
     except (Forged, RequestEntityTooLarge, Unavailable) as refusal:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
+
+from store.states import Status
 
 
 class Status(StrEnum):
@@ -113,3 +116,11 @@ class Flag(StrEnum):
 HITS = ("blacklist", "sanctions", "pep", "adverse_media", "criminal", "aml")
 
 ENVIRONMENTS = ("live", "sandbox")
+
+
+class ApplicantKey(NamedTuple):
+    """What names an applicant."""
+
+    vendor: str
+    environment: str
+    reference: str

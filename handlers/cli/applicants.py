@@ -13,9 +13,8 @@ from handlers.cli.terminal.options import MOMENT, ROWS_MAX, environment_option, 
 from store import database
 from store.applicants import explanations, feed, history
 from store.applicants import table as applicants
-from store.applicants.table import Key
 from store.inbox import events
-from store.states import HITS, Status
+from store.states import HITS, ApplicantKey, Status
 from store.system import clock
 
 
@@ -59,7 +58,7 @@ def show_applicant(
         if external_user_id:
             keys = [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
         else:
-            keys = [Key(str(vendor), environment, str(reference))]
+            keys = [ApplicantKey(str(vendor), environment, str(reference))]
         known = [(key, told) for key in keys if (told := history.as_known(connection, key, at)) is not None]
     if not known:
         when = f" at {clock.rfc3339(at)}" if at else ""
@@ -68,7 +67,7 @@ def show_applicant(
         _show(key, told, at, as_json)
 
 
-def _show(key: Key, told: dict[str, Any], at: datetime | None, as_json: bool) -> None:
+def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json: bool) -> None:
     with database.reading() as connection:
         rows = [row for row in history.of(connection, key, limit=ROWS_MAX) if at is None or row.at <= at]
         changes = [feed.describe_change(row) for row in rows]
@@ -90,7 +89,7 @@ def explain_applicant(vendor: str, reference: str, environment: str, as_json: bo
     """Say why an applicant stands where it stands: all that was said of it, in the vendor's order, and what became of that."""
     config.settings()
     with database.reading() as connection:
-        found = explanations.explain(connection, Key(vendor, environment, reference))
+        found = explanations.explain(connection, ApplicantKey(vendor, environment, reference))
     if found is None:
         raise click.ClickException(f"no such applicant is known in the {environment} environment")
     output.print_json([found]) if as_json else output.print_explanation(found)

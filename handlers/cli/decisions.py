@@ -15,10 +15,9 @@ from store import config as store_config
 from store import database
 from store.applicants import decisions
 from store.applicants.decisions import NotDecided
-from store.applicants.table import Key
 from store.inbox import wakeup
 from store.inbox.internal_events import Ruling
-from store.states import Outcome
+from store.states import ApplicantKey, Outcome
 from store.system import clock, safe_text
 from store.system.names import EVENT_ID
 
@@ -40,7 +39,7 @@ def decide(vendor: str, reference: str, ruling: str, reason: str, token_file: Pa
     To approve against a hit or an open alert takes two operators, who act with tokens. Until the second confirms, the applicant stays as
     it was."""
     config.settings()
-    key, now, by = Key(vendor, environment, reference), clock.now(), operators.at_this_terminal(token_file)
+    key, now, by = ApplicantKey(vendor, environment, reference), clock.now(), operators.at_this_terminal(token_file)
     two = store_config.settings().all_take_two
     try:
         made = database.write(
@@ -94,7 +93,7 @@ def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
 
 def _tell(event_id: str, *, as_json: bool) -> None:
     """Tell what became of it, as soon as a worker has handled it."""
-    wakeup.ring()
+    wakeup.notify()
     found = wait.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:
         output.print_json([found])

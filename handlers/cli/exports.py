@@ -14,7 +14,7 @@ from handlers.cli.terminal.options import MOMENT, environment_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
-from store.applicants.exports import Wanted
+from store.applicants.exports import ExportFilter
 from store.states import Status
 
 
@@ -43,7 +43,7 @@ def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
 
     Each comes once, by vendor and reference; one that changes meanwhile comes as it was before or as it is then."""
     config.settings()
-    count, pages = export.begin_applicants(Wanted(**wanted))
+    count, pages = export.begin_applicants(ExportFilter(**wanted))
     _export(count, pages, export.APPLICANT_COLUMNS if kind == "csv" else None, output)
 
 
@@ -52,7 +52,7 @@ def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
 def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
     """Write the change feed, in its order and with its cursors, up to where it ends as this begins."""
     config.settings()
-    count, pages = export.begin_changes(Wanted(**wanted))
+    count, pages = export.begin_changes(ExportFilter(**wanted))
     _export(count, pages, export.CHANGE_COLUMNS if kind == "csv" else None, output)
 
 

@@ -14,7 +14,7 @@ from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
 from store import database
-from store.database.tables import ApplicantRow, Event
+from store.database.tables import ApplicantRow, EventRow
 
 
 @click.command()
@@ -49,7 +49,7 @@ def _run(*, apply: bool, max_changes: int, as_json: bool) -> int:
 
 def _compare() -> tuple[Renamed, list[Difference]]:
     with database.reading() as connection:
-        events, known = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Event, ApplicantRow))
+        events, known = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (EventRow, ApplicantRow))
     with progress_bar() as bar:
         reading = bar.add_task("reading events", total=events)
         comparing = bar.add_task("comparing applicants", total=known)

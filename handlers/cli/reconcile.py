@@ -19,12 +19,12 @@ from handlers.clients.idngo import Idngo
 from handlers.clients.vendor import Client, Unanswered
 from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
-from handlers.reconcile.reconciliation import Busy, Repair, Round
+from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from handlers.vendors import VENDORS
 from store import audit, database
 from store import config as store_config
 from store.operations import reconciliations
-from store.operations.reconciliations import Whom
+from store.operations.reconciliations import ApplicantFilter
 from store.system import clock
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
@@ -60,9 +60,9 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
     repairing = Repair(actor=audit.user(), reason=str(reason), changes_max=max_changes) if repair else None
     whom = _whom(asked, vendor, **wanted)
     found: list[Finding] = []
-    done: list[Round] = []
+    done: list[ReconciliationRun] = []
     for client in asked.values():
-        one = Round(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
+        one = ReconciliationRun(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
         found += _run(one)
         done.append(one)
     output.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
@@ -80,14 +80,14 @@ def _whom(
     silent: bool,
     since: datetime | None,
     everybody: bool,
-) -> Whom:
+) -> ApplicantFilter:
     ways = [bool(references), user is not None, silent, since is not None, everybody]
     if sum(ways) != 1 or ((references or user is not None) and not vendor):
         raise click.UsageError("name a vendor and its applicants, or give one of --user, --silent, --since and --all")
     if user is not None:
         references = (_reference_of(asked.get("idngo"), user),)
     silent_since = clock.now() - store_config.settings().review_max if silent else None
-    return Whom(references=references, silent_since=silent_since, concerned_since=since)
+    return ApplicantFilter(references=references, silent_since=silent_since, concerned_since=since)
 
 
 @click.command()
@@ -143,7 +143,7 @@ def _reference_of(client: Client | None, user: str) -> str:
     return answer.reference
 
 
-def _run(one: Round) -> list[Finding]:
+def _run(one: ReconciliationRun) -> list[Finding]:
     """What drifts of one vendor's, with a bar."""
     found: list[Finding] = []
     total = len(one.whom.references) or database.read(
@@ -168,7 +168,7 @@ def _settled(found: list[Finding]) -> Iterator[Finding]:
         yield finding
 
 
-def _summary(one: Round) -> str:
+def _summary(one: ReconciliationRun) -> str:
     said = f"{one.vendor}: asked about {one.asked}, {one.drifted} drift, {one.repaired} repaired."
     return f"{said} It stopped: {one.said}" if one.said else said
 

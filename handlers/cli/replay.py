@@ -16,7 +16,7 @@ from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
 from store import audit, database
 from store.operations import replays
-from store.operations.replays import Stage, Wanted
+from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
 from store.system.names import EVENT_ID
 
@@ -69,22 +69,22 @@ def replay(
     _run(replay_id, rate, as_json)
 
 
-def _wanted(event_ids: tuple[str, ...], filters: dict[str, Any]) -> Wanted:
+def _wanted(event_ids: tuple[str, ...], filters: dict[str, Any]) -> ReplayFilter:
     given = {name: value for name, value in filters.items() if value is not None and name != "environment"}
     if bool(event_ids) == bool(given):
         raise click.UsageError("name events by their ids, or by a filter such as --failed")
     if not event_ids:
-        return Wanted(**filters)
+        return ReplayFilter(**filters)
     with database.reading() as connection:
         for event_id in event_ids:
             found = replays.environment_of(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
             if found is None:
                 raise click.ClickException(f"no event has the id {event_id}")
             filters["environment"] = found
-    return Wanted(ids=list(event_ids), environment=filters["environment"])
+    return ReplayFilter(ids=list(event_ids), environment=filters["environment"])
 
 
-def _say_what_it_would_do(wanted: Wanted, as_json: bool) -> int:
+def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
     """Print every applicant that would change; return how many events are wanted."""
     with database.reading() as connection:
         count = replays.count(connection, wanted)

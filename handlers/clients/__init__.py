@@ -5,15 +5,15 @@ from __future__ import annotations
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.ifcgate import Ifcgate
-from handlers.clients.pacing import Patience
+from handlers.clients.pacing import Pacing
 from handlers.clients.vendor import Client
 from handlers.config import Settings
 
 #: Pauses of up to two minutes, five attempts, 15 seconds for an answer.
-PATIENT = Patience()
+PATIENT = Pacing()
 
 
-def clients(settings: Settings, *, patience: Patience = PATIENT) -> dict[str, Client]:
+def clients(settings: Settings, *, patience: Pacing = PATIENT) -> dict[str, Client]:
     """The vendors that can be asked, as configured. Make them once: each keeps its own pace."""
     hosts = settings.private_hosts
     found: dict[str, Client] = {}

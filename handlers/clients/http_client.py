@@ -39,7 +39,7 @@ class NotAllowed(Unreachable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """What a server said: its status, its headers by their lower-case names, and the beginning of its body."""
 
     status: int
@@ -66,7 +66,7 @@ class Line:
         )
         self.close = weakref.finalize(self, self._pool.close)
 
-    def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
         """Send a request; return the answer, whatever its status. Raises Unreachable."""
         self._deadline.begin(self._seconds_max)
         timeouts = {"connect": CONNECT_SECONDS_MAX, "read": self._seconds_max, "write": self._seconds_max, "pool": 1.0}
@@ -76,7 +76,9 @@ class Line:
                 read = _beginning(response.iter_stream(), self._answer_bytes_max)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise Unreachable(f"no answer ({type(error).__name__})") from error
-        return Answer(status=response.status, headers=found, body=read[: self._answer_bytes_max], whole=len(read) <= self._answer_bytes_max)
+        return HttpResponse(
+            status=response.status, headers=found, body=read[: self._answer_bytes_max], whole=len(read) <= self._answer_bytes_max
+        )
 
 
 def _beginning(parts: Iterable[bytes], bytes_max: int) -> bytes:

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Question, Unanswered, about, answer, segment, understood
+from handlers.clients.pacing import Pacing
+from handlers.clients.vendor import Asker, Dialect, Question, Unanswered, VendorAnswer, about, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdenfyApi
 
@@ -33,13 +33,13 @@ class Idenfy:
     vendor = "idenfy"
     may_be_polled = False
 
-    def __init__(self, api: IdenfyApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+    def __init__(self, api: IdenfyApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
         pair = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
         authorization = {"Authorization": f"Basic {pair}"}
         dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key, api.secret, pair), complaint=_complaint)
         self._asker = Asker(api.url, dialect, per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
 
-    def read(self, reference: str) -> Answer | None:
+    def read(self, reference: str) -> VendorAnswer | None:
         return answer(self._ask("status", reference), _Verification, asked=reference)
 
     def listing(self) -> None:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Question, about, answer, segment, understood
+from handlers.clients.pacing import Pacing
+from handlers.clients.vendor import Asker, Dialect, Question, VendorAnswer, about, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdngoApi
 from store.system import clock
@@ -36,7 +36,7 @@ class Idngo:
     vendor = "idngo"
     may_be_polled = True
 
-    def __init__(self, api: IdngoApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+    def __init__(self, api: IdngoApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
         dialect = Dialect(
             credentials=lambda method, url: credentials(api, method=method, url=url, now=clock.now()),
             secrets=(api.token, api.secret.decode("utf-8", "replace")),
@@ -44,7 +44,7 @@ class Idngo:
         )
         self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
-    def read(self, reference: str) -> Answer | None:
+    def read(self, reference: str) -> VendorAnswer | None:
         return answer(self._of(reference, "one"), _Applicant, asked=reference)
 
     def documents(self, reference: str) -> bytes | None:
@@ -54,7 +54,7 @@ class Idngo:
     def listing(self) -> None:
         """The vendor has no list."""
 
-    def read_by_user(self, external_user_id: str) -> Answer | None:
+    def read_by_user(self, external_user_id: str) -> VendorAnswer | None:
         """What the vendor says of the applicant whom you know by an id of yours; None if it knows no such one. Raises Unanswered."""
         path = f"/resources/applicants/-;externalUserId={segment(external_user_id)}/one"
         body = self._asker.ask(Question(method="GET", path=path))
@@ -62,7 +62,7 @@ class Idngo:
             return None
         found = understood(body, _Applicant)
         about(found.externalUserId, external_user_id)
-        return Answer(reference=found.reference, body=body)
+        return VendorAnswer(reference=found.reference, body=body)
 
     def _of(self, reference: str, what: str) -> bytes | None:
         return self._asker.ask(Question(method="GET", path=f"/resources/applicants/{segment(reference)}/{what}"))

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from handlers.clients.pacing import Patience
-from handlers.clients.vendor import Answer, Asker, Dialect, Listed, Question, Unanswered, answer, segment, understood
+from handlers.clients.pacing import Pacing
+from handlers.clients.vendor import Asker, Dialect, Listed, Question, Unanswered, VendorAnswer, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IfcgateApi
 
@@ -45,12 +45,12 @@ class Ifcgate:
     vendor = "ifcgate"
     may_be_polled = True
 
-    def __init__(self, api: IfcgateApi, *, patience: Patience, private_hosts: frozenset[str]) -> None:
+    def __init__(self, api: IfcgateApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
         authorization = {"Authorization": f"Bearer {api.key}"}
         dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key,), complaint=_complaint)
         self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
-    def read(self, reference: str) -> Answer | None:
+    def read(self, reference: str) -> VendorAnswer | None:
         body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{segment(reference)}"))
         return answer(body, _Case, asked=reference)
 

@@ -12,7 +12,7 @@ from handlers.clients.http_client import SECONDS_MAX
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class Timer:
     """What time passes by. Who must end in the middle of a pause gives a `sleep` that ends with it."""
 
     #: Seconds, and how to let some pass.
@@ -21,7 +21,7 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Pacing:
     """What a vendor that cannot answer now is granted."""
 
     attempts_max: int = 5
@@ -31,7 +31,7 @@ class Patience:
     pause_max: timedelta = timedelta(seconds=120)
     #: In how many seconds an answer must be there, whole.
     answer_seconds_max: float = SECONDS_MAX
-    watch: Watch = Watch()
+    watch: Timer = Timer()
 
     def pause(self, attempt: int, *, asked_for: timedelta) -> timedelta | None:
         """How long to wait after an attempt (the first is 1); None: it is time to give up."""
@@ -45,7 +45,7 @@ class Patience:
 class Pace:
     """Lets one request pass each so often, so that no stretch of time sees more than its share."""
 
-    def __init__(self, *, per_minute: int, watch: Watch) -> None:
+    def __init__(self, *, per_minute: int, watch: Timer) -> None:
         self._gap_seconds = 60 / per_minute
         self._watch = watch
         self._next_at = watch.monotonic()

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from handlers.clients import http_client, vendor_errors
 from handlers.clients.http_client import Line, NotAllowed, Unreachable
-from handlers.clients.pacing import Pace, Patience
+from handlers.clients.pacing import Pace, Pacing
 from handlers.clients.retry_after import NOT_NOW, retry_after
 from handlers.clients.vendor_errors import Complaint
 from store.system import clock
@@ -29,7 +29,7 @@ ANSWER_BYTES_MAX = 5 * 1024 * 1024
 REST_MAX = timedelta(days=30)
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class VendorAnswer(Struct, frozen=True, kw_only=True):
     """What a vendor answered about one applicant."""
 
     #: The vendor's own id, as the answer names it.
@@ -67,7 +67,7 @@ class Client(Protocol):
         """Every applicant, as the vendor lists them; None if it has no list. Raises Unanswered, also in the middle."""
         ...
 
-    def read(self, reference: str) -> Answer | None:
+    def read(self, reference: str) -> VendorAnswer | None:
         """What the vendor says of an applicant; None if it knows no such one. Raises Unanswered."""
         ...
 
@@ -120,7 +120,7 @@ class Dialect:
 class Asker:
     """Asks one vendor, one thing at a time, whichever thread wants to know."""
 
-    def __init__(self, url: str, dialect: Dialect, *, per_minute: int, patience: Patience, private_hosts: frozenset[str]) -> None:
+    def __init__(self, url: str, dialect: Dialect, *, per_minute: int, patience: Pacing, private_hosts: frozenset[str]) -> None:
         self._url, self._dialect, self._patience = url, dialect, patience
         self._line = Line(private_hosts=private_hosts, seconds_max=patience.answer_seconds_max, answer_bytes_max=ANSWER_BYTES_MAX)
         self._pace = Pace(per_minute=per_minute, watch=patience.watch)
@@ -159,7 +159,7 @@ class Asker:
             raise _NotNow(str(error)) from error
         return self._judged(answer, credentials)
 
-    def _judged(self, answer: http_client.Answer, credentials: Mapping[str, str]) -> bytes | None:
+    def _judged(self, answer: http_client.HttpResponse, credentials: Mapping[str, str]) -> bytes | None:
         content = vendor_errors.parsed(answer.body)
         complaint = self._dialect.complaint(content) if content is not None else None
         if answer.status == 200 and complaint is None:
@@ -192,12 +192,12 @@ def understood(body: bytes, kind: type[T]) -> T:
         raise Unanswered("the answer is not understood", status=200) from error
 
 
-def answer(body: bytes | None, kind: type[N], *, asked: str) -> Answer | None:
+def answer(body: bytes | None, kind: type[N], *, asked: str) -> VendorAnswer | None:
     """The answer about an applicant, which must be about who was asked for. Raises Unanswered."""
     if body is None:
         return None
     about(understood(body, kind).reference, asked)
-    return Answer(reference=asked, body=body)
+    return VendorAnswer(reference=asked, body=body)
 
 
 def about(found: str, asked: str) -> None:
@@ -217,7 +217,7 @@ def segment(text: str) -> str:
     return encoded
 
 
-def _whole(answer: http_client.Answer) -> bytes:
+def _whole(answer: http_client.HttpResponse) -> bytes:
     if not answer.whole:
         raise Unanswered(f"the answer is larger than {ANSWER_BYTES_MAX} bytes", status=answer.status)
     return answer.body

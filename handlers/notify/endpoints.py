@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from handlers import config
-from handlers.clients.http_client import SECONDS_MAX, Answer, Unreachable
+from handlers.clients.http_client import SECONDS_MAX, HttpResponse, Unreachable
 from handlers.clients.retry_after import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.notify import http_sender
 from handlers.notify.http_sender import CONNECTIONS_MAX
@@ -92,7 +92,7 @@ def endpoints() -> list[Endpoint]:
     return [Endpoint(url, at_once=at_once) for url in urls]
 
 
-def _judged(answer: Answer) -> str:
+def _judged(answer: HttpResponse) -> str:
     words = readable(answer.body[: 4 * SAID_CHARS_MAX].decode("utf-8", "replace"))
     said = f"{answer.status} {words}".strip()
     if 200 <= answer.status < 300:

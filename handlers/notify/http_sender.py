@@ -21,7 +21,7 @@ import h11
 import httpcore2 as httpcore
 
 from handlers.clients import http_client
-from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, Answer, Unreachable
+from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, HttpResponse, Unreachable
 
 #: Connections to all endpoints together.
 CONNECTIONS_MAX = 256
@@ -56,7 +56,7 @@ class Sender:
 
 async def post(
     url: str, *, headers: Mapping[str, str], body: bytes, private_hosts: frozenset[str] = frozenset(), seconds_max: float = SECONDS_MAX
-) -> Answer:
+) -> HttpResponse:
     """Send a request; return the answer, whatever its status. Raises Unreachable; anything else is a failure of our own."""
     address, loop = httpcore.URL(url), asyncio.get_running_loop()
     request = h11.Request(method="POST", target=address.target, headers=_headers(urlsplit(url), headers, body))
@@ -123,7 +123,7 @@ def _headers(url: SplitResult, headers: Mapping[str, str], body: bytes) -> list[
     return [("Host", url.netloc), *headers.items(), ("Content-Length", str(len(body)))]
 
 
-async def _exchange(request: h11.Request, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
+async def _exchange(request: h11.Request, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpResponse:
     line = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES_MAX)
     for event in (request, h11.Data(data=body), h11.EndOfMessage()):
         writer.write(line.send(event) or b"")
@@ -137,7 +137,7 @@ async def _exchange(request: h11.Request, body: bytes, reader: asyncio.StreamRea
             read += came.data
         elif isinstance(came, h11.EndOfMessage):
             break
-    return Answer(status=status, headers=headers, body=bytes(read[:ANSWER_BYTES_MAX]), whole=len(read) <= ANSWER_BYTES_MAX)
+    return HttpResponse(status=status, headers=headers, body=bytes(read[:ANSWER_BYTES_MAX]), whole=len(read) <= ANSWER_BYTES_MAX)
 
 
 async def _next(line: h11.Connection, reader: asyncio.StreamReader) -> object:

@@ -14,19 +14,18 @@ from msgspec import Struct
 
 from handlers import config
 from handlers.clients.idngo import Idngo
-from handlers.clients.pacing import Patience
+from handlers.clients.pacing import Pacing
 from handlers.clients.retry_after import NOT_NOW, RETRY_AFTER_MAX
 from handlers.clients.vendor import Unanswered
 from handlers.config import IdngoApi
 from handlers.notify.subscribers import AT_ONCE, NotNow, Refused
 from store import database
 from store.applicants import resubmission
-from store.applicants.table import Key
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system import clock
 
 #: It is not asked twice here.
-ONCE = Patience(attempts_max=1)
+ONCE = Pacing(attempts_max=1)
 
 
 class _Review(Struct):
@@ -60,7 +59,7 @@ class ProblemDocuments:
         api = config.settings().idngo_api
         assert api is not None
         found = problems(_ask(api, entry["reference"]))
-        key = Key(entry["vendor"], entry["environment"], entry["reference"])
+        key = ApplicantKey(entry["vendor"], entry["environment"], entry["reference"])
         with database.begin() as connection:
             kept = resubmission.keep(connection, key, found, verdict=entry["applicant"]["last_verdict"])
         return f"{len(found)} documents" if kept else "nothing that was not known, or is asked for still"

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers import config, interpret
-from handlers.clients.vendor import Answer, Client, Unanswered
+from handlers.clients.vendor import Client, Unanswered, VendorAnswer
 from handlers.rules import transitions
 from handlers.rules.news import Deletion, News, Occasion, Reading, Step, Unreadable
 from handlers.rules.projection import base_entry, holds
@@ -19,11 +19,11 @@ from handlers.rules.registers import registers_of
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants import table as applicants
-from store.applicants.table import Applicant, Key
+from store.applicants.table import Applicant
 from store.inbox import internal_events
 from store.inbox.internal_events import Kind
 from store.operations import reconciliations
-from store.states import Stand, Status
+from store.states import ApplicantKey, Stand, Status
 from store.system import clock
 
 
@@ -31,7 +31,7 @@ from store.system import clock
 class Finding:
     """What a vendor said of an applicant when it was asked, beside what it had told us."""
 
-    key: Key
+    key: ApplicantKey
     #: Where the vendor's own news put the applicant, whatever lies over it; None: we know no such applicant.
     ours: Status | None
     ours_since: datetime | None
@@ -48,21 +48,21 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AskedVendor:
     """An answer, and the place of the newest event that was known before it was asked for."""
 
-    key: Key
+    key: ApplicantKey
     newest: int
-    answer: Answer | None
+    answer: VendorAnswer | None
 
 
-def ask(client: Client, key: Key) -> Asked:
+def ask(client: Client, key: ApplicantKey) -> AskedVendor:
     """Ask a vendor about an applicant. Its place in the order is drawn before. Raises Unanswered."""
     newest = database.read(reconciliations.newest_event)
-    return Asked(key=key, newest=newest, answer=client.read(key.reference))
+    return AskedVendor(key=key, newest=newest, answer=client.read(key.reference))
 
 
-def compare(asked: Asked) -> Finding:
+def compare(asked: AskedVendor) -> Finding:
     """What an answer says, beside what we show. Nothing is written."""
     known = database.read(lambda connection: applicants.find(connection, asked.key))
     ours, since = (_heard(known), known.as_of or known.updated_at) if known else (None, None)
@@ -106,7 +106,7 @@ def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
     return None
 
 
-def repair(asked: Asked) -> str:
+def repair(asked: AskedVendor) -> str:
     """Keep an answer as an event of its own kind, to be handled like any other; its id. Commits."""
     assert asked.answer is not None
     key, body = asked.key, asked.answer.body
@@ -125,12 +125,12 @@ def with_event(finding: Finding, event_id: str | None, *, says: str | None = Non
     return replace(finding, event_id=event_id, says=says or finding.says)
 
 
-def unanswered(key: Key, error: Unanswered) -> Finding:
+def unanswered(key: ApplicantKey, error: Unanswered) -> Finding:
     """That a vendor gave no answer."""
     return Finding(key=key, ours=None, ours_since=None, says=f"no answer: {error}", unclear=True)
 
 
-def _occasion(asked: Asked, answer: Answer) -> Occasion:
+def _occasion(asked: AskedVendor, answer: VendorAnswer) -> Occasion:
     """As the answer's event would come to us, were it kept now."""
     by_receipt = not VENDORS[asked.key.vendor].has_clock
     return Occasion(

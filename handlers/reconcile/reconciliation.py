@@ -18,10 +18,10 @@ from handlers.reconcile.compare import Finding
 from handlers.vendors import VENDORS
 from store import audit, database
 from store.applicants import table as applicants
-from store.applicants.table import Key
 from store.inbox import wakeup
 from store.operations import delivery_counts, reconciliations
-from store.operations.reconciliations import Whom
+from store.operations.reconciliations import ApplicantFilter
+from store.states import ApplicantKey
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100
@@ -51,12 +51,12 @@ class Repair:
 
 
 @dataclass(kw_only=True)
-class Round:
+class ReconciliationRun:
     """What is asked of a vendor, and how far that has come."""
 
     client: Client
     environment: str
-    whom: Whom
+    whom: ApplicantFilter
     #: None: it is only looked.
     repair: Repair | None = None
     asked: int = 0
@@ -78,7 +78,7 @@ class Round:
 
 
 def run(
-    one: Round,
+    one: ReconciliationRun,
     *,
     on_finding: Callable[[Finding], None],
     on_asked: Callable[[], None] = lambda: None,
@@ -100,7 +100,7 @@ def run(
         _record(one)
 
 
-def _begin(one: Round, due_before: datetime | None) -> None:
+def _begin(one: ReconciliationRun, due_before: datetime | None) -> None:
     """Become the one that asks. Raises Busy."""
     if not VENDORS[one.vendor].has_clock and database.read(_is_spooled):
         raise Busy("deliveries still wait in a spool: an answer would be taken for older than they are")
@@ -118,11 +118,11 @@ def _is_spooled(connection: Connection) -> bool:
     return any(process.spool_bytes for process in delivery_counts.web_processes(connection))
 
 
-def _ask_all(one: Round, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
+def _ask_all(one: ReconciliationRun, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
     """Ask until nobody is left. Raises Unanswered where going on would lead nowhere, and Enough."""
     unanswered = 0
     for reference in whom(one):
-        key = Key(one.vendor, one.environment, reference)
+        key = ApplicantKey(one.vendor, one.environment, reference)
         try:
             _ask(one, key, on_finding)
             unanswered = 0
@@ -135,7 +135,7 @@ def _ask_all(one: Round, on_finding: Callable[[Finding], None], on_asked: Callab
         _beat(one)
 
 
-def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
+def _ask(one: ReconciliationRun, key: ApplicantKey, on_finding: Callable[[Finding], None]) -> None:
     asked = compare.ask(one.client, key)
     finding = compare.compare(asked)
     one.asked += 1
@@ -144,7 +144,7 @@ def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
     if finding.repair and one.repair and not enough:
         finding = compare.with_event(finding, compare.repair(asked))
         one.repaired += 1
-        wakeup.ring()
+        wakeup.notify()
     if finding.drifts or finding.unclear:
         on_finding(finding)
     if finding.repair and enough:
@@ -155,7 +155,7 @@ def _ask(one: Round, key: Key, on_finding: Callable[[Finding], None]) -> None:
 # whom ---------------------------------------------------------------------------------------------------------
 
 
-def whom(one: Round) -> Iterator[str]:
+def whom(one: ReconciliationRun) -> Iterator[str]:
     """About whom it is asked: by name; else whom the vendor's list shows otherwise than our table, if it has one, and whom our table finds.
 
     Whom something that was lost concerned, nobody knows: who is in the list, or whoever the vendor allows to be asked about."""
@@ -171,14 +171,14 @@ def whom(one: Round) -> Iterator[str]:
         yield from (reference for reference in _known(one) if reference not in listed)
 
 
-def _known(one: Round) -> Iterator[str]:
+def _known(one: ReconciliationRun) -> Iterator[str]:
     last = ""
     while found := _known_after(one, last):
         yield from found
         last = found[-1]
 
 
-def _known_after(one: Round, last: str) -> list[str]:
+def _known_after(one: ReconciliationRun, last: str) -> list[str]:
     concerned_since = None if one.client.may_be_polled else one.whom.concerned_since
     asked = structs.replace(one.whom, concerned_since=concerned_since)
 
@@ -188,11 +188,11 @@ def _known_after(one: Round, last: str) -> list[str]:
     return database.read(work)
 
 
-def _listed(one: Round, listing: Iterable[Listed]) -> Iterator[str]:
+def _listed(one: ReconciliationRun, listing: Iterable[Listed]) -> Iterator[str]:
     """Those of whom a vendor's list says another word than its last news, or of whom nobody told us."""
-    some: dict[Key, str | None] = {}
+    some: dict[ApplicantKey, str | None] = {}
     for listed in listing:
-        some[Key(one.vendor, one.environment, listed.reference)] = listed.status
+        some[ApplicantKey(one.vendor, one.environment, listed.reference)] = listed.status
         if len(some) >= NAMES_AT_ONCE:
             yield from _differing(some)
             some = {}
@@ -200,7 +200,7 @@ def _listed(one: Round, listing: Iterable[Listed]) -> Iterator[str]:
     yield from _differing(some)
 
 
-def _differing(listed: dict[Key, str | None]) -> list[str]:
+def _differing(listed: dict[ApplicantKey, str | None]) -> list[str]:
     known = database.read(lambda connection: applicants.among(connection, list(listed))) if listed else {}
     words = {key: found.vendor_status for key, found in known.items() if found.version}
     return [key.reference for key, status in listed.items() if key not in words or words[key] != status]
@@ -209,7 +209,7 @@ def _differing(listed: dict[Key, str | None]) -> list[str]:
 # telling ------------------------------------------------------------------------------------------------------
 
 
-def _beat(one: Round) -> None:
+def _beat(one: ReconciliationRun) -> None:
     """Tell now and then that somebody is still asking. Raises Busy if another took over."""
     if time.monotonic() - one.told_at > TOLD_SECONDS:
         one.told_at = time.monotonic()
@@ -217,7 +217,7 @@ def _beat(one: Round) -> None:
             raise Busy(f"{one.vendor} is being asked by another process, which took this one for dead")
 
 
-def _tell(one: Round, *, ended: bool = False) -> bool:
+def _tell(one: ReconciliationRun, *, ended: bool = False) -> bool:
     """Tell how far it came; False if another took over."""
     if not one.is_whole:
         return True
@@ -229,7 +229,7 @@ def _tell(one: Round, *, ended: bool = False) -> bool:
     return database.write(work)
 
 
-def _record(one: Round) -> None:
+def _record(one: ReconciliationRun) -> None:
     """Record that somebody repaired, however the round ended."""
     repair = one.repair
     if repair is None or not one.repaired:

@@ -13,13 +13,13 @@ from datetime import timedelta
 import structlog
 
 from handlers import clients, config
-from handlers.clients.pacing import Patience, Watch
+from handlers.clients.pacing import Pacing, Timer
 from handlers.clients.vendor import Client
 from handlers.reconcile import reconciliation
 from handlers.reconcile.compare import Finding
-from handlers.reconcile.reconciliation import Busy, Repair, Round
+from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from store import config as store_config
-from store.operations.reconciliations import Whom
+from store.operations.reconciliations import ApplicantFilter
 from store.system import clock, logs, processes
 from store.system.logs import describe_error
 
@@ -43,7 +43,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stopping.set())
     settings = config.settings()
-    found = clients.clients(settings, patience=Patience(watch=Watch(sleep=_rest)))
+    found = clients.clients(settings, patience=Pacing(watch=Timer(sleep=_rest)))
     while not _stopping.wait(LOOK_SECONDS):
         for vendor in settings.reconcile_vendors:
             try:
@@ -56,17 +56,17 @@ def run() -> None:
 
 def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
     repair = Repair(actor="standing", reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
-    one = Round(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
+    one = ReconciliationRun(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
     reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
     log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
 
 
-def _whom(client: Client, every: timedelta) -> Whom:
+def _whom(client: Client, every: timedelta) -> ApplicantFilter:
     """Whom something that was lost may have concerned; of a vendor that forbids polling, of whom nothing was heard for too long."""
     now = clock.now()
     if client.may_be_polled:
-        return Whom(concerned_since=now - every)
-    return Whom(silent_since=now - store_config.settings().review_max)
+        return ApplicantFilter(concerned_since=now - every)
+    return ApplicantFilter(silent_since=now - store_config.settings().review_max)
 
 
 def _tell(finding: Finding) -> None:

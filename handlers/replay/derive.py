@@ -19,22 +19,22 @@ from handlers.rules.registers import Registers, apply_news
 from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants
-from store.applicants.table import Applicant, Key
+from store.applicants.table import Applicant
 from store.inbox.claims import Claimed
-from store.states import Reversal, Status
+from store.states import ApplicantKey, Reversal, Status
 
 APPLICANTS_AT_ONCE = 200
 
 
 #: Told after each part: how many events or applicants were looked at.
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """One applicant that is not as its events say."""
 
-    key: Key
+    key: ApplicantKey
     shown: Applicant
     derived: Applicant
     changed: list[str]
@@ -55,20 +55,20 @@ class Renamed:
 
     events: dict[int, Claimed] = field(default_factory=dict)
     #: For each applicant, the events that name it and did not.
-    added: dict[Key, list[int]] = field(default_factory=dict)
+    added: dict[ApplicantKey, list[int]] = field(default_factory=dict)
     #: Events of which reading fails, by id: whom they name stays as it is.
     failing: set[str] = field(default_factory=set)
 
-    def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[Key]:
+    def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[ApplicantKey]:
         """Compare whom events name with whom they named when they were handled; return all of these."""
-        concerned: set[Key] = set()
+        concerned: set[ApplicantKey] = set()
         for event in events:
-            before = {Key(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
+            before = {ApplicantKey(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
             reading = self.read(event)
             if reading is None:
                 concerned |= before
                 continue
-            now = {Key(event.vendor, event.environment, reference) for reference in reading.references}
+            now = {ApplicantKey(event.vendor, event.environment, reference) for reference in reading.references}
             concerned |= now | before
             if now != before:
                 self.events[event.sequence] = event
@@ -85,7 +85,7 @@ class Renamed:
             return None
 
 
-def compare(keys: list[Key], renamed: Renamed) -> Iterator[Difference]:
+def compare(keys: list[ApplicantKey], renamed: Renamed) -> Iterator[Difference]:
     """Those of some applicants that are not as their events say, as a snapshot shows them. Nothing is locked."""
     with database.reading() as connection:
         shown = applicants.among(connection, keys)
@@ -104,11 +104,11 @@ def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
     return Difference(key=shown.key, shown=shown, derived=derived, changed=changed)
 
 
-def derive_many(connection: Connection, keys: list[Key], renamed: Renamed) -> dict[Key, Registers]:
+def derive_many(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
     """What all kept events together say of some applicants; left out are those of whom an event cannot be read."""
     heard = mentions.events_naming_any(connection, keys)
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
-    registers: dict[Key, Registers] = {key: {} for key in keys}
+    registers: dict[ApplicantKey, Registers] = {key: {} for key in keys}
     for key, event in heard:
         reading = renamed.read(event)
         if reading is None:

@@ -16,7 +16,7 @@ from handlers.replay.forecast import OnProgress, forecast
 from store import audit, database
 from store.inbox.claims import Claimed, claim, release
 from store.operations import health, replays
-from store.operations.replays import Stage, Wanted
+from store.operations.replays import ReplayFilter, Stage
 from store.system import clock
 
 #: Events that are made pending at once: what a replay may be ahead of what it knows it changed.
@@ -29,7 +29,7 @@ LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
 OTHERS_SECONDS_MAX = 60.0
 
 
-def begin(wanted: Wanted, *, actor: str, reason: str, changes_max: int) -> str:
+def begin(wanted: ReplayFilter, *, actor: str, reason: str, changes_max: int) -> str:
     """Begin a replay, and return its id. It is recorded who did, and why."""
     with database.begin() as connection:
         touched = replays.count(connection, wanted)

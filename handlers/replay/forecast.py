@@ -10,11 +10,10 @@ from handlers.replay import derive
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.applicants import mentions
-from store.applicants.table import Key
 from store.inbox.claims import Claimed
 from store.operations import replays
-from store.operations.replays import Wanted
-from store.states import Status
+from store.operations.replays import ReplayFilter
+from store.states import ApplicantKey, Status
 
 #: Events whose applicants are derived from one snapshot.
 FORECAST_AT_ONCE = 500
@@ -32,7 +31,7 @@ class Forecast:
 
 def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
     """What handling these events again would do."""
-    found: dict[Key, Difference] = {}
+    found: dict[ApplicantKey, Difference] = {}
     renamed = Renamed()
     for events in chunks:
         with database.reading() as connection:
@@ -47,7 +46,7 @@ def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forec
     return Forecast([found[key] for key in sorted(found)], renamed.failing)
 
 
-def would_do(wanted: Wanted, *, on_events: OnProgress) -> Forecast:
+def would_do(wanted: ReplayFilter, *, on_events: OnProgress) -> Forecast:
     """What a replay would do, as things stand now."""
     return forecast(replays.chunks(wanted, size=FORECAST_AT_ONCE), on_events=on_events)
 

@@ -8,13 +8,13 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
-from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, Progress, Renamed, compare, derive_many, difference_of
+from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, OnProgress, Renamed, compare, derive_many, difference_of
 from handlers.rules import outcome, transitions
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
-from store.applicants.table import Key
 from store.inbox.claims import Claimed
+from store.states import ApplicantKey
 from store.system import clock
 
 EVENTS_AT_ONCE = 1000
@@ -23,9 +23,9 @@ EVENTS_AT_ONCE = 1000
 MENDED_AT_ONCE = 50
 
 
-def differences(renamed: Renamed, *, on_applicants: Progress) -> Iterator[Difference]:
+def differences(renamed: Renamed, *, on_applicants: OnProgress) -> Iterator[Difference]:
     """Every applicant that is not as its events say, among them those that the renamed ones name."""
-    seen: set[Key] = set()
+    seen: set[ApplicantKey] = set()
     for keys in _known_keys(on_applicants):
         seen.update(key for key in keys if key in renamed.added)
         yield from compare(keys, renamed)
@@ -34,7 +34,7 @@ def differences(renamed: Renamed, *, on_applicants: Progress) -> Iterator[Differ
         yield from compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
 
 
-def find_renamed(on_events: Progress) -> Renamed:
+def find_renamed(on_events: OnProgress) -> Renamed:
     """The events that name other applicants than they did."""
     renamed = Renamed()
     for events, named in _handled_events():
@@ -43,7 +43,7 @@ def find_renamed(on_events: Progress) -> Renamed:
     return renamed
 
 
-def mend(keys: Iterable[Key], *, on_applicants: Progress) -> int:
+def mend(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
     """Show what the events say of these applicants, telling each change; return how many changed. Commits, part by part."""
     renamed, mended = find_renamed(lambda _: None), 0
     waiting = iter(sorted(keys))
@@ -55,7 +55,7 @@ def mend(keys: Iterable[Key], *, on_applicants: Progress) -> int:
     return mended
 
 
-def _mend(connection: Connection, keys: list[Key], renamed: Renamed) -> int:
+def _mend(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> int:
     present = applicants.lock(connection, keys)
     derived = derive_many(connection, keys, renamed)
     found = [difference for key, registers in derived.items() if (difference := difference_of(present[key], registers))]
@@ -73,7 +73,7 @@ def _rename(renamed: Renamed) -> None:
     for sequence, event in renamed.events.items():
         with database.begin() as connection:
             mentions.forget(connection, sequence)
-            mentions.remember(connection, outcome.said(interpret(event), []))
+            mentions.remember(connection, outcome.mentions_of(interpret(event), []))
 
 
 def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
@@ -89,8 +89,8 @@ def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
         last = events[-1].sequence
 
 
-def _known_keys(on_applicants: Progress) -> Iterator[list[Key]]:
-    last: Key | None = None
+def _known_keys(on_applicants: OnProgress) -> Iterator[list[ApplicantKey]]:
+    last: ApplicantKey | None = None
     while True:
         with database.reading() as connection:
             keys = applicants.keys_after(connection, last, limit=APPLICANTS_AT_ONCE)

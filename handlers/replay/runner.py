@@ -28,7 +28,7 @@ ALIVE_SECONDS = 5.0
 NAMED_MAX = 100
 
 
-class Errands:
+class ReplayRunner:
     """Looks for replays that wait for a worker, and runs them beside this process."""
 
     def __init__(self, runner: str) -> None:
@@ -93,7 +93,7 @@ def _brief(described: dict[str, Any]) -> dict[str, Any]:
 def _say_alive(replay_id: str, runner: str) -> None:
     while True:
         try:
-            mine = database.write(lambda connection: replays.say_alive(connection, replay_id, runner))
+            mine = database.write(lambda connection: replays.heartbeat(connection, replay_id, runner))
             if not mine:
                 log.warning("somebody else took the replay over", replay=replay_id)
                 os._exit(0)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, EventReading, Judgement, Says, Step, Unreadable
 from handlers.rules.transitions import Decision
-from store.applicants.mentions import Said
+from store.applicants.mentions import Mention
 from store.inbox.claims import Settlement
 from store.states import Outcome
 
@@ -34,14 +34,14 @@ def settlement(reading: EventReading, decisions: Collection[Decision], *, applie
     )
 
 
-def said(reading: EventReading, decisions: Collection[Decision]) -> Iterable[Said]:
+def mentions_of(reading: EventReading, decisions: Collection[Decision]) -> Iterable[Mention]:
     """What an event said of each applicant that it names, also of those that it did not move."""
     decided = {decision.applicant.reference: decision for decision in decisions}
     event, unreadable = reading.event, isinstance(reading.news, Unreadable)
     words, meaning = _words(reading), described(reading.says)
     for reference in reading.references:
         decision = decided.get(reference)
-        yield Said(
+        yield Mention(
             vendor=event.vendor,
             environment=event.environment,
             reference=reference,

@@ -20,14 +20,14 @@ from handlers.vendors import VENDORS
 from store import audit, database
 from store.applicants import exports, feed
 from store.applicants import table as applicants
-from store.applicants.exports import Wanted
-from store.applicants.table import Key
+from store.applicants.exports import ExportFilter
+from store.states import ApplicantKey
 from store.system import clock, safe_text
 
 PAGE = 500
 
 #: What the columns of a CSV are: the fields of the API, in its order.
-APPLICANT_COLUMNS = tuple(applicants.describe(applicants.unknown(Key("", "", ""))))
+APPLICANT_COLUMNS = tuple(applicants.describe(applicants.unknown(ApplicantKey("", "", ""))))
 CHANGE_COLUMNS = (
     "cursor", "type", "vendor", "environment", "reference", "from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at",
     "code_version", "applicant",
@@ -38,7 +38,7 @@ _lines = msgspec.json.Encoder()
 Page = list[dict[str, Any]]
 
 
-def begin_applicants(wanted: Wanted) -> tuple[int, Iterator[Page]]:
+def begin_applicants(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
     """How many applicants are wanted, and they themselves, by vendor and reference. It is recorded who asked. Each comes once, as it is
     when its page is read."""
     with database.begin() as connection:
@@ -47,7 +47,7 @@ def begin_applicants(wanted: Wanted) -> tuple[int, Iterator[Page]]:
     return count, _applicants(wanted)
 
 
-def begin_changes(wanted: Wanted) -> tuple[int, Iterator[Page]]:
+def begin_changes(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
     """How many changes are wanted, and they themselves, in the feed's order, to where it ends now. It is recorded who asked."""
     with database.begin() as connection:
         epoch, last = feed.position(connection, "latest")
@@ -82,7 +82,7 @@ def opened(path: Path | None) -> Iterator[BinaryIO]:
         raise
 
 
-def _applicants(wanted: Wanted) -> Iterator[Page]:
+def _applicants(wanted: ExportFilter) -> Iterator[Page]:
     for vendor in [wanted.vendor] if wanted.vendor else sorted(VENDORS):
         last = ""
         while found := _read(exports.applicants_after, wanted, vendor=vendor, reference=last, limit=PAGE):
@@ -90,18 +90,18 @@ def _applicants(wanted: Wanted) -> Iterator[Page]:
             last = found[-1].reference
 
 
-def _changes(wanted: Wanted, epoch: str, last: int) -> Iterator[Page]:
+def _changes(wanted: ExportFilter, epoch: str, last: int) -> Iterator[Page]:
     number = 0
     while found := _read(exports.changes_after, wanted, number=number, last=last, limit=PAGE):
         yield [feed.describe_entry(row, epoch) for row in found]
         number = found[-1].number
 
 
-def _read(look: Callable[..., list[Any]], wanted: Wanted, **place: Any) -> list[Any]:
+def _read(look: Callable[..., list[Any]], wanted: ExportFilter, **place: Any) -> list[Any]:
     return database.read(lambda connection: look(connection, wanted, **place))
 
 
-def _record(connection: Connection, what: str, wanted: Wanted, count: int) -> None:
+def _record(connection: Connection, what: str, wanted: ExportFilter, count: int) -> None:
     limits = (wanted.environment, wanted.vendor, wanted.status, wanted.since and f"since {clock.rfc3339(wanted.since)}")
     subject = ", ".join([what, *(limit for limit in limits if limit)])
     audit.write(connection, actor=audit.user(), action="export", subject=subject, touched=count)

@@ -14,7 +14,7 @@ from handlers.transfer.import_rows import Known, Whose, Wrong
 #: Rows that are looked at, and later kept, together.
 AT_ONCE = 1000
 
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 T = TypeVar("T")
 
 
@@ -32,7 +32,7 @@ class Checked:
     fingerprint: tuple[int, ...]
 
 
-def check(path: Path, *, source: str | None, on_rows: Progress, on_wrong: Callable[[Wrong], None]) -> Checked | None:
+def check(path: Path, *, source: str | None, on_rows: OnProgress, on_wrong: Callable[[Wrong], None]) -> Checked | None:
     """Read the whole file, telling of each line that is wrong; None if any is, or if there is none at all."""
     fingerprint, rows, all_right = _fingerprint(path), 0, True
     for some in _some(import_rows.read(path, source=source)):

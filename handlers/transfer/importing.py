@@ -13,14 +13,14 @@ import click
 from sqlalchemy import Connection
 
 from handlers.transfer import import_check
-from handlers.transfer.import_check import Checked, Progress
+from handlers.transfer.import_check import Checked, OnProgress
 from handlers.transfer.import_rows import Known, Whose
 from store import audit, database
 from store.applicants import links
-from store.applicants.table import Key
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
 from store.operations import health
+from store.states import ApplicantKey
 
 #: A busy database is asked again, after so long each time.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -46,7 +46,7 @@ class Brought:
     span: Span | None = None
 
 
-def bring(checked: Checked, *, environment: str, on_rows: Progress) -> Brought:
+def bring(checked: Checked, *, environment: str, on_rows: OnProgress) -> Brought:
     """Keep what a file says and nobody knows yet; it is recorded who did. Commits. Raises FileChanged."""
     brought = Brought()
     for some in import_check.again(checked):
@@ -68,14 +68,14 @@ def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Br
 
     kept = _insistently(work)
     if kept:
-        wakeup.ring()
+        wakeup.notify()
     ids = [*kept, *((brought.span.first, brought.span.last) if brought.span else ())]
     span = Span(first=min(ids), last=max(ids)) if ids else None
     return Brought(rows=brought.rows + len(rows), new=brought.new + len(kept), span=span)
 
 
 def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Brought) -> Brought:
-    users = {Key("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
+    users = {ApplicantKey("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
 
     def work(connection: Connection) -> int:
         new = links.link_all(connection, users, by=audit.user())
@@ -114,7 +114,7 @@ def _let_workers_follow(span: Span) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def wait(brought: Brought, span: Span, *, on_handled: Progress) -> bool:
+def wait(brought: Brought, span: Span, *, on_handled: OnProgress) -> bool:
     """Wait until what is new was handled; False if there is no worker to do so."""
     waiting, moved_at = brought.new, time.monotonic()
     while waiting:

@@ -45,7 +45,7 @@ DELETED = ("DELETED", "EXPIRED-DELETED")
 COUNTING = (*VERDICTS, *DELETED, "EXPIRED")
 
 
-class Event(Screenings):
+class IdenfyPayload(Screenings):
     scanRef: Any = None
     clientId: Any = None
     final: Any = None
@@ -60,10 +60,10 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an iDenfy event says. Raises Unreadable."""
     header = headers.get(TYPE_HEADER)
     try:
-        event = decode(body, Event)
+        event = decode(body, IdenfyPayload)
     except Unreadable as unreadable:
         # A type that moves nothing may have any body, or none: VIDEO_CALL_FINISHED has no published shape.
-        if header and _kind(header, Event()) not in ("monitoring", "document", "result"):
+        if header and _kind(header, IdenfyPayload()) not in ("monitoring", "document", "result"):
             return _moves_nothing(header, ())
         raise Unreadable(unreadable.reason, event_type=as_name(header)) from unreadable
     match _kind(header, event):
@@ -76,7 +76,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     return _moves_nothing(header, _scan_ref(event))
 
 
-class Answer(Screenings):
+class Result(Screenings):
     """The published sample names no screening; where there is one, it is looked at."""
 
     scanRef: Any = None
@@ -94,7 +94,7 @@ class Answer(Screenings):
 def interpret_answer(body: bytes, settings: Settings) -> News:
     """What `POST /api/v2/status` says. It has no `final`, so that an approval counts only when persons found document and face to be
     right and nothing is named; progress counts for nothing. Raises Unreadable."""
-    answer = decode(body, Answer)
+    answer = decode(body, Result)
     reference, overall = as_name(answer.scanRef), as_name(answer.status)
     if reference is None:
         raise Unreadable("the answer names no scanRef that can be stored", event_type=READ)
@@ -109,13 +109,13 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
     return News(event_type=READ, references=(reference,), says=says, because=f"asked, iDenfy says {overall}", external_user_id=user)
 
 
-def _as_event(answer: Answer) -> Event:
+def _as_event(answer: Result) -> IdenfyPayload:
     said = structs.asdict(answer)
     screenings = {name: said[name] for name in Screenings.__struct_fields__}
-    return Event(**screenings, status=said | {"overall": answer.status})
+    return IdenfyPayload(**screenings, status=said | {"overall": answer.status})
 
 
-def _is_beyond_doubt(answer: Answer, step: Step) -> bool:
+def _is_beyond_doubt(answer: Result, step: Step) -> bool:
     found_right = answer.manualDocument == "DOC_VALIDATED" and answer.manualFace == "FACE_MATCH"
     return found_right and not (step.hits or step.failed_screenings or step.doubtful or step.not_understood)
 
@@ -125,7 +125,7 @@ def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
     return News(event_type=as_name(header), references=references, says=None, because=f"{what} moves nothing")
 
 
-def _kind(header: str | None, event: Event) -> str:
+def _kind(header: str | None, event: IdenfyPayload) -> str:
     """Which of the bodies it is: by the type, or without one by the body's shape."""
     if header is None:
         if event.monitoringId is not None and event.scanRefList is not None:
@@ -146,7 +146,7 @@ def _normal(header: str) -> str:
 # a verification's result --------------------------------------------------------------------------------------
 
 
-def _result(header: str | None, event: Event, body: bytes, words: Words) -> News:
+def _result(header: str | None, event: IdenfyPayload, body: bytes, words: Words) -> News:
     references = _scan_ref(event)
     if not references:
         raise Unreadable("the body names no scanRef that can be stored", event_type=header)
@@ -183,7 +183,7 @@ def _says(kind: str, step: Step) -> tuple[Says, str]:
     return structs.replace(step, status=Status.IN_REVIEW, provisional=meant, reopens=reopens), f"{overall} is not final"
 
 
-def _step(event: Event, words: Words) -> Step:
+def _step(event: IdenfyPayload, words: Words) -> Step:
     status = event.status if isinstance(event.status, dict) else {}
     found = findings(status, event, words)
     return Step(
@@ -206,7 +206,7 @@ def _step(event: Event, words: Words) -> Step:
 # what may follow a result --------------------------------------------------------------------------------------
 
 
-def _monitoring(header: str | None, event: Event) -> News:
+def _monitoring(header: str | None, event: IdenfyPayload) -> News:
     references = names(event.scanRefList)
     if not references:
         raise Unreadable("the monitoring names no scanRef that can be stored", event_type=header)
@@ -228,7 +228,7 @@ def _monitoring_name(value: object) -> str:
     return as_name(str(value)) or "sha256:" + hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _document(header: str | None, event: Event) -> News:
+def _document(header: str | None, event: IdenfyPayload) -> News:
     references, threshold = _scan_ref(event), as_name(event.expirationThreshold)
     if not references or threshold is None:
         raise Unreadable("the body names no scanRef or no expirationThreshold", event_type=header, reference=next(iter(references), None))
@@ -236,6 +236,6 @@ def _document(header: str | None, event: Event) -> News:
     return News(event_type=header, references=references, says=says, because=threshold, external_user_id=as_name(event.clientId))
 
 
-def _scan_ref(event: Event) -> tuple[str, ...]:
+def _scan_ref(event: IdenfyPayload) -> tuple[str, ...]:
     reference = as_name(event.scanRef)
     return (reference,) if reference else ()

@@ -64,7 +64,7 @@ class Result(msgspec.Struct):
     moderationComment: Any = None
 
 
-class Event(msgspec.Struct):
+class IdngoPayload(msgspec.Struct):
     type: Any = None
     applicantId: Any = None
     externalUserId: Any = None
@@ -79,7 +79,7 @@ class Event(msgspec.Struct):
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an IDnGO event says. Raises Unreadable."""
-    event = decode(body, Event)
+    event = decode(body, IdngoPayload)
     event_type, reference, user = as_name(event.type), as_name(event.applicantId), as_name(event.externalUserId)
     if event_type is None:
         raise Unreadable("the body names no type", reference=reference)
@@ -136,7 +136,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 
 def _reviewed(review: Review, words: Words, settings: Settings) -> Step | None:
     """A completed review's result; None for an answer that is not known."""
-    event = Event(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
+    event = IdngoPayload(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
     word, _ = _answer(_review_result(event))
     return _result("applicantReviewed", event, words, settings)[0] if word else None
 
@@ -156,7 +156,7 @@ def _review(one: One) -> Review:
         return Review()
 
 
-def _says(event_type: str, event: Event, words: Words, settings: Settings) -> tuple[Says | None, str]:
+def _says(event_type: str, event: IdngoPayload, words: Words, settings: Settings) -> tuple[Says | None, str]:
     if event_type in RESULTS:
         return _result(event_type, event, words, settings)
     if event_type in PROGRESS:
@@ -176,7 +176,7 @@ def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
     return structs.replace(step, not_understood=not_understood(body, schema, words))
 
 
-def _progress(event_type: str, event: Event) -> Step:
+def _progress(event_type: str, event: IdngoPayload) -> Step:
     return Step(
         status=PROGRESS[event_type],
         restarts=event_type in ("applicantReset", "applicantLevelChanged"),
@@ -186,7 +186,7 @@ def _progress(event_type: str, event: Event) -> Step:
     )
 
 
-def _result(event_type: str, event: Event, words: Words, settings: Settings) -> tuple[Step, str]:
+def _result(event_type: str, event: IdngoPayload, words: Words, settings: Settings) -> tuple[Step, str]:
     """A review's result. The answer means something only when the review is completed."""
     result = _review_result(event)
     completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), as_name(event.levelName)
@@ -229,7 +229,7 @@ def _answer(result: Result) -> tuple[str | None, Status]:
     return None, Status.NEEDS_REVIEW
 
 
-def _review_result(event: Event) -> Result:
+def _review_result(event: IdngoPayload) -> Result:
     """The result, which may be missing, null, or no object."""
     try:
         return msgspec.convert(event.reviewResult or {}, Result)
@@ -237,7 +237,7 @@ def _review_result(event: Event) -> Result:
         return Result()
 
 
-def _occurred_at(event: Event) -> datetime | None:
+def _occurred_at(event: IdngoPayload) -> datetime | None:
     """`createdAtMs` (no zone, UTC: it equals `createdAt`'s second in every capture that has both), else `createdAt`."""
     value = event.createdAtMs if event.createdAtMs is not None else event.createdAt
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 13:

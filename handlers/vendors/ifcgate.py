@@ -47,7 +47,7 @@ BODY = an_object({"event": a_text, "status": a_text}, once=("case_id", "workflow
 ANSWER = an_object({"status": a_text}, once=("case_id", "workflow", "timeline"))
 
 
-class Event(msgspec.Struct):
+class IfcgatePayload(msgspec.Struct):
     event: Any = None
     case_id: Any = None
     status: Any = None
@@ -57,7 +57,7 @@ class Event(msgspec.Struct):
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     """What an IFCGATE event says. Raises Unreadable."""
-    event = decode(body, Event)
+    event = decode(body, IfcgatePayload)
     event_type, reference = as_name(event.event), as_name(event.case_id)
     if event_type is None:
         raise Unreadable("the body names no event", reference=reference)

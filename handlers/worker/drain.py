@@ -32,7 +32,7 @@ stopping = threading.Event()
 _at_work = threading.Lock()
 
 
-class Hand:
+class BatchLoop:
     """Handles one batch after another. What it claims it holds under a name of its own."""
 
     def __init__(self, number: int, handle: Callable[..., int]) -> None:
@@ -41,7 +41,7 @@ class Hand:
         #: How to end claims that nobody works on: a dead predecessor's, or its own from when handling them failed.
         self._left: list[Callable[[], None]] = []
 
-    def hold_as(self, name: str, dead: str | None) -> None:
+    def hold_claims_as(self, name: str, dead: str | None) -> None:
         self._name = f"{name}-{self._number}"
         if dead:
             self._left.append(partial(claims.take_back, f"{dead}-{self._number}"))
@@ -66,18 +66,18 @@ class Hand:
             if not count:
                 return handled
             handled += count
-        wakeup.ring()
+        wakeup.notify()
         return handled
 
-    def end_what_was_left(self) -> None:
+    def end_leftover_claims(self) -> None:
         while self._left:
             self._left[0]()
             del self._left[0]
 
 
-_hands = (
-    Hand(0, process.handle_some),
-    *(Hand(number, partial(process.handle_newest, vendor)) for number, vendor in enumerate(VENDORS, start=1)),
+_loops = (
+    BatchLoop(0, process.handle_some),
+    *(BatchLoop(number, partial(process.handle_newest, vendor)) for number, vendor in enumerate(VENDORS, start=1)),
 )
 
 
@@ -88,10 +88,10 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     if not _at_work.acquire(blocking=False):
         return 0
     try:
-        wakeup.answer()
+        wakeup.acknowledge()
         fault_points.reach("answered")
-        for hand in _hands:
-            hand.end_what_was_left()
+        for loop in _loops:
+            loop.end_leftover_claims()
         return _drain(time.monotonic() + seconds)
     except database.Failure as error:
         _say_that_it_failed(error)
@@ -101,21 +101,21 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
 
 
 def _drain(deadline: float) -> int:
-    first, *others = _hands
+    first, *others = _loops
     handled: list[int] = []
     helpers: list[threading.Thread] = []
 
-    def help_out(hand: Hand) -> None:
-        handled.append(hand.work(deadline))
+    def help_out(loop: BatchLoop) -> None:
+        handled.append(loop.work(deadline))
 
-    def call_others() -> None:
-        wakeup.ring_soon()
+    def start_helpers() -> None:
+        wakeup.notify_soon()
         if not helpers:
-            helpers.extend(threading.Thread(target=help_out, args=(hand,), name="hand") for hand in others)
+            helpers.extend(threading.Thread(target=help_out, args=(loop,), name="batch-loop") for loop in others)
             for helper in helpers:
                 helper.start()
 
-    handled.append(first.work(deadline, call_others=call_others))
+    handled.append(first.work(deadline, start_helpers=start_helpers))
     for helper in helpers:
         helper.join()
     return sum(handled)
@@ -126,15 +126,15 @@ def _say_that_it_failed(error: Exception) -> None:
     log.error("the database failed while events were handled", error=describe_error(error))
 
 
-def hold_as(name: str, dead: str | None) -> None:
+def hold_claims_as(name: str, dead: str | None) -> None:
     """Hold what is claimed from now on under a name; what a dead process held is to be taken back."""
-    for hand in _hands:
-        hand.hold_as(name, dead)
+    for loop in _loops:
+        loop.hold_claims_as(name, dead)
 
 
 def has_left_claims() -> bool:
     """Whether claims that nobody works on are still to be ended."""
-    return any(hand.has_left_claims() for hand in _hands)
+    return any(loop.has_left_claims() for loop in _loops)
 
 
 def wait_until_idle(seconds: float) -> None:

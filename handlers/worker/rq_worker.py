@@ -45,7 +45,7 @@ def run() -> None:
 
 def work(name: str, dead: str | None) -> None:
     """Work until SIGTERM or SIGINT, holding what is claimed under a name; what a dead worker held is taken back."""
-    drain.hold_as(name, dead)
+    drain.hold_claims_as(name, dead)
     processes.collect_seldom()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: drain.stopping.set())

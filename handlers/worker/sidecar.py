@@ -13,7 +13,7 @@ PAUSE_SECONDS = 2.0
 END_SECONDS = 10.0
 
 
-class Companion:
+class Sidecar:
     """A module that runs beside this process, and is started again when it ends."""
 
     def __init__(self, module: str, *arguments: str) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from handlers import config
 from handlers.notify import subscribers
-from handlers.replay.runner import Errands
+from handlers.replay.runner import ReplayRunner
 from handlers.worker import drain
-from handlers.worker.sidecar import Companion
+from handlers.worker.sidecar import Sidecar
 from store.inbox import wakeup
 from store.operations import health
 from store.system.logs import describe_error
@@ -34,11 +34,11 @@ UNHEARD_SECONDS = 6.0
 
 
 def _sweep() -> None:
-    name, watch = f"{socket.gethostname()}:{os.getpid()}", Watch()
-    errands, companions = Errands(name), _companions()
+    name, watch = f"{socket.gethostname()}:{os.getpid()}", OverdueWatch()
+    errands, companions = ReplayRunner(name), _companions()
     while not drain.stopping.is_set():
         try:
-            health.say_alive(name)
+            health.heartbeat(name)
             watch.look()
             errands.look()
             for companion in companions:
@@ -50,17 +50,17 @@ def _sweep() -> None:
     for companion in companions:
         companion.end()
     try:
-        health.say_farewell(name)
+        health.sign_off(name)
     except SQLAlchemyError as error:
         log.warning("the worker could not take its leave", error=describe_error(error))
     _end_soon()
 
 
-def _companions() -> list[Companion]:
+def _companions() -> list[Sidecar]:
     """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
-    asking = [Companion("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
-    return [*(Companion("handlers.notify.dispatcher", part) for part in parts), *asking]
+    asking = [Sidecar("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
+    return [*(Sidecar("handlers.notify.dispatcher", part) for part in parts), *asking]
 
 
 def _end_soon() -> None:
@@ -72,7 +72,7 @@ def _end_soon() -> None:
     timer.start()
 
 
-class Watch:
+class OverdueWatch:
     """Rings for what waits too long. It counts by itself how long that is: moments may come from a clock that was wrong."""
 
     def __init__(self) -> None:
@@ -86,6 +86,6 @@ class Watch:
         if found is None or found != self._next:
             self._next, self._since = found, time.monotonic()
             return
-        heard = wakeup.ring()
+        heard = wakeup.notify()
         if not heard or time.monotonic() - self._since > UNHEARD_SECONDS:
             drain.drain()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 LOOK_SECONDS = 0.05
 
 
-class Lookout:
+class ChangeWatcher:
     """Knows how far the feed has grown, as far as anyone asked. However many wait in a process, the database is asked at one pace."""
 
     #: Set when the process is to end: nobody waits any more.
@@ -36,9 +36,9 @@ class Lookout:
 
     def is_over(self, deadline: float) -> bool:
         """Whether there is nothing more to wait for until a deadline (of the monotonic clock)."""
-        return Lookout.closing or time.monotonic() >= deadline
+        return ChangeWatcher.closing or time.monotonic() >= deadline
 
-    def grown_beyond(self, number: int, *, deadline: float) -> int:
+    def wait_beyond(self, number: int, *, deadline: float) -> int:
         """The feed's last number, as soon as it is larger than a given one, or when waiting is over.
 
         Raises what looking raises; another who waits then takes over."""

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
-from receiver.api.change_watcher import Lookout
+from receiver.api.change_watcher import ChangeWatcher
 from receiver.openapi import schemas
 from receiver.web import queries
 from receiver.web.auth import Right
@@ -23,7 +23,7 @@ from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import feed
-from store.system.deadlines import Overdue
+from store.system.deadlines import DeadlineExceeded
 
 blueprint = Blueprint("changes", __name__, url_prefix="/v1")
 
@@ -93,22 +93,22 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
             rows = _after(number, query.environment, query.limit + 1)
             if rows or _lookout().is_over(deadline):
                 return rows
-            seen = _lookout().grown_beyond(seen, deadline=deadline)
+            seen = _lookout().wait_beyond(seen, deadline=deadline)
 
 
 def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
     """Events until the process is to end, or the database is away: whoever follows comes again, with the last cursor."""
     yield b"id: %s\n\n" % feed.cursor_of(epoch, number).encode()
     seen = number
-    while not Lookout.closing:
+    while not ChangeWatcher.closing:
         try:
             rows = _after(number, environment, STREAMED_AT_ONCE)
             for row in rows:
                 number = seen = row.number
                 entry = msgspec.json.encode(feed.describe_entry(row, epoch))
                 yield b"id: %s\nevent: change\ndata: %s\n\n" % (feed.cursor_of(epoch, number).encode(), entry)
-            grown = seen if rows else _lookout().grown_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
-        except (SQLAlchemyError, Overdue):
+            grown = seen if rows else _lookout().wait_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
+        except (SQLAlchemyError, DeadlineExceeded):
             return
         if not rows and grown == seen:
             yield b": nothing to tell\n"
@@ -120,6 +120,6 @@ def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:
 
 
 @cache
-def _lookout() -> Lookout:
+def _lookout() -> ChangeWatcher:
     """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
-    return Lookout(lambda: queries.read(feed.last), most=max(1, config.settings().connections // 4))
+    return ChangeWatcher(lambda: queries.read(feed.last), most=max(1, config.settings().connections // 4))

@@ -17,7 +17,7 @@ from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment
 from store import audit
 from store.operations import replays
-from store.operations.replays import Stage, Wanted
+from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome, VendorEnvironment
 from store.system.names import EVENT_ID
 
@@ -72,8 +72,8 @@ def get_replay(connection: Connection, replay_id: str) -> dict[str, Any]:
 @call(right=Right.OPERATE, body=ReplayRequest, answers=service_schemas.Replay, status=202, writes=True)
 def ask_for_replay(connection: Connection, caller: Caller, body: ReplayRequest) -> dict[str, Any]:
     """Ask for a replay. A worker says first what it would do (`forecast`, once it is `proposed`); nothing is changed before it is run."""
-    wanted = Wanted(**{name: getattr(body, name) for name in Wanted.__struct_fields__})
-    if wanted == Wanted(environment=body.environment):
+    wanted = ReplayFilter(**{name: getattr(body, name) for name in ReplayFilter.__struct_fields__})
+    if wanted == ReplayFilter(environment=body.environment):
         raise Problem(400, "The body must say which events, by their ids or by what must hold of them.")
     made = replays.begin(
         connection,

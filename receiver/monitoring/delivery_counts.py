@@ -15,7 +15,7 @@ from store.inbox.deliveries import Delivery
 from store.inbox.spool import host_spool
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Counts
-from store.system.deadlines import Crew
+from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ TELL_SECONDS = 5.0
 FAREWELL_SECONDS = 1.5
 
 _counts = Counts()
-_teller = Crew("counts", 1)
+_teller = DeadlineExecutor("counts", 1)
 
 
 def count(vendor: str, answer: str, delivery: Delivery | None = None) -> None:
@@ -49,8 +49,8 @@ def begin() -> None:
 def end() -> None:
     """Tell what is left, and take leave."""
     try:
-        _teller.within(FAREWELL_SECONDS, _tell)
-        _teller.within(FAREWELL_SECONDS, lambda: delivery_counts.say_farewell(_name()))
+        _teller.run(FAREWELL_SECONDS, _tell)
+        _teller.run(FAREWELL_SECONDS, lambda: delivery_counts.sign_off(_name()))
     except Exception as error:  # Whatever it is: the process ends.
         log.warning("the last counts are lost", error=describe_error(error))
 

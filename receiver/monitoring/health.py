@@ -20,13 +20,13 @@ from store.database.sessions import Unfit
 from store.inbox import wakeup
 from store.inbox.spool import Spool, SpoolUnavailable, host_spool
 from store.operations import anomalies, health
-from store.system.deadlines import Crew, Overdue
+from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
 REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0
 ANSWER_SECONDS = 1.5
 
-_askers = Crew("ready", 2)
+_askers = DeadlineExecutor("ready", 2)
 
 blueprint = Blueprint("health", __name__)
 
@@ -74,8 +74,8 @@ def _ask() -> dict[str, Any]:
     if spool:
         parts["spool"] = _ask_spool(spool)
     try:
-        parts |= _askers.within(ANSWER_SECONDS, _ask_database)
-    except (SQLAlchemyError, Overdue) as error:
+        parts |= _askers.run(ANSWER_SECONDS, _ask_database)
+    except (SQLAlchemyError, DeadlineExceeded) as error:
         why = {"database_says": str(error)} if isinstance(error, Unfit) else {}
         kept = spool and parts["spool"]["status"] == "ok"
         parts |= {"status": "degraded" if kept else "unavailable", "database": "unavailable"} | why
@@ -115,4 +115,4 @@ def _secrets(connection: Connection) -> list[str]:
 queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
 secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
-attention_told = Remembered(lambda: database.read(anomalies.look), seconds=SLOW_SECONDS)
+attention_told = Remembered(lambda: database.read(anomalies.find), seconds=SLOW_SECONDS)

@@ -24,9 +24,9 @@ from store.operations import anomalies, delivery_counts, health
 from store.operations.anomalies import Attention
 from store.outbox import reactions
 from store.system import clock
-from store.system.deadlines import Crew
+from store.system.deadlines import DeadlineExecutor
 
-_askers = Crew("metrics", 2)
+_askers = DeadlineExecutor("metrics", 2)
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -77,7 +77,7 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
         doubted.add_metric([vendor], sight.not_understood if sight else 0)
     yield from (last, missing, doubted)
     still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
-    yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.standing_still)
+    yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.stuck_in_review)
 
 
 def _secrets() -> GaugeMetricFamily:
@@ -109,7 +109,7 @@ def _made() -> bytes:
         counted = b""
     else:
         counted = generate_latest(REGISTRY)
-    asked = _askers.within(ANSWER_SECONDS, lambda: generate_latest(registry))
+    asked = _askers.run(ANSWER_SECONDS, lambda: generate_latest(registry))
     return asked + counted
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from receiver import config
-from receiver.vendors.base import Key
+from receiver.vendors.base import SigningKey
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Sighting
 from store.system import clock
@@ -54,7 +54,7 @@ def look(connection: Connection) -> list[SecretSight]:
     return found
 
 
-def _use(uses: dict[tuple[str, str], Sighting], vendor: str, key: Key) -> Sighting | None:
+def _use(uses: dict[tuple[str, str], Sighting], vendor: str, key: SigningKey) -> Sighting | None:
     """What was counted under any of the secret's names: a rotation of ENCRYPTION_KEYS gives it another, and loses no count."""
     found = [use for name in key.fingerprints if (use := uses.get((vendor, name)))]
     if not found:

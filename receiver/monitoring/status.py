@@ -23,7 +23,7 @@ from store.operations import anomalies, delivery_counts, health, reconciliations
 from store.operations.anomalies import VendorSight
 from store.outbox import reactions
 from store.system import clock
-from store.system.deadlines import Crew, Overdue
+from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
 Verdict = Literal["ok", "look", "wrong"]
 
@@ -35,7 +35,7 @@ COLOURS = {"ok": "green", "look": "yellow", "wrong": "bold red"}
 
 NEVER_CAME = "nothing authentic in the last week"
 
-_askers = Crew("status", 1)
+_askers = DeadlineExecutor("status", 1)
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def lines(environment: str) -> list[Line]:
     """How everything is, most important first. Never raises for what is away: it is what the lines are about."""
     told = [_queue()]
     try:
-        kept = _askers.within(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment))))
-    except (SQLAlchemyError, Overdue) as error:
+        kept = _askers.run(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment))))
+    except (SQLAlchemyError, DeadlineExceeded) as error:
         why = f"cannot be used: {error}" if isinstance(error, Unfit) else f"cannot be reached ({type(error).__name__})"
         away = f"{why}: deliveries are spooled where SPOOL_DIR is set, else answered 503"
         return [Line("database", "wrong", away, "standing doctor"), *told]
@@ -128,7 +128,7 @@ def _applicants(connection: Connection, environment: str) -> Iterator[Line]:
     doubtful = review_queue.doubtful(connection, environment=environment)
     yield Line("review", "look" if doubtful else "ok", f"{_many(doubtful, 'applicant')} in doubt", "standing review" if doubtful else "")
     longer_than = store_config.settings().review_max
-    still = anomalies.standing_still(connection, environment=environment, longer_than=longer_than)
+    still = anomalies.stuck_in_review(connection, environment=environment, longer_than=longer_than)
     if still:
         hours = f"{longer_than.total_seconds() / 3600:.0f} hours"
         says = f"{_many(still, 'applicant')} without a word for {hours}"

@@ -30,7 +30,7 @@ ANSWER_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class SimulatorResponse:
     """What came back."""
 
     #: None: nothing did.
@@ -74,7 +74,7 @@ class Sent:
     """A delivery and what was answered."""
 
     delivery: Delivery
-    answer: Answer
+    answer: SimulatorResponse
 
 
 class Service:
@@ -96,18 +96,18 @@ class Service:
         for connection in self._connections:
             connection.close()
 
-    def deliver(self, letter: Letter) -> Answer:
+    def deliver(self, letter: Letter) -> SimulatorResponse:
         """Send a letter, as its vendor would."""
         headers = {"Content-Type": "application/json"} | letter.headers
         return self._ask("POST", f"/webhooks/{letter.vendor}", letter.body, headers)
 
-    def read(self, *path: str, **query: str) -> Answer:
+    def read(self, *path: str, **query: str) -> SimulatorResponse:
         """Ask the API."""
         whole = "/".join(quote(part, safe="") for part in ("v1", *path))
         asked = urlencode(query | {"environment": self._environment})
         return self._ask("GET", f"/{whole}?{asked}", None, {"Authorization": f"Bearer {self._token}"})
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> SimulatorResponse:
         connection, began = self._connection(), time.monotonic()
         try:
             connection.request(method, self._path + path, body, headers)
@@ -115,9 +115,9 @@ class Service:
             status, text = response.status, response.read()
         except (OSError, HTTPException) as error:
             connection.close()
-            return Answer(status=None, content={"trouble": type(error).__name__}, seconds=time.monotonic() - began)
+            return SimulatorResponse(status=None, content={"trouble": type(error).__name__}, seconds=time.monotonic() - began)
         self._own.used_at = time.monotonic()
-        return Answer(status=status, content=_parsed(text), seconds=self._own.used_at - began)
+        return SimulatorResponse(status=status, content=_parsed(text), seconds=self._own.used_at - began)
 
     def _connection(self) -> HTTPConnection:
         if not hasattr(self._own, "connection"):
@@ -154,7 +154,7 @@ class Pace:
 
 
 def send(
-    lanes: Sequence[Sequence[Delivery]], pace: Pace, *, deliver: Callable[[Delivery], Answer], on_sent: Callable[[], None]
+    lanes: Sequence[Sequence[Delivery]], pace: Pace, *, deliver: Callable[[Delivery], SimulatorResponse], on_sent: Callable[[], None]
 ) -> list[Sent]:
     """Send lanes beside one another, each in its order: what comes later in a lane is sent once the former is answered.
 

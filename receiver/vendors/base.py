@@ -26,7 +26,7 @@ class Stale(Forged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
+class SigningKey:
     """One secret that a vendor may sign with, and the environment its deliveries belong to."""
 
     secret: bytes
@@ -54,7 +54,7 @@ class Scheme(Protocol):
         """Which header holds the signature."""
         ...
 
-    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
         """The delivery, as an event to keep. Raises Forged or Stale; whatever a stranger sends raises nothing else."""
         ...
 
@@ -73,7 +73,7 @@ class Vendor:
     parse_secret: Callable[[str, Scheme], bytes]
 
 
-def signing_key(keys: tuple[Key, ...], given: str, digest: Callable[[bytes], str]) -> Key:
+def signing_key(keys: tuple[SigningKey, ...], given: str, digest: Callable[[bytes], str]) -> SigningKey:
     """The key whose digest is the given one, whatever its case; compared in constant time. Raises Forged."""
     # WSGI hands headers over as Latin-1; compare_digest on text would raise for what is not ASCII.
     presented = given.strip().lower().encode("latin-1", "replace")
@@ -95,7 +95,7 @@ def is_header_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9-]{1,100}", text) is not None
 
 
-def environment_of(key: Key, body: bytes) -> str:
+def environment_of(key: SigningKey, body: bytes) -> str:
     """Return `sandbox` if its secret signed, or if the body says so: `sandboxMode` is there and is neither false, "false" nor null."""
     return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
 

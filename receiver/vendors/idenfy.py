@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from receiver.vendors import base
-from receiver.vendors.base import Headers, Key, environment_of, peek, sha256, signing_key
+from receiver.vendors.base import Headers, SigningKey, environment_of, peek, sha256, signing_key
 from store.inbox.deliveries import Delivery
 from store.system.environment import Environment
 
@@ -42,7 +42,7 @@ class Names(msgspec.Struct):
 class Scheme:
     signature_header = SIGNATURE
 
-    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
         key = signing_key(keys, headers.get(SIGNATURE, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
         event_type = headers.get(TYPE, "")
         return Delivery(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from receiver.vendors import base
-from receiver.vendors.base import Forged, Headers, Key, environment_of, sha256, signing_key
+from receiver.vendors.base import Forged, Headers, SigningKey, environment_of, sha256, signing_key
 from store.inbox.deliveries import Delivery
 from store.system.environment import Environment
 
@@ -28,7 +28,7 @@ class Scheme:
     signature_header: str
     algorithm_header: str
 
-    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
         algorithm = headers.get(self.algorithm_header, UNNAMED).strip()
         if algorithm not in self.accepted:
             raise Forged

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from receiver.vendors import base
-from receiver.vendors.base import Forged, Headers, Key, Stale, environment_of, sha256, signing_key
+from receiver.vendors.base import Forged, Headers, SigningKey, Stale, environment_of, sha256, signing_key
 from store.config import signing_secret
 from store.inbox.deliveries import Delivery
 from store.system.environment import Environment
@@ -31,7 +31,7 @@ class StandardWebhooks:
 
     signature_header = SIGNATURE
 
-    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
         message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
         if not message_id or not re.fullmatch(r"[0-9]{1,20}", timestamp):
             raise Forged
@@ -58,7 +58,7 @@ class HexDigest:
 
     signature_header: str
 
-    def authenticate(self, headers: Headers, body: bytes, keys: tuple[Key, ...], *, now: datetime) -> Delivery:
+    def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
         key = signing_key(keys, headers.get(self.signature_header, ""), lambda secret: hmac.digest(secret, body, "sha256").hex())
         return Delivery(
             vendor="ifcgate",
@@ -91,7 +91,7 @@ def parse_secret(text: str, scheme: base.Scheme) -> bytes:
     return signing_secret(text)
 
 
-def _signing_key(signatures: str, keys: tuple[Key, ...], signed: bytes) -> Key:
+def _signing_key(signatures: str, keys: tuple[SigningKey, ...], signed: bytes) -> SigningKey:
     """The key that made one of the signatures; versions that we do not know are skipped. Raises Forged."""
     digests = [(key, _digest(key.secret, signed).encode()) for key in keys]
     for signature in signatures.split():

@@ -109,7 +109,7 @@ class Call:
         """Return what the work returns, committed if it writes."""
         result = (queries.write if self.writes else queries.read)(work)
         if self.wakes and result is not None:
-            wakeup.ring()
+            wakeup.notify()
         return result
 
     def answer(self, result: Any, query: Any) -> Response:

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnava
 from receiver.web.request_id import request_id
 from store import database
 from store.inbox.record import Unavailable
-from store.system.deadlines import Overdue
+from store.system.deadlines import DeadlineExceeded
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ def _answer(error: HTTPException) -> Response:
 
 
 def _failure(error: Exception) -> Response:
-    if isinstance(error, Unavailable | Overdue) or database.is_away(error):
+    if isinstance(error, Unavailable | DeadlineExceeded) or database.is_away(error):
         log.error("the database cannot be reached", error=describe_error(error))
         return _answer(ServiceUnavailable())
     log.error("a request failed unexpectedly", error=describe_error(error))

@@ -17,10 +17,9 @@ from sqlalchemy import Connection
 from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
-from store.applicants.table import Key
-from store.states import VendorEnvironment
+from store.states import ApplicantKey, VendorEnvironment
 from store.system import clock
-from store.system.deadlines import Crew
+from store.system.deadlines import DeadlineExecutor
 from store.system.names import NAME_CHARS_MAX, is_name, is_storable
 
 Query = TypeVar("Query", bound=msgspec.Struct)
@@ -30,7 +29,7 @@ T = TypeVar("T")
 #: A call is answered within this time, or told that it cannot be: a database that hangs must not take the threads along.
 ANSWER_SECONDS = 1.6
 
-_readers = Crew("read", 8)
+_readers = DeadlineExecutor("read", 8)
 
 #: Numbers in cursors: what the database's columns can hold.
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -73,19 +72,19 @@ class Page(One, forbid_unknown_fields=True):
 
 def read(work: Callable[[Connection], T]) -> T:
     """What the work reads from the database, within the time there is. Raises what becomes a 503."""
-    return _readers.within(ANSWER_SECONDS, lambda: database.read(work))
+    return _readers.run(ANSWER_SECONDS, lambda: database.read(work))
 
 
 def write(work: Callable[[Connection], T]) -> T:
     """What the work returns, committed, within the time there is. It must bear being done twice. Raises what becomes a 503."""
-    return _readers.within(ANSWER_SECONDS, lambda: database.write(work))
+    return _readers.run(ANSWER_SECONDS, lambda: database.write(work))
 
 
-def key(vendor: str, environment: str, reference: str) -> Key:
+def key(vendor: str, environment: str, reference: str) -> ApplicantKey:
     """What names an applicant. Raises a problem where nothing can have this name."""
     if not (is_name(vendor) and is_name(reference)):
         raise Problem(404, "No applicant has this name.")
-    return Key(vendor, environment, reference)
+    return ApplicantKey(vendor, environment, reference)
 
 
 def query(shape: type[Query]) -> Query:

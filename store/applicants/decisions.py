@@ -14,12 +14,12 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from store import audit, tokens
 from store.applicants import table as applicants
-from store.applicants.table import Applicant, Key
-from store.database.tables import ApplicantRow, Event
+from store.applicants.table import Applicant
+from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, claimed
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
-from store.states import HITS, Stand
+from store.states import HITS, ApplicantKey, Stand
 from store.system import clock
 
 #: That a second operator has still to confirm what was decided.
@@ -50,7 +50,9 @@ class Actor(NamedTuple):
     os_user: str | None = None
 
 
-def decide(connection: Connection, key: Key, ruling: Ruling, *, by: Actor, reason: str, at: datetime, needs_two: bool = False) -> Made:
+def decide(
+    connection: Connection, key: ApplicantKey, ruling: Ruling, *, by: Actor, reason: str, at: datetime, needs_two: bool = False
+) -> Made:
     """Write down what a person decided. It is recorded. Raises UnknownToUs.
 
     An approval against a hit or an alert takes a second operator, and so does every decision that `needs_two`. Without a token it is kept,
@@ -128,7 +130,7 @@ def _waits(applicant: Applicant, event_id: str) -> bool:
 class _Found(NamedTuple):
     """A decision that was made, and its places."""
 
-    key: Key
+    key: ApplicantKey
     body: DecisionBody
     order: int | None
     receipt: int
@@ -136,11 +138,11 @@ class _Found(NamedTuple):
 
 def _find(connection: Connection, event_id: str) -> _Found:
     """A decision. Raises UnknownToUs."""
-    row = connection.execute(select(*CLAIMED).where(Event.id == event_id)).one_or_none()
+    row = connection.execute(select(*CLAIMED).where(EventRow.id == event_id)).one_or_none()
     if row is None or internal_events.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")
     event = claimed(row)
     body = msgspec.json.decode(event.body(), type=DecisionBody)
     order, receipt = (event.headers.get(header) for header in (ORDER_HEADER, RECEIPT_HEADER))
-    key = Key(event.vendor, event.environment, body.reference)
+    key = ApplicantKey(event.vendor, event.environment, body.reference)
     return _Found(key, body, int(order) if order else None, int(receipt) if receipt else event.sequence)

@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from store.applicants import table as applicants
-from store.applicants.table import Applicant, Key
-from store.database.tables import Event, Mention, TransitionRow
+from store.applicants.table import Applicant
+from store.database.tables import EventRow, MentionRow, TransitionRow
+from store.states import ApplicantKey
 from store.system import clock
 
 
-def explain(connection: Connection, key: Key) -> dict[str, Any] | None:
+def explain(connection: Connection, key: ApplicantKey) -> dict[str, Any] | None:
     """The applicant, the grounds it stands on, the deciding one first, and every event that named it, in the vendor's order.
 
     None if it is unknown."""
@@ -43,18 +44,26 @@ def _grounds(applicant: Applicant, said: dict[str, dict[str, Any]]) -> list[dict
     ]
 
 
-def _said(connection: Connection, key: Key) -> list[dict[str, Any]]:
+def _said(connection: Connection, key: ApplicantKey) -> list[dict[str, Any]]:
     changes = _changes(connection, key)
     query = (
-        select(Mention.__table__, Event.id, Event.event_type, Event.occurred_at, Event.received_at, Event.settled_at, Event.repeat)
-        .join(Event, Event.sequence == Mention.event_sequence)
-        .where(Mention.vendor == key.vendor, Mention.environment == key.environment, Mention.reference == key.reference)
-        .order_by(Mention.place, Mention.rank, Mention.event_sequence)
+        select(
+            MentionRow.__table__,
+            EventRow.id,
+            EventRow.event_type,
+            EventRow.occurred_at,
+            EventRow.received_at,
+            EventRow.settled_at,
+            EventRow.repeat,
+        )
+        .join(EventRow, EventRow.sequence == MentionRow.event_sequence)
+        .where(MentionRow.vendor == key.vendor, MentionRow.environment == key.environment, MentionRow.reference == key.reference)
+        .order_by(MentionRow.place, MentionRow.rank, MentionRow.event_sequence)
     )
     return [_describe(row, changes[row.id]) for row in connection.execute(query)]
 
 
-def _changes(connection: Connection, key: Key) -> dict[str, list[dict[str, Any]]]:
+def _changes(connection: Connection, key: ApplicantKey) -> dict[str, list[dict[str, Any]]]:
     """What each event changed when it was handled."""
     query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.is_not(None))
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -14,7 +14,7 @@ from store.database.tables import ApplicantRow, TransitionRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ExportFilter:
     """Which: all that is given must hold."""
 
     environment: str
@@ -25,12 +25,12 @@ class Wanted:
     since: datetime | None = None
 
 
-def count_applicants(connection: Connection, wanted: Wanted) -> int:
+def count_applicants(connection: Connection, wanted: ExportFilter) -> int:
     """How many applicants are wanted."""
     return connection.execute(select(func.count()).select_from(ApplicantRow).where(*_applicants(wanted))).scalar_one()
 
 
-def applicants_after(connection: Connection, wanted: Wanted, *, vendor: str, reference: str, limit: int) -> list[Applicant]:
+def applicants_after(connection: Connection, wanted: ExportFilter, *, vendor: str, reference: str, limit: int) -> list[Applicant]:
     """Wanted applicants of one vendor in the order of their references, after one of them."""
     # One vendor at a time, so that the table's own key is walked along, however much of it is not wanted.
     mine = (ApplicantRow.vendor == vendor, ApplicantRow.reference > reference)
@@ -38,18 +38,18 @@ def applicants_after(connection: Connection, wanted: Wanted, *, vendor: str, ref
     return [applicants.from_row(row) for row in connection.execute(query.limit(limit))]
 
 
-def count_changes(connection: Connection, wanted: Wanted, *, last: int) -> int:
+def count_changes(connection: Connection, wanted: ExportFilter, *, last: int) -> int:
     """How many changes are wanted, up to a number."""
     return connection.execute(select(func.count()).select_from(TransitionRow).where(*_changes(wanted, last))).scalar_one()
 
 
-def changes_after(connection: Connection, wanted: Wanted, *, number: int, last: int, limit: int) -> list[Row[Any]]:
+def changes_after(connection: Connection, wanted: ExportFilter, *, number: int, last: int, limit: int) -> list[Row[Any]]:
     """Wanted changes, oldest first, after a number and up to another."""
     query = select(TransitionRow.__table__).where(*_changes(wanted, last), TransitionRow.number > number)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
 
-def _applicants(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _applicants(wanted: ExportFilter) -> list[ColumnElement[bool]]:
     conditions = [ApplicantRow.environment == wanted.environment, ApplicantRow.version > 0]
     if wanted.vendor:
         conditions.append(ApplicantRow.vendor == wanted.vendor)
@@ -60,7 +60,7 @@ def _applicants(wanted: Wanted) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _changes(wanted: Wanted, last: int) -> list[ColumnElement[bool]]:
+def _changes(wanted: ExportFilter, last: int) -> list[ColumnElement[bool]]:
     conditions = [TransitionRow.environment == wanted.environment, TransitionRow.number <= last]
     if wanted.vendor:
         conditions.append(TransitionRow.vendor == wanted.vendor)

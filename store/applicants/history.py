@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
-from store.applicants.table import Applicant, Key, describe, find
+from store.applicants.table import Applicant, describe, find
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
+from store.states import ApplicantKey
 
 
-def of(connection: Connection, key: Key, *, after: int = 0, limit: int) -> list[Row[Any]]:
+def of(connection: Connection, key: ApplicantKey, *, after: int = 0, limit: int) -> list[Row[Any]]:
     """An applicant's changes, oldest first, after a version."""
     query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.version > after)
     return list(connection.execute(query.order_by(TransitionRow.version).limit(limit)).all())
@@ -25,7 +26,7 @@ def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None
     bulk.insert(connection, QuietMove, rows)
 
 
-def as_known(connection: Connection, key: Key, at: datetime | None) -> dict[str, Any] | None:
+def as_known(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, Any] | None:
     """An applicant as this service shows it, or showed it at a moment; None if it is, or was, unknown."""
     applicant = find(connection, key)
     if applicant is None or at is None or at >= applicant.updated_at:

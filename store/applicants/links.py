@@ -11,7 +11,8 @@ from store import audit
 from store.applicants import feed
 from store.applicants import table as applicants
 from store.applicants.feed import Transition
-from store.applicants.table import Applicant, Key
+from store.applicants.table import Applicant
+from store.states import ApplicantKey
 from store.system import clock
 
 
@@ -19,7 +20,7 @@ class NeedsOperator(Exception):
     """The case has a verdict and belongs to another user: to move it is an operator's right."""
 
 
-def link(connection: Connection, key: Key, *, external_user_id: str, by: str, may_move: bool) -> bool:
+def link(connection: Connection, key: ApplicantKey, *, external_user_id: str, by: str, may_move: bool) -> bool:
     """Link an applicant to a user; return whether that is news. It is recorded, from whom and to whom. Raises NeedsOperator.
 
     `may_move`: also a case that has a verdict and belongs to another user."""
@@ -34,7 +35,7 @@ def link(connection: Connection, key: Key, *, external_user_id: str, by: str, ma
     return is_news
 
 
-def link_all(connection: Connection, users: Mapping[Key, str], *, by: str) -> int:
+def link_all(connection: Connection, users: Mapping[ApplicantKey, str], *, by: str) -> int:
     """Link applicants to users; return how many links are news. The applicants are locked together, before the feed is.
 
     Each change of a known applicant is told, with who linked it and from which user."""

@@ -8,14 +8,13 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, delete, select, tuple_
 
-from store.applicants.table import Key
 from store.database import bulk
-from store.database.tables import Event, Mention
+from store.database.tables import EventRow, MentionRow
 from store.inbox.claims import CLAIMED, Claimed, claimed
-from store.states import Outcome
+from store.states import ApplicantKey, Outcome
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Mention(Struct, frozen=True, kw_only=True):
     """What one event said of one applicant, and what became of it."""
 
     vendor: str
@@ -35,52 +34,52 @@ class Said(Struct, frozen=True, kw_only=True):
     superseded_by: str | None
 
 
-def remember(connection: Connection, said: Iterable[Said]) -> None:
+def remember(connection: Connection, said: Iterable[Mention]) -> None:
     """Remember what events said of applicants; what they were taken to say before is replaced."""
-    bulk.insert(connection, Mention, [structs.asdict(one) for one in said], over=(*Key._fields, "event_sequence"))
+    bulk.insert(connection, MentionRow, [structs.asdict(one) for one in said], over=(*ApplicantKey._fields, "event_sequence"))
 
 
 def of_event(connection: Connection, sequence: int) -> list[str]:
     """The references that an event named when it was last handled."""
-    return list(connection.execute(select(Mention.reference).where(Mention.event_sequence == sequence)).scalars())
+    return list(connection.execute(select(MentionRow.reference).where(MentionRow.event_sequence == sequence)).scalars())
 
 
 def forget(connection: Connection, sequence: int) -> None:
     """Forget whom an event named."""
-    connection.execute(delete(Mention).where(Mention.event_sequence == sequence))
+    connection.execute(delete(MentionRow).where(MentionRow.event_sequence == sequence))
 
 
 def of_events(connection: Connection, sequences: Collection[int]) -> dict[int, list[str]]:
     """The references that events named when they were last handled."""
-    query = select(Mention.event_sequence, Mention.reference).where(Mention.event_sequence.in_(sequences))
+    query = select(MentionRow.event_sequence, MentionRow.reference).where(MentionRow.event_sequence.in_(sequences))
     named: dict[int, list[str]] = {}
     for sequence, reference in connection.execute(query):
         named.setdefault(sequence, []).append(reference)
     return named
 
 
-def events_naming(connection: Connection, key: Key) -> list[Claimed]:
+def events_naming(connection: Connection, key: ApplicantKey) -> list[Claimed]:
     """Every event that, when it was handled, named an applicant, in the order of receipt, as it would be claimed."""
     return [event for _, event in events_naming_any(connection, [key])]
 
 
-def events_naming_any(connection: Connection, keys: list[Key]) -> list[tuple[Key, Claimed]]:
+def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[tuple[ApplicantKey, Claimed]]:
     """Every event that, when it was handled, named one of some applicants, with whom it named, in the order of receipt."""
-    names = (Mention.vendor, Mention.environment, Mention.reference)
-    query = select(*CLAIMED, Mention.reference.label("named")).join(Mention, Event.sequence == Mention.event_sequence)
-    query = query.where(tuple_(*names).in_(keys)).order_by(Event.sequence)
+    names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
+    query = select(*CLAIMED, MentionRow.reference.label("named")).join(MentionRow, EventRow.sequence == MentionRow.event_sequence)
+    query = query.where(tuple_(*names).in_(keys)).order_by(EventRow.sequence)
     rows: Iterable[Row[Any]] = connection.execute(query)
     return [_named(row) for row in rows]
 
 
 def handled_after(connection: Connection, sequence: int, *, limit: int) -> list[Claimed]:
     """Events that were handled, whether they moved anyone or not, after one of them, in the order of receipt."""
-    handled = Event.status.not_in((Outcome.PENDING, Outcome.FAILED))
-    query = select(*CLAIMED).where(Event.sequence > sequence, handled).order_by(Event.sequence).limit(limit)
+    handled = EventRow.status.not_in((Outcome.PENDING, Outcome.FAILED))
+    query = select(*CLAIMED).where(EventRow.sequence > sequence, handled).order_by(EventRow.sequence).limit(limit)
     return [claimed(row) for row in connection.execute(query)]
 
 
-def _named(row: Row[Any]) -> tuple[Key, Claimed]:
+def _named(row: Row[Any]) -> tuple[ApplicantKey, Claimed]:
     values = dict(row._mapping)
     reference = values.pop("named")
-    return Key(values["vendor"], values["environment"], reference), Claimed(**values)
+    return ApplicantKey(values["vendor"], values["environment"], reference), Claimed(**values)

@@ -9,12 +9,11 @@ from sqlalchemy import Connection
 
 from store.applicants import feed
 from store.applicants import table as applicants
-from store.applicants.table import Key
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system import clock
 
 
-def keep(connection: Connection, key: Key, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:
+def keep(connection: Connection, key: ApplicantKey, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:
     """Keep what a verdict asks for; told like any other change. False if it is known, or another verdict has come since."""
     before = applicants.lock(connection, [key])[key]
     if before.status != Status.RESUBMISSION_REQUESTED or before.last_verdict != verdict or before.problem_documents == documents:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct, field, structs
 from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, or_, select, tuple_
 
 from store.database import bulk
 from store.database.tables import ApplicantRow
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system import clock
 
 KEYS_MAX = 500
@@ -22,14 +22,6 @@ _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 _OUR_OWN = ("grounds", "objections", "registers", "linked_user_id", "first_sequence")
 
 NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "additional_steps": None}
-
-
-class Key(NamedTuple):
-    """What names an applicant."""
-
-    vendor: str
-    environment: str
-    reference: str
 
 
 class Applicant(Struct, frozen=True, kw_only=True):
@@ -68,22 +60,22 @@ class Applicant(Struct, frozen=True, kw_only=True):
     first_sequence: int | None = None
 
     @property
-    def key(self) -> Key:
-        return Key(self.vendor, self.environment, self.reference)
+    def key(self) -> ApplicantKey:
+        return ApplicantKey(self.vendor, self.environment, self.reference)
 
 
 # what workers change ------------------------------------------------------------------------------------------
 
 
-def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
+def lock(connection: Connection, keys: Iterable[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
     """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
-    locked: dict[Key, Applicant] = {}
+    locked: dict[ApplicantKey, Applicant] = {}
     for some in _parts(sorted(set(keys))):
-        there = set(map(Key._make, connection.execute(select(*_KEY).where(_are(some))).all()))
+        there = set(map(ApplicantKey._make, connection.execute(select(*_KEY).where(_are(some))).all()))
         newcomers = {key: unknown(key) for key in some if key not in there}
         rows = [structs.asdict(applicant) for applicant in newcomers.values()]
-        came = bulk.insert(connection, ApplicantRow, rows, over=Key._fields, change=bulk.LEAVE, returning=Key._fields)
-        locked |= {key: newcomers[key] for key in map(Key._make, came)}
+        came = bulk.insert(connection, ApplicantRow, rows, over=ApplicantKey._fields, change=bulk.LEAVE, returning=ApplicantKey._fields)
+        locked |= {key: newcomers[key] for key in map(ApplicantKey._make, came)}
         known = [key for key in some if key not in locked]
         if known:
             query = select(ApplicantRow.__table__).where(_are(known)).order_by(*_KEY).with_for_update()
@@ -93,30 +85,30 @@ def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Applicant]:
 
 def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
     """Write applicants that are locked."""
-    bulk.insert(connection, ApplicantRow, [structs.asdict(applicant) for applicant in applicants], over=Key._fields)
+    bulk.insert(connection, ApplicantRow, [structs.asdict(applicant) for applicant in applicants], over=ApplicantKey._fields)
 
 
 # what the API reads -------------------------------------------------------------------------------------------
 
 
-def find(connection: Connection, key: Key) -> Applicant | None:
+def find(connection: Connection, key: ApplicantKey) -> Applicant | None:
     """The applicant, if it is known."""
     row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
     return from_row(row) if row else None
 
 
-def among(connection: Connection, keys: list[Key]) -> dict[Key, Applicant]:
+def among(connection: Connection, keys: list[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
     """Those of some applicants that have a row, known or not."""
     found = map(from_row, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
     return {applicant.key: applicant for applicant in found}
 
 
-def keys_after(connection: Connection, last: Key | None, *, limit: int) -> list[Key]:
+def keys_after(connection: Connection, last: ApplicantKey | None, *, limit: int) -> list[ApplicantKey]:
     """Applicants that have a row, in their order, after one of them."""
     query = select(*_KEY).order_by(*_KEY).limit(limit)
     if last is not None:
         query = query.where(tuple_(*_KEY) > tuple_(*last))
-    return [Key(*row) for row in connection.execute(query)]
+    return [ApplicantKey(*row) for row in connection.execute(query)]
 
 
 def listing(
@@ -176,17 +168,17 @@ def describe(applicant: Applicant) -> dict[str, Any]:
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
 
 
-def _parts(keys: list[Key]) -> Iterator[list[Key]]:
+def _parts(keys: list[ApplicantKey]) -> Iterator[list[ApplicantKey]]:
     """Keys in parts that fit into a statement: both databases bound its parameters."""
     for start in range(0, len(keys), KEYS_MAX):
         yield keys[start : start + KEYS_MAX]
 
 
-def _are(keys: list[Key]) -> ColumnElement[bool]:
+def _are(keys: list[ApplicantKey]) -> ColumnElement[bool]:
     return bulk.among(ApplicantRow, [key._asdict() for key in keys])
 
 
-def unknown(key: Key) -> Applicant:
+def unknown(key: ApplicantKey) -> Applicant:
     """An applicant that nobody knows."""
     return Applicant(vendor=key.vendor, environment=key.environment, reference=key.reference, updated_at=clock.now())
 

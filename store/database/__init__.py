@@ -1,7 +1,7 @@
 """How is the database reached, and what are its tables?"""
 
 from store.database.engine import engine_of, insert, is_sqlite
-from store.database.transactions import Failure, again, begin, forget, is_away, need_not_last, read, reading, write
+from store.database.transactions import Failure, again, begin, forget, is_away, read, reading, relax_durability, write
 
 __all__ = [
     "Failure",
@@ -12,8 +12,8 @@ __all__ = [
     "insert",
     "is_away",
     "is_sqlite",
-    "need_not_last",
     "read",
     "reading",
+    "relax_durability",
     "write",
 ]

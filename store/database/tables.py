@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from store.database.columns import Base, EventId, Name, Number, partial
 
 
-class Event(Base):
+class EventRow(Base):
     """The inbox: one fact, however often delivered."""
 
     __tablename__ = "events"
@@ -109,7 +109,7 @@ class Subject(Base):
     previous_body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class Mention(Base):
+class MentionRow(Base):
     """Which applicants an event named, what it said of them, and what became of that."""
 
     __tablename__ = "mentions"

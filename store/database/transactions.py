@@ -57,7 +57,7 @@ def reading() -> Iterator[Connection]:
         yield connection
 
 
-def need_not_last(connection: Connection) -> None:
+def relax_durability(connection: Connection) -> None:
     """Let PostgreSQL not wait for its disk at this commit: what a power cut would undo may be undone."""
     if not is_sqlite():
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")

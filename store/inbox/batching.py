@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as TimedOut
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from store.system.deadlines import Overdue
+from store.system.deadlines import DeadlineExceeded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ class Brought(Generic[Item, Result]):
     done: Future[Result] = field(default_factory=Future)
 
 
-class Together(Generic[Item, Result]):
+class GroupCommit(Generic[Item, Result]):
     """Does what several threads bring: in one thread, which makes the groups larger than several would. Another joins it if it hangs."""
 
     def __init__(self, name: str, do: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, most: int) -> None:
@@ -44,7 +44,7 @@ class Together(Generic[Item, Result]):
         self._threads: dict[int, float | None] = {}
         self._joined_at = 0.0
 
-    def bring(self, item: Item, *, seconds: float) -> Result:
+    def submit(self, item: Item, *, seconds: float) -> Result:
         """What was done with the item, if it is done in time; else raise Overdue: it may still be done later, unseen.
 
         While all threads hang it is refused at once, except now and then, to see whether another would."""
@@ -59,14 +59,14 @@ class Together(Generic[Item, Result]):
             if brought.done.done():
                 raise
             brought.done.cancel()
-            raise Overdue(f"not done within {seconds} s") from error
+            raise DeadlineExceeded(f"not done within {seconds} s") from error
 
     def _see_to_threads(self, seconds: float) -> None:
         now = time.monotonic()
         if any(since is None or now - since <= seconds for since in self._threads.values()):
             return
         if self._threads and (len(self._threads) == THREADS_MAX or now - self._joined_at < PAUSE_SECONDS):
-            raise Overdue("all others are overdue")
+            raise DeadlineExceeded("all others are overdue")
         self._joined_at = now
         thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         thread.start()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from store import database
 from store.database import bulk
-from store.database.tables import Event, Lease
+from store.database.tables import EventRow, Lease
 from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock, fault_points
@@ -32,7 +32,13 @@ SUSPECT: ColumnElement[bool] = literal_column("suspect IS TRUE")
 
 #: The one order in which events are locked by whoever waits for them, so that no two wait in a circle. Deliveries come in it: those
 #: with an identity, then those of a subject.
-LOCK_ORDER = (Event.identity.is_(None), Event.vendor, Event.environment, func.coalesce(Event.identity, Event.subject), Event.sequence)
+LOCK_ORDER = (
+    EventRow.identity.is_(None),
+    EventRow.vendor,
+    EventRow.environment,
+    func.coalesce(EventRow.identity, EventRow.subject),
+    EventRow.sequence,
+)
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -71,13 +77,13 @@ class Settlement(Struct, frozen=True, kw_only=True):
 # claiming -----------------------------------------------------------------------------------------------------
 
 CLAIMED: list[InstrumentedAttribute[Any]] = [
-    Event.sequence, Event.id, Event.vendor, Event.environment, Event.headers, Event.body_sha256, Event.key_id, Event.sealed_body,
-    Event.received_at, Event.repeat, Event.seen_before, Event.attempts, Event.replayed,
+    EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
+    EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
 ]  # fmt: skip
 
 FREE = (
-    select(Event.sequence, func.length(Event.sealed_body).label("size"))
-    .where(Event.status == PENDING, Event.claimed_by.is_(None), Event.suspect.is_(False))
+    select(EventRow.sequence, func.length(EventRow.sealed_body).label("size"))
+    .where(EventRow.status == PENDING, EventRow.claimed_by.is_(None), EventRow.suspect.is_(False))
     .with_for_update(skip_locked=True)
 )
 
@@ -86,23 +92,23 @@ def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str
     """Claim pending events that are due, the oldest first; or the newest of a vendor, of those that were not tried yet; or `only`
     those with these ids, due or not. Gives them in the order of receipt. Commits."""
     with database.begin() as connection:
-        database.need_not_last(connection)
+        database.relax_durability(connection)
         now = clock.now()
         if only is not None:
-            chosen = list(connection.execute(FREE.where(Event.id.in_(only))))
+            chosen = list(connection.execute(FREE.where(EventRow.id.in_(only))))
         elif newest_of:
-            newest = FREE.where(Event.retry_at.is_(None), Event.vendor == newest_of).order_by(Event.sequence.desc())
+            newest = FREE.where(EventRow.retry_at.is_(None), EventRow.vendor == newest_of).order_by(EventRow.sequence.desc())
             chosen = list(connection.execute(newest.limit(most)))
         else:
-            due = FREE.where(Event.retry_at <= now).order_by(Event.retry_at)
+            due = FREE.where(EventRow.retry_at <= now).order_by(EventRow.retry_at)
             chosen = list(connection.execute(due.limit(max(1, most // RETRIES_SHARE))))
-            chosen += connection.execute(FREE.where(Event.retry_at.is_(None)).order_by(Event.sequence).limit(most - len(chosen)))
+            chosen += connection.execute(FREE.where(EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(most - len(chosen)))
         sequences = _within_bytes(chosen)
         if not sequences:
             return []
         _renew(connection, token, now)
-        mine = bulk.among(Event, [{"sequence": sequence} for sequence in sequences])
-        taken = update(Event).where(mine).values(claimed_by=token)
+        mine = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
+        taken = update(EventRow).where(mine).values(claimed_by=token)
         rows = connection.execute(taken.returning(*CLAIMED)).all()
     fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
@@ -127,7 +133,7 @@ def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
         if found is None:
             return None
         _renew(connection, token, now)
-        taken = update(Event).where(Event.sequence == found.sequence).values(claimed_by=token, suspect=True)
+        taken = update(EventRow).where(EventRow.sequence == found.sequence).values(claimed_by=token, suspect=True)
         row = connection.execute(taken.returning(*CLAIMED)).one()
     return claimed(row), found.suspect and found.claimed_by not in (None, token)
 
@@ -138,20 +144,20 @@ def _one_of_the_dead(connection: Connection, now: datetime) -> Row[int, bool, st
     dead = list(connection.execute(select(Lease.holder).where(run_out)).scalars())
     if not dead:
         return None
-    found = _one(connection, Event.claimed_by.in_(dead))
+    found = _one(connection, EventRow.claimed_by.in_(dead))
     if found is None:
         connection.execute(delete(Lease).where(Lease.holder.in_(dead), run_out))
     return found
 
 
 def _one_that_waits(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
-    due = or_(Event.retry_at.is_(None), Event.retry_at <= now)
-    return _one(connection, and_(SUSPECT, Event.claimed_by.is_(None), due))
+    due = or_(EventRow.retry_at.is_(None), EventRow.retry_at <= now)
+    return _one(connection, and_(SUSPECT, EventRow.claimed_by.is_(None), due))
 
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, bool, str | None] | None:
-    query = select(Event.sequence, Event.suspect, Event.claimed_by).where(Event.status == PENDING, condition)
-    return connection.execute(query.order_by(Event.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    query = select(EventRow.sequence, EventRow.suspect, EventRow.claimed_by).where(EventRow.status == PENDING, condition)
+    return connection.execute(query.order_by(EventRow.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
 def _renew(connection: Connection, token: str, now: datetime) -> None:
@@ -166,15 +172,15 @@ def take_back(token: str) -> None:
 
 def release(token: str) -> None:
     """Give back whatever this token still holds, as if it had never been claimed. Commits."""
-    mine = (Event.status == PENDING) & (Event.claimed_by == token)
+    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == token)
     with database.begin() as connection:
         lock(connection, mine)
-        connection.execute(update(Event).where(mine).values(claimed_by=None))
+        connection.execute(update(EventRow).where(mine).values(claimed_by=None))
 
 
 def release_all(connection: Connection) -> None:
     """Give back whatever anybody holds: in a restored backup no lease is anybody's."""
-    connection.execute(update(Event).where(Event.status == PENDING, Event.claimed_by.is_not(None)).values(claimed_by=None))
+    connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
     connection.execute(delete(Lease))
 
 
@@ -189,7 +195,7 @@ def claimed(row: Row[Any]) -> Claimed:
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:
     """Lock some events in the one order. SQLite has a single writer, and needs no such lock."""
     if not database.is_sqlite():
-        connection.execute(select(Event.sequence).where(mine).order_by(*LOCK_ORDER).with_for_update(key_share=True)).all()
+        connection.execute(select(EventRow.sequence).where(mine).order_by(*LOCK_ORDER).with_for_update(key_share=True)).all()
 
 
 def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
@@ -197,37 +203,37 @@ def settle(connection: Connection, settlements: list[Settlement], *, token: str)
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
     if len(settlements) > 1:
-        lock(connection, bulk.among(Event, [{"sequence": one.sequence} for one in settlements]))
+        lock(connection, bulk.among(EventRow, [{"sequence": one.sequence} for one in settlements]))
     rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
-    return bulk.rewrite(connection, Event, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
+    return bulk.rewrite(connection, EventRow, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
 
 
 def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
     """Give a claimed event back, to be tried again later. Commits."""
-    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=Event.attempts + 1)
+    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
 
 
 def bury(sequence: int, *, token: str, reason: str) -> None:
     """Make a claimed event a dead letter. Commits."""
-    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=Event.attempts + 1, suspect=False)
+    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=EventRow.attempts + 1, suspect=False)
 
 
 def _give_back(sequence: int, token: str, **values: object) -> None:
     with database.begin() as connection:
-        mine = (Event.sequence == sequence) & (Event.claimed_by == token)
-        connection.execute(update(Event).where(mine).values(claimed_by=None, **values))
+        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == token)
+        connection.execute(update(EventRow).where(mine).values(claimed_by=None, **values))
 
 
 def reopen(connection: Connection, event_id: str) -> bool | None:
     """Make a settled event pending again, to be replayed; False if it is pending anyway, None if there is none."""
-    status = connection.execute(select(Event.status).where(Event.id == event_id).with_for_update()).scalar_one_or_none()
+    status = connection.execute(select(EventRow.status).where(EventRow.id == event_id).with_for_update()).scalar_one_or_none()
     if status is None:
         return None
     if status == Outcome.PENDING:
         return False
     connection.execute(
-        update(Event)
-        .where(Event.id == event_id)
+        update(EventRow)
+        .where(EventRow.id == event_id)
         .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True)
     )
     return True

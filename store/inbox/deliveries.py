@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from store import database
 from store.database import bulk
-from store.database.tables import Alias, Event, Subject
+from store.database.tables import Alias, EventRow, Subject
 from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
@@ -45,10 +45,10 @@ SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AN
 NOT_SEEN = {"repeat": False, "seen_before": False}
 
 #: What every event begins with.
-AFRESH = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0, "suspect": False, "replayed": False}
+NEW_EVENT_DEFAULTS = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0, "suspect": False, "replayed": False}
 
 
-class Key(NamedTuple):
+class EventKey(NamedTuple):
     """An event's identity, or its subject."""
 
     vendor: str
@@ -57,7 +57,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
+class SealedDelivery:
     """A delivery, sealed, under the id that its event will have if it is the first."""
 
     id: str
@@ -72,20 +72,20 @@ class Arrival:
     received_at: datetime
 
     @property
-    def key(self) -> Key:
+    def key(self) -> EventKey:
         """What it shares with every delivery of the same event, or at least with those that might be: the subject's."""
-        return Key(self.vendor, self.environment, self.subject or self.identity)
+        return EventKey(self.vendor, self.environment, self.subject or self.identity)
 
     @property
     def row(self) -> dict[str, Any]:
         """The event's row, were it new."""
-        return vars(self) | AFRESH | {"identity": None if self.subject else self.identity}
+        return vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
 
 
-class Latest(NamedTuple):
+class LatestOfSubject(NamedTuple):
     """An arrival that is its subject's latest, and what was the latest before it."""
 
-    arrival: Arrival
+    arrival: SealedDelivery
     previous_body_sha256: bytes | None
     previous_was_repeat: bool
 
@@ -115,11 +115,11 @@ class Latest(NamedTuple):
         return self.arrival.row | {"repeat": self.repeats, "seen_before": self.seen_before}
 
 
-def arrive(delivery: Delivery) -> Arrival:
+def seal(delivery: Delivery) -> SealedDelivery:
     """Seal a delivery."""
     event_id = new_event_id()
     key_id, sealed_body = keyring().seal(delivery.body, event_id=event_id)
-    return Arrival(
+    return SealedDelivery(
         id=event_id,
         vendor=delivery.vendor,
         environment=delivery.environment,
@@ -133,7 +133,7 @@ def arrive(delivery: Delivery) -> Arrival:
     )
 
 
-def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
+def keep(connection: Connection, arrived: Sequence[SealedDelivery]) -> list[str]:
     """The id of the event that each arrival belongs to: its own, if it is the first.
 
     No two of them may be the same event, or of the same subject: see `apart`. It may be done twice: the ids are the same."""
@@ -141,15 +141,15 @@ def keep(connection: Connection, arrived: Sequence[Arrival]) -> list[str]:
     latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
     kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in once), *(one.row for one in latest)])
     _remember_repeats(connection, latest, {row.id for row in kept if row.repeat})
-    by_identity = {Key(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
+    by_identity = {EventKey(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
     event_ids = {arrival.key: arrival.id for arrival in arrived} | by_identity | _count_again(connection, again)
     return [event_ids[arrival.key] for arrival in arrived]
 
 
-def apart(arrived: Iterable[Arrival]) -> list[list[Arrival]]:
+def without_conflicts(arrived: Iterable[SealedDelivery]) -> list[list[SealedDelivery]]:
     """Arrivals in parts, in their order, of which none holds the same event or subject twice."""
-    parts: list[dict[Key, Arrival]] = []
-    places: dict[Key, int] = {}
+    parts: list[dict[EventKey, SealedDelivery]] = []
+    places: dict[EventKey, int] = {}
     for arrival in arrived:
         place = places[arrival.key] = places.get(arrival.key, -1) + 1
         if place == len(parts):
@@ -160,7 +160,7 @@ def apart(arrived: Iterable[Arrival]) -> list[list[Arrival]]:
 
 def known(connection: Connection, event_ids: list[str]) -> set[str]:
     """Those of some ids that were given already: to an event, or for a delivery of one."""
-    queries = (select(column).where(column.in_(event_ids)) for column in (Event.id, Alias.id))
+    queries = (select(column).where(column.in_(event_ids)) for column in (EventRow.id, Alias.id))
     return {event_id for query in queries for event_id in connection.execute(query).scalars()}
 
 
@@ -177,7 +177,7 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]
     rows.sort(key=lambda row: (row["vendor"], row["environment"], row["subject"] or row["identity"]))
     return bulk.insert(
         connection,
-        Event,
+        EventRow,
         rows,
         over=("vendor", "environment", "identity"),
         change={"deliveries": "events.deliveries + 1"},
@@ -187,7 +187,7 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]
     )
 
 
-def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list[Latest], list[Arrival]]:
+def _become_latest(connection: Connection, arrived: list[SealedDelivery]) -> tuple[list[LatestOfSubject], list[SealedDelivery]]:
     """Those that are now their subjects' latest, and those that say what the latest says.
 
     A subject's row is the lock for its order."""
@@ -208,12 +208,12 @@ def _become_latest(connection: Connection, arrived: list[Arrival]) -> tuple[list
         unless="subjects.latest_fingerprint = excluded.latest_fingerprint",
         returning=("vendor", "environment", "subject", "previous_body_sha256", "latest_is_repeat"),
     )
-    before = {Key(row.vendor, row.environment, row.subject): (row.previous_body_sha256, row.latest_is_repeat) for row in written}
-    latest = [Latest(arrival, *before[arrival.key]) for arrival in arrived if arrival.key in before]
+    before = {EventKey(row.vendor, row.environment, row.subject): (row.previous_body_sha256, row.latest_is_repeat) for row in written}
+    latest = [LatestOfSubject(arrival, *before[arrival.key]) for arrival in arrived if arrival.key in before]
     return latest, [arrival for arrival in arrived if arrival.key not in before]
 
 
-def _remember_repeats(connection: Connection, latest: list[Latest], repeats: set[str]) -> None:
+def _remember_repeats(connection: Connection, latest: list[LatestOfSubject], repeats: set[str]) -> None:
     """Note with each subject whether its latest event is a repeat."""
     for one in latest:
         arrival, repeat = one.arrival, one.arrival.id in repeats
@@ -222,13 +222,17 @@ def _remember_repeats(connection: Connection, latest: list[Latest], repeats: set
             connection.execute(subject.values(latest_is_repeat=repeat))
 
 
-def _count_again(connection: Connection, again: list[Arrival]) -> dict[Key, str]:
+def _count_again(connection: Connection, again: list[SealedDelivery]) -> dict[EventKey, str]:
     """Count one more delivery of the latest event of each subject; give their ids."""
     found = {}
     for arrival in again:
         latest = select(Subject.latest_event_id).filter_by(vendor=arrival.vendor, environment=arrival.environment, subject=arrival.subject)
-        counted = update(Event).where(Event.id == latest.scalar_subquery(), Event.id != arrival.id).values(deliveries=Event.deliveries + 1)
-        found[arrival.key] = str(connection.execute(counted.returning(Event.id)).scalar_one_or_none() or arrival.id)
+        counted = (
+            update(EventRow)
+            .where(EventRow.id == latest.scalar_subquery(), EventRow.id != arrival.id)
+            .values(deliveries=EventRow.deliveries + 1)
+        )
+        found[arrival.key] = str(connection.execute(counted.returning(EventRow.id)).scalar_one_or_none() or arrival.id)
     return found
 
 

@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, String, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store.database.tables import Alias, Event, Mention
+from store.database.tables import Alias, EventRow, MentionRow
 from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
-    Event.sequence, Event.id, Event.vendor, Event.environment, Event.event_type, Event.reference, Event.status, Event.reason,
-    Event.occurred_at, Event.received_at, Event.settled_at, Event.repeat, Event.deliveries, Event.attempts,
+    EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
+    EventRow.reason, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat, EventRow.deliveries,
+    EventRow.attempts,
 ]  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
     """An event as the contract describes it, without its body."""
     # A delivery from the spool may have been given an id before it was known to be of an event that is kept already.
     alias = select(Alias.event_id).where(Alias.id == event_id).scalar_subquery()
-    row = connection.execute(select(*_DESCRIBED).where(or_(Event.id == event_id, Event.id == alias))).one_or_none()
+    row = connection.execute(select(*_DESCRIBED).where(or_(EventRow.id == event_id, EventRow.id == alias))).one_or_none()
     return describe(row) if row else None
 
 
@@ -41,27 +42,27 @@ def listing(
     limit: int,
 ) -> list[Row[Any]]:
     """Events in the order of receipt, after a sequence number; or the newest, from the last."""
-    query = select(*_DESCRIBED).where(Event.environment == environment, Event.sequence > after)
+    query = select(*_DESCRIBED).where(EventRow.environment == environment, EventRow.sequence > after)
     if vendor:
-        query = query.where(Event.vendor == vendor)
+        query = query.where(EventRow.vendor == vendor)
     if status:
-        query = query.where(Event.status == status)
+        query = query.where(EventRow.status == status)
     if reference:
-        naming = select(Mention.event_sequence).where(Mention.environment == environment, Mention.reference == reference)
-        query = query.where(Event.sequence.in_(naming.where(Mention.vendor == vendor) if vendor else naming))
+        naming = select(MentionRow.event_sequence).where(MentionRow.environment == environment, MentionRow.reference == reference)
+        query = query.where(EventRow.sequence.in_(naming.where(MentionRow.vendor == vendor) if vendor else naming))
     if received_after:
-        query = query.where(Event.received_at > received_after)
-    order = Event.sequence.desc() if newest_first else Event.sequence
+        query = query.where(EventRow.received_at > received_after)
+    order = EventRow.sequence.desc() if newest_first else EventRow.sequence
     return list(connection.execute(query.order_by(order).limit(limit)).all())
 
 
 def failed_groups(connection: Connection, *, environment: str) -> list[dict[str, Any]]:
     """Dead letters by vendor, type and error: how many, the first and the last received, and one of them. The largest group first."""
-    by = (Event.vendor, Event.event_type, Event.reason)
-    count, example = func.count().label("count"), func.max(cast(Event.id, String)).label("example")
-    first, last = func.min(Event.received_at).label("first_seen"), func.max(Event.received_at).label("last_seen")
+    by = (EventRow.vendor, EventRow.event_type, EventRow.reason)
+    count, example = func.count().label("count"), func.max(cast(EventRow.id, String)).label("example")
+    first, last = func.min(EventRow.received_at).label("first_seen"), func.max(EventRow.received_at).label("last_seen")
     columns: list[Any] = [*by, count, first, last, example]
-    query = select(*columns).where(Event.status == Outcome.FAILED, Event.environment == environment)
+    query = select(*columns).where(EventRow.status == Outcome.FAILED, EventRow.environment == environment)
     return [_describe_group(row) for row in connection.execute(query.group_by(*by).order_by(count.desc(), *by))]
 
 
@@ -72,14 +73,14 @@ def _describe_group(row: Row[Any]) -> dict[str, Any]:
 
 def body(connection: Connection, event_id: str) -> bytes | None:
     """An event's body, byte for byte; None if there is no such event. Raises Unopenable."""
-    columns = (Event.sealed_body, Event.key_id)
-    row = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    columns = (EventRow.sealed_body, EventRow.key_id)
+    row = connection.execute(select(*columns).where(EventRow.id == event_id)).one_or_none()
     return row and keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
 
 
 def newest_id(connection: Connection) -> str | None:
     """The id of the event that was kept last."""
-    return connection.execute(select(Event.id).order_by(Event.sequence.desc()).limit(1)).scalar_one_or_none()
+    return connection.execute(select(EventRow.id).order_by(EventRow.sequence.desc()).limit(1)).scalar_one_or_none()
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

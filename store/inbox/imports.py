@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from store.database import bulk
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import claims, deliveries, internal_events
 from store.inbox.deliveries import Delivery
 from store.inbox.internal_events import KIND_HEADER, Kind
@@ -34,29 +34,29 @@ class Ended:
 
 def keep_unknown(connection: Connection, rows: Sequence[Delivery]) -> list[str]:
     """Keep the rows whose events are not kept yet; the ids of the events. A row that comes again is no delivery of its event."""
-    each = {deliveries.Key(row.vendor, row.environment, row.identity): row for row in rows}
+    each = {deliveries.EventKey(row.vendor, row.environment, row.identity): row for row in rows}
     known = _kept(connection, list(each))
     return internal_events.keep(connection, [row for key, row in each.items() if key not in known])
 
 
-def _kept(connection: Connection, keys: list[deliveries.Key]) -> set[deliveries.Key]:
-    mine = bulk.among(Event, [{"vendor": key.vendor, "environment": key.environment, "identity": key.what} for key in keys])
-    rows = connection.execute(select(Event.vendor, Event.environment, Event.identity).where(mine))
-    return {deliveries.Key(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
+def _kept(connection: Connection, keys: list[deliveries.EventKey]) -> set[deliveries.EventKey]:
+    mine = bulk.among(EventRow, [{"vendor": key.vendor, "environment": key.environment, "identity": key.what} for key in keys])
+    rows = connection.execute(select(EventRow.vendor, EventRow.environment, EventRow.identity).where(mine))
+    return {deliveries.EventKey(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
 
 
 def pending(connection: Connection, span: Span) -> int:
     """How many events are still to be handled for the first time."""
-    waiting = (Event.status == claims.PENDING, Event.attempts == 0, Event.id.between(span.first, span.last))
-    return connection.execute(select(func.count()).select_from(Event).where(*waiting)).scalar_one()
+    waiting = (EventRow.status == claims.PENDING, EventRow.attempts == 0, EventRow.id.between(span.first, span.last))
+    return connection.execute(select(func.count()).select_from(EventRow).where(*waiting)).scalar_one()
 
 
 def ended(connection: Connection, span: Span) -> list[Ended]:
     """What became of what was brought."""
-    applicants = func.count((Event.vendor + " " + Event.reference).distinct())
-    query = select(Event.status, func.count(), applicants).where(*_brought(span)).group_by(Event.status)
+    applicants = func.count((EventRow.vendor + " " + EventRow.reference).distinct())
+    query = select(EventRow.status, func.count(), applicants).where(*_brought(span)).group_by(EventRow.status)
     return [Ended(outcome=Outcome(status), events=events, applicants=named) for status, events, named in connection.execute(query)]
 
 
 def _brought(span: Span) -> tuple[ColumnElement[bool], ...]:
-    return (Event.id.between(span.first, span.last), Event.headers[KIND_HEADER].as_string() == Kind.IMPORT.value)
+    return (EventRow.id.between(span.first, span.last), EventRow.headers[KIND_HEADER].as_string() == Kind.IMPORT.value)

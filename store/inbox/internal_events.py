@@ -15,10 +15,9 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store.applicants.table import Key
 from store.inbox import deliveries
 from store.inbox.deliveries import Delivery
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system import clock
 
 #: Which kind of statement an event is; a vendor's delivery has no such header.
@@ -91,7 +90,7 @@ class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hits: tuple[str, ...] = ()
 
 
-def decided(key: Key, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
+def decided(key: ApplicantKey, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
     """A person's decision. It stands at its own time, or where it is received, unless it is given a place."""
     return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order, receipt=receipt)
 
@@ -109,9 +108,9 @@ def answered(vendor: str, environment: str, answer: bytes, *, receipt: int) -> D
 
 def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
     """Keep statements; the ids of their events. The same statement again is the same event."""
-    arrived = [deliveries.arrive(statement) for statement in statements]
+    arrived = [deliveries.seal(statement) for statement in statements]
     kept: dict[str, str] = {}
-    for part in deliveries.apart(arrived):
+    for part in deliveries.without_conflicts(arrived):
         kept |= dict(zip((one.id for one in part), deliveries.keep(connection, part), strict=True))
     return [kept[one.id] for one in arrived]
 

@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store import database
 from store.inbox import deliveries
-from store.inbox.batching import Together
-from store.inbox.deliveries import Arrival, Delivery
+from store.inbox.batching import GroupCommit
+from store.inbox.deliveries import Delivery, SealedDelivery
 from store.inbox.spool import SpoolUnavailable, host_spool
 from store.system import fault_points
-from store.system.deadlines import Overdue
+from store.system.deadlines import DeadlineExceeded
 
 log = structlog.get_logger()
 
@@ -42,29 +42,29 @@ class Kept:
 
 def record(delivery: Delivery) -> Kept:
     """Keep a delivery. When this returns it is durable. Raises Unavailable, within 2 seconds, if it cannot be."""
-    arrival = deliveries.arrive(delivery)
+    arrival = deliveries.seal(delivery)
     try:
         # What was spooled before goes first.
         if _spool(arrival, unless_empty=True):
             return Kept(arrival.id, first=True, spooled=True)
-        event_id = _recorders.bring(arrival, seconds=RECORD_SECONDS)
+        event_id = _recorders.submit(arrival, seconds=RECORD_SECONDS)
         return Kept(event_id, first=event_id == arrival.id)
-    except (SQLAlchemyError, Overdue) as error:
+    except (SQLAlchemyError, DeadlineExceeded) as error:
         # The commit may still succeed, unseen: that does no harm, because the id is the same.
         if _spool(arrival):
             return Kept(arrival.id, first=True, spooled=True)
         raise Unavailable(type(error).__name__) from error
 
 
-def _record(arrived: Sequence[Arrival]) -> list[str | Exception]:
+def _record(arrived: Sequence[SealedDelivery]) -> list[str | Exception]:
     """Commit deliveries together; one that spoils the transaction fails alone. Gives the ids of their events."""
     kept: dict[str, str | Exception] = {}
-    for part in deliveries.apart(arrived):
+    for part in deliveries.without_conflicts(arrived):
         kept |= _record_part(part)
     return [kept[arrival.id] for arrival in arrived]
 
 
-def _record_part(part: list[Arrival]) -> dict[str, str | Exception]:
+def _record_part(part: list[SealedDelivery]) -> dict[str, str | Exception]:
     try:
         event_ids = database.write(lambda connection: _keep(connection, part))
     except Exception as error:
@@ -75,13 +75,13 @@ def _record_part(part: list[Arrival]) -> dict[str, str | Exception]:
     return {arrival.id: event_id for arrival, event_id in zip(part, event_ids, strict=True)}
 
 
-def _keep(connection: Connection, part: list[Arrival]) -> list[str]:
+def _keep(connection: Connection, part: list[SealedDelivery]) -> list[str]:
     event_ids = deliveries.keep(connection, part)
     fault_points.reach("inserted")
     return event_ids
 
 
-def _spool(arrival: Arrival, *, unless_empty: bool = False) -> bool:
+def _spool(arrival: SealedDelivery, *, unless_empty: bool = False) -> bool:
     """Keep a delivery on this host's disk; return whether there is a spool that took it. Raises Unavailable if it could not."""
     found = host_spool()
     try:
@@ -93,4 +93,4 @@ def _spool(arrival: Arrival, *, unless_empty: bool = False) -> bool:
 # from the spool into the database -----------------------------------------------------------------------------
 
 
-_recorders = Together("record", _record, most=RECORDED_AT_ONCE)
+_recorders = GroupCommit("record", _record, most=RECORDED_AT_ONCE)

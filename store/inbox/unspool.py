@@ -8,10 +8,10 @@ from sqlalchemy import Connection, select
 
 from store import database
 from store.inbox import deliveries
-from store.inbox.deliveries import Arrival
+from store.inbox.deliveries import SealedDelivery
 from store.inbox.record import RECORD_SECONDS
 from store.inbox.spool import host_spool
-from store.system.deadlines import Crew
+from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ SPOOLED_AT_ONCE = 50
 #: Who appends to the spool may have to wait for the last of it to be brought into the database, but not longer.
 LAST_SECONDS = 0.3
 
-_unspooler = Crew("unspool", 1)
+_unspooler = DeadlineExecutor("unspool", 1)
 
 
 def take_in_spooled() -> int:
@@ -31,22 +31,22 @@ def take_in_spooled() -> int:
     if found is None or not found.waits():
         return 0
     # Asked first, so that a database that hangs is waited for here, and nobody who appends waits along.
-    _unspooler.within(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
+    _unspooler.run(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
     return found.empty(_take_in, most=SPOOLED_AT_ONCE)
 
 
 def _take_in(records: list[bytes], is_last: bool) -> None:
-    arrived = [msgspec.json.decode(record, type=Arrival) for record in records]
+    arrived = [msgspec.json.decode(record, type=SealedDelivery) for record in records]
     if is_last:
-        _unspooler.within(LAST_SECONDS, lambda: _keep_all(arrived))
+        _unspooler.run(LAST_SECONDS, lambda: _keep_all(arrived))
     else:
         _keep_all(arrived)
 
 
-def _keep_all(arrived: list[Arrival]) -> None:
+def _keep_all(arrived: list[SealedDelivery]) -> None:
     """Keep some arrivals, those that are apart in one transaction; if one spoils it, each in its own."""
     try:
-        for part in deliveries.apart(arrived):
+        for part in deliveries.without_conflicts(arrived):
             _keep_part(part)
     except Exception as error:
         if database.is_away(error):
@@ -59,12 +59,12 @@ def _keep_all(arrived: list[Arrival]) -> None:
         log.error("a spooled delivery was passed over", event_id=arrived[0].id, vendor=arrived[0].vendor, error=describe_error(error))
 
 
-def _keep_part(part: list[Arrival]) -> None:
+def _keep_part(part: list[SealedDelivery]) -> None:
     # A transaction for each: within one, events are locked in one order.
     database.write(lambda connection: _keep_unknown(connection, part))
 
 
-def _keep_unknown(connection: Connection, arrived: list[Arrival]) -> None:
+def _keep_unknown(connection: Connection, arrived: list[SealedDelivery]) -> None:
     """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
     known = deliveries.known(connection, [one.id for one in arrived])
     part = [one for one in arrived if one.id not in known]

@@ -31,8 +31,8 @@ DRAIN = "handlers.worker.drain.drain"
 DRAIN_BEFORE = "handlers.drain.drain"
 ALLOWED = frozenset({DRAIN, DRAIN_BEFORE})
 
-RUNG = "standing:rung"
-RUNG_SECONDS = 5
+NOTIFIED = "standing:rung"
+NOTIFIED_SECONDS = 5
 JOB_SECONDS = 120
 
 #: What stands in Redis for a moment when somebody asks whether a worker can be woken.
@@ -78,13 +78,13 @@ class OwnJob(Job):
             raise PermissionError("a job names a function that is not this project's")
 
 
-def ring() -> bool:
+def notify() -> bool:
     """Wake a worker; return whether the bell could be heard."""
     global _silent_until
     if time.monotonic() < _silent_until:
         return False
     try:
-        if _redis().set(RUNG, 1, nx=True, ex=RUNG_SECONDS):
+        if _redis().set(NOTIFIED, 1, nx=True, ex=NOTIFIED_SECONDS):
             queue(_redis()).enqueue(DRAIN, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=24 * 60 * 60)
         return True
     except RedisError:
@@ -93,7 +93,7 @@ def ring() -> bool:
         return False
 
 
-def ring_soon() -> None:
+def notify_soon() -> None:
     """Have the bell rung, without waiting for it: however many ask, it is rung but a hundred times a second."""
     with _asking:
         _asked.set()
@@ -106,14 +106,14 @@ def _ring_when_asked() -> None:
     while True:
         _asked.wait()
         _asked.clear()
-        ring()
+        notify()
         time.sleep(RINGS_SECONDS)
 
 
-def answer() -> None:
+def acknowledge() -> None:
     """Let the bell ring again. To be called before claiming, so that nothing that arrives later is missed."""
     try:
-        _redis().delete(RUNG)
+        _redis().delete(NOTIFIED)
     except RedisError:
         return  # On purpose: the key lives but a few seconds.
 
@@ -132,9 +132,9 @@ def outage(client: Redis | None = None) -> str | None:
 def _write_as_a_ring(client: Redis) -> None:
     job, jobs = Job.key_for(PROBE), queue(client)
     with client.pipeline(transaction=True) as writes:
-        writes.set(PROBE, 1, ex=RUNG_SECONDS)
+        writes.set(PROBE, 1, ex=NOTIFIED_SECONDS)
         writes.hset(job, "status", "probe")
-        writes.expire(job, RUNG_SECONDS)
+        writes.expire(job, NOTIFIED_SECONDS)
         writes.sadd(jobs.redis_queues_keys, jobs.key)
         # Nobody sees it in between: the transaction is one step.
         writes.rpush(jobs.key, PROBE)

@@ -68,7 +68,7 @@ class Attention:
     """How the vendors' deliveries come in, and how many applicants are in review of whom nothing was heard for long."""
 
     vendors: list[VendorSight]
-    standing_still: int
+    stuck_in_review: int
 
     def describe(self) -> dict[str, Any]:
         """As it is shown, and what of it somebody should look at, in words."""
@@ -76,17 +76,17 @@ class Attention:
         look += [f"many deliveries of {sight.vendor} are refused" for sight in self.vendors if sight.has_surge]
         look += [f"deliveries of {sight.vendor} were too large" for sight in self.vendors if sight.too_large]
         look += [f"approvals of {sight.vendor} are not understood" for sight in self.vendors if sight.not_understood]
-        look += ["applicants are in review for too long"] if self.standing_still else []
+        look += ["applicants are in review for too long"] if self.stuck_in_review else []
         vendors = {sight.vendor: sight.describe() for sight in self.vendors}
-        return {"vendors": vendors, "in_review_too_long": self.standing_still, "attention": look}
+        return {"vendors": vendors, "in_review_too_long": self.stuck_in_review, "attention": look}
 
 
-def look(connection: Connection, *, environment: str = "live") -> Attention:
+def find(connection: Connection, *, environment: str = "live") -> Attention:
     """What somebody should look at."""
     longer_than = config.settings().review_max
     return Attention(
         vendors=vendors(connection, environment=environment),
-        standing_still=standing_still(connection, environment=environment, longer_than=longer_than),
+        stuck_in_review=stuck_in_review(connection, environment=environment, longer_than=longer_than),
     )
 
 
@@ -112,7 +112,7 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
     return [_sight(connection, row, now, environment) for row in connection.execute(query).all()]
 
 
-def standing_still(connection: Connection, *, environment: str, longer_than: timedelta) -> int:
+def stuck_in_review(connection: Connection, *, environment: str, longer_than: timedelta) -> int:
     """How many applicants are in review of whom nothing was heard for longer than that."""
     still = select(ApplicantRow.reference).where(
         ApplicantRow.environment == environment,

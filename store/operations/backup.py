@@ -30,10 +30,10 @@ SHARED_MEMORY = "-shm"
 
 
 #: Told after each part: how much is done, and of how much.
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
-def take(file: Path, *, overwrite: bool, progress: Progress) -> Contents:
+def take(file: Path, *, overwrite: bool, progress: OnProgress) -> Contents:
     """Copy the database into a file, as it is at one instant. It is there once it is whole, checked and durable."""
     path = database_file()
     _refuse_the_database_itself(file, path)
@@ -50,7 +50,7 @@ def take(file: Path, *, overwrite: bool, progress: Progress) -> Contents:
     return contents
 
 
-def restore(file: Path, *, actor: str, progress: Progress) -> Path | None:
+def restore(file: Path, *, actor: str, progress: OnProgress) -> Path | None:
     """Put a backup in the database's place; return where the database that was there is kept, if there was one.
 
     What is put there is begun anew in what belongs to a life: the feed's epoch, claims, workers. Until the last step
@@ -87,7 +87,7 @@ def _refuse_the_database_itself(file: Path, path: Path) -> None:
 # copying ------------------------------------------------------------------------------------------------------
 
 
-def _copy(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
+def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> None:
     """Copy a database, as it is at one instant, into an empty file."""
     # Steps alone would begin again whenever another process writes. Inside one read transaction they all see its instant, and with
     # write-ahead logging no writer waits for a reader: what is kept meanwhile only makes the log longer.

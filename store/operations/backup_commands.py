@@ -97,7 +97,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[backup.Progress]:
+def _bar(what: str) -> Iterator[backup.OnProgress]:
     """A bar on standard error, gone once it is full; nothing where nobody watches."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(what, total=None)

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, NullPool, create_engine, func, inspect, selec
 from sqlalchemy.exc import DBAPIError
 
 from store.database import migrations
-from store.database.tables import ApplicantRow, Event, Feed, TransitionRow
+from store.database.tables import ApplicantRow, EventRow, Feed, TransitionRow
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.operations.exclusive_access import connect
 
 #: By these a database is known for one of Standing's, of whatever revision.
-TABLES = {table.__tablename__ for table in (Event, ApplicantRow, TransitionRow, Feed)}
+TABLES = {table.__tablename__ for table in (EventRow, ApplicantRow, TransitionRow, Feed)}
 
 
 class Refused(Exception):
@@ -79,9 +79,9 @@ def _refuse_a_stranger(connection: Connection, file: Path) -> None:
 
 
 def _contents(connection: Connection, file: Path) -> Contents:
-    counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Event, ApplicantRow))
+    counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (EventRow, ApplicantRow))
     events_kept, applicants_known = counts
-    newest = select(Event.received_at).order_by(Event.sequence.desc()).limit(1)
+    newest = select(EventRow.received_at).order_by(EventRow.sequence.desc()).limit(1)
     return Contents(
         events=events_kept,
         applicants=applicants_known,

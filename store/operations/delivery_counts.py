@@ -73,7 +73,7 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
     """Add a process's counts to the tables, and tell that it lives. Commits."""
 
     def work(connection: Connection) -> None:
-        database.need_not_last(connection)
+        database.relax_durability(connection)
         _say_alive(connection, process, spool_bytes)
         # In one order everywhere, so that processes that tell at the same moment wait for each other in turn.
         for (vendor, environment, answer, since), seen in sorted(counts.answers.items()):
@@ -112,7 +112,7 @@ def forget_old() -> None:
     database.write(work)
 
 
-def say_farewell(process: str) -> None:
+def sign_off(process: str) -> None:
     """Tell that a web process ends. Commits."""
     database.write(lambda connection: connection.execute(delete(WebProcess).where(WebProcess.name == process)))
 

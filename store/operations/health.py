@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from store import database
 from store.database.operations_tables import Worker
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox.claims import PENDING
 from store.states import Outcome
 from store.system import clock
@@ -29,7 +29,7 @@ class Backlog:
     oldest_seconds: float
 
 
-def say_alive(name: str) -> None:
+def heartbeat(name: str) -> None:
     """Tell that a worker lives. Commits. Proves at the same time that the database can be written."""
     database.write(lambda connection: _say_alive(connection, name))
 
@@ -41,7 +41,7 @@ def _say_alive(connection: Connection, name: str) -> None:
     connection.execute(delete(Worker).where(Worker.seen_at < now - 10 * SILENCE_MAX))
 
 
-def say_farewell(name: str) -> None:
+def sign_off(name: str) -> None:
     """Tell that a worker ends. Commits."""
     database.write(lambda connection: connection.execute(delete(Worker).where(Worker.name == name)))
 
@@ -63,21 +63,23 @@ def backlog() -> Backlog:
 
 
 def _backlog(connection: Connection) -> Backlog:
-    pending = connection.execute(select(func.count()).where(Event.status == PENDING)).scalar_one()
+    pending = connection.execute(select(func.count()).where(EventRow.status == PENDING)).scalar_one()
     return Backlog(pending=pending, oldest_seconds=_oldest_seconds(connection))
 
 
 def next_due() -> int | None:
     """The sequence of the event that has waited longest of what is due; None if nothing is. Cheap, however much is pending."""
-    first = select(Event.sequence).where(Event.status == PENDING, Event.retry_at.is_(None)).order_by(Event.sequence).limit(1)
-    again = select(Event.sequence).where(Event.status == PENDING, Event.retry_at <= clock.now()).order_by(Event.retry_at).limit(1)
+    first = select(EventRow.sequence).where(EventRow.status == PENDING, EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(1)
+    again = (
+        select(EventRow.sequence).where(EventRow.status == PENDING, EventRow.retry_at <= clock.now()).order_by(EventRow.retry_at).limit(1)
+    )
     return database.read(lambda connection: connection.scalar(first) or connection.scalar(again))
 
 
 def _oldest_seconds(connection: Connection) -> float:
     now = clock.now()
-    first = select(Event.received_at).where(Event.status == PENDING, Event.retry_at.is_(None)).order_by(Event.sequence).limit(1)
-    again = select(func.min(Event.retry_at)).where(Event.status == PENDING, Event.retry_at <= now)
+    first = select(EventRow.received_at).where(EventRow.status == PENDING, EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(1)
+    again = select(func.min(EventRow.retry_at)).where(EventRow.status == PENDING, EventRow.retry_at <= now)
     waiting = [since for since in (connection.execute(query).scalar_one_or_none() for query in (first, again)) if since]
     return max(0.0, (now - min(waiting, default=now)).total_seconds())
 
@@ -89,10 +91,10 @@ def oldest_seconds() -> float:
 
 def prove_writable(name: str) -> None:
     """Write a row. Raises what the database raises if a delivery could not be kept."""
-    say_alive(f"probe:{name}")
+    heartbeat(f"probe:{name}")
 
 
 def failed() -> int:
     """How many dead letters there are."""
-    dead = select(func.count()).where(Event.status == Outcome.FAILED)
+    dead = select(func.count()).where(EventRow.status == Outcome.FAILED)
     return database.read(lambda connection: connection.execute(dead).scalar_one())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import func, select, update
 
 from store import audit, config, database
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import claims
 from store.inbox.encryption import key_id, keyring
 from store.operations import health
@@ -28,7 +28,9 @@ def in_use() -> dict[str, int]:
     """How many bodies are sealed with each key, by its id, the configured ones in their order first. Reads every event."""
     configured = dict.fromkeys((key_id(key) for key in config.settings().encryption_keys), 0)
     with database.reading() as connection:
-        rows = connection.execute(select(Event.key_id, func.count().label("bodies")).group_by(Event.key_id).order_by(Event.key_id)).all()
+        rows = connection.execute(
+            select(EventRow.key_id, func.count().label("bodies")).group_by(EventRow.key_id).order_by(EventRow.key_id)
+        ).all()
     return configured | {row.key_id: row.bodies for row in rows}
 
 
@@ -50,7 +52,7 @@ def rotate(*, on_sealed: Callable[[int], None]) -> int:
 
 
 def _part(last: int) -> list[int]:
-    wanted = select(Event.sequence).where(Event.sequence > last, Event.key_id != newest_key()).order_by(Event.sequence)
+    wanted = select(EventRow.sequence).where(EventRow.sequence > last, EventRow.key_id != newest_key()).order_by(EventRow.sequence)
     with database.reading() as connection:
         return list(connection.execute(wanted.limit(SEALED_AT_ONCE)).scalars())
 
@@ -58,8 +60,8 @@ def _part(last: int) -> list[int]:
 def _seal(sequences: list[int]) -> int:
     ring = keyring()
     with database.begin() as connection:
-        query = select(Event.sequence, Event.id, Event.key_id, Event.sealed_body).where(Event.sequence.in_(sequences))
+        query = select(EventRow.sequence, EventRow.id, EventRow.key_id, EventRow.sealed_body).where(EventRow.sequence.in_(sequences))
         for row in connection.execute(query.order_by(*claims.LOCK_ORDER).with_for_update(key_share=True)).all():
             used, sealed = ring.seal(ring.open(row.sealed_body, key_id=row.key_id, event_id=row.id), event_id=row.id)
-            connection.execute(update(Event).where(Event.sequence == row.sequence).values(key_id=used, sealed_body=sealed))
+            connection.execute(update(EventRow).where(EventRow.sequence == row.sequence).values(key_id=used, sealed_body=sealed))
     return len(sequences)

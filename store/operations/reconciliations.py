@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
 from store import database
 from store.database.operations_tables import Reconciliation
-from store.database.tables import ApplicantRow, Event
+from store.database.tables import ApplicantRow, EventRow
 from store.states import Status
 from store.system import clock
 
@@ -24,7 +24,7 @@ AGAIN_AFTER = timedelta(minutes=15)
 OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT)
 
 
-class Whom(Struct, frozen=True, kw_only=True):
+class ApplicantFilter(Struct, frozen=True, kw_only=True):
     """About which of a vendor's applicants it is asked: these, or all of whom that holds which is given."""
 
     references: tuple[str, ...] = ()
@@ -34,14 +34,14 @@ class Whom(Struct, frozen=True, kw_only=True):
     concerned_since: datetime | None = None
 
 
-def references(connection: Connection, vendor: str, environment: str, whom: Whom, *, after: str, limit: int) -> list[str]:
+def references(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter, *, after: str, limit: int) -> list[str]:
     """Applicants of whom it holds, in the order of their references, after one of them."""
     query = select(ApplicantRow.reference).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment)
     query = query.where(ApplicantRow.version > 0, ApplicantRow.reference > after, *_conditions(whom))
     return list(connection.execute(query.order_by(ApplicantRow.reference).limit(limit)).scalars())
 
 
-def count(connection: Connection, vendor: str, environment: str, whom: Whom) -> int:
+def count(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter) -> int:
     """Of how many applicants it holds."""
     query = select(func.count()).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment, ApplicantRow.version > 0)
     return connection.execute(query.where(*_conditions(whom))).scalar_one()
@@ -49,10 +49,10 @@ def count(connection: Connection, vendor: str, environment: str, whom: Whom) -> 
 
 def newest_event(connection: Connection) -> int:
     """The place of the newest event in the order of receipt; 0 if there is none."""
-    return connection.execute(select(func.max(Event.sequence))).scalar_one() or 0
+    return connection.execute(select(func.max(EventRow.sequence))).scalar_one() or 0
 
 
-def _conditions(whom: Whom) -> list[ColumnElement[bool]]:
+def _conditions(whom: ApplicantFilter) -> list[ColumnElement[bool]]:
     still_open = ApplicantRow.status.in_(OPEN)
     conditions: list[ColumnElement[bool]] = []
     if whom.references:

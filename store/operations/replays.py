@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 
 from store import database
 from store.database.operations_tables import Replay
-from store.database.tables import ApplicantRow, Event, Mention, TransitionRow
+from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
 from store.inbox import claims, deliveries
 from store.inbox.claims import CLAIMED, Claimed, claimed
 from store.states import Outcome
@@ -48,7 +48,7 @@ OPEN = (Stage.ASKED, *RESUMABLE)
 RUNNER_SILENCE_MAX = timedelta(seconds=20)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which events: all that is given must hold. Never those that are pending, which are handled anyway."""
 
     environment: str = "live"
@@ -66,7 +66,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def begin(
     connection: Connection,
-    wanted: Wanted,
+    wanted: ReplayFilter,
     *,
     actor: str,
     reason: str,
@@ -76,7 +76,7 @@ def begin(
     per_second: float | None = None,
 ) -> str:
     """A new replay of what is wanted among the events that are kept now; return its id. `events` is how many are wanted, if known."""
-    last = connection.execute(select(func.coalesce(func.max(Event.sequence), 0))).scalar_one()
+    last = connection.execute(select(func.coalesce(func.max(EventRow.sequence), 0))).scalar_one()
     made = deliveries.new_event_id()
     values = {
         "id": made, "at": clock.now(), "actor": actor, "reason": reason, "wanted": msgspec.to_builtins(wanted), "last_sequence": last,
@@ -104,8 +104,8 @@ def describe(row: Row[Any]) -> dict[str, Any]:
     return told | {"at": clock.rfc3339(row.at), "ended_at": clock.rfc3339(row.ended_at)}
 
 
-def wanted_of(row: Row[Any]) -> Wanted:
-    return msgspec.convert(row.wanted, Wanted)
+def wanted_of(row: Row[Any]) -> ReplayFilter:
+    return msgspec.convert(row.wanted, ReplayFilter)
 
 
 def set_stage(connection: Connection, replay_id: str, stage: Stage, **values: object) -> None:
@@ -128,7 +128,7 @@ def take(connection: Connection, runner: str) -> Row[Any] | None:
     return row
 
 
-def say_alive(connection: Connection, replay_id: str, runner: str) -> bool:
+def heartbeat(connection: Connection, replay_id: str, runner: str) -> bool:
     """Tell that a worker is still at it; False if it is not this one's any more."""
     mine = update(Replay).where(Replay.id == replay_id, Replay.runner == runner).values(runner_seen_at=clock.now())
     return connection.execute(mine).rowcount == 1
@@ -137,19 +137,19 @@ def say_alive(connection: Connection, replay_id: str, runner: str) -> bool:
 # the events ---------------------------------------------------------------------------------------------------
 
 
-def count(connection: Connection, wanted: Wanted) -> int:
+def count(connection: Connection, wanted: ReplayFilter) -> int:
     """How many events are wanted."""
-    return connection.execute(select(func.count()).select_from(Event).where(*_conditions(wanted))).scalar_one()
+    return connection.execute(select(func.count()).select_from(EventRow).where(*_conditions(wanted))).scalar_one()
 
 
-def chunks(wanted: Wanted, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[Claimed]]:
+def chunks(wanted: ReplayFilter, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[Claimed]]:
     """The events that are wanted, in the order of receipt, so many at a time. Each time the database is asked anew."""
     while True:
-        query = select(*CLAIMED).where(*_conditions(wanted), Event.sequence > after)
+        query = select(*CLAIMED).where(*_conditions(wanted), EventRow.sequence > after)
         if last is not None:
-            query = query.where(Event.sequence <= last)
+            query = query.where(EventRow.sequence <= last)
         with database.reading() as connection:
-            found = [claimed(row) for row in connection.execute(query.order_by(Event.sequence).limit(size)).all()]
+            found = [claimed(row) for row in connection.execute(query.order_by(EventRow.sequence).limit(size)).all()]
         if not found:
             return
         yield found
@@ -171,7 +171,7 @@ def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, wou
 
 def left_pending(connection: Connection, row: Row[Any]) -> list[str]:
     """Events that a replay made pending before it was interrupted, and that still are."""
-    left = select(Event.id).where(Event.status == claims.PENDING, Event.replayed, Event.sequence <= row.done_sequence)
+    left = select(EventRow.id).where(EventRow.status == claims.PENDING, EventRow.replayed, EventRow.sequence <= row.done_sequence)
     return list(connection.execute(left).scalars())
 
 
@@ -184,48 +184,50 @@ def changed_by(connection: Connection, event_ids: list[str], *, since: datetime)
 
 def environment_of(connection: Connection, event_id: str) -> str | None:
     """An event's environment; None if there is no such event."""
-    return connection.execute(select(Event.environment).where(Event.id == event_id)).scalar_one_or_none()
+    return connection.execute(select(EventRow.environment).where(EventRow.id == event_id)).scalar_one_or_none()
 
 
 def failing(connection: Connection, event_ids: list[str]) -> int:
     """How many of some events could not be handled: they are dead letters, or are tried again later."""
-    again = and_(Event.status == claims.PENDING, Event.attempts > 0)
-    failing = select(func.count()).where(Event.id.in_(event_ids), or_(Event.status == Outcome.FAILED, again))
+    again = and_(EventRow.status == claims.PENDING, EventRow.attempts > 0)
+    failing = select(func.count()).where(EventRow.id.in_(event_ids), or_(EventRow.status == Outcome.FAILED, again))
     return connection.execute(failing).scalar_one()
 
 
 def pending(connection: Connection, event_ids: list[str]) -> int:
     """How many of some events are still to be handled for the first time since they were made pending."""
-    waiting = and_(Event.id.in_(event_ids), Event.status == claims.PENDING, Event.attempts == 0)
-    return connection.execute(select(func.count()).select_from(Event).where(waiting)).scalar_one()
+    waiting = and_(EventRow.id.in_(event_ids), EventRow.status == claims.PENDING, EventRow.attempts == 0)
+    return connection.execute(select(func.count()).select_from(EventRow).where(waiting)).scalar_one()
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions = [Event.environment == wanted.environment, Event.status != Outcome.PENDING]
+def _conditions(wanted: ReplayFilter) -> list[ColumnElement[bool]]:
+    conditions = [EventRow.environment == wanted.environment, EventRow.status != Outcome.PENDING]
     if wanted.ids:
-        conditions.append(Event.id.in_(wanted.ids))
-    for column, value in ((Event.vendor, wanted.vendor), (Event.event_type, wanted.event_type), (Event.status, wanted.outcome)):
+        conditions.append(EventRow.id.in_(wanted.ids))
+    for column, value in ((EventRow.vendor, wanted.vendor), (EventRow.event_type, wanted.event_type), (EventRow.status, wanted.outcome)):
         if value is not None:
             conditions.append(column == value)
     if wanted.reference is not None:
-        naming = select(Mention.event_sequence).where(Mention.environment == wanted.environment, Mention.reference == wanted.reference)
-        conditions.append(Event.sequence.in_(naming))
+        naming = select(MentionRow.event_sequence).where(
+            MentionRow.environment == wanted.environment, MentionRow.reference == wanted.reference
+        )
+        conditions.append(EventRow.sequence.in_(naming))
     if wanted.external_user_id is not None:
-        conditions.append(Event.sequence.in_(_naming_user(wanted.environment, wanted.external_user_id)))
+        conditions.append(EventRow.sequence.in_(_naming_user(wanted.environment, wanted.external_user_id)))
     if wanted.received_from is not None:
-        conditions.append(Event.received_at >= wanted.received_from)
+        conditions.append(EventRow.received_at >= wanted.received_from)
     if wanted.received_to is not None:
-        conditions.append(Event.received_at < wanted.received_to)
+        conditions.append(EventRow.received_at < wanted.received_to)
     if wanted.error is not None:
-        conditions.append(Event.reason.contains(wanted.error, autoescape=True))
+        conditions.append(EventRow.reason.contains(wanted.error, autoescape=True))
     return conditions
 
 
 def _naming_user(environment: str, external_user_id: str) -> Any:
     whose = and_(
-        Mention.vendor == ApplicantRow.vendor,
-        Mention.environment == ApplicantRow.environment,
-        Mention.reference == ApplicantRow.reference,
+        MentionRow.vendor == ApplicantRow.vendor,
+        MentionRow.environment == ApplicantRow.environment,
+        MentionRow.reference == ApplicantRow.reference,
     )
     mine = and_(ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id)
-    return select(Mention.event_sequence).join(ApplicantRow, whose).where(mine)
+    return select(MentionRow.event_sequence).join(ApplicantRow, whose).where(mine)

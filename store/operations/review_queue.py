@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, Stri
 
 from store.applicants import decisions
 from store.database.operations_tables import Reaction
-from store.database.tables import ApplicantRow, Event, TransitionRow
+from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.outbox import dispatch
 from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
@@ -59,9 +59,9 @@ def describe(one: Waiting) -> dict[str, Any]:
 def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
     """How many dead letters there are, and how many events that cannot be read."""
     query = (
-        select(Event.status, func.count().label("many"))
-        .where(Event.status.in_(UNHAPPY), Event.environment == environment)
-        .group_by(Event.status)
+        select(EventRow.status, func.count().label("many"))
+        .where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment)
+        .group_by(EventRow.status)
     )
     found = {row.status: row.many for row in connection.execute(query)}
     return found.get(Outcome.FAILED, 0), found.get(Outcome.UNREADABLE, 0)
@@ -110,9 +110,9 @@ def _why(row: Row[Any]) -> str:
 
 
 def _events(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
-    columns = (Event.id, Event.vendor, Event.reference, Event.status, Event.reason, Event.received_at)
-    query = select(*columns).where(Event.status.in_(UNHAPPY), Event.environment == environment)
-    query = query.where(*_later(Event.received_at, Event.id, "event", after)).order_by(Event.received_at, Event.id).limit(limit)
+    columns = (EventRow.id, EventRow.vendor, EventRow.reference, EventRow.status, EventRow.reason, EventRow.received_at)
+    query = select(*columns).where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment)
+    query = query.where(*_later(EventRow.received_at, EventRow.id, "event", after)).order_by(EventRow.received_at, EventRow.id).limit(limit)
     return [
         Waiting(
             place=Place(row.received_at, "event", row.id),

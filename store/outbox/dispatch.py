@@ -157,7 +157,7 @@ def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncou
     found = [(one.name, row) for one in awake for row in _next(connection, one, most[one.name], now)]
     if not found:
         return []
-    database.need_not_last(connection)
+    database.relax_durability(connection)
     _hold(connection, [row.id for name, row in found if name not in uncounted], holder, now, counts=1)
     _hold(connection, [row.id for name, row in found if name in uncounted], holder, now, counts=0)
     numbers = {row.number for _, row in found}

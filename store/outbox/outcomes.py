@@ -37,7 +37,7 @@ def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, ho
     """Note reactions as done, each with its answer. A subscriber that failed is well again.
 
     A power cut may undo this, and they are done again."""
-    database.need_not_last(connection)
+    database.relax_durability(connection)
     _settle(connection, answered, holder, status=ReactionStatus.DONE, settled_at=clock.now())
     names = {due.subscriber for due, _ in answered}
     well = update(Subscriber).where(Subscriber.name.in_(names), Subscriber.failures > 0)

@@ -15,11 +15,11 @@ T = TypeVar("T")
 PAUSE_SECONDS = 1.0
 
 
-class Overdue(Exception):
+class DeadlineExceeded(Exception):
     """The work did not end in time, or would not. It may still be done later, unseen."""
 
 
-class Crew:
+class DeadlineExecutor:
     """Threads that do work for others, who wait for it only so long."""
 
     def __init__(self, name: str, size: int) -> None:
@@ -29,10 +29,10 @@ class Crew:
         self._refusing_until = 0.0
         self._overdue: Future[Any] | None = None
 
-    def within(self, seconds: float, work: Callable[[], T]) -> T:
+    def run(self, seconds: float, work: Callable[[], T]) -> T:
         """What the work returns (or raises), if it ends in time; else raise Overdue and leave it to its fate."""
         if self._overdue and not self._overdue.done() and time.monotonic() < self._refusing_until:
-            raise Overdue("other work is overdue")
+            raise DeadlineExceeded("other work is overdue")
         future = self._crew().submit(work)
         try:
             return future.result(timeout=seconds)
@@ -42,7 +42,7 @@ class Crew:
             future.cancel()
             self._overdue = future
             self._refusing_until = time.monotonic() + PAUSE_SECONDS
-            raise Overdue(f"not done within {seconds} s") from error
+            raise DeadlineExceeded(f"not done within {seconds} s") from error
 
     def _crew(self) -> ThreadPoolExecutor:
         with self._making:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from receiver import config
 from receiver.simulator import scenarios
-from receiver.simulator.client import LANES, Answer, Delivery, Letter, Pace, Service, send
+from receiver.simulator.client import LANES, Delivery, Letter, Pace, Service, SimulatorResponse, send
 from receiver.simulator.scenarios import Plot, Scene, Signer
 from store.system import clock
 from store.system.environment import Environment
@@ -41,7 +41,7 @@ class Ledger:
     slowest_seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, delivery: Delivery, answer: Answer) -> None:
+    def note(self, delivery: Delivery, answer: SimulatorResponse) -> None:
         with self._lock:
             self.answers[str(answer.status or "none")] += 1
             if answer.status is None:
@@ -113,7 +113,7 @@ class Traffic:
     def _count(self) -> None:
         self.done += 1
 
-    def _insist(self, delivery: Delivery, *, last: bool = False) -> Answer:
+    def _insist(self, delivery: Delivery, *, last: bool = False) -> SimulatorResponse:
         """Send until it is acknowledged. What is refused as stale is sent at the end: its vendor's events carry their time."""
         while not self._given_up.is_set():
             answer = self.service.deliver(delivery.letter)
@@ -124,7 +124,7 @@ class Traffic:
                 self._aside.append(delivery)
                 return answer
             self._given_up.wait(PAUSE_SECONDS)
-        return Answer(status=None, content={"trouble": "given up"}, seconds=0.0)
+        return SimulatorResponse(status=None, content={"trouble": "given up"}, seconds=0.0)
 
 
 def traffic(base: str, var_dir: Path, token: str, *, events: int, seed: str) -> Traffic:

@@ -24,12 +24,12 @@ from handlers.worker import drain
 from store import database
 from store.applicants import links, mentions
 from store.applicants import table as applicants
-from store.applicants.table import Key
-from store.database.tables import ApplicantRow, Event, Feed, Lease, Mention, TransitionRow
+from store.database.tables import ApplicantRow, EventRow, Feed, Lease, MentionRow, TransitionRow
 from store.inbox import claims, events, wakeup
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.operations import health
+from store.states import ApplicantKey
 from store.system import clock
 from tests.conftest import forget
 from tests.support import payloads, telling
@@ -89,12 +89,12 @@ def event(event_id: str) -> dict[str, Any]:
 def row(event_id: str) -> Any:
     """An event as its row is, with what the contract does not show."""
     with database.reading() as connection:
-        return connection.execute(select(Event.__table__).where(Event.id == event_id)).one()
+        return connection.execute(select(EventRow.__table__).where(EventRow.id == event_id)).one()
 
 
 def applicant(vendor: str, reference: str | None = None) -> dict[str, Any]:
     with database.reading() as connection:
-        found = applicants.find(connection, Key(vendor, "live", reference or telling.REFERENCE[vendor]))
+        found = applicants.find(connection, ApplicantKey(vendor, "live", reference or telling.REFERENCE[vendor]))
     assert found is not None
     return applicants.describe(found)
 
@@ -112,12 +112,12 @@ def tamper(statement: Any) -> None:
 
 
 def make_due(event_id: str) -> None:
-    tamper(update(Event).where(Event.id == event_id).values(retry_at=clock.now() - timedelta(seconds=1)))
+    tamper(update(EventRow).where(EventRow.id == event_id).values(retry_at=clock.now() - timedelta(seconds=1)))
 
 
 def let_the_claim_run_out(*event_ids: str) -> None:
     """What is left of a worker that was killed: claims that nobody gives back."""
-    holders = select(Event.claimed_by).where(Event.id.in_(event_ids))
+    holders = select(EventRow.claimed_by).where(EventRow.id.in_(event_ids))
     tamper(update(Lease).where(Lease.holder.in_(holders)).values(until=clock.now() - timedelta(seconds=1)))
 
 
@@ -221,12 +221,12 @@ def test_an_event_that_moves_nobody_makes_nobody_known() -> None:
     keep(idngo("applicantActivated", at=after(hours=1)))
     handle_all()
     with database.reading() as connection:
-        assert applicants.find(connection, Key("idngo", "live", telling.WHO)) is None
+        assert applicants.find(connection, ApplicantKey("idngo", "live", telling.WHO)) is None
     assert told() == []
 
 
 def test_a_link_before_the_first_event_says_whose_case_it_is_and_one_after_it_is_a_change() -> None:
-    key = Key("ifcgate", "live", telling.CASE)
+    key = ApplicantKey("ifcgate", "live", telling.CASE)
     with database.begin() as connection:
         links.link(connection, key, external_user_id="app_1", by="linker", may_move=True)
     keep(ifcgate("approved"))
@@ -249,7 +249,7 @@ def of_an_unknown_vendor() -> str:
 
 def with_a_body_that_was_changed() -> str:
     event_id = keep(idngo(answer="GREEN", at=after(hours=9)))
-    tamper(update(Event).where(Event.id == event_id).values(sealed_body=b"these bytes were never sealed by us"))
+    tamper(update(EventRow).where(EventRow.id == event_id).values(sealed_body=b"these bytes were never sealed by us"))
     return event_id
 
 
@@ -341,7 +341,7 @@ def test_a_worker_that_lost_one_of_its_events_writes_none_of_them_and_gives_the_
     """A is slow with three events, B has taken over the second and is at work on it. Then A comes to write."""
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
     slow = claims.claim("A", most=10)
-    tamper(update(Event).where(Event.id == ids[1]).values(claimed_by="B"))
+    tamper(update(EventRow).where(EventRow.id == ids[1]).values(claimed_by="B"))
     process.handle("A", slow)
     assert told() == []
     assert [(row(event_id).status, row(event_id).claimed_by) for event_id in ids] == [
@@ -359,7 +359,7 @@ def test_a_worker_that_lost_a_failing_event_does_not_count_an_attempt_against_it
     """A reads an event that fails, slowly; B has taken it over. A's attempt is not B's."""
     event_id = of_an_unknown_vendor()
     slow = claims.claim("A", most=10)
-    tamper(update(Event).where(Event.id == event_id).values(claimed_by="B"))
+    tamper(update(EventRow).where(EventRow.id == event_id).values(claimed_by="B"))
     process.handle("A", slow)
     assert (row(event_id).attempts, row(event_id).claimed_by) == (0, "B")
 
@@ -511,7 +511,7 @@ def test_two_workers_on_one_backlog_handle_each_event_once_and_tell_each_change_
         assert sum(threads.map(work, ["A", "B"])) == len(ids)
 
     with database.reading() as connection:
-        ended = connection.execute(select(Event.status, Event.attempts, Event.reason)).all()
+        ended = connection.execute(select(EventRow.status, EventRow.attempts, EventRow.reason)).all()
     assert Counter(status for status, _, _ in ended)["pending"] == 0
     assert all(attempts == 1 and reason for _, attempts, reason in ended)
     _the_feed_tells_each_version_once()
@@ -529,7 +529,7 @@ def test_two_workers_who_meet_a_newcomer_both_see_the_other() -> None:
         keep(of(who, idngo(answer="GREEN")))
         keep(of(who, idngo("applicantPending", at=after(hours=1))))
     pairs = claims.claim("A", most=24)
-    tamper(update(Event).where(Event.id.in_([event.id for event in pairs[1::2]])).values(claimed_by="B"))
+    tamper(update(EventRow).where(EventRow.id.in_([event.id for event in pairs[1::2]])).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(process.handle, ["A", "B"], [pairs[::2], pairs[1::2]]))
     for number in range(12):
@@ -545,7 +545,7 @@ def test_a_worker_waits_for_another_that_has_the_same_applicant_in_hand() -> Non
     handle_all()
     rejection, approval = keep(idngo(answer="RED", reject="FINAL", at=after(hours=2))), keep(idngo(answer="GREEN", at=after(hours=1)))
     first, second = ([claimed] for claimed in claims.claim("both", most=2))
-    tamper(update(Event).where(Event.id == approval).values(claimed_by="B"))
+    tamper(update(EventRow).where(EventRow.id == approval).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
             holder.execute(select(Feed).with_for_update())
@@ -579,7 +579,7 @@ def test_two_workers_whose_batches_name_the_same_applicants_in_opposite_orders_d
     batches = claims.claim("A", most=3), claims.claim("B", most=3)
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
-            applicants.lock(holder, [Key("idngo", "live", "m" * 24)])
+            applicants.lock(holder, [ApplicantKey("idngo", "live", "m" * 24)])
             hands = [threads.submit(process.handle, token, batch) for token, batch in zip("AB", batches, strict=True)]
             _wait_until_waiting(2)
         for hand in hands:
@@ -731,9 +731,9 @@ def test_a_replay_derives_anew_also_the_applicants_that_the_event_named_before()
     keep(of("b" * 24, idngo(answer="RED", reject="FINAL")))
     handle_all()
     with database.begin() as connection:
-        sequence = connection.execute(select(Event.sequence).where(Event.id == event_id)).scalar_one()
-        copied = connection.execute(select(Mention.__table__).where(Mention.event_sequence == sequence)).one()._mapping
-        connection.execute(insert(Mention).values(dict(copied) | {"reference": "b" * 24}))
+        sequence = connection.execute(select(EventRow.sequence).where(EventRow.id == event_id)).scalar_one()
+        copied = connection.execute(select(MentionRow.__table__).where(MentionRow.event_sequence == sequence)).one()._mapping
+        connection.execute(insert(MentionRow).values(dict(copied) | {"reference": "b" * 24}))
     tamper(update(ApplicantRow).where(ApplicantRow.reference == "b" * 24).values(status="approved"))
     assert replay(event_id)["status"] == "applied"
     assert applicant("idngo", "b" * 24)["status"] == "rejected"
@@ -746,7 +746,7 @@ def test_a_replay_keeps_whose_case_it_is() -> None:
     event_id = keep(ifcgate("approved"))
     handle_all()
     with database.begin() as connection:
-        links.link(connection, Key("ifcgate", "live", telling.CASE), external_user_id="app_1", by="linker", may_move=True)
+        links.link(connection, ApplicantKey("ifcgate", "live", telling.CASE), external_user_id="app_1", by="linker", may_move=True)
     before = applicant("ifcgate")
     replay(event_id)
     assert applicant("ifcgate") == before
@@ -788,7 +788,7 @@ def test_a_replay_of_an_alert_derives_all_its_scans_anew() -> None:
 
 def test_a_drain_lets_the_bell_ring_again_before_it_looks() -> None:
     keep(idngo(answer="GREEN"))
-    wakeup.ring()
-    assert wakeup._redis().exists(wakeup.RUNG)
+    wakeup.notify()
+    assert wakeup._redis().exists(wakeup.NOTIFIED)
     assert drain.drain() == 1
-    assert not wakeup._redis().exists(wakeup.RUNG)
+    assert not wakeup._redis().exists(wakeup.NOTIFIED)

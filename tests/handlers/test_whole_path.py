@@ -24,11 +24,11 @@ from handlers.rules.registers import Registers, apply_news
 from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants
-from store.applicants.table import Applicant, Key
-from store.database.tables import ApplicantRow, Event, TransitionRow
+from store.applicants.table import Applicant
+from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
-from store.states import Outcome
+from store.states import ApplicantKey, Outcome
 from tests.support import payloads
 from tests.support.payloads import after
 
@@ -46,10 +46,10 @@ def test_histories_told_to_two_workers_end_where_a_fold_of_all_their_events_does
         inbox.record(one)
     work(2)
     with database.reading() as connection:
-        assert connection.execute(select(func.count()).where(Event.status.in_((Outcome.PENDING, Outcome.FAILED)))).scalar_one() == 0
+        assert connection.execute(select(func.count()).where(EventRow.status.in_((Outcome.PENDING, Outcome.FAILED)))).scalar_one() == 0
         shown = list(connection.execute(select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)))
     assert len(shown) >= HISTORIES * 0.9
-    for key in (Key(*row) for row in shown):
+    for key in (ApplicantKey(*row) for row in shown):
         assert ending(there(key)) == ending(folded(key)), key
     renamed = rebuild.find_renamed(lambda _: None)
     assert list(rebuild.differences(renamed, on_applicants=lambda _: None)) == []
@@ -150,12 +150,12 @@ def work(count: int) -> None:
     assert failures == []
 
 
-def there(key: Key) -> Applicant:
+def there(key: ApplicantKey) -> Applicant:
     with database.reading() as connection:
         return applicants.among(connection, [key])[key]
 
 
-def folded(key: Key) -> Applicant:
+def folded(key: ApplicantKey) -> Applicant:
     """The applicant as one fold of all its kept events, in the order of receipt."""
     registers: Registers = {}
     with database.reading() as connection:

@@ -10,7 +10,7 @@ import pytest
 
 from receiver import config
 from receiver.config import Settings
-from receiver.vendors.base import Key
+from receiver.vendors.base import SigningKey
 from receiver.vendors.ifcgate import HexDigest, StandardWebhooks
 from store import config as store_config
 from store.system import environment
@@ -498,8 +498,8 @@ def test_keys_for_data_at_rest_are_told_newest_first() -> None:
 def test_ifcgates_secrets_are_text_in_the_hex_scheme_and_base64_in_the_other() -> None:
     secret = {"IFCGATE_SECRETS": "whsec_Z2VoZWlt"}
     standard, hexadecimal = web(**secret), web(**secret, IFCGATE_SIGNATURE="hmac-sha256-hex:X-Ifcgate-Digest")
-    assert standard.senders["ifcgate"].keys == (Key(secret=b"geheim", environment="live"),)
-    assert hexadecimal.senders["ifcgate"].keys == (Key(secret=b"whsec_Z2VoZWlt", environment="live"),)
+    assert standard.senders["ifcgate"].keys == (SigningKey(secret=b"geheim", environment="live"),)
+    assert hexadecimal.senders["ifcgate"].keys == (SigningKey(secret=b"whsec_Z2VoZWlt", environment="live"),)
     assert hexadecimal.senders["ifcgate"].scheme == HexDigest("X-Ifcgate-Digest")
 
 

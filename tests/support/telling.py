@@ -19,11 +19,11 @@ from handlers.rules import transitions
 from handlers.rules.news import News, Occasion
 from handlers.rules.transitions import Decision
 from handlers.vendors import VENDORS
-from store.applicants.table import Applicant, Key, describe
+from store.applicants.table import Applicant, describe
 from store.inbox import deliveries as arrivals
 from store.inbox import internal_events
 from store.inbox.internal_events import DecisionBody, ImportBody, Ruling
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system.environment import Environment
 from tests.support import payloads
 from tests.support.payloads import BEGAN, after
@@ -107,7 +107,7 @@ def raw(
 def decided(vendor: str, ruling: str, *, at: datetime, by: str = "night", receipt: int | None = None, **more: Any) -> Delivery:
     """A person's decision; `receipt` is given where it confirms one, whose place it takes; `more` as in `DecisionBody`."""
     body = DecisionBody(reference=REFERENCE[vendor], ruling=Ruling(ruling), by=by, reason="looked into", at=at, **more)
-    return _stated(internal_events.decided(Key(vendor, "live", REFERENCE[vendor]), body, receipt=receipt), received_at=at)
+    return _stated(internal_events.decided(ApplicantKey(vendor, "live", REFERENCE[vendor]), body, receipt=receipt), received_at=at)
 
 
 def known_before(vendor: str, status: str, *, at: datetime, **more: Any) -> Delivery:
@@ -146,7 +146,7 @@ def interpreted(delivery: Delivery, settings: Settings | None = None) -> News:
 
 def stranger(vendor: str, *, linked_to: str | None = None) -> Applicant:
     """An applicant whom nobody has told us of."""
-    return Applicant(**Key(vendor, "live", REFERENCE[vendor])._asdict(), updated_at=BEGAN, linked_user_id=linked_to)
+    return Applicant(**ApplicantKey(vendor, "live", REFERENCE[vendor])._asdict(), updated_at=BEGAN, linked_user_id=linked_to)
 
 
 def told(

@@ -23,8 +23,8 @@ from handlers.clients import idngo
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.ifcgate import Ifcgate
-from handlers.clients.pacing import Pace, Patience, Watch
-from handlers.clients.vendor import Answer, CredentialsRefused, Listed, Unanswered
+from handlers.clients.pacing import Pace, Pacing, Timer
+from handlers.clients.vendor import CredentialsRefused, Listed, Unanswered, VendorAnswer
 from handlers.config import Settings
 from receiver.simulator.vendor_server import Vendors
 from store.system.environment import Environment, Misconfigured
@@ -113,12 +113,12 @@ class Waiting:
         self.slept.append(seconds)
         self.at += seconds
 
-    def watch(self) -> Watch:
-        return Watch(monotonic=lambda: self.at, sleep=self.sleep)
+    def watch(self) -> Timer:
+        return Timer(monotonic=lambda: self.at, sleep=self.sleep)
 
 
-def patience(waiting: Waiting, **different: Any) -> Patience:
-    return Patience(watch=waiting.watch(), **different)
+def patience(waiting: Waiting, **different: Any) -> Pacing:
+    return Pacing(watch=waiting.watch(), **different)
 
 
 def configured(**variables: str) -> Settings:
@@ -129,7 +129,7 @@ def configured(**variables: str) -> Settings:
     return settings
 
 
-def clients_of(url: str, given: Patience) -> dict[str, Any]:
+def clients_of(url: str, given: Pacing) -> dict[str, Any]:
     """Clients of vendors that are all at one address, without a vendor's name in the path."""
     urls = {f"{vendor.upper()}_API_URL": url for vendor in REFERENCES}
     local = {"NOTIFY_PLAIN_HTTP": "yes", "NOTIFY_PRIVATE_HOSTS": "127.0.0.1"}
@@ -191,7 +191,7 @@ def complaint_of(client: Any, reference: str) -> Unanswered:
 @each_vendor
 def test_a_published_answer_is_given_byte_for_byte(vendor: str, server: Downstream, clients: dict[str, Any]) -> None:
     server.answer = saying(answering(PUBLISHED[vendor]))
-    assert clients[vendor].read(REFERENCES[vendor]) == Answer(reference=REFERENCES[vendor], body=PUBLISHED[vendor])
+    assert clients[vendor].read(REFERENCES[vendor]) == VendorAnswer(reference=REFERENCES[vendor], body=PUBLISHED[vendor])
     [asked] = server.came
     assert asked.path == PATHS[vendor]
 

@@ -14,10 +14,10 @@ from handlers.cli import rebuild as rebuild_command
 from store import database
 from store.applicants import feed
 from store.applicants import table as applicants
-from store.applicants.table import Key
 from store.database.tables import ApplicantRow, Feed, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
+from store.states import ApplicantKey
 from tests.conftest import forget
 from tests.handlers.test_whole_path import delivery
 from tests.support import payloads
@@ -61,7 +61,7 @@ def tamper(reference: str, **values: Any) -> None:
 
 def state(reference: str, vendor: str = "idngo") -> applicants.Applicant | None:
     with database.reading() as connection:
-        return applicants.find(connection, Key(vendor, "live", reference))
+        return applicants.find(connection, ApplicantKey(vendor, "live", reference))
 
 
 def changes_told() -> int:

@@ -15,11 +15,10 @@ from handlers.transfer.importing import Brought
 from store import audit, database
 from store.applicants import feed, links
 from store.applicants import table as applicants
-from store.applicants.table import Key
-from store.database.tables import Event, TransitionRow
+from store.database.tables import EventRow, TransitionRow
 from store.inbox import events, imports, internal_events
 from store.inbox.internal_events import ImportBody
-from store.states import Outcome, Status
+from store.states import ApplicantKey, Outcome, Status
 
 HEADER = "vendor,reference,status,at,source,external_user_id,reasons,hits\n"
 
@@ -39,7 +38,7 @@ def bring(path: Path, content: str | None = None, *, environment: str = "live") 
 
 def kept_events() -> list[Any]:
     with database.reading() as connection:
-        return list(connection.execute(select(Event.__table__).order_by(Event.sequence)).all())
+        return list(connection.execute(select(EventRow.__table__).order_by(EventRow.sequence)).all())
 
 
 @pytest.mark.usefixtures("kept")
@@ -142,7 +141,7 @@ def test_links_are_made_before_their_cases_are_known_and_made_once(tmp_path: Pat
     content = "case_id,external_user_id\n" + "".join(f"case-{number},customer-{number}\n" for number in range(30))
     assert bring(tmp_path / "links.csv", content).new == 30
     assert bring(tmp_path / "links.csv").new == 0
-    key = Key("ifcgate", "live", "case-7")
+    key = ApplicantKey("ifcgate", "live", "case-7")
     with database.begin() as connection:
         assert applicants.lock(connection, [key])[key].linked_user_id == "customer-7"
         assert feed.last(connection) == 0
@@ -150,7 +149,7 @@ def test_links_are_made_before_their_cases_are_known_and_made_once(tmp_path: Pat
 
 @pytest.mark.usefixtures("kept")
 def test_links_of_known_cases_are_told_each_once(tmp_path: Path) -> None:
-    keys = [Key("ifcgate", "live", f"case-{number}") for number in range(3)]
+    keys = [ApplicantKey("ifcgate", "live", f"case-{number}") for number in range(3)]
     with database.begin() as connection:
         known = [msgspec.structs.replace(one, version=1) for one in applicants.lock(connection, keys).values()]
         applicants.save(connection, known)
@@ -165,6 +164,6 @@ def test_links_of_known_cases_are_told_each_once(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("kept")
 def test_of_two_users_of_a_case_the_last_counts(tmp_path: Path) -> None:
     bring(tmp_path / "links.csv", "case_id,external_user_id\ncase-1,customer-1\ncase-1,customer-2\n")
-    key = Key("ifcgate", "live", "case-1")
+    key = ApplicantKey("ifcgate", "live", "case-1")
     with database.begin() as connection:
         assert applicants.lock(connection, [key])[key].external_user_id == "customer-2"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from receiver.vendors.base import Key
+from receiver.vendors.base import SigningKey
 from receiver.vendors.idenfy import Scheme
 from store import database
 from store.database.operations_tables import Tally
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import record as inbox
 from store.operations import anomalies
 from tests.conftest import forget
@@ -25,7 +25,7 @@ from tests.support.telling import AUTO, MANUAL, RESUBMITTED, SCAN, idngo, ifcgat
 pytestmark = pytest.mark.usefixtures("kept")
 
 SECRET = b"the notification's key"
-KEY = Key(secret=SECRET, environment="live")
+KEY = SigningKey(secret=SECRET, environment="live")
 
 
 def send(body: dict[str, Any] | bytes, kind: str) -> str:
@@ -43,7 +43,7 @@ def body(overall: str, *, final: bool = True, **more: Any) -> dict[str, Any]:
 
 def kept_events() -> int:
     with database.reading() as connection:
-        return connection.execute(select(func.count()).select_from(Event)).scalar_one()
+        return connection.execute(select(func.count()).select_from(EventRow)).scalar_one()
 
 
 def shown(*names: str) -> list[Any]:

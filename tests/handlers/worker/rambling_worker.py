@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from handlers import process
 from store import database
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import claims
 from store.states import Outcome
 from store.system import clock
@@ -45,8 +45,12 @@ def main(seed: int) -> None:
 def replay_one(chance: random.Random) -> None:
     """Have some settled event handled again."""
     with database.begin() as connection:
-        last = connection.execute(select(func.max(Event.sequence))).scalar_one()
-        some = select(Event.id).where(Event.sequence >= chance.randint(1, last), Event.status != Outcome.PENDING).order_by(Event.sequence)
+        last = connection.execute(select(func.max(EventRow.sequence))).scalar_one()
+        some = (
+            select(EventRow.id)
+            .where(EventRow.sequence >= chance.randint(1, last), EventRow.status != Outcome.PENDING)
+            .order_by(EventRow.sequence)
+        )
         event_id = connection.execute(some.limit(1)).scalar_one_or_none()
         if event_id:
             claims.reopen(connection, event_id)
@@ -54,7 +58,7 @@ def replay_one(chance: random.Random) -> None:
 
 def pending() -> int:
     with database.reading() as connection:
-        return connection.execute(select(func.count()).where(Event.status == Outcome.PENDING)).scalar_one()
+        return connection.execute(select(func.count()).where(EventRow.status == Outcome.PENDING)).scalar_one()
 
 
 if __name__ == "__main__":

@@ -119,24 +119,24 @@ def test_a_job_that_was_queued_by_the_release_before_is_the_drain(queue: rq.Queu
 
 def test_a_ring_wakes_the_worker_and_the_event_is_handled(redis: Redis) -> None:
     event_id = keep()
-    assert wakeup.ring()
+    assert wakeup.notify()
     work()
     assert outcome(event_id) == "applied"
 
 
 @sqlite_alone
 def test_many_rings_are_one_job_until_one_is_answered(redis: Redis, queue: rq.Queue) -> None:
-    assert [wakeup.ring() for _ in range(5)] == [True] * 5
+    assert [wakeup.notify() for _ in range(5)] == [True] * 5
     assert len(queue) == 1
     work()
-    assert wakeup.ring()
+    assert wakeup.notify()
     assert len(queue) == 1
 
 
 @sqlite_alone
 def test_a_ring_puts_nothing_of_an_event_on_the_queue(redis: Redis, queue: rq.Queue) -> None:
     keep()
-    assert wakeup.ring()
+    assert wakeup.notify()
     [job] = queue.jobs
     assert (job.func_name, list(job.args), job.kwargs, job.meta) == (wakeup.DRAIN, [], {}, {})
 
@@ -230,7 +230,7 @@ def test_after_a_refused_job_the_worker_goes_on(redis: Redis, queue: rq.Queue) -
     queue.enqueue(f"{HERE}.intrude", on_failure=Callback(f"{HERE}.intrude"))
     broken = queue.enqueue(wakeup.DRAIN)
     redis.hset(broken.key, "data", b"\x80\x04 no JSON")
-    wakeup.ring()
+    wakeup.notify()
     work()
     assert (MARKS, len(queue), outcome(event_id)) == ([], 0, "applied")
 

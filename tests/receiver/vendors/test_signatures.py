@@ -17,7 +17,7 @@ from werkzeug.datastructures import Headers
 
 from receiver import config
 from receiver.vendors import VENDORS
-from receiver.vendors.base import Forged, Key, Stale
+from receiver.vendors.base import Forged, SigningKey, Stale
 from store.inbox.record import Delivery
 from store.system.environment import Environment
 from tests.support import signing
@@ -237,7 +237,7 @@ def verdict_on(vector: Vector, **changed: str) -> Delivery:
     """Authenticate a literal with its scheme and its secret, some of its headers changed."""
     vendor = VENDORS[vector.vendor]
     scheme = vendor.scheme(Environment({"VAR_DIR": "/nonexistent"} | vector.settings))
-    key = Key(secret=vendor.parse_secret(vector.secret, scheme), environment="live")
+    key = SigningKey(secret=vendor.parse_secret(vector.secret, scheme), environment="live")
     return scheme.authenticate(Headers(vector.headers | changed), vector.body, (key,), now=vector.now)
 
 

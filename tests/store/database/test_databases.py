@@ -199,10 +199,10 @@ def _redeliver(subjects: list[str], ended: threading.Event) -> None:
         assert all(isinstance(kept, str) for kept in inbox._record([_arrival(subject) for subject in subjects]))
 
 
-def _arrival(subject: str) -> deliveries.Arrival:
+def _arrival(subject: str) -> deliveries.SealedDelivery:
     body = f'{{"scanRef": "{subject}"}}'.encode()
     delivery = deliveries.Delivery(vendor="idenfy", environment="live", headers={}, body=body, identity=body, subject=subject.encode())
-    return deliveries.arrive(delivery)
+    return deliveries.seal(delivery)
 
 
 def test_a_deadlock_is_tried_once_more(on_postgres: str) -> None:

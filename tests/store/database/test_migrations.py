@@ -17,7 +17,7 @@ from store.database import migrations
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.operations_tables import Act
-from store.database.tables import Event
+from store.database.tables import EventRow
 from tests.conftest import KEY
 from tests.support.servers import Postgres
 
@@ -28,7 +28,7 @@ START = "from store import database; database.begin().__enter__()"
 
 def test_the_migrations_make_what_the_models_say(kept: str) -> None:
     with engine().connect() as connection:
-        [metadata] = {Event.metadata, Act.metadata}
+        [metadata] = {EventRow.metadata, Act.metadata}
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
 

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import func, select
 
 from store import database
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import record as inbox
-from store.inbox.batching import PAUSE_SECONDS, Together
+from store.inbox.batching import PAUSE_SECONDS, GroupCommit
 from store.inbox.deliveries import Delivery
 from store.inbox.record import Kept
-from store.system.deadlines import Overdue
+from store.system.deadlines import DeadlineExceeded
 
 SENDERS = 16
 
@@ -44,7 +44,7 @@ def at_once(deliveries: Sequence[Delivery]) -> list[Kept | Exception]:
 def kept() -> dict[bytes, int]:
     """How many deliveries each event counts."""
     with database.reading() as connection:
-        return {row.body_sha256: row.deliveries for row in connection.execute(select(Event.body_sha256, Event.deliveries))}
+        return {row.body_sha256: row.deliveries for row in connection.execute(select(EventRow.body_sha256, EventRow.deliveries))}
 
 
 @pytest.mark.usefixtures("kept")
@@ -64,7 +64,7 @@ def test_deliveries_of_many_events_at_the_same_moment_are_all_kept_before_they_a
         told = at_once([delivery(f"{number} {sender}", subject=f"{sender}" if sender % 2 else None) for sender in range(SENDERS)])
         assert all(isinstance(one, Kept) and one.first for one in told), told
         with database.reading() as connection:
-            there = set(connection.execute(select(Event.id)).scalars())
+            there = set(connection.execute(select(EventRow.id)).scalars())
         assert {one.event_id for one in told if isinstance(one, Kept)} <= there
 
 
@@ -74,7 +74,7 @@ def test_a_subject_that_two_senders_speak_of_at_once_gets_both_one_after_the_oth
         told = at_once([delivery("approved", subject="scan"), delivery("denied", subject="scan")])
         assert all(isinstance(one, Kept) for one in told), told
     with database.reading() as connection:
-        assert connection.execute(select(func.sum(Event.deliveries))).scalar_one() == 10
+        assert connection.execute(select(func.sum(EventRow.deliveries))).scalar_one() == 10
 
 
 @pytest.mark.usefixtures("kept")
@@ -93,27 +93,27 @@ def test_one_that_hangs_costs_others_a_moment_and_then_another_does_the_work() -
             let_go.wait(20)
         return list(items)
 
-    together = Together("test", do, most=1)
-    with pytest.raises(Overdue):
-        together.bring("hang", seconds=0.5)
+    together = GroupCommit("test", do, most=1)
+    with pytest.raises(DeadlineExceeded):
+        together.submit("hang", seconds=0.5)
     time.sleep(PAUSE_SECONDS + 0.1)
-    assert together.bring("back", seconds=0.5) == "back"
+    assert together.submit("back", seconds=0.5) == "back"
     let_go.set()
     for number in range(20):
-        assert together.bring(str(number), seconds=0.5) == str(number)
+        assert together.submit(str(number), seconds=0.5) == str(number)
 
 
 def test_while_all_hang_whoever_comes_is_refused_at_once() -> None:
     let_go = threading.Event()
-    together = Together("test", lambda items: [ConnectionError() for _ in items] if let_go.wait(20) else [], most=10)
-    with pytest.raises(Overdue):
-        together.bring("hang", seconds=0.5)
+    together = GroupCommit("test", lambda items: [ConnectionError() for _ in items] if let_go.wait(20) else [], most=10)
+    with pytest.raises(DeadlineExceeded):
+        together.submit("hang", seconds=0.5)
     time.sleep(0.1)  # It was taken up a moment after it was brought.
     began = time.monotonic()
-    with pytest.raises(Overdue):
-        together.bring("next", seconds=0.5)
+    with pytest.raises(DeadlineExceeded):
+        together.submit("next", seconds=0.5)
     assert time.monotonic() - began < 0.4
     let_go.set()
     time.sleep(0.1)
     with pytest.raises(ConnectionError):
-        together.bring("later", seconds=0.5)
+        together.submit("later", seconds=0.5)

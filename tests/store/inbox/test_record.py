@@ -9,7 +9,7 @@ from collections import Counter
 from sqlalchemy import select
 
 from store import database
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import claims, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
@@ -46,7 +46,7 @@ def at_once(deliveries: list[Delivery]) -> list[Kept]:
 
 def rows() -> list[tuple[int, str, bool, int]]:
     with database.reading() as connection:
-        query = select(Event.sequence, Event.id, Event.repeat, Event.deliveries).order_by(Event.sequence)
+        query = select(EventRow.sequence, EventRow.id, EventRow.repeat, EventRow.deliveries).order_by(EventRow.sequence)
         return [tuple(row) for row in connection.execute(query)]
 
 

@@ -21,7 +21,7 @@ from store import cli, database
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
-from store.database.tables import Event
+from store.database.tables import EventRow
 from store.inbox import claims, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
@@ -66,7 +66,7 @@ def take(file: Path) -> Path:
 
 def kept_ids() -> list[str]:
     with database.reading() as connection:
-        return list(connection.execute(select(Event.id).order_by(Event.sequence)).scalars())
+        return list(connection.execute(select(EventRow.id).order_by(EventRow.sequence)).scalars())
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
@@ -258,7 +258,7 @@ def test_a_restore_brings_back_what_was_and_keeps_what_is_beside_it(path: Path, 
 def test_what_was_claimed_when_the_backup_was_taken_is_handled(path: Path, tmp_path: Path) -> None:
     # A lease lasts 30 seconds, and whoever holds an event for longer is taken for dead, and it for suspect. Nobody of that time lives.
     event_id = keep("claimed")
-    health.say_alive("of that time")
+    health.heartbeat("of that time")
     assert [event.id for event in claims.claim("of that time", most=10)] == [event_id]
     file = take(tmp_path / "b.sqlite3")
     forget()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from store.states import Status
-
 
 class Status(StrEnum):
     """Where an applicant stands. No status is terminal: each may be followed by any other."""

@@ -18,7 +18,7 @@ from receiver import config as receiver_config
 from store import database
 from store.inbox import encryption, wakeup
 from store.inbox.spool import host_spool
-from tests.support import servers, warm
+from tests.support import samples, servers, warm
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Service
 
@@ -146,6 +146,18 @@ def forget() -> None:
     host_spool.cache_clear()
 
 
+# how much is tried ----------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="try all that large tests can; without it, a tenth that changes with every commit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        samples.try_all()
+
+
 # several processes (pytest-xdist) -------------------------------------------------------------------------------
 
 
@@ -185,6 +197,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(samples.told())
     for reason in sorted(_without_postgres):
         terminalreporter.write_line(f"NOT TESTED ON POSTGRESQL: {reason}", red=True, bold=True)
 

@@ -1,4 +1,7 @@
-"""A hundred thousand histories: whatever the order of handling, an applicant ends where the vendor's words put it."""
+"""A hundred thousand histories: whatever the order of handling, an applicant ends where the vendor's words put it.
+
+The long run tries all of them; others a tenth, another with every commit.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from store.applicants.table import Applicant
 from store.states import Status
 from tests.support.histories import VENDORS, Heard, Vendor, history
 from tests.support.payloads import BEGAN
+from tests.support.samples import seed, size
 
 HISTORIES = 100_000
 SEED = 20_260_504
@@ -57,8 +61,8 @@ def shuffled(chance: random.Random, events: Sequence[Heard]) -> list[Heard]:
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
 def test_a_hundred_thousand_histories_end_the_same_in_any_order(vendor: Vendor) -> None:
-    chance = random.Random(f"{SEED} {vendor.name}")
-    for number in range(HISTORIES // len(VENDORS) + 1):
+    chance = random.Random(f"{seed(SEED)} {vendor.name}")
+    for number in range(size(HISTORIES) // len(VENDORS) + 1):
         events = history(chance, vendor)
         other = shuffled(chance, events)
         registers = heard(events)
@@ -75,8 +79,8 @@ def test_a_hundred_thousand_histories_end_the_same_in_any_order(vendor: Vendor) 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
 def test_each_registers_merge_is_commutative_associative_and_idempotent(vendor: Vendor) -> None:
-    chance = random.Random(f"{SEED} merge {vendor.name}")
-    for _ in range(5_000):
+    chance = random.Random(f"{seed(SEED)} merge {vendor.name}")
+    for _ in range(size(5_000)):
         one, two, three = (_written(chance, vendor) for _ in range(3))
         assert merge(one, two) == merge(two, one)
         assert merge(merge(one, two), three) == merge(one, merge(two, three))

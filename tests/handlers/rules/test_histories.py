@@ -2,6 +2,7 @@
 
 A history is a list of deliveries in the order of receipt. Vendors' times are drawn from a few minutes, so that ties,
 late news and unknown times (ordered by our receipt, in the same minutes) meet.
+The long run tries all examples; others a tenth, another with every commit.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.config import Settings
@@ -24,6 +25,7 @@ from store.applicants.table import Applicant
 from store.states import Outcome
 from tests.support import payloads
 from tests.support.payloads import after
+from tests.support.samples import properties
 from tests.support.telling import (
     NO_CHANGE,
     ON_THE_WAY,
@@ -42,15 +44,6 @@ from tests.support.telling import (
     stranger,
     told,
 )
-
-bounded = settings(
-    max_examples=100,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
 
 # histories ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +159,7 @@ every_vendor = pytest.mark.parametrize("vendor", list(EVENTS))
 
 
 @every_vendor
-@settings(bounded, max_examples=700)
+@properties(examples=1000)
 @given(data=st.data())
 def test_the_order_of_handling_does_not_matter(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -177,7 +170,7 @@ def test_the_order_of_handling_does_not_matter(vendor: str, data: st.DataObject)
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_hearing_events_one_by_one_equals_deriving_from_all_of_them(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -188,7 +181,7 @@ def test_hearing_events_one_by_one_equals_deriving_from_all_of_them(vendor: str,
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_a_derivation_anew_finds_nothing_to_mend_in_what_is_right(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -202,7 +195,7 @@ def test_a_derivation_anew_finds_nothing_to_mend_in_what_is_right(vendor: str, d
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_registers_merge_in_any_grouping_and_order_and_twice_is_once(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -217,7 +210,7 @@ def test_registers_merge_in_any_grouping_and_order_and_twice_is_once(vendor: str
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_an_event_handled_twice_does_nothing_the_second_time(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -228,7 +221,7 @@ def test_an_event_handled_twice_does_nothing_the_second_time(vendor: str, data: 
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_approvals_that_are_all_in_doubt_approve_nobody_at_any_moment(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor, doubtful=True))
@@ -239,7 +232,7 @@ def test_approvals_that_are_all_in_doubt_approve_nobody_at_any_moment(vendor: st
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_neither_a_repeat_nor_an_event_of_unknown_time_makes_anyone_approved(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -251,7 +244,7 @@ def test_neither_a_repeat_nor_an_event_of_unknown_time_makes_anyone_approved(ven
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_every_change_is_told_and_nothing_else_is(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
@@ -267,7 +260,7 @@ def test_every_change_is_told_and_nothing_else_is(vendor: str, data: st.DataObje
 
 
 @every_vendor
-@bounded
+@properties(examples=300)
 @given(data=st.data())
 def test_the_time_shown_is_the_greatest_that_a_moving_event_named(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))

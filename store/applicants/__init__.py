@@ -1,1 +1,1 @@
-"""Where does every applicant stand, how did it get there, and in which order was that told?"""
+"""What is the status of each applicant, how did it come about, and in which order was it reported?"""

@@ -1,6 +1,6 @@
-"""Decisions: what a person decides of an applicant, and who confirms an approval against a hit.
+"""Decisions: what a person decides about an applicant, and who confirms an approval against a hit.
 
-A decision is an event like any other, and the rules say what comes of it; here it is written down, and who may confirm it is checked.
+A decision is an event like any other, and the rules say what follows. This module writes it down, and checks who may confirm it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand
 
 
 class NotDecided(Exception):
-    """It cannot be decided or confirmed. The message says why."""
+    """The decision or the confirmation is not possible. The message says why."""
 
 
 class UnknownToUs(NotDecided):
@@ -35,7 +35,7 @@ class UnknownToUs(NotDecided):
 
 
 class Made(NamedTuple):
-    """A decision that was written down, the hits against which it approves, and whether a second operator must confirm it."""
+    """A recorded decision, the hits against which it approves, and whether a second operator must confirm it."""
 
     event_id: str
     against: tuple[str, ...]
@@ -43,7 +43,7 @@ class Made(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """Who acts: a person, by the name of a token, or an account of the operating system, which proves no person."""
+    """The person who acts: the name of a token, or an account of the operating system, which proves no person."""
 
     name: str
     by_token: bool
@@ -53,10 +53,10 @@ class Actor(NamedTuple):
 def decide(
     connection: Connection, key: ApplicantKey, ruling: Ruling, *, by: Actor, reason: str, at: datetime, needs_two: bool = False
 ) -> Made:
-    """Write down what a person decided. It is recorded. Raises UnknownToUs.
+    """Record a person's decision, with an entry in the audit log. Raises UnknownToUs.
 
-    An approval against a hit or an alert takes a second operator, and so does every decision that `needs_two`. Without a token it is kept,
-    and cannot be confirmed."""
+    An approval against a hit or an alert needs a second operator, and so does every decision with `needs_two`. A decision without a
+    token is kept and cannot be confirmed."""
     applicant = applicants.find(connection, key)
     if applicant is None:
         raise UnknownToUs("no applicant of this vendor has this reference here")
@@ -79,7 +79,7 @@ def decide(
 
 
 def confirm(connection: Connection, event_id: str, *, by: Actor) -> Made:
-    """Confirm what another operator decided, against what speaks against it today. It is recorded. Raises NotDecided.
+    """Confirm another operator's decision, against the hits of today, with an entry in the audit log. Raises NotDecided.
 
     Both operators are persons by the names of their tokens; `Day` and `day` are one person."""
     if not by.by_token:
@@ -101,7 +101,7 @@ def confirm(connection: Connection, event_id: str, *, by: Actor) -> Made:
 
 
 def waiting(connection: Connection, *, environment: str, limit: int) -> list[Applicant]:
-    """Applicants of whom a decision waits for a second operator, the longest waiting first."""
+    """Return the applicants with a decision that waits for a second operator, the longest waiting first."""
     return applicants.listing(connection, environment=environment, where=[WAITS], limit=limit)
 
 
@@ -115,8 +115,8 @@ def _seen(applicant: Applicant) -> tuple[str, ...]:
 
 
 def _after(applicant: Applicant, at: datetime) -> int | None:
-    """The place of a decision among the news of a vendor with a clock: now, and after all that is shown, also where that clock is ahead
-    of ours. Without a vendor's clock it is that of its receipt."""
+    """Return the order of a decision among the news of a vendor with a clock: now, and after everything shown, even when that clock is
+    ahead of ours. Without a vendor's clock it is the order of receipt."""
     if applicant.as_of is None:
         return None
     return clock.microseconds(max(at, applicant.as_of + timedelta(microseconds=1)))
@@ -128,7 +128,7 @@ def _waits(applicant: Applicant, event_id: str) -> bool:
 
 
 class _Found(NamedTuple):
-    """A decision that was made, and its places."""
+    """A recorded decision, and its place in the order."""
 
     key: ApplicantKey
     body: DecisionBody
@@ -137,7 +137,7 @@ class _Found(NamedTuple):
 
 
 def _find(connection: Connection, event_id: str) -> _Found:
-    """A decision. Raises UnknownToUs."""
+    """Return a decision. Raises UnknownToUs."""
     row = connection.execute(select(*CLAIMED).where(EventRow.id == event_id)).one_or_none()
     if row is None or internal_events.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")

@@ -1,4 +1,4 @@
-"""Why an applicant stands where it stands: what lies over what, and everything that was said of it."""
+"""Explanations: why an applicant has its status, and every event that named it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from store.system import clock
 
 
 def explain(connection: Connection, key: ApplicantKey) -> dict[str, Any] | None:
-    """The applicant, the grounds it stands on, the deciding one first, and every event that named it, in the vendor's order.
-
-    None if it is unknown."""
+    """Return the applicant, its grounds (the deciding one first), and every event that named it, in the vendor's order. None if it is
+    unknown."""
     applicant = applicants.find(connection, key)
     if applicant is None:
         return None
@@ -31,7 +30,7 @@ def explain(connection: Connection, key: ApplicantKey) -> dict[str, Any] | None:
 
 
 def _grounds(applicant: Applicant, said: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each ground with what its event said; what follows the first lies beneath it, or cannot cover it."""
+    """Return each ground with what its event said. Those after the first are overridden, or cannot override it."""
     return [
         {
             "status": ground["status"],
@@ -64,7 +63,7 @@ def _said(connection: Connection, key: ApplicantKey) -> list[dict[str, Any]]:
 
 
 def _changes(connection: Connection, key: ApplicantKey) -> dict[str, list[dict[str, Any]]]:
-    """What each event changed when it was handled."""
+    """Return what each event changed when it was handled."""
     query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.is_not(None))
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(query.order_by(TransitionRow.version)):

@@ -1,4 +1,4 @@
-"""What is exported: applicants and changes that are wanted, counted, and then page by page, each page after the key that ended the last."""
+"""Exports: the wanted applicants and changes, counted, then page by page. Each page begins after the key that ended the last one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.database.tables import ApplicantRow, TransitionRow
 
 @dataclass(frozen=True, kw_only=True)
 class ExportFilter:
-    """Which: all that is given must hold."""
+    """What is wanted: every condition that is given must hold."""
 
     environment: str
     vendor: str | None = None
@@ -26,12 +26,12 @@ class ExportFilter:
 
 
 def count_applicants(connection: Connection, wanted: ExportFilter) -> int:
-    """How many applicants are wanted."""
+    """Return how many applicants match."""
     return connection.execute(select(func.count()).select_from(ApplicantRow).where(*_applicants(wanted))).scalar_one()
 
 
 def applicants_after(connection: Connection, wanted: ExportFilter, *, vendor: str, reference: str, limit: int) -> list[Applicant]:
-    """Wanted applicants of one vendor in the order of their references, after one of them."""
+    """Return matching applicants of one vendor in the order of their references, after a reference."""
     # One vendor at a time, so that the table's own key is walked along, however much of it is not wanted.
     mine = (ApplicantRow.vendor == vendor, ApplicantRow.reference > reference)
     query = select(ApplicantRow.__table__).where(*_applicants(wanted), *mine).order_by(ApplicantRow.reference)
@@ -39,12 +39,12 @@ def applicants_after(connection: Connection, wanted: ExportFilter, *, vendor: st
 
 
 def count_changes(connection: Connection, wanted: ExportFilter, *, last: int) -> int:
-    """How many changes are wanted, up to a number."""
+    """Return how many changes match, up to a number."""
     return connection.execute(select(func.count()).select_from(TransitionRow).where(*_changes(wanted, last))).scalar_one()
 
 
 def changes_after(connection: Connection, wanted: ExportFilter, *, number: int, last: int, limit: int) -> list[Row[Any]]:
-    """Wanted changes, oldest first, after a number and up to another."""
+    """Return matching changes, oldest first, after a number and up to another."""
     query = select(TransitionRow.__table__).where(*_changes(wanted, last), TransitionRow.number > number)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 

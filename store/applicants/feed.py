@@ -1,4 +1,4 @@
-"""The feed: every change of every applicant, once, in the order in which it was committed."""
+"""The change feed: every change of every applicant, once, in the order of commits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE_VERSION = version("standing")
 
 
 class OutOfPlace(Exception):
-    """A cursor that this feed never gave: of another epoch (a backup was restored), or beyond its end."""
+    """The cursor was never given by this feed: it is of another epoch (a backup was restored), or beyond the end."""
 
 
 class Transition(Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def transition(
     event_id: str | None = None,
     linked: dict[str, str | None] | None = None,
 ) -> Transition:
-    """A change, as it is told. Without an event it is a linker's, or a rebuild's."""
+    """Return a change as it is reported. Without an event it comes from a link or from a rebuild."""
     return Transition(
         vendor=after.vendor,
         environment=after.environment,
@@ -74,8 +74,8 @@ def transition(
 
 
 def append(connection: Connection, transitions: Iterable[Transition]) -> None:
-    """Number changes and write them. The last thing before the commit: it holds the feed's lock until then, so that a
-    reader never sees a number before a smaller one."""
+    """Number changes and write them, as the last step before the commit. The lock of the feed is held until then, so that no reader sees
+    a number before a smaller one."""
     rows = [structs.asdict(transition) | {"code_version": CODE_VERSION} for transition in transitions]
     if not rows:
         return
@@ -87,7 +87,7 @@ def append(connection: Connection, transitions: Iterable[Transition]) -> None:
 
 
 def after(connection: Connection, number: int, *, environment: str, limit: int) -> list[Row[Any]]:
-    """The changes that follow a number, oldest first."""
+    """Return the changes after a number, oldest first."""
     query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
@@ -95,7 +95,7 @@ def after(connection: Connection, number: int, *, environment: str, limit: int) 
 def reversals(
     connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, number: int = 0, limit: int
 ) -> list[Row[Any]]:
-    """The changes that turned an approval, of some kinds and since a moment, after a number, oldest first."""
+    """Return the changes that turned an approval, of the given kinds and since a time, after a number, oldest first."""
     query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
     query = query.where(TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
     if since:
@@ -104,17 +104,17 @@ def reversals(
 
 
 def tells_of(connection: Connection, event_id: str) -> bool:
-    """Whether an event ever changed something."""
+    """Return whether an event ever changed something."""
     return connection.execute(select(exists().where(TransitionRow.event_id == event_id))).scalar_one()
 
 
 def last(connection: Connection) -> int:
-    """The number of the newest change; 0 if there is none."""
+    """Return the number of the newest change; 0 if there is none."""
     return connection.execute(select(Feed.last)).scalar_one()
 
 
 def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
-    """The feed's epoch, and the number that a cursor stands for: none is the beginning, `latest` the end. Raises OutOfPlace."""
+    """Return the feed's epoch, and the number of a cursor: no cursor is the beginning, `latest` the end. Raises OutOfPlace."""
     epoch, newest = connection.execute(select(Feed.epoch, Feed.last)).one()
     if cursor is None:
         return epoch, 0
@@ -133,7 +133,7 @@ def cursor_of(epoch: str, number: int) -> str:
 
 
 def begin_epoch(connection: Connection) -> str:
-    """Begin another epoch, and return it: every cursor given before is out of place from now on."""
+    """Begin a new epoch and return it. Every cursor given before becomes invalid."""
     epoch = new_epoch()
     connection.execute(update(Feed).values(epoch=epoch))
     return epoch
@@ -144,7 +144,7 @@ def new_epoch() -> str:
 
 
 def describe_change(row: Row[Any]) -> dict[str, Any]:
-    """The fields of a change, as the history and the feed show them."""
+    """Return the fields of a change, as the history and the feed show them."""
     return {
         "from": row.from_status,
         "to": row.to_status,
@@ -159,7 +159,7 @@ def describe_change(row: Row[Any]) -> dict[str, Any]:
 
 
 def describe_entry(row: Row[Any], epoch: str) -> dict[str, Any]:
-    """A change as the feed shows it, with the applicant as it then was."""
+    """Return a change as the feed shows it, with the applicant as it was then."""
     place = {"cursor": cursor_of(epoch, row.number), "type": f"applicant.{row.to_status}"}
     who = {"vendor": row.vendor, "environment": row.environment, "reference": row.reference}
     return place | who | describe_change(row) | {"applicant": row.applicant}

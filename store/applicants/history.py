@@ -1,4 +1,4 @@
-"""What was known of an applicant, and when: its changes, and how it was shown at any moment."""
+"""The history of an applicant: its changes, and how it was shown at any time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from store.states import ApplicantKey
 
 
 def of(connection: Connection, key: ApplicantKey, *, after: int = 0, limit: int) -> list[Row[Any]]:
-    """An applicant's changes, oldest first, after a version."""
+    """Return an applicant's changes, oldest first, after a version."""
     query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.version > after)
     return list(connection.execute(query.order_by(TransitionRow.version).limit(limit)).all())
 
 
 def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None:
-    """Remember how applicants are shown after a move that is no change."""
+    """Record how applicants are shown after a move that is no change."""
     rows = [one.key._asdict() | {"version": one.version, "at": one.updated_at, "applicant": describe(one)} for one in moved]
     bulk.insert(connection, QuietMove, rows)
 
 
 def as_known(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, Any] | None:
-    """An applicant as this service shows it, or showed it at a moment; None if it is, or was, unknown."""
+    """Return an applicant as it is shown, or was shown at a time; None if it is, or was, unknown."""
     applicant = find(connection, key)
     if applicant is None or at is None or at >= applicant.updated_at:
         return describe(applicant) if applicant else None

@@ -1,4 +1,4 @@
-"""Whose applicant it is, where the vendor's events carry no user: what was linked from outside."""
+"""Links: which user an applicant belongs to, where the vendor's events carry no user."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from store.system import clock
 
 
 class NeedsOperator(Exception):
-    """The case has a verdict and belongs to another user: to move it is an operator's right."""
+    """The case has a verdict and belongs to another user. Only an operator may move it."""
 
 
 def link(connection: Connection, key: ApplicantKey, *, external_user_id: str, by: str, may_move: bool) -> bool:
-    """Link an applicant to a user; return whether that is news. It is recorded, from whom and to whom. Raises NeedsOperator.
+    """Link an applicant to a user; return whether that is new. The audit log records the users before and after. Raises NeedsOperator.
 
-    `may_move`: also a case that has a verdict and belongs to another user."""
+    `may_move`: also move a case that has a verdict and belongs to another user."""
     [before] = applicants.lock(connection, [key]).values()
     moves = before.external_user_id not in (None, external_user_id) and (before.last_verdict is not None or before.ever_approved)
     if moves and not may_move:
@@ -36,9 +36,10 @@ def link(connection: Connection, key: ApplicantKey, *, external_user_id: str, by
 
 
 def link_all(connection: Connection, users: Mapping[ApplicantKey, str], *, by: str) -> int:
-    """Link applicants to users; return how many links are news. The applicants are locked together, before the feed is.
+    """Link applicants to users; return how many links are new.
 
-    Each change of a known applicant is told, with who linked it and from which user."""
+    The applicants are locked together, before the feed is. Each change of a known applicant is reported, with who linked it and from
+    which user."""
     before = applicants.lock(connection, users)
     after = [_linked(before[key], user) for key, user in users.items() if before[key].linked_user_id != user]
     applicants.save(connection, after)

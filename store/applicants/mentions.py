@@ -1,4 +1,4 @@
-"""Which applicants each event named, what it said of them, and what became of that: what an explanation is made of."""
+"""Mentions: which applicants each event named, what it said of them, and what followed. Explanations are made of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.states import ApplicantKey, Outcome
 
 
 class Mention(Struct, frozen=True, kw_only=True):
-    """What one event said of one applicant, and what became of it."""
+    """What one event said of one applicant, and what followed."""
 
     vendor: str
     environment: str
@@ -35,22 +35,22 @@ class Mention(Struct, frozen=True, kw_only=True):
 
 
 def remember(connection: Connection, said: Iterable[Mention]) -> None:
-    """Remember what events said of applicants; what they were taken to say before is replaced."""
+    """Record what events said of applicants. Earlier records of these events are replaced."""
     bulk.insert(connection, MentionRow, [structs.asdict(one) for one in said], over=(*ApplicantKey._fields, "event_sequence"))
 
 
 def of_event(connection: Connection, sequence: int) -> list[str]:
-    """The references that an event named when it was last handled."""
+    """Return the references that an event named when it was last handled."""
     return list(connection.execute(select(MentionRow.reference).where(MentionRow.event_sequence == sequence)).scalars())
 
 
 def forget(connection: Connection, sequence: int) -> None:
-    """Forget whom an event named."""
+    """Remove the mentions of an event."""
     connection.execute(delete(MentionRow).where(MentionRow.event_sequence == sequence))
 
 
 def of_events(connection: Connection, sequences: Collection[int]) -> dict[int, list[str]]:
-    """The references that events named when they were last handled."""
+    """Return the references that events named when they were last handled."""
     query = select(MentionRow.event_sequence, MentionRow.reference).where(MentionRow.event_sequence.in_(sequences))
     named: dict[int, list[str]] = {}
     for sequence, reference in connection.execute(query):
@@ -59,12 +59,12 @@ def of_events(connection: Connection, sequences: Collection[int]) -> dict[int, l
 
 
 def events_naming(connection: Connection, key: ApplicantKey) -> list[Claimed]:
-    """Every event that, when it was handled, named an applicant, in the order of receipt, as it would be claimed."""
+    """Return every event that named an applicant when it was handled, in the order of receipt, as if claimed."""
     return [event for _, event in events_naming_any(connection, [key])]
 
 
 def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[tuple[ApplicantKey, Claimed]]:
-    """Every event that, when it was handled, named one of some applicants, with whom it named, in the order of receipt."""
+    """Return every event that named one of the applicants when it was handled, with that applicant, in the order of receipt."""
     names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
     query = select(*CLAIMED, MentionRow.reference.label("named")).join(MentionRow, EventRow.sequence == MentionRow.event_sequence)
     query = query.where(tuple_(*names).in_(keys)).order_by(EventRow.sequence)
@@ -73,7 +73,7 @@ def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[
 
 
 def handled_after(connection: Connection, sequence: int, *, limit: int) -> list[Claimed]:
-    """Events that were handled, whether they moved anyone or not, after one of them, in the order of receipt."""
+    """Return handled events, whether they moved an applicant or not, after a sequence number, in the order of receipt."""
     handled = EventRow.status.not_in((Outcome.PENDING, Outcome.FAILED))
     query = select(*CLAIMED).where(EventRow.sequence > sequence, handled).order_by(EventRow.sequence).limit(limit)
     return [claimed(row) for row in connection.execute(query)]

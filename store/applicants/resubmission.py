@@ -1,4 +1,4 @@
-"""What an applicant is to send again, where the vendor's API tells it document by document."""
+"""Resubmission: what an applicant is to send again, where the vendor's API says so document by document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store.system import clock
 
 
 def keep(connection: Connection, key: ApplicantKey, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:
-    """Keep what a verdict asks for; told like any other change. False if it is known, or another verdict has come since."""
+    """Keep what a verdict asks for, reported like any other change. Return False if it is known, or another verdict has come since."""
     before = applicants.lock(connection, [key])[key]
     if before.status != Status.RESUBMISSION_REQUESTED or before.last_verdict != verdict or before.problem_documents == documents:
         return False

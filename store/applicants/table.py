@@ -1,4 +1,4 @@
-"""The applicants: one row for each vendor's reference, which workers change and the API reads."""
+"""The applicants: one row for each vendor's reference. Workers change it, and the API reads it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "addit
 
 
 class Applicant(Struct, frozen=True, kw_only=True):
-    """Where an applicant stands. Version 0: known to nobody yet."""
+    """The current state of an applicant. Version 0: not known to anybody yet."""
 
     vendor: str
     environment: str
@@ -68,7 +68,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
 
 
 def lock(connection: Connection, keys: Iterable[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
-    """Lock applicants, in one order everywhere. One that is unknown gets a row first: two first events must not miss each other."""
+    """Lock applicants, in the order that all transactions use. An unknown one gets a row first, so that two first events cannot miss
+    each other."""
     locked: dict[ApplicantKey, Applicant] = {}
     for some in _parts(sorted(set(keys))):
         there = set(map(ApplicantKey._make, connection.execute(select(*_KEY).where(_are(some))).all()))
@@ -92,19 +93,19 @@ def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
 
 
 def find(connection: Connection, key: ApplicantKey) -> Applicant | None:
-    """The applicant, if it is known."""
+    """Return the applicant if it is known."""
     row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
     return from_row(row) if row else None
 
 
 def among(connection: Connection, keys: list[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
-    """Those of some applicants that have a row, known or not."""
+    """Return those of the applicants that have a row, known or not."""
     found = map(from_row, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
     return {applicant.key: applicant for applicant in found}
 
 
 def keys_after(connection: Connection, last: ApplicantKey | None, *, limit: int) -> list[ApplicantKey]:
-    """Applicants that have a row, in their order, after one of them."""
+    """Return the keys of applicants that have a row, in their order, after a key."""
     query = select(*_KEY).order_by(*_KEY).limit(limit)
     if last is not None:
         query = query.where(tuple_(*_KEY) > tuple_(*last))
@@ -125,7 +126,7 @@ def listing(
     where: Sequence[ColumnElement[bool]] = (),
     limit: int,
 ) -> list[Applicant]:
-    """Applicants in the order of their last change, after a place in that order; or the last changed, from the last."""
+    """Return applicants in the order of their last change, after a place in that order; or the last changed first."""
     query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
@@ -154,7 +155,7 @@ def listing(
 
 
 def of_user(connection: Connection, external_user_id: str, *, environment: str) -> list[Applicant]:
-    """All of a person's applicants, by vendor, the newest verification first."""
+    """Return all applicants of a person, by vendor, the newest verification first."""
     query = select(ApplicantRow.__table__).where(
         ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id, ApplicantRow.version > 0
     )
@@ -163,13 +164,13 @@ def of_user(connection: Connection, external_user_id: str, *, environment: str) 
 
 
 def describe(applicant: Applicant) -> dict[str, Any]:
-    """An applicant as the contract shows it."""
+    """Return an applicant as the contract shows it."""
     told = {name: value for name, value in structs.asdict(applicant).items() if name not in _OUR_OWN}
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
 
 
 def _parts(keys: list[ApplicantKey]) -> Iterator[list[ApplicantKey]]:
-    """Keys in parts that fit into a statement: both databases bound its parameters."""
+    """Split keys into parts that fit into a statement: both databases bound its parameters."""
     for start in range(0, len(keys), KEYS_MAX):
         yield keys[start : start + KEYS_MAX]
 
@@ -179,12 +180,12 @@ def _are(keys: list[ApplicantKey]) -> ColumnElement[bool]:
 
 
 def unknown(key: ApplicantKey) -> Applicant:
-    """An applicant that nobody knows."""
+    """Return an applicant that is not known yet."""
     return Applicant(vendor=key.vendor, environment=key.environment, reference=key.reference, updated_at=clock.now())
 
 
 def from_row(row: Row[Any]) -> Applicant:
-    """An applicant as its row holds it."""
+    """Return an applicant from its row."""
     values = dict(row._mapping)
     return Applicant(
         **values | {"status": Status(values["status"]), "provisional": values["provisional"] and Status(values["provisional"])}

@@ -1,6 +1,7 @@
-"""Many rows in one statement. PostgreSQL is given them as one JSON text, which it takes apart by itself; SQLite takes them one by one.
+"""Bulk statements: many rows in one statement.
 
-Measured with batches of 200 events on PostgreSQL: as one statement a row, sent in a pipeline, it took twice as long over a batch.
+PostgreSQL gets them as one JSON text and unpacks it; SQLite gets them one by one. Measured with batches of 200 events on PostgreSQL:
+one statement a row, sent in a pipeline, took twice as long.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def insert(
     derive: Change = LEAVE,
     returning: tuple[str, ...] = (),
 ) -> list[Row[Any]]:
-    """Insert rows, which have the same columns; return what is asked for of those that were written.
+    """Insert rows with the same columns; return the requested columns of those that were written.
 
-    Where a row with the same values in the columns `over` is there, it is changed: as `change` says (by default it is replaced), and
-    only unless a condition holds. The columns of `derive` are written as its SQL says, which names what is given as `{column}`."""
+    Where a row with the same values in the columns `over` exists, it is changed as `change` says (by default replaced), unless a
+    condition forbids that. The columns of `derive` are written as its SQL says, which names given values as `{column}`."""
     if not rows:
         return []
     table, columns = _table(model), tuple(rows[0])
@@ -53,7 +54,7 @@ def insert(
 
 
 def rewrite(connection: Connection, model: type[DeclarativeBase], rows: Rows, *, key: tuple[str, ...], change: Change = LEAVE) -> int:
-    """Update the row that each given row names by its key, and change more columns in all of them; return how many there were."""
+    """Update the rows that the given rows name by their keys, and change more columns in all of them; return how many."""
     if not rows:
         return 0
     table, columns, one_by_one = _table(model), tuple(rows[0]), database.is_sqlite()
@@ -64,7 +65,7 @@ def rewrite(connection: Connection, model: type[DeclarativeBase], rows: Rows, *,
 
 
 def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
-    """The condition that a row is one of those that some given columns' values name."""
+    """Return the condition that a row is one of those that the given columns' values name."""
     columns, table = tuple(rows[0]), _table(model)
     mine = tuple_(*(table.c[name] for name in columns))
     if database.is_sqlite():
@@ -130,7 +131,7 @@ def _parameters(table: Table, columns: tuple[str, ...]) -> list[Any]:
 
 @cache
 def _given(table: Table, columns: tuple[str, ...]) -> str:
-    """The rows, with the columns' types as the database knows them."""
+    """Return the rows, with the columns' types as the database knows them."""
     types = ", ".join(f"{name} {table.c[name].type.compile(_POSTGRESQL)}" for name in columns)
     return f"json_to_recordset(CAST(:given AS json)) AS given ({types})"
 
@@ -141,7 +142,7 @@ def _table(model: type[DeclarativeBase]) -> Table:
 
 
 def _encode(table: Table, rows: Rows) -> str:
-    """Rows as JSON. Bytes are written as PostgreSQL reads them."""
+    """Return rows as JSON. Bytes are written as PostgreSQL reads them."""
     binary = [name for name in rows[0] if isinstance(table.c[name].type, LargeBinary)]
     if binary:
         rows = [{**row, **{name: f"\\x{row[name].hex()}" for name in binary if row[name] is not None}} for row in rows]

@@ -1,4 +1,4 @@
-"""What every table is made of: kinds of columns, names of constraints, partial indexes."""
+"""Columns: their types, the names of constraints, partial indexes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from store.system.names import NAME_CHARS_MAX
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC. SQLite has no zones: there it is stored as UTC and given its zone back."""
+    """An aware time in UTC. SQLite has no zones: it stores the time in UTC and gets the zone back."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -49,7 +49,7 @@ EventId = Uuid(as_uuid=False)
 
 
 def partial(name: str, *columns: str, where: str) -> Index:
-    """An index over the rows that a condition holds for."""
+    """Return an index over the rows that match a condition."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 

@@ -1,4 +1,4 @@
-"""The engine: how this process connects, made on first use."""
+"""The engine: how this process connects. It is created on first use."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ CONNECTIONS_MAX = 20
 
 @cache
 def engine() -> Engine:
-    """This process's engine."""
+    """Return this process's engine."""
     return engine_of(make_url(config.settings().database_url))
 
 
 def engine_of(url: URL) -> Engine:
-    """An engine. Parameters are hidden from errors, because they hold personal data."""
+    """Return an engine. Errors do not show parameters, because they hold personal data."""
     options: dict[str, Any] = {"hide_parameters": True, "json_serializer": _encode, "json_deserializer": msgspec.json.decode}
     if url.get_backend_name() == "sqlite":
         made = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}, **options)
@@ -66,7 +66,7 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> Engine:
 
 
 def insert(model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, in this database's dialect."""
+    """Return an INSERT that knows ON CONFLICT, in this database's dialect."""
     dialect = sqlite if is_sqlite() else postgresql
     table = model.__table__
     assert isinstance(table, Table)
@@ -115,7 +115,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_writing(connection: Connection) -> None:
-    """A transaction that reads first and writes later would fail at once, however long the patience, if another wrote in between."""
+    """Begin with a write lock. A transaction that reads first and writes later fails at once if another one wrote in between, whatever
+    the timeout."""
     deadline = time.monotonic() + connection.get_execution_options().get("patience_seconds", PATIENCE_SECONDS)
     while True:
         try:
@@ -128,5 +129,5 @@ def _begin_writing(connection: Connection) -> None:
 
 
 def _is_busy(error: OperationalError) -> bool:
-    """Whether another connection holds SQLite's lock, so that waiting helps."""
+    """Return whether another connection holds SQLite's lock, so that waiting helps."""
     return isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,4 +1,4 @@
-"""The tables for running the service: who did what, what is being repaired, who lives, what came to the door."""
+"""Operational tables: audit log, replays, reconciliations, heartbeats, delivery counts, subscribers, reactions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.database.columns import Base, EventId, Name, Number, partial
 
 
 class Act(Base):
-    """What a person with a right did: read a body, asked for a replay, linked a case. Why and to how many, where that was said."""
+    """An act of a person with a right: read a body, started a replay, linked a case. With the reason and the number, where known."""
 
     __tablename__ = "acts"
 
@@ -28,7 +28,7 @@ class Act(Base):
 
 
 class Reconciliation(Base):
-    """Who asks a vendor, or did last, and what came of it. One process at a time does."""
+    """The last run of a vendor: which process asks, and what came of it. One process at a time asks."""
 
     __tablename__ = "reconciliations"
 
@@ -47,7 +47,7 @@ class Reconciliation(Base):
 
 
 class Replay(Base):
-    """Events that somebody has handled again, and how far that has come."""
+    """Events that are to be handled again, and the progress."""
 
     __tablename__ = "replays"
 
@@ -77,7 +77,7 @@ class Replay(Base):
 
 
 class Worker(Base):
-    """Which workers live: each says so every few seconds."""
+    """Heartbeats of workers, every few seconds."""
 
     __tablename__ = "workers"
 
@@ -86,7 +86,7 @@ class Worker(Base):
 
 
 class Tally(Base):
-    """How many deliveries were answered how, in each few minutes: what is usual, and what is not."""
+    """Deliveries by answer, in slices of a few minutes: what is usual, and what is not."""
 
     __tablename__ = "tallies"
 
@@ -100,7 +100,7 @@ class Tally(Base):
 
 
 class SecretUse(Base):
-    """When each of the vendors' secrets last matched a delivery, by its fingerprint."""
+    """When each signing secret last matched a delivery, by its fingerprint."""
 
     __tablename__ = "secret_uses"
 
@@ -111,7 +111,7 @@ class SecretUse(Base):
 
 
 class WebProcess(Base):
-    """Which web processes live: each says so every few seconds, and what its host has spooled."""
+    """Heartbeats of web processes, every few seconds, with what their host has spooled."""
 
     __tablename__ = "web_processes"
 
@@ -121,7 +121,7 @@ class WebProcess(Base):
 
 
 class Subscriber(Base):
-    """Who is told of changes (an endpoint, a function), how far in the feed its reactions are written down, and whether it rests."""
+    """A subscriber (an endpoint, a function), its position in the feed, and its pause."""
 
     __tablename__ = "subscribers"
 

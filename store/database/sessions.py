@@ -1,4 +1,4 @@
-"""What a session of PostgreSQL depends on, set by the session itself: nothing is left to the role, the database or the environment."""
+"""Sessions of PostgreSQL set everything that they depend on. Nothing is inherited from the role, the database or the environment."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ DEFAULT_SCHEMA = "public"
 
 
 class Unfit(SQLAlchemyError):
-    """The database answers and cannot be used as it is. The message says why, for a person."""
+    """The database answers and cannot be used as it is. The message says why, for an operator."""
 
 
 def prepare(engine: Engine, url: URL, *, pooled: bool) -> None:
-    """Let every session of an engine set what it depends on: once, or in each transaction behind a pooler."""
+    """Make every session of an engine set what it depends on: once, or in each transaction behind a pooler."""
     schema = schema_of(url)
 
     def connected(connection: Any, _record: object) -> None:
@@ -63,7 +63,7 @@ def prepare(engine: Engine, url: URL, *, pooled: bool) -> None:
 
 
 def statements(schema: str, *, version: int, local: bool) -> str:
-    """What sets everything, for a session or for one transaction."""
+    """Return the statements that set everything, for a session or for one transaction."""
     newer = {name: value for name, (value, since) in NEWER.items() if version >= since}
     wanted = SETTINGS | newer | {"search_path": schema}
     word = "SET LOCAL" if local else "SET"
@@ -72,14 +72,14 @@ def statements(schema: str, *, version: int, local: bool) -> str:
 
 
 def schema_of(url: URL) -> str:
-    """The search path that a URL names in its `options`; else `public`."""
+    """Return the search path that a URL names in its `options`; else `public`."""
     options = url.query.get("options", "")
     found = re.search(r"search_path=([\w,\"$]+)", options if isinstance(options, str) else " ".join(options))
     return found[1] if found else DEFAULT_SCHEMA
 
 
 def connect_arguments(*, pooled: bool) -> dict[str, Any]:
-    """What a pooler in transaction mode cannot bear is left out: prepared statements, and settings at the start of a session."""
+    """Return arguments for connecting. Behind a pooler in transaction mode there are no prepared statements and no startup settings."""
     return {"client_encoding": "utf8"} | ({"prepare_threshold": None, "options": ""} if pooled else {})
 
 

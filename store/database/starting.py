@@ -1,4 +1,4 @@
-"""What a process looks at before it starts: a database that can never be used is refused, one that is away is waited for."""
+"""The check at the start of a process: a database that can never be used is refused; for one that is unavailable the process waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _lookers = DeadlineExecutor("start", 1)
 
 
 def look() -> None:
-    """Tell what is wrong with the database. Raises Misconfigured if its encoding is."""
+    """Log what is wrong with the database. Raises Misconfigured if its encoding is wrong."""
     try:
         _lookers.run(LOOK_SECONDS, _connect)
     except WrongEncoding as wrong:

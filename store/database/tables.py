@@ -1,4 +1,4 @@
-"""The tables of what was told and what follows from it. What must hold is said here as constraints; the code explains it."""
+"""The tables of events, applicants and changes. Constraints say what must hold; the code explains it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from store.database.columns import Base, EventId, Name, Number, partial
 
 
 class EventRow(Base):
-    """The inbox: one fact, however often delivered."""
+    """The inbox: one fact, however often it was delivered."""
 
     __tablename__ = "events"
 
@@ -76,7 +76,7 @@ class EventRow(Base):
 
 
 class Lease(Base):
-    """How long each holder's claims last. Beside the events, so that to claim one touches no index of theirs."""
+    """When the claims of each holder end. Apart from the events, so that a claim updates no index of theirs."""
 
     __tablename__ = "leases"
 
@@ -85,7 +85,7 @@ class Lease(Base):
 
 
 class Alias(Base):
-    """Ids that were given for deliveries from the spool which turned out to be of an event that was kept under another."""
+    """Ids of spooled deliveries whose event was kept under another id."""
 
     __tablename__ = "aliases"
 
@@ -94,7 +94,7 @@ class Alias(Base):
 
 
 class Subject(Base):
-    """The latest event of each subject whose vendor gives no identity that lasts (iDenfy)."""
+    """The latest event of each subject, for a vendor that gives no lasting identity (iDenfy)."""
 
     __tablename__ = "subjects"
 
@@ -110,7 +110,7 @@ class Subject(Base):
 
 
 class MentionRow(Base):
-    """Which applicants an event named, what it said of them, and what became of that."""
+    """Which applicants an event named, what it said of them, and what followed."""
 
     __tablename__ = "mentions"
 
@@ -131,7 +131,8 @@ class MentionRow(Base):
 
 
 class ApplicantRow(Base):
-    """Where every applicant stands. A row of version 0 is known to nobody yet: it holds a lock, a link, or news that shows nothing."""
+    """The current state of every applicant. A row of version 0 is not known to anybody yet: it holds a lock, a link, or news that shows
+    nothing."""
 
     __tablename__ = "applicants"
 
@@ -209,8 +210,9 @@ class TransitionRow(Base):
 
 
 class QuietMove(Base):
-    """What was shown of an applicant after a move that is no change (its `as_of` moved, or it was once approved, as a late event
-    tells): kept so that one can ask what was known at any moment."""
+    """What was shown of an applicant after a move that is no change (a later `as_of`, or an earlier approval).
+
+    It is kept so that the state at any time can be shown."""
 
     __tablename__ = "quiet_moves"
 
@@ -226,7 +228,7 @@ class QuietMove(Base):
 
 
 class Feed(Base):
-    """One row: the feed's epoch, and the number of its last change. Whoever holds its lock is the next to commit."""
+    """One row: the feed's epoch, and the number of its last change. The transaction that holds its lock commits next."""
 
     __tablename__ = "feed"
 
@@ -238,7 +240,7 @@ class Feed(Base):
 
 
 class Bearing(Base):
-    """The oldest code that each revision of the tables bears."""
+    """The oldest code that may use each revision of the tables."""
 
     __tablename__ = "bearing"
 

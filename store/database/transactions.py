@@ -1,4 +1,4 @@
-"""Transactions: to write or only to read, made anew where that helps, on tables that are up to date."""
+"""Transactions: to write or to read, retried where that helps, on tables that are up to date."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _checked: dict[str, tuple[float, Unfit | None]] = {}
 
 @contextmanager
 def begin() -> Iterator[Connection]:
-    """A transaction that may write: committed at the end, rolled back on any exception."""
+    """Yield a transaction that may write: committed at the end, rolled back on any exception."""
     _ensure_migrated()
     with _turn() if is_sqlite() else nullcontext(), engine().begin() as connection:
         yield connection
@@ -51,20 +51,20 @@ def begin() -> Iterator[Connection]:
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """A transaction that only reads: on SQLite it never waits for a writer."""
+    """Yield a transaction that only reads. On SQLite it never waits for a writer."""
     _ensure_migrated()
     with engine().connect().execution_options(reads_only=True) as connection:
         yield connection
 
 
 def relax_durability(connection: Connection) -> None:
-    """Let PostgreSQL not wait for its disk at this commit: what a power cut would undo may be undone."""
+    """Commit without waiting for the disk (`synchronous_commit = off`). Only for writes that may be lost in a power failure."""
     if not is_sqlite():
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def write(work: Callable[[Connection], T]) -> T:
-    """Return what the work returns, committed. The work must bear being done twice: see `again`."""
+    """Return what the work returns, committed. The work must be safe to run twice: see `again`."""
 
     def once() -> T:
         with begin() as connection:
@@ -74,7 +74,7 @@ def write(work: Callable[[Connection], T]) -> T:
 
 
 def read(work: Callable[[Connection], T]) -> T:
-    """Return what the work reads. It may be done twice: see `again`."""
+    """Return what the work reads. It may run twice: see `again`."""
 
     def once() -> T:
         with reading() as connection:
@@ -84,7 +84,7 @@ def read(work: Callable[[Connection], T]) -> T:
 
 
 def again(work: Callable[[], T]) -> T:
-    """Do some work; once more if its connection broke, or if another transaction was in its way (a deadlock)."""
+    """Run some work; once more if its connection broke, or after a deadlock."""
     try:
         return work()
     except DBAPIError as error:
@@ -95,14 +95,14 @@ def again(work: Callable[[], T]) -> T:
 
 
 def _look_again(error: DBAPIError) -> None:
-    """Look at the tables before the next transaction, if a statement did not fit them."""
+    """Check the tables before the next transaction, if a statement did not fit them."""
     state, says = str(getattr(error.orig, "sqlstate", "")), str(error.orig)
     if state.startswith("42") or "no such" in says or "has no column" in says:
         _checked.clear()
 
 
 def is_away(error: Exception) -> bool:
-    """Whether a failure is the database's (away, busy, full, a deadlock), so that trying again later helps."""
+    """Return whether a failure is the database's (unavailable, busy, full, a deadlock), so that a retry may help."""
     if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return isinstance(error, Failure)
     state = getattr(error.orig, "sqlstate", None)
@@ -121,7 +121,7 @@ def _answers() -> bool:
 
 
 def forget() -> None:
-    """Let go of the engine and of what was read from the environment, as a process does that starts afresh."""
+    """Close the engine and forget the settings, as though the process had just started."""
     if engine.cache_info().currsize:
         engine().dispose()
     engine.cache_clear()
@@ -132,9 +132,9 @@ def forget() -> None:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """Wait for one's turn to write to SQLite, which itself lets waiting writers poll, so that some starve.
+    """Wait for this process's turn to write to SQLite. SQLite lets waiting writers poll, so that some starve.
 
-    With 8 senders and a worker it took 3 to 8 deliveries in 2,000 past their patience; with turns none."""
+    With 8 senders and a worker, 3 to 8 deliveries in 2,000 exceeded their timeout; with turns none."""
     with ExitStack() as turn:
         try:
             mine = turn.enter_context(_turns(f"{engine().url.database}.turn").held(seconds=PATIENCE_SECONDS))
@@ -151,7 +151,7 @@ def _turns(path: str) -> HostLock:
 
 
 def _ensure_migrated() -> None:
-    """See to the tables, now and then. Raises Unfit while they do not bear this code."""
+    """Check the tables now and then. Raises Unfit while this code cannot use them."""
     url = config.settings().database_url
     known = _checked.get(url)
     if known is None or time.monotonic() - known[0] > (REFUSED_SECONDS if known[1] else CHECKED_SECONDS):
@@ -161,7 +161,7 @@ def _ensure_migrated() -> None:
 
 
 def _look_at_tables(url: str, known: tuple[float, Unfit | None] | None) -> tuple[float, Unfit | None]:
-    """Look at the tables. While one thread does so, the others go by what is known."""
+    """Check the tables. While one thread does so, the others use the last result."""
     if not _migrating.acquire(blocking=known is None):
         assert known
         return known

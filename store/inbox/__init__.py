@@ -1,1 +1,1 @@
-"""Which events have we kept, and which worker has them in hand?"""
+"""Which events have we kept, and which worker has claimed them?"""

@@ -1,7 +1,7 @@
-"""Work that comes at the same moment, done together: deliveries share a transaction, and so one sync of the disk.
+"""Group commit: deliveries that arrive together share one transaction and one disk sync.
 
-A thread does all that waits; what comes meanwhile waits for the next time, together. Each who brought something waits only
-so long. Measured on two cores with PostgreSQL and 32 senders: a commit for each delivery 1,310 a second, together 2,730.
+One thread runs everything that waits. Items that arrive meanwhile form the next group. Each caller waits until its deadline at most.
+Measured on two cores with PostgreSQL and 32 senders: 1,310 deliveries a second with a commit each, 2,730 in groups.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ PAUSE_SECONDS, THREADS_MAX = 1.0, 8
 
 @dataclass
 class Brought(Generic[Item, Result]):
-    """One thing that somebody waits for."""
+    """One item, and the caller that waits for its result."""
 
     item: Item
     done: Future[Result] = field(default_factory=Future)
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Does what several threads bring: in one thread, which makes the groups larger than several would. Another joins it if it hangs."""
+    """Runs the work that callers submit, in groups. One thread does it, because that forms larger groups. If it hangs, a second one
+    starts."""
 
     def __init__(self, name: str, do: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, most: int) -> None:
-        """What is done with so many things at most gives a result for each, or the exception that it alone is to blame for; or it
-        raises for all."""
+        """Take the work and the largest group. The work returns a result, or an exception, for each item; or it raises for the whole
+        group."""
         self._name, self._do, self._most = name, do, most
         self._came = threading.Condition()
         self._waiting: list[Brought[Item, Result]] = []
@@ -45,9 +46,8 @@ class GroupCommit(Generic[Item, Result]):
         self._joined_at = 0.0
 
     def submit(self, item: Item, *, seconds: float) -> Result:
-        """What was done with the item, if it is done in time; else raise Overdue: it may still be done later, unseen.
-
-        While all threads hang it is refused at once, except now and then, to see whether another would."""
+        """Return the result for an item. Raises DeadlineExceeded if it is late: the work may still finish, unseen. While all threads
+        hang, items are refused at once, except one now and then as a probe."""
         brought = Brought[Item, Result](item)
         with self._came:
             self._see_to_threads(seconds)
@@ -79,7 +79,7 @@ class GroupCommit(Generic[Item, Result]):
             _do_all(self._do, [brought for brought in taken if brought.done.set_running_or_notify_cancel()])
 
     def _take(self) -> list[Brought[Item, Result]] | None:
-        """The next group, once there is any; None for a thread that is one too many, because those that hung are back."""
+        """Return the next group. Returns None to a thread that is no longer needed, because the hung threads have returned."""
         me = threading.get_ident()
         with self._came:
             self._threads[me] = None

@@ -1,4 +1,4 @@
-"""Claims: which worker has which pending event in hand, until it is settled with a reason."""
+"""Claims: which worker is handling which pending event, until the event is settled with a reason."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Claimed(Struct, frozen=True, kw_only=True):
     replayed: bool
 
     def body(self) -> bytes:
-        """The body, byte for byte. Raises Unopenable."""
+        """Return the body, byte for byte. Raises Unopenable."""
         return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
-    """How an event ended, and what was learned about it on the way."""
+    """The outcome of an event, and what was learned about the event while handling it."""
 
     sequence: int
     status: Outcome
@@ -89,8 +89,9 @@ FREE = (
 
 
 def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str] | None = None) -> list[Claimed]:
-    """Claim pending events that are due, the oldest first; or the newest of a vendor, of those that were not tried yet; or `only`
-    those with these ids, due or not. Gives them in the order of receipt. Commits."""
+    """Claim pending events that are due, and return them in the order of receipt. Commits.
+
+    Takes the oldest first; or a vendor's newest that were not tried yet; or `only` the events with these ids, due or not."""
     with database.begin() as connection:
         database.relax_durability(connection)
         now = clock.now()
@@ -116,7 +117,7 @@ def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str
 
 
 def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
-    """As many, from the first, as are held in memory at a time: at least one."""
+    """Return as many of the first events as memory may hold at a time: at least one."""
     total = 0
     for count, event in enumerate(chosen):
         total += event.size
@@ -126,7 +127,8 @@ def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
 
 
 def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
-    """Claim one event whose holder died or hung, so that it takes no other with it; say whether it was alone then, too. Commits."""
+    """Claim one event whose worker crashed or hung, by itself, so that it cannot take a batch down again. Also return whether it was
+    already alone that time. Commits."""
     with database.begin() as connection:
         now = clock.now()
         found = _one_of_the_dead(connection, now) or _one_that_waits(connection, now)
@@ -165,13 +167,13 @@ def _renew(connection: Connection, token: str, now: datetime) -> None:
 
 
 def take_back(token: str) -> None:
-    """End the lease of a holder that is known to be dead: what it held is handled alone, as after any death. Commits."""
+    """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
     with database.begin() as connection:
         connection.execute(update(Lease).where(Lease.holder == token).values(until=clock.now() - LEASE))
 
 
 def release(token: str) -> None:
-    """Give back whatever this token still holds, as if it had never been claimed. Commits."""
+    """Give back every event that this token still holds, as if it had never been claimed. Commits."""
     mine = (EventRow.status == PENDING) & (EventRow.claimed_by == token)
     with database.begin() as connection:
         lock(connection, mine)
@@ -179,13 +181,13 @@ def release(token: str) -> None:
 
 
 def release_all(connection: Connection) -> None:
-    """Give back whatever anybody holds: in a restored backup no lease is anybody's."""
+    """Give back every claim. In a restored backup no lease is valid."""
     connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
     connection.execute(delete(Lease))
 
 
 def claimed(row: Row[Any]) -> Claimed:
-    """An event as it is handled, from its row."""
+    """Return an event for handling, from its row."""
     return Claimed(**row._mapping)
 
 
@@ -193,13 +195,13 @@ def claimed(row: Row[Any]) -> Claimed:
 
 
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:
-    """Lock some events in the one order. SQLite has a single writer, and needs no such lock."""
+    """Lock events in the order that all transactions use. SQLite has a single writer, and needs no lock."""
     if not database.is_sqlite():
         connection.execute(select(EventRow.sequence).where(mine).order_by(*LOCK_ORDER).with_for_update(key_share=True)).all()
 
 
 def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
-    """Write how claimed events ended; return whether all of them were still held by this token. If not, nothing may be committed."""
+    """Write the outcomes of claimed events. Return whether this token still held all of them; if not, the caller must roll back."""
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
     if len(settlements) > 1:
@@ -225,7 +227,7 @@ def _give_back(sequence: int, token: str, **values: object) -> None:
 
 
 def reopen(connection: Connection, event_id: str) -> bool | None:
-    """Make a settled event pending again, to be replayed; False if it is pending anyway, None if there is none."""
+    """Make a settled event pending again, for a replay. Return False if it is pending already, None if there is no such event."""
     status = connection.execute(select(EventRow.status).where(EventRow.id == event_id).with_for_update()).scalar_one_or_none()
     if status is None:
         return None

@@ -1,4 +1,4 @@
-"""Arrivals: what becomes of a delivery in the database. A new event, or one more delivery of one that is kept."""
+"""Deliveries in the database: each becomes a new event, or one more delivery of an event that is kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from store.system import clock
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One authentic HTTP request, as the vendor's module names it."""
+    """One authentic HTTP request, as the vendor's module describes it."""
 
     vendor: str
     environment: str
@@ -49,7 +49,7 @@ NEW_EVENT_DEFAULTS = {"status": Outcome.PENDING, "deliveries": 1, "attempts": 0,
 
 
 class EventKey(NamedTuple):
-    """An event's identity, or its subject."""
+    """The identity of an event, or its subject."""
 
     vendor: str
     environment: str
@@ -58,7 +58,7 @@ class EventKey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SealedDelivery:
-    """A delivery, sealed, under the id that its event will have if it is the first."""
+    """An encrypted delivery, with the id that its event gets if the delivery is the first."""
 
     id: str
     vendor: str
@@ -73,17 +73,17 @@ class SealedDelivery:
 
     @property
     def key(self) -> EventKey:
-        """What it shares with every delivery of the same event, or at least with those that might be: the subject's."""
+        """Return the key that all deliveries of one event share: the identity, or the subject where there is no identity."""
         return EventKey(self.vendor, self.environment, self.subject or self.identity)
 
     @property
     def row(self) -> dict[str, Any]:
-        """The event's row, were it new."""
+        """Return the row of a new event."""
         return vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
 
 
 class LatestOfSubject(NamedTuple):
-    """An arrival that is its subject's latest, and what was the latest before it."""
+    """A delivery that is the latest of its subject, and the event that was the latest before it."""
 
     arrival: SealedDelivery
     previous_body_sha256: bytes | None
@@ -91,16 +91,17 @@ class LatestOfSubject(NamedTuple):
 
     @property
     def repeats(self) -> bool | None:
-        """Whether its body was seen before and went out of date since; None if that depends on what is kept.
+        """Return whether the body was seen before and has been replaced since; None if only the database can tell.
 
-        The body before under another type is what it was: the type is outside the signature, and must not make a repeat look new."""
+        The previous body under another type counts as the same body. The type is outside the signature, and must not make a repeat
+        look new."""
         if self.previous_body_sha256 is None:
             return False
         return self.previous_was_repeat if self._says_the_latest_again else None
 
     @property
     def seen_before(self) -> bool | None:
-        """Whether its body was seen before, under whatever type; None if that depends on what is kept."""
+        """Return whether the body was seen before, under any type; None if only the database can tell."""
         if self.previous_body_sha256 is None:
             return False
         return True if self._says_the_latest_again else None
@@ -111,12 +112,12 @@ class LatestOfSubject(NamedTuple):
 
     @property
     def row(self) -> dict[str, Any]:
-        """The event's row."""
+        """Return the event's row."""
         return self.arrival.row | {"repeat": self.repeats, "seen_before": self.seen_before}
 
 
 def seal(delivery: Delivery) -> SealedDelivery:
-    """Seal a delivery."""
+    """Encrypt a delivery, and give it an id."""
     event_id = new_event_id()
     key_id, sealed_body = keyring().seal(delivery.body, event_id=event_id)
     return SealedDelivery(
@@ -134,9 +135,9 @@ def seal(delivery: Delivery) -> SealedDelivery:
 
 
 def keep(connection: Connection, arrived: Sequence[SealedDelivery]) -> list[str]:
-    """The id of the event that each arrival belongs to: its own, if it is the first.
+    """Return, for each delivery, the id of its event: its own id if it is the first.
 
-    No two of them may be the same event, or of the same subject: see `apart`. It may be done twice: the ids are the same."""
+    No two of the deliveries may belong to one event or subject: see `without_conflicts`. Idempotent, because the ids stay the same."""
     once = [arrival for arrival in arrived if arrival.subject is None]
     latest, again = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
     kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in once), *(one.row for one in latest)])
@@ -147,7 +148,7 @@ def keep(connection: Connection, arrived: Sequence[SealedDelivery]) -> list[str]
 
 
 def without_conflicts(arrived: Iterable[SealedDelivery]) -> list[list[SealedDelivery]]:
-    """Arrivals in parts, in their order, of which none holds the same event or subject twice."""
+    """Split deliveries into parts, in their order. No part holds two deliveries of one event or subject."""
     parts: list[dict[EventKey, SealedDelivery]] = []
     places: dict[EventKey, int] = {}
     for arrival in arrived:
@@ -159,21 +160,21 @@ def without_conflicts(arrived: Iterable[SealedDelivery]) -> list[list[SealedDeli
 
 
 def known(connection: Connection, event_ids: list[str]) -> set[str]:
-    """Those of some ids that were given already: to an event, or for a delivery of one."""
+    """Return those of the ids that are in use already, for an event or for a delivery of one."""
     queries = (select(column).where(column.in_(event_ids)) for column in (EventRow.id, Alias.id))
     return {event_id for query in queries for event_id in connection.execute(query).scalars()}
 
 
 def remember_alias(connection: Connection, given: str, event_id: str) -> None:
-    """Remember that an id was given for a delivery of an event that is kept under another."""
+    """Record that an id was given for a delivery of an event that is kept under another id."""
     connection.execute(database.insert(Alias).values(id=given, event_id=event_id))
 
 
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]]:
-    """Insert events, each seen before and a repeat, or not (None: it is, if its subject ever sent this body). The unique index decides
-    which delivery of those with an identity was first; the event that is there is returned.
+    """Insert events, each with whether it is a repeat and was seen before. None: it is, if its subject ever sent this body.
 
-    The rows are sorted, so that two processes that bring the same events cannot deadlock."""
+    The unique index decides which delivery of an identity was the first; the existing event is returned. The rows are sorted, so that
+    two processes that insert the same events cannot deadlock."""
     rows.sort(key=lambda row: (row["vendor"], row["environment"], row["subject"] or row["identity"]))
     return bulk.insert(
         connection,
@@ -188,9 +189,8 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> list[Row[Any]
 
 
 def _become_latest(connection: Connection, arrived: list[SealedDelivery]) -> tuple[list[LatestOfSubject], list[SealedDelivery]]:
-    """Those that are now their subjects' latest, and those that say what the latest says.
-
-    A subject's row is the lock for its order."""
+    """Return the deliveries that are now the latest of their subjects, and those that equal the latest. A subject's row is the lock for
+    its order."""
     arrived.sort(key=lambda arrival: arrival.key)
     rows = [
         {"vendor": arrival.vendor, "environment": arrival.environment, "subject": arrival.subject}
@@ -214,7 +214,7 @@ def _become_latest(connection: Connection, arrived: list[SealedDelivery]) -> tup
 
 
 def _remember_repeats(connection: Connection, latest: list[LatestOfSubject], repeats: set[str]) -> None:
-    """Note with each subject whether its latest event is a repeat."""
+    """Record with each subject whether its latest event is a repeat."""
     for one in latest:
         arrival, repeat = one.arrival, one.arrival.id in repeats
         if repeat != one.previous_was_repeat:
@@ -223,7 +223,7 @@ def _remember_repeats(connection: Connection, latest: list[LatestOfSubject], rep
 
 
 def _count_again(connection: Connection, again: list[SealedDelivery]) -> dict[EventKey, str]:
-    """Count one more delivery of the latest event of each subject; give their ids."""
+    """Count one more delivery of the latest event of each subject; return the ids of the events."""
     found = {}
     for arrival in again:
         latest = select(Subject.latest_event_id).filter_by(vendor=arrival.vendor, environment=arrival.environment, subject=arrival.subject)
@@ -237,7 +237,7 @@ def _count_again(connection: Connection, again: list[SealedDelivery]) -> dict[Ev
 
 
 def new_event_id() -> str:
-    """A UUID of version 7: sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
+    """Return a UUID of version 7. It sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
     chance = random.getrandbits(62)

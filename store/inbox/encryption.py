@@ -1,4 +1,4 @@
-"""Bodies at rest: sealed with AES-256-GCM, each bound to its event's id, so that no two can be exchanged."""
+"""Encryption at rest: bodies are sealed with AES-256-GCM, each bound to the id of its event, so that no two can be exchanged."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Unopenable(Exception):
 
 
 class Keyring:
-    """Keys for data at rest, newest first: the first seals, any may open."""
+    """Keys for data at rest, newest first. The first encrypts; any may decrypt."""
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self._ciphers = {key_id(key): AESGCM(key) for key in keys}
         self._newest = key_id(keys[0])
 
     def seal(self, body: bytes, *, event_id: str) -> tuple[str, bytes]:
-        """The id of the key used, and nonce and ciphertext."""
+        """Return the id of the key used, and nonce with ciphertext."""
         nonce = os.urandom(NONCE_BYTES)
         return self._newest, nonce + self._ciphers[self._newest].encrypt(nonce, body, _binding(self._newest, event_id))
 
     def open(self, sealed: bytes, *, key_id: str, event_id: str) -> bytes:
-        """The body that was sealed for this event. Raises Unopenable."""
+        """Return the body that was sealed for this event. Raises Unopenable."""
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise Unopenable(f"no configured key has the id {key_id}")
@@ -49,25 +49,26 @@ class Keyring:
 
 @cache
 def keyring() -> Keyring:
-    """The configured keys."""
+    """Return the configured keys."""
     return Keyring(config.settings().encryption_keys)
 
 
 def key_id(key: bytes) -> str:
-    """A key's public name: the beginning of its SHA-256."""
+    """Return a key's public name: the beginning of its SHA-256."""
     return hashlib.sha256(key).hexdigest()[:16]
 
 
 def fingerprints(secret: bytes, keys: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Return what a secret is called where it must not be shown, one name by each key for data at rest, the newest key's first.
+    """Return the names under which a secret may be shown: one for each key for data at rest, the newest first.
 
-    Who has no such key cannot compare a guess with a name, however weak the secret is. Hosts with the same keys give the same names."""
+    Without such a key a guess cannot be compared with a name, however weak the secret is. Hosts with the same keys compute the same
+    names."""
     return tuple(hmac.digest(_naming_key(key), secret, "sha256").hex()[:FINGERPRINT_CHARS] for key in keys)
 
 
 @cache
 def _naming_key(key: bytes) -> bytes:
-    """A key for names alone, derived from one for data at rest."""
+    """Derive a key for names alone from a key for data at rest."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"standing: fingerprints of secrets").derive(key)
 
 

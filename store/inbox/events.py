@@ -1,4 +1,4 @@
-"""Reading the inbox: what came, how it ended, and, for who may, the body."""
+"""Reading the inbox: events, their outcomes and, for operators, their bodies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DESCRIBED: list[InstrumentedAttribute[Any]] = [
 
 
 def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
-    """An event as the contract describes it, without its body."""
+    """Return an event as the contract describes it, without its body."""
     # A delivery from the spool may have been given an id before it was known to be of an event that is kept already.
     alias = select(Alias.event_id).where(Alias.id == event_id).scalar_subquery()
     row = connection.execute(select(*_DESCRIBED).where(or_(EventRow.id == event_id, EventRow.id == alias))).one_or_none()
@@ -41,7 +41,7 @@ def listing(
     newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Events in the order of receipt, after a sequence number; or the newest, from the last."""
+    """Return events in the order of receipt, after a sequence number; or the newest first."""
     query = select(*_DESCRIBED).where(EventRow.environment == environment, EventRow.sequence > after)
     if vendor:
         query = query.where(EventRow.vendor == vendor)
@@ -57,7 +57,8 @@ def listing(
 
 
 def failed_groups(connection: Connection, *, environment: str) -> list[dict[str, Any]]:
-    """Dead letters by vendor, type and error: how many, the first and the last received, and one of them. The largest group first."""
+    """Return dead letters grouped by vendor, type and error, the largest group first: the count, the first and last receipt, and one
+    example."""
     by = (EventRow.vendor, EventRow.event_type, EventRow.reason)
     count, example = func.count().label("count"), func.max(cast(EventRow.id, String)).label("example")
     first, last = func.min(EventRow.received_at).label("first_seen"), func.max(EventRow.received_at).label("last_seen")
@@ -72,18 +73,18 @@ def _describe_group(row: Row[Any]) -> dict[str, Any]:
 
 
 def body(connection: Connection, event_id: str) -> bytes | None:
-    """An event's body, byte for byte; None if there is no such event. Raises Unopenable."""
+    """Return an event's body, byte for byte; None if there is no such event. Raises Unopenable."""
     columns = (EventRow.sealed_body, EventRow.key_id)
     row = connection.execute(select(*columns).where(EventRow.id == event_id)).one_or_none()
     return row and keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
 
 
 def newest_id(connection: Connection) -> str | None:
-    """The id of the event that was kept last."""
+    """Return the id of the event that was kept last."""
     return connection.execute(select(EventRow.id).order_by(EventRow.sequence.desc()).limit(1)).scalar_one_or_none()
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
-    """An event as the contract shows it."""
+    """Return an event as the contract shows it."""
     told = {name: value for name, value in row._mapping.items() if name != "sequence"}
     return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at")}

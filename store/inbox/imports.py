@@ -1,4 +1,4 @@
-"""Imports: which of the events that a file makes are kept already, and what became of those that it brought."""
+"""Imports: which events of a file are kept already, and the outcomes of those that are new."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from store.states import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """The ids of what was brought, from the least to the greatest: they sort by time. Other events may lie between."""
+    """The smallest and the largest id of the imported events. Ids sort by time; other events may lie between."""
 
     first: str
     last: str
@@ -25,7 +25,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How many of the events that were brought ended in one way, and how many applicants they name."""
+    """How many of the imported events have one outcome, and how many applicants they name."""
 
     outcome: Outcome
     events: int
@@ -33,7 +33,7 @@ class Ended:
 
 
 def keep_unknown(connection: Connection, rows: Sequence[Delivery]) -> list[str]:
-    """Keep the rows whose events are not kept yet; the ids of the events. A row that comes again is no delivery of its event."""
+    """Keep the rows whose events are not kept yet; return the ids of the events. A repeated row counts as no further delivery."""
     each = {deliveries.EventKey(row.vendor, row.environment, row.identity): row for row in rows}
     known = _kept(connection, list(each))
     return internal_events.keep(connection, [row for key, row in each.items() if key not in known])
@@ -46,13 +46,13 @@ def _kept(connection: Connection, keys: list[deliveries.EventKey]) -> set[delive
 
 
 def pending(connection: Connection, span: Span) -> int:
-    """How many events are still to be handled for the first time."""
+    """Return how many events are still to be handled for the first time."""
     waiting = (EventRow.status == claims.PENDING, EventRow.attempts == 0, EventRow.id.between(span.first, span.last))
     return connection.execute(select(func.count()).select_from(EventRow).where(*waiting)).scalar_one()
 
 
 def ended(connection: Connection, span: Span) -> list[Ended]:
-    """What became of what was brought."""
+    """Return the outcomes of the imported events."""
     applicants = func.count((EventRow.vendor + " " + EventRow.reference).distinct())
     query = select(EventRow.status, func.count(), applicants).where(*_brought(span)).group_by(EventRow.status)
     return [Ended(outcome=Outcome(status), events=events, applicants=named) for status, events, named in connection.execute(query)]

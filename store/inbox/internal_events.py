@@ -1,7 +1,7 @@
-"""Statements: events of our own kinds. What a person decided, what a vendor answered when it was asked, what was known before.
+"""Internal events: a person's decision, a vendor's answer to a question, a customer from before.
 
-They are kept like a vendor's deliveries and handled by the same rules, so that each can be explained, replayed, and outvoted by newer news.
-A header says which kind it is; the vendors' modules of the receiver keep no header of that name, so that no delivery can be one.
+They are kept like a vendor's deliveries and handled by the same rules. So each can be explained, replayed and overridden by newer
+news. A header names their kind. The vendors' modules of the receiver keep no header of that name, so no delivery can pose as one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BEFORE_ALL = 2**62
 
 
 class Kind(StrEnum):
-    """What kind of statement an event is."""
+    """The kind of an internal event."""
 
     #: A person decided.
     DECISION = "decision"
@@ -45,7 +45,7 @@ class Kind(StrEnum):
 
 
 class Ruling(StrEnum):
-    """What a person may decide, and what it makes of an applicant."""
+    """What a person may decide, and the status that follows."""
 
     #: Access, until newer news says otherwise.
     APPROVE = "approve"
@@ -56,7 +56,7 @@ class Ruling(StrEnum):
 
 
 class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person decided of an applicant."""
+    """A person's decision about an applicant."""
 
     reference: str
     ruling: Ruling
@@ -79,7 +79,7 @@ class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where an applicant stood, at a time, as a source of ours knew it."""
+    """The status of an applicant at a time, as a source of ours recorded it."""
 
     reference: str
     status: Status
@@ -91,23 +91,23 @@ class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def decided(key: ApplicantKey, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
-    """A person's decision. It stands at its own time, or where it is received, unless it is given a place."""
+    """Return the delivery of a person's decision. It is ordered at its own time or at its receipt, unless it is given a place."""
     return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order, receipt=receipt)
 
 
 def known_before(vendor: str, environment: str, body: ImportBody) -> Delivery:
-    """What a source knew. Whatever the vendor itself ever said comes after it."""
+    """Return the delivery of an import. Everything that the vendor itself ever said comes after it."""
     order = clock.microseconds(body.at) - BEFORE_ALL
     return _statement(vendor, environment, Kind.IMPORT, msgspec.json.encode(body), order=order)
 
 
 def answered(vendor: str, environment: str, answer: bytes, *, receipt: int) -> Delivery:
-    """What a vendor answered, and the newest event that was known before it was asked."""
+    """Return the delivery of a vendor's answer, ordered after the newest event that was known before the question."""
     return _statement(vendor, environment, Kind.READ, answer, receipt=receipt)
 
 
 def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
-    """Keep statements; the ids of their events. The same statement again is the same event."""
+    """Keep internal events; return their ids. The same content again is the same event."""
     arrived = [deliveries.seal(statement) for statement in statements]
     kept: dict[str, str] = {}
     for part in deliveries.without_conflicts(arrived):
@@ -116,7 +116,7 @@ def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
 
 
 def kind(headers: dict[str, str]) -> Kind | None:
-    """Which kind of statement an event with these headers is; None: it is a vendor's delivery."""
+    """Return the kind of the internal event with these headers; None for a vendor's delivery."""
     found = headers.get(KIND_HEADER)
     return Kind(found) if found else None
 

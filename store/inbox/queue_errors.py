@@ -1,4 +1,4 @@
-"""Why the queue cannot be used, in words that a person can act on. They repeat nothing that was sent."""
+"""Queue errors: why the queue cannot be used, in words that an operator can act on, without repeating what was sent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BY_WORD = {
 
 
 def of_redis(error: Exception) -> str:
-    """Return what an error of Redis means, as the end of a sentence about the queue."""
+    """Return the meaning of a Redis error, as the end of a sentence about the queue."""
     word = _word(str(error))
     if word in BY_WORD:
         return BY_WORD[word]
@@ -48,6 +48,6 @@ def of_redis(error: Exception) -> str:
 
 
 def _word(message: str) -> str:
-    """The server's own word; of a transaction's error it comes after what the client says of the command."""
+    """Return the server's own error word. In a transaction's error it follows what the client says of the command."""
     said = message.rpartition("caused error: ")[2]
     return said.partition(" ")[0]

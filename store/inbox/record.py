@@ -1,4 +1,4 @@
-"""The inbox: each event once, durable before anyone hears of it. While the database is away, in the spool."""
+"""Record a delivery: each event once, durable before the answer. While the database is unavailable, in the spool."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RECORDED_AT_ONCE = 50
 
 
 class Unavailable(Exception):
-    """A delivery cannot be kept: the database is unreachable, hung, full, out of connections or read-only, and no spool takes it."""
+    """The delivery cannot be kept: the database is unreachable, hung, full, out of connections or read-only, and no spool takes it."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The event that a delivery belongs to, and whether this delivery was its first, as far as could be told."""
+    """The event of a delivery, and whether the delivery was its first, as far as could be determined."""
 
     event_id: str
     first: bool
@@ -41,7 +41,7 @@ class Kept:
 
 
 def record(delivery: Delivery) -> Kept:
-    """Keep a delivery. When this returns it is durable. Raises Unavailable, within 2 seconds, if it cannot be."""
+    """Keep a delivery durably before returning. Raises Unavailable, within 2 seconds."""
     arrival = deliveries.seal(delivery)
     try:
         # What was spooled before goes first.
@@ -57,7 +57,7 @@ def record(delivery: Delivery) -> Kept:
 
 
 def _record(arrived: Sequence[SealedDelivery]) -> list[str | Exception]:
-    """Commit deliveries together; one that spoils the transaction fails alone. Gives the ids of their events."""
+    """Commit deliveries together; return the ids of their events. A delivery that spoils the transaction fails alone."""
     kept: dict[str, str | Exception] = {}
     for part in deliveries.without_conflicts(arrived):
         kept |= _record_part(part)
@@ -82,7 +82,7 @@ def _keep(connection: Connection, part: list[SealedDelivery]) -> list[str]:
 
 
 def _spool(arrival: SealedDelivery, *, unless_empty: bool = False) -> bool:
-    """Keep a delivery on this host's disk; return whether there is a spool that took it. Raises Unavailable if it could not."""
+    """Keep a delivery on this host's disk; return whether a spool took it. Raises Unavailable if the spool could not."""
     found = host_spool()
     try:
         return found is not None and found.append(msgspec.json.encode(arrival), unless_empty=unless_empty)

@@ -1,8 +1,8 @@
-"""The spool: records on this host's disk, synced before anyone hears of them, until they are in the database. In order, and whole.
+"""The spool: deliveries on this host's disk, synced before the answer, until they are in the database. In order, and complete.
 
-A record is a line: a checksum and JSON. One that a power cut tore fails its checksum; it was never acknowledged. Whoever
-appends holds a lock of all processes of the host. What is to be brought into the database is set apart first, so that
-appending goes on meanwhile; the last few are brought in under the lock, and then the spool is empty.
+A record is one line: a checksum and JSON. A record that a power failure cut off has a wrong checksum; it was never acknowledged. An
+append holds a lock of all processes of the host. Records that are to be imported are set aside first, so that appending continues.
+The last few are imported under the lock; then the spool is empty.
 """
 
 from __future__ import annotations
@@ -49,16 +49,15 @@ class Spool:
         self._appending, self._emptying = HostLock(folder / "lock"), HostLock(folder / "empty.lock")
 
     def waits(self) -> bool:
-        """Whether anything is spooled."""
+        """Return whether anything is spooled."""
         return self._appended.exists() or self._apart.exists()
 
     def bytes_spooled(self) -> int:
         return _size(self._appended) + _size(self._apart)
 
     def append(self, record: bytes, *, unless_empty: bool = False) -> bool:
-        """Keep a record. When this returns it is on the disk. Raises SpoolUnavailable.
-
-        Unless the spool is empty, if so asked: return whether the record was kept."""
+        """Write a record to disk before returning; return whether it was written. With `unless_empty` an empty spool takes nothing.
+        Raises SpoolUnavailable."""
         if unless_empty and not self.waits():
             return False
         line = b"%08x %s\n" % (zlib.crc32(record), record)
@@ -89,9 +88,9 @@ class Spool:
             raise SpoolUnavailable(error.strerror) from error
 
     def empty(self, take_in: TakeIn, *, most: int) -> int:
-        """Hand over all records in order, so many at once, and forget them; return how many. One process does so at a time.
+        """Hand over all records in order, in batches, and remove them; return how many. One process does so at a time.
 
-        Raises what taking in raises; what was taken in and not forgotten yet is handed over again."""
+        Raises what the receiving function raises. Records that were taken in but not removed yet are handed over again."""
         self._make_folder()
         with self._emptying.held(seconds=0) as mine:
             if not mine:
@@ -132,7 +131,7 @@ class Spool:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep all others from appending, in every process of the host. Raises SpoolUnavailable if they do not let go."""
+        """Keep every other process of the host from appending. Raises SpoolUnavailable if the lock is not free in time."""
         self._make_folder()
         with self._appending.held(seconds=LOCK_SECONDS) as mine:
             if not mine:
@@ -144,7 +143,7 @@ class Spool:
 
 
 def _hand_over(path: Path, take_in: TakeIn, most: int, *, is_last: bool) -> int:
-    """Hand over a file's records, and remove it. The last few are handed over at once: others wait for them."""
+    """Hand over the records of a file, and remove it. The last few are handed over in one batch, because appends wait for them."""
     count = 0
     with path.open("rb") as file:
         whole = _records(file)
@@ -182,6 +181,6 @@ def _sync_folder(folder: Path) -> None:
 
 @cache
 def host_spool() -> Spool | None:
-    """This host's spool; None where there is none."""
+    """Return this host's spool; None if there is none."""
     settings = config.settings()
     return Spool(settings.spool_dir, bytes_max=settings.spool_bytes_max) if settings.spool_dir else None

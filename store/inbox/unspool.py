@@ -1,4 +1,4 @@
-"""From the spool into the database: what was spooled on this host, in order, each delivery once."""
+"""Import the spool: bring what was spooled on this host into the database, in order, each delivery once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _unspooler = DeadlineExecutor("unspool", 1)
 
 
 def take_in_spooled() -> int:
-    """Bring what was spooled on this host into the database, in order; return how much. Raises what the database raises, or Overdue."""
+    """Import the spooled deliveries into the database, in order; return how many. Raises what the database raises, or DeadlineExceeded."""
     found = host_spool()
     if found is None or not found.waits():
         return 0
@@ -44,7 +44,7 @@ def _take_in(records: list[bytes], is_last: bool) -> None:
 
 
 def _keep_all(arrived: list[SealedDelivery]) -> None:
-    """Keep some arrivals, those that are apart in one transaction; if one spoils it, each in its own."""
+    """Keep deliveries without conflicts in one transaction; if one spoils it, keep each in its own."""
     try:
         for part in deliveries.without_conflicts(arrived):
             _keep_part(part)
@@ -65,7 +65,8 @@ def _keep_part(part: list[SealedDelivery]) -> None:
 
 
 def _keep_unknown(connection: Connection, arrived: list[SealedDelivery]) -> None:
-    """Keep those whose ids were not given yet: a commit that seemed to hang may have succeeded, or the spool was handed over before."""
+    """Keep the deliveries whose ids are new. An id may be known: a commit that seemed to hang may have succeeded, or the spool was
+    handed over before."""
     known = deliveries.known(connection, [one.id for one in arrived])
     part = [one for one in arrived if one.id not in known]
     for arrival, event_id in zip(part, deliveries.keep(connection, part), strict=True):

@@ -1,6 +1,6 @@
-"""The doorbell: tells a worker that there may be work. It carries no event, and a ring that fails fails nothing else.
+"""The wake-up: notifies a worker that there may be work. It carries no event, and nothing depends on it.
 
-Rings are coalesced: while one is unanswered, and for a few seconds at most, further ones are not needed.
+Wake-ups are coalesced: while one is not acknowledged, and for a few seconds at most, no further ones are sent.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class OwnJob(Job):
         return self._refuse_others(self._stopped_callback_name)
 
     def send_webhooks(self, *_args: object, **_options: object) -> None:
-        """Send nothing: what is in Redis must not make this process call addresses."""
+        """Send nothing: data in Redis must not make this process call addresses."""
 
     def _refuse_others(self, name: str | None) -> None:
         if name is not None and name not in ALLOWED:
@@ -79,7 +79,7 @@ class OwnJob(Job):
 
 
 def notify() -> bool:
-    """Wake a worker; return whether the bell could be heard."""
+    """Wake a worker; return whether Redis took the wake-up."""
     global _silent_until
     if time.monotonic() < _silent_until:
         return False
@@ -94,7 +94,7 @@ def notify() -> bool:
 
 
 def notify_soon() -> None:
-    """Have the bell rung, without waiting for it: however many ask, it is rung but a hundred times a second."""
+    """Wake a worker without waiting for Redis. At most a hundred wake-ups a second are sent, however many callers ask."""
     with _asking:
         _asked.set()
         if not _ringers:
@@ -111,7 +111,7 @@ def _ring_when_asked() -> None:
 
 
 def acknowledge() -> None:
-    """Let the bell ring again. To be called before claiming, so that nothing that arrives later is missed."""
+    """Allow the next wake-up. Call it before claiming, so that no later event is missed."""
     try:
         _redis().delete(NOTIFIED)
     except RedisError:
@@ -121,7 +121,7 @@ def acknowledge() -> None:
 def outage(client: Redis | None = None) -> str | None:
     """Return why no worker can be woken, in words; None if one can.
 
-    Writes what `ring` writes, in one transaction that leaves nothing in the queue: a server that answers may still refuse to write."""
+    Writes what `notify` writes, in one transaction that leaves nothing in the queue. A server that answers may still refuse writes."""
     try:
         _write_as_a_ring(client or _redis())
         return None

@@ -1,4 +1,4 @@
-"""What somebody should look at, although every delivery is kept and every event handled: silence, refusals, and what stands still."""
+"""Anomalies: what an operator should look at although every delivery is kept: silent vendors, refusals, applicants stuck in review."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COUNTED_MAX = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class VendorSight:
-    """How a vendor's deliveries come in."""
+    """How a vendor's deliveries arrive."""
 
     vendor: str
     #: The last authentic one; None if there was none in the last days.
@@ -49,7 +49,7 @@ class VendorSight:
     not_understood: int
 
     def describe(self) -> dict[str, Any]:
-        """As it is shown."""
+        """Return the fields as they are shown."""
         told = {name: value for name, value in vars(self).items() if name != "vendor"}
         told |= {"last_at": clock.rfc3339(self.last_at), "silent": self.is_silent, "refused_in_a_surge": self.has_surge}
         return told | {"silent_seconds": None if self.silent_seconds is None else round(self.silent_seconds, 1)}
@@ -65,13 +65,13 @@ class VendorSight:
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
-    """How the vendors' deliveries come in, and how many applicants are in review of whom nothing was heard for long."""
+    """How the vendors' deliveries arrive, and how many applicants are stuck in review."""
 
     vendors: list[VendorSight]
     stuck_in_review: int
 
     def describe(self) -> dict[str, Any]:
-        """As it is shown, and what of it somebody should look at, in words."""
+        """Return the fields as they are shown, and in words what an operator should look at."""
         look = [f"{sight.vendor} is silent" for sight in self.vendors if sight.is_silent]
         look += [f"many deliveries of {sight.vendor} are refused" for sight in self.vendors if sight.has_surge]
         look += [f"deliveries of {sight.vendor} were too large" for sight in self.vendors if sight.too_large]
@@ -82,7 +82,7 @@ class Attention:
 
 
 def find(connection: Connection, *, environment: str = "live") -> Attention:
-    """What somebody should look at."""
+    """Return what an operator should look at."""
     longer_than = config.settings().review_max
     return Attention(
         vendors=vendors(connection, environment=environment),
@@ -91,7 +91,7 @@ def find(connection: Connection, *, environment: str = "live") -> Attention:
 
 
 def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
-    """How each vendor's deliveries come in that ever came, of the last days."""
+    """Return how the deliveries of each known vendor arrived during the last days."""
     now = clock.now()
     lately = (Tally.since >= now - LATELY - delivery_counts.SLICE) & (Tally.answer != delivery_counts.NOT_UNDERSTOOD)
     authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
@@ -113,7 +113,7 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
 
 
 def stuck_in_review(connection: Connection, *, environment: str, longer_than: timedelta) -> int:
-    """How many applicants are in review of whom nothing was heard for longer than that."""
+    """Return how many applicants are in review without any event for longer than the given time."""
     still = select(ApplicantRow.reference).where(
         ApplicantRow.environment == environment,
         ApplicantRow.status == Status.IN_REVIEW,
@@ -123,7 +123,7 @@ def stuck_in_review(connection: Connection, *, environment: str, longer_than: ti
 
 
 def adverse_reversals(connection: Connection, *, environment: str = "live", since: datetime) -> int:
-    """How many approvals fell since a moment."""
+    """Return how many approvals fell since a time."""
     newest = (
         select(TransitionRow.at)
         .where(TransitionRow.environment == environment, TransitionRow.reversal == Reversal.ADVERSE)
@@ -149,9 +149,8 @@ def _sight(connection: Connection, row: Row[Any], now: datetime, environment: st
 
 
 def _missing(connection: Connection, vendor: str, environment: str, last_at: datetime, now: datetime) -> int:
-    """How many deliveries would usually have come since the last: as many as in the median of the last seven days at this time of
-    day, and no more than on the same day a week ago, so that a vendor who rests on Sundays is not missed. None, if it came
-    just now, or nothing older is known."""
+    """Estimate the missing deliveries: the median of this time window over the last 7 days, at most that of the same weekday last week.
+    Return 0 if the last delivery is recent or there is no history."""
     if now - last_at < 2 * delivery_counts.SLICE:
         return 0
     mine = and_(Tally.vendor == vendor, Tally.environment == environment, Tally.answer.in_(AUTHENTIC))

@@ -1,4 +1,4 @@
-"""Backups of the embedded default: a copy taken while the service runs, and its way back into the database's place."""
+"""Backups of the embedded database: a copy taken while the service runs, and its restore."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def take(file: Path, *, overwrite: bool, progress: OnProgress) -> Contents:
-    """Copy the database into a file, as it is at one instant. It is there once it is whole, checked and durable."""
+    """Copy the database into a file, as of one instant. The file appears once it is complete, checked and durable."""
     path = database_file()
     _refuse_the_database_itself(file, path)
     if file.exists() and not overwrite:
@@ -51,10 +51,10 @@ def take(file: Path, *, overwrite: bool, progress: OnProgress) -> Contents:
 
 
 def restore(file: Path, *, actor: str, progress: OnProgress) -> Path | None:
-    """Put a backup in the database's place; return where the database that was there is kept, if there was one.
+    """Put a backup in the database's place; return where the previous database is kept, if there was one.
 
-    What is put there is begun anew in what belongs to a life: the feed's epoch, claims, workers. Until the last step
-    nothing is changed, and the last step is one rename."""
+    The restored database begins a new epoch of the feed, without claims and workers. Nothing changes before the last step, which is
+    one rename."""
     path = database_file()
     _refuse_the_database_itself(file, path)
     with _failures_told(), no_service(path), _unfinished(path) as unfinished:
@@ -68,7 +68,7 @@ def restore(file: Path, *, actor: str, progress: OnProgress) -> Path | None:
 
 
 def database_file() -> Path:
-    """The embedded database's own file. Raises Refused on PostgreSQL."""
+    """Return the embedded database's file. Raises Refused on PostgreSQL."""
     url = make_url(config.settings().database_url)
     if url.get_backend_name() != "sqlite":
         raise Refused(
@@ -88,7 +88,7 @@ def _refuse_the_database_itself(file: Path, path: Path) -> None:
 
 
 def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> None:
-    """Copy a database, as it is at one instant, into an empty file."""
+    """Copy a database, as of one instant, into an empty file."""
     # Steps alone would begin again whenever another process writes. Inside one read transaction they all see its instant, and with
     # write-ahead logging no writer waits for a reader: what is kept meanwhile only makes the log longer.
     source.execute("BEGIN")
@@ -103,7 +103,7 @@ def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> Non
 
 
 def _begin_anew(copy: Path, file: Path, actor: str) -> None:
-    """Bring a copy's tables up to date, and take out what was true only of the time when it was made."""
+    """Migrate a copy, and remove what was valid only when it was made."""
     engine = database.engine_of(make_url(config.settings().database_url).set(database=str(copy)))
     try:
         migrations.upgrade(engine)
@@ -117,7 +117,7 @@ def _begin_anew(copy: Path, file: Path, actor: str) -> None:
 
 
 def _own_as(path: Path, copy: Path) -> None:
-    """Let the service, which may be another user than the restorer, open the copy as it did the database."""
+    """Give the copy the owner and mode of the database, because the service may run as another user."""
     like = (path if path.exists() else path.parent).stat()
     if path.exists():
         copy.chmod(stat.S_IMODE(like.st_mode))
@@ -126,7 +126,7 @@ def _own_as(path: Path, copy: Path) -> None:
 
 
 def _exchange(path: Path, copy: Path) -> Path | None:
-    """Put a copy in the database's place, under which nobody holds it; return where that is kept."""
+    """Put a copy in the database's place while nobody holds that file; return where the previous one is kept."""
     kept = path.with_name(f"{path.name}.before-restore-{clock.now():%Y%m%dT%H%M%S.%fZ}")
     existed = path.exists()
     if existed:
@@ -142,7 +142,7 @@ def _exchange(path: Path, copy: Path) -> Path | None:
 
 
 def _keep(path: Path, kept: Path) -> None:
-    """Give a file a second name, so that at no instant there is none under the first."""
+    """Give a file a second name, so that the first name never disappears."""
     try:
         kept.hardlink_to(path)
     except OSError:  # On purpose: a few file systems have no links; there it is renamed.
@@ -154,7 +154,7 @@ def _keep(path: Path, kept: Path) -> None:
 
 @contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
-    """An empty file beside another, for its owner alone; gone in the end unless it was renamed."""
+    """Yield an empty file beside another, for its owner alone. It is removed in the end unless it was renamed."""
     unfinished = file.with_name(f"{file.name}.new")
     _discard(unfinished)
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -170,7 +170,7 @@ def _discard(file: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have a file, or a folder's names, on the disk."""
+    """Sync a file, or the names of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

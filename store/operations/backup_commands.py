@@ -1,4 +1,4 @@
-"""`standing backup` and `standing restore`, as a person sees them: progress, what a file holds, and what will become of what is there."""
+"""`standing backup` and `standing restore`: progress, the contents of a file, and what a restore will change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from store.system import clock, environment
 
 
 class NotDone(click.ClickException):
-    """Exit status 2 for what must not be done, 1 for what failed, each with a sentence."""
+    """Exit status 2 for what is refused, 1 for what failed, each with a sentence."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -31,7 +31,7 @@ class NotDone(click.ClickException):
 
 
 def take(file: Path, *, overwrite: bool) -> None:
-    """Back up, and say what the file holds and what it does not."""
+    """Back up, and print what the file holds and what it does not."""
     with _told(), _bar("copying") as progress:
         contents = backup.take(file, overwrite=overwrite, progress=progress)
     click.echo(f"{file}: {_described(contents)}; {contents.file_bytes / 1e6:,.1f} MB, checked.")
@@ -42,7 +42,7 @@ def take(file: Path, *, overwrite: bool) -> None:
 
 
 def restore(file: Path, *, unasked: bool) -> None:
-    """Say what will happen, ask, and restore."""
+    """Print what will happen, ask, and restore."""
     with _told():
         path, found = backup.database_file(), backup_contents.examine(file)
         _say_what_will_happen(file, found, path)
@@ -98,7 +98,7 @@ def _told() -> Iterator[None]:
 
 @contextmanager
 def _bar(what: str) -> Iterator[backup.OnProgress]:
-    """A bar on standard error, gone once it is full; nothing where nobody watches."""
+    """Show a bar on standard error, removed once it is full; nothing where there is no terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""What the file of a backup holds, once it has proved sound."""
+"""The contents of a backup's file, after a check of its integrity."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TABLES = {table.__tablename__ for table in (EventRow, ApplicantRow, TransitionRo
 
 
 class Refused(Exception):
-    """What was asked must not be done. The message says why, and what to do instead."""
+    """The operation is refused. The message says why, and what to do instead."""
 
 
 class Failed(Exception):
-    """It could not be done: a file is not what it should be, or a disk is full."""
+    """The operation failed: a file is not what it should be, or a disk is full."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ class Contents:
 
 
 def examine(file: Path) -> Contents:
-    """What a file holds, once it has proved sound. Raises Failed if it is no database of ours, Refused if it is of newer code."""
+    """Return what a file holds, after a check of its integrity. Raises Failed if it is no database of Standing, Refused if newer code
+    made it."""
     if not file.is_file():
         raise Refused(f"there is no file {file}")
     with _reading(file) as connection:
@@ -54,14 +55,14 @@ def examine(file: Path) -> Contents:
 
 
 def glance(file: Path) -> Contents:
-    """What a file holds, as it says itself. Raises Failed if it cannot be read."""
+    """Return what a file says that it holds. Raises Failed if it cannot be read."""
     with _reading(file) as connection:
         return _contents(connection, file)
 
 
 @contextmanager
 def _reading(file: Path) -> Iterator[Connection]:
-    """A connection to any file, which it does not change."""
+    """Yield a connection to a file, which it does not change."""
     engine = create_engine("sqlite://", creator=lambda: connect(file, mode="ro"), poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:

@@ -1,7 +1,7 @@
-"""Tallies: how many deliveries were answered how, every few minutes, and when each of the vendors' secrets last matched.
+"""Delivery counts: deliveries by answer in slices of a few minutes, and when each signing secret last matched.
 
-A process counts in memory, and adds its counts to the tables every few seconds: no delivery waits for it. A process that is
-killed takes its last seconds of counts along, and nothing else.
+A process counts in memory and adds its counts to the tables every few seconds, so that no delivery waits. A process that is killed
+loses its last seconds of counts, and nothing else.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class Sighting:
 
 
 class Counts:
-    """What a process counted and has not told yet."""
+    """What a process counted and has not written yet."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str, str, datetime], Sighting] = {}
         self.secrets: dict[tuple[str, str], Sighting] = {}
 
     def note(self, *, vendor: str, environment: str | None, answer: str, signed_with: str | None) -> None:
-        """Note how a delivery was answered, and which secret had signed it, if one had."""
+        """Count the answer to a delivery, and the secret that signed it, if one matched."""
         now = clock.now()
         self.answers.setdefault((vendor, environment or UNPROVEN, answer, _slice_of(now)), Sighting()).add(1, now)
         if signed_with:
             self.secrets.setdefault((signed_with, vendor), Sighting()).add(1, now)
 
     def take_back(self, others: Counts) -> None:
-        """Take over what others counted and could not tell."""
+        """Take over counts that another object could not write."""
         for key, sighting in others.answers.items():
             self.answers.setdefault(key, Sighting()).add(sighting.count, sighting.last_at)
         for secret, sighting in others.secrets.items():
@@ -70,7 +70,7 @@ class Counts:
 
 
 def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
-    """Add a process's counts to the tables, and tell that it lives. Commits."""
+    """Add a process's counts to the tables, with a heartbeat. Commits."""
 
     def work(connection: Connection) -> None:
         database.relax_durability(connection)
@@ -94,16 +94,16 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
 
 
 def count_not_understood(connection: Connection, events: Iterable[tuple[str, str]]) -> None:
-    """Count events whose approval was not understood, each by its vendor and environment.
+    """Count approvals that were not understood, by vendor and environment.
 
-    It is the last lock that a worker's transaction takes, in one order, so that no two workers wait for each other in a circle."""
+    It takes the last lock of a worker's transaction, in one order, so that no two workers deadlock."""
     now = clock.now()
     for (vendor, environment), count in sorted(Counter(events).items()):
         _add(connection, vendor, environment, NOT_UNDERSTOOD, _slice_of(now), Sighting(count, now))
 
 
 def forget_old() -> None:
-    """Forget what is too old to compare with, and names of secrets that earlier versions made without a key. Commits."""
+    """Remove counts that are too old to compare with, and names of secrets that earlier versions made without a key. Commits."""
 
     def work(connection: Connection) -> None:
         connection.execute(delete(Tally).where(Tally.since < clock.now() - REMEMBERED))
@@ -113,18 +113,18 @@ def forget_old() -> None:
 
 
 def sign_off(process: str) -> None:
-    """Tell that a web process ends. Commits."""
+    """Record that a web process ends. Commits."""
     database.write(lambda connection: connection.execute(delete(WebProcess).where(WebProcess.name == process)))
 
 
 def web_processes(connection: Connection) -> Sequence[Row[str, int]]:
-    """The web processes that live, by name, and how many bytes the host of each has spooled."""
+    """Return the running web processes by name, and how many bytes the host of each has spooled."""
     alive = select(WebProcess.name, WebProcess.spool_bytes).where(WebProcess.seen_at > clock.now() - SILENCE_MAX)
     return connection.execute(alive.order_by(WebProcess.name)).all()
 
 
 def secret_uses(connection: Connection) -> dict[tuple[str, str], Sighting]:
-    """When each secret last matched, and how often it has, by vendor and fingerprint."""
+    """Return when each secret last matched, and how often, by vendor and fingerprint."""
     rows = connection.execute(select(SecretUse.vendor, SecretUse.fingerprint, SecretUse.matches, SecretUse.last_at))
     return {(vendor, fingerprint): Sighting(matches, last_at) for vendor, fingerprint, matches, last_at in rows}
 
@@ -145,10 +145,10 @@ def _add(connection: Connection, vendor: str, environment: str, answer: str, sin
 
 
 def _slice_of(moment: datetime) -> datetime:
-    """Return the beginning of the few minutes that a moment is in."""
+    """Return the start of the time slice of a moment."""
     return datetime.fromtimestamp(moment.timestamp() // SLICE.total_seconds() * SLICE.total_seconds(), UTC)
 
 
 def _later(one: object, other: object) -> object:
-    """The later of two moments, in the database's words."""
+    """Return the later of two times, in SQL."""
     return func.max(one, other) if database.is_sqlite() else func.greatest(one, other)

@@ -1,4 +1,4 @@
-"""Being alone with the embedded database: nobody has it open, and nobody opens it meanwhile."""
+"""Exclusive access to the embedded database: no process has it open, and none opens it meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InUse(Exception):
 
 @contextmanager
 def no_service(path: Path) -> Iterator[None]:
-    """Keep everybody out of the database, and `standing up` from starting. Raises InUse while a service runs."""
+    """Keep every process out of the database, and `standing up` from starting. Raises InUse while a service runs."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _no_up(), _nobody_on(path):
         yield
@@ -44,10 +44,10 @@ def _no_up() -> Iterator[None]:
 
 @contextmanager
 def _nobody_on(path: Path) -> Iterator[None]:
-    """Hold the database alone, its log folded in. Raises InUse if anybody has it open, be it idle.
+    """Hold the database exclusively, with its log folded in. Raises InUse if any process has it open, even idle.
 
-    Whoever opens it now waits for the lock. Released, the database has another name, and is without write-ahead logging: SQLite
-    refuses to switch that on in a file that was moved, so that whoever waited cannot write into the wrong one."""
+    A process that opens it now waits for the lock. When the lock is released, the file has another name and no write-ahead logging.
+    SQLite refuses to switch that on in a file that was moved, so the waiting process cannot write into the wrong file."""
     if not path.exists():
         yield
         return
@@ -69,7 +69,7 @@ def _nobody_on(path: Path) -> Iterator[None]:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds SQLite's lock on a file: with write-ahead logging, for as long as it has it open."""
+    """Return whether a process holds SQLite's lock on a file. With write-ahead logging it does as long as it has the file open."""
     with path.open("r+b") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_BYTE)
@@ -83,5 +83,5 @@ def _in_use(path: Path) -> InUse:
 
 
 def connect(file: Path, *, mode: str, timeout: float = 10.0) -> sqlite3.Connection:
-    """A connection to a file that exists: `ro` changes nothing, `rw` may."""
+    """Return a connection to an existing file: `ro` changes nothing, `rw` may."""
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)

@@ -1,4 +1,4 @@
-"""How the service is: who works, what waits, and whether a delivery could be kept."""
+"""Health: running workers, the backlog, and whether a delivery could be kept."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SILENCE_MAX = timedelta(seconds=20)
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """What is pending, and how long the oldest of what is due has waited."""
+    """The number of pending events, and how long the oldest due one has waited."""
 
     pending: int
     oldest_seconds: float
 
 
 def heartbeat(name: str) -> None:
-    """Tell that a worker lives. Commits. Proves at the same time that the database can be written."""
+    """Record that a worker runs. Commits. That also proves that the database can be written."""
     database.write(lambda connection: _say_alive(connection, name))
 
 
@@ -42,23 +42,23 @@ def _say_alive(connection: Connection, name: str) -> None:
 
 
 def sign_off(name: str) -> None:
-    """Tell that a worker ends. Commits."""
+    """Record that a worker ends. Commits."""
     database.write(lambda connection: connection.execute(delete(Worker).where(Worker.name == name)))
 
 
 def forget_workers(connection: Connection) -> None:
-    """Forget who lived: in a restored backup nobody does."""
+    """Remove all heartbeats: in a restored backup no worker runs."""
     connection.execute(delete(Worker))
 
 
 def workers() -> int:
-    """How many workers live."""
+    """Return how many workers run."""
     alive = select(func.count()).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
     return database.read(lambda connection: connection.execute(alive).scalar_one())
 
 
 def backlog() -> Backlog:
-    """What is pending."""
+    """Return the backlog."""
     return database.read(_backlog)
 
 
@@ -68,7 +68,7 @@ def _backlog(connection: Connection) -> Backlog:
 
 
 def next_due() -> int | None:
-    """The sequence of the event that has waited longest of what is due; None if nothing is. Cheap, however much is pending."""
+    """Return the sequence number of the due event that has waited longest; None if there is none. Fast for any backlog."""
     first = select(EventRow.sequence).where(EventRow.status == PENDING, EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(1)
     again = (
         select(EventRow.sequence).where(EventRow.status == PENDING, EventRow.retry_at <= clock.now()).order_by(EventRow.retry_at).limit(1)
@@ -85,7 +85,7 @@ def _oldest_seconds(connection: Connection) -> float:
 
 
 def oldest_seconds() -> float:
-    """How long the oldest of what is due has waited. Cheap, however much is pending."""
+    """Return how long the oldest due event has waited. Fast for any backlog."""
     return database.read(_oldest_seconds)
 
 
@@ -95,6 +95,6 @@ def prove_writable(name: str) -> None:
 
 
 def failed() -> int:
-    """How many dead letters there are."""
+    """Return how many dead letters there are."""
     dead = select(func.count()).where(EventRow.status == Outcome.FAILED)
     return database.read(lambda connection: connection.execute(dead).scalar_one())

@@ -1,4 +1,4 @@
-"""Rotating the keys for data at rest: what is sealed with an old one is sealed anew with the newest, while the service runs."""
+"""Key rotation: bodies that an old key encrypted are encrypted again with the newest, while the service runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
 
 
 def newest_key() -> str:
-    """The id of the key that seals."""
+    """Return the id of the key that encrypts."""
     return key_id(config.settings().encryption_keys[0])
 
 
 def in_use() -> dict[str, int]:
-    """How many bodies are sealed with each key, by its id, the configured ones in their order first. Reads every event."""
+    """Return how many bodies each key encrypts, by its id, the configured keys first and in their order. Reads every event."""
     configured = dict.fromkeys((key_id(key) for key in config.settings().encryption_keys), 0)
     with database.reading() as connection:
         rows = connection.execute(
@@ -35,8 +35,9 @@ def in_use() -> dict[str, int]:
 
 
 def rotate(*, on_sealed: Callable[[int], None]) -> int:
-    """Seal anew what is sealed with another key than the newest; return how many bodies. Commits, part by part, so that it can be
-    interrupted, and begun again, at any time. Raises Unopenable if a key that is needed is not configured."""
+    """Encrypt with the newest key what another key encrypts; return how many bodies.
+
+    Commits part by part, so that it can be interrupted and started again. Raises Unopenable if a needed key is not configured."""
     last, sealed = 0, 0
     while part := _part(last):
         while health.oldest_seconds() > LIVE_SECONDS_MAX:

@@ -1,4 +1,4 @@
-"""Asking the vendors: whom to ask about, and which process asks a vendor, one at a time."""
+"""Reconciliation runs: which applicants a vendor is asked about, and which process asks. One process at a time asks a vendor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLIC
 
 
 class ApplicantFilter(Struct, frozen=True, kw_only=True):
-    """About which of a vendor's applicants it is asked: these, or all of whom that holds which is given."""
+    """Which of a vendor's applicants are asked about: the named ones, or all that match the given conditions."""
 
     references: tuple[str, ...] = ()
     #: Still open, and nothing was heard since.
@@ -35,20 +35,20 @@ class ApplicantFilter(Struct, frozen=True, kw_only=True):
 
 
 def references(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter, *, after: str, limit: int) -> list[str]:
-    """Applicants of whom it holds, in the order of their references, after one of them."""
+    """Return matching applicants in the order of their references, after a reference."""
     query = select(ApplicantRow.reference).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment)
     query = query.where(ApplicantRow.version > 0, ApplicantRow.reference > after, *_conditions(whom))
     return list(connection.execute(query.order_by(ApplicantRow.reference).limit(limit)).scalars())
 
 
 def count(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter) -> int:
-    """Of how many applicants it holds."""
+    """Return how many applicants match."""
     query = select(func.count()).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment, ApplicantRow.version > 0)
     return connection.execute(query.where(*_conditions(whom))).scalar_one()
 
 
 def newest_event(connection: Connection) -> int:
-    """The place of the newest event in the order of receipt; 0 if there is none."""
+    """Return the sequence number of the newest event; 0 if there is none."""
     return connection.execute(select(func.max(EventRow.sequence))).scalar_one() or 0
 
 
@@ -68,8 +68,7 @@ def _conditions(whom: ApplicantFilter) -> list[ColumnElement[bool]]:
 
 
 def take(connection: Connection, vendor: str, environment: str, *, runner: str, due_before: datetime | None = None) -> bool:
-    """Become the one that asks a vendor; False if another does, or, where `due_before` is given, a round began since then and
-    came to its end."""
+    """Become the process that asks a vendor. Return False if another one does, or if a run that began since `due_before` has ended."""
     now = clock.now()
     never = {"runner": "", "seen_at": clock.EPOCH, "begun_at": clock.EPOCH, "ended_at": clock.EPOCH}
     counts = {"asked": 0, "drifted": 0, "repaired": 0}
@@ -87,7 +86,7 @@ def take(connection: Connection, vendor: str, environment: str, *, runner: str, 
 
 
 def tell(connection: Connection, vendor: str, environment: str, *, runner: str, ended: bool = False, **counts: Any) -> bool:
-    """Tell how far it came, or that it ended; False if another took over."""
+    """Record the progress or the end of a run. Return False if another process took over."""
     mine = update(Reconciliation).where(
         Reconciliation.vendor == vendor, Reconciliation.environment == environment, Reconciliation.runner == runner
     )
@@ -96,6 +95,6 @@ def tell(connection: Connection, vendor: str, environment: str, *, runner: str, 
 
 
 def runs(connection: Connection, environment: str) -> list[Row[Any]]:
-    """The last run for each vendor that was ever asked."""
+    """Return the last run of each vendor that was ever asked."""
     query = select(Reconciliation.__table__).where(Reconciliation.environment == environment, Reconciliation.runner != "")
     return list(connection.execute(query.order_by(Reconciliation.vendor)).all())

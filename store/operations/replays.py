@@ -1,4 +1,4 @@
-"""Replays: which events somebody wants handled again, and how far that has come. A row, so that it can be interrupted and gone on with."""
+"""Replays: which events are to be handled again, and the progress. A replay is a row, so that it can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PER_SECOND_MIN, PER_SECOND_MAX = 0.001, 100_000.0
 
 
 class Stage(StrEnum):
-    """How a replay stands."""
+    """The state of a replay."""
 
     #: Over HTTP: a worker is to say what it would do.
     ASKED = "asked"
@@ -49,7 +49,7 @@ RUNNER_SILENCE_MAX = timedelta(seconds=20)
 
 
 class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which events: all that is given must hold. Never those that are pending, which are handled anyway."""
+    """Which events: every condition that is given must hold. Pending events never match, because they are handled anyway."""
 
     environment: str = "live"
     ids: list[str] = []
@@ -75,7 +75,7 @@ def begin(
     stage: Stage,
     per_second: float | None = None,
 ) -> str:
-    """A new replay of what is wanted among the events that are kept now; return its id. `events` is how many are wanted, if known."""
+    """Create a replay of the matching events that are kept now; return its id. `events` is their number, if known."""
     last = connection.execute(select(func.coalesce(func.max(EventRow.sequence), 0))).scalar_one()
     made = deliveries.new_event_id()
     values = {
@@ -88,18 +88,18 @@ def begin(
 
 
 def find(connection: Connection, replay_id: str, *, lock: bool = False) -> Row[Any] | None:
-    """A replay's row; None if there is none."""
+    """Return a replay's row; None if there is none."""
     query = select(Replay.__table__).where(Replay.id == replay_id)
     return connection.execute(query.with_for_update() if lock else query).one_or_none()
 
 
 def listing(connection: Connection, *, limit: int) -> list[Row[Any]]:
-    """Replays, the last begun first."""
+    """Return replays, the last begun first."""
     return list(connection.execute(select(Replay.__table__).order_by(Replay.at.desc()).limit(limit)).all())
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
-    """A replay as it is shown."""
+    """Return a replay as it is shown."""
     told = {name: value for name, value in row._mapping.items() if name not in ("last_sequence", "done_sequence", "runner_seen_at")}
     return told | {"at": clock.rfc3339(row.at), "ended_at": clock.rfc3339(row.ended_at)}
 
@@ -117,7 +117,7 @@ def set_stage(connection: Connection, replay_id: str, stage: Stage, **values: ob
 
 
 def take(connection: Connection, runner: str) -> Row[Any] | None:
-    """The oldest replay that waits for a worker, taken by this one; None if there is none."""
+    """Return the oldest replay that waits for a worker, now taken by this one; None if there is none."""
     left = and_(Replay.status == Stage.RUNNING, Replay.runner.is_not(None), Replay.runner_seen_at < clock.now() - RUNNER_SILENCE_MAX)
     forgotten = and_(Replay.status == Stage.ASKED, Replay.runner_seen_at < clock.now() - RUNNER_SILENCE_MAX)
     fresh = and_(Replay.status.in_((Stage.ASKED, Stage.CONSENTED)), Replay.runner.is_(None))
@@ -129,7 +129,7 @@ def take(connection: Connection, runner: str) -> Row[Any] | None:
 
 
 def heartbeat(connection: Connection, replay_id: str, runner: str) -> bool:
-    """Tell that a worker is still at it; False if it is not this one's any more."""
+    """Record that a worker runs the replay. Return False if the worker has lost it."""
     mine = update(Replay).where(Replay.id == replay_id, Replay.runner == runner).values(runner_seen_at=clock.now())
     return connection.execute(mine).rowcount == 1
 
@@ -138,12 +138,12 @@ def heartbeat(connection: Connection, replay_id: str, runner: str) -> bool:
 
 
 def count(connection: Connection, wanted: ReplayFilter) -> int:
-    """How many events are wanted."""
+    """Return how many events match."""
     return connection.execute(select(func.count()).select_from(EventRow).where(*_conditions(wanted))).scalar_one()
 
 
 def chunks(wanted: ReplayFilter, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[Claimed]]:
-    """The events that are wanted, in the order of receipt, so many at a time. Each time the database is asked anew."""
+    """Yield the matching events in the order of receipt, in batches. Each batch is a new query."""
     while True:
         query = select(*CLAIMED).where(*_conditions(wanted), EventRow.sequence > after)
         if last is not None:
@@ -157,8 +157,10 @@ def chunks(wanted: ReplayFilter, *, after: int = 0, last: int | None = None, siz
 
 
 def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, would_change: int) -> bool:
-    """Make events pending again, to be handled anew, and note that they are done, and what they would change, so that the count holds
-    even if nobody comes to correct it; False if the replay is not running any more."""
+    """Make events pending again, and record them as done with the changes that they would make. Return False if the replay is no longer
+    running.
+
+    So the count holds even if no process corrects it later."""
     row = find(connection, replay_id, lock=True)
     if row is None or row.status != Stage.RUNNING:
         return False
@@ -170,32 +172,32 @@ def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, wou
 
 
 def left_pending(connection: Connection, row: Row[Any]) -> list[str]:
-    """Events that a replay made pending before it was interrupted, and that still are."""
+    """Return events that a replay made pending before it was interrupted, and that are pending still."""
     left = select(EventRow.id).where(EventRow.status == claims.PENDING, EventRow.replayed, EventRow.sequence <= row.done_sequence)
     return list(connection.execute(left).scalars())
 
 
 def changed_by(connection: Connection, event_ids: list[str], *, since: datetime) -> int:
-    """How many applicants events have changed since a moment."""
+    """Return how many applicants the events have changed since a time."""
     key = (TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
     changed = select(*key).where(TransitionRow.event_id.in_(event_ids), TransitionRow.at >= since).distinct().subquery()
     return connection.execute(select(func.count()).select_from(changed)).scalar_one()
 
 
 def environment_of(connection: Connection, event_id: str) -> str | None:
-    """An event's environment; None if there is no such event."""
+    """Return an event's environment; None if there is no such event."""
     return connection.execute(select(EventRow.environment).where(EventRow.id == event_id)).scalar_one_or_none()
 
 
 def failing(connection: Connection, event_ids: list[str]) -> int:
-    """How many of some events could not be handled: they are dead letters, or are tried again later."""
+    """Return how many of the events could not be handled: they are dead letters, or are tried again later."""
     again = and_(EventRow.status == claims.PENDING, EventRow.attempts > 0)
     failing = select(func.count()).where(EventRow.id.in_(event_ids), or_(EventRow.status == Outcome.FAILED, again))
     return connection.execute(failing).scalar_one()
 
 
 def pending(connection: Connection, event_ids: list[str]) -> int:
-    """How many of some events are still to be handled for the first time since they were made pending."""
+    """Return how many of the events are still to be handled since they were made pending."""
     waiting = and_(EventRow.id.in_(event_ids), EventRow.status == claims.PENDING, EventRow.attempts == 0)
     return connection.execute(select(func.count()).select_from(EventRow).where(waiting)).scalar_one()
 

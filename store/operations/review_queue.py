@@ -1,4 +1,4 @@
-"""What waits for a person: applicants in doubt, with an open alert or a decision to confirm; events that nobody could handle or read."""
+"""The review queue: applicants in doubt, with an open alert or a decision to confirm; failed and unreadable events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ What = Literal["applicant", "event", "reaction"]
 
 
 class Place(NamedTuple):
-    """Where something stands in the list: the oldest first."""
+    """A place in the list, the oldest first."""
 
     since: datetime
     what: What
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """One thing that waits for a person, since when, and why."""
+    """One entry that waits for a person, since when, and why."""
 
     place: Place
     vendor: str
@@ -45,19 +45,19 @@ class Waiting:
 
 
 def listing(connection: Connection, *, environment: str, after: Place | None = None, limit: int) -> list[Waiting]:
-    """What waits, the oldest first, after a place in that order."""
+    """Return the entries, the oldest first, after a place in that order."""
     kinds = [kind(connection, environment, after, limit) for kind in (_applicants, _events, _reactions)]
     return list(islice(merge(*kinds, key=_order), limit))
 
 
 def describe(one: Waiting) -> dict[str, Any]:
-    """One of them as it is shown."""
+    """Return an entry as it is shown."""
     told = {"what": one.place.what, "since": clock.rfc3339(one.place.since)}
     return told | {name: value for name, value in vars(one).items() if name != "place"}
 
 
 def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
-    """How many dead letters there are, and how many events that cannot be read."""
+    """Return how many dead letters and how many unreadable events there are."""
     query = (
         select(EventRow.status, func.count().label("many"))
         .where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment)
@@ -68,7 +68,7 @@ def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
 
 
 def doubtful(connection: Connection, *, environment: str) -> int:
-    """How many applicants wait for a person to decide."""
+    """Return how many applicants wait for a person's decision."""
     query = select(func.count()).where(ApplicantRow.environment == environment, ApplicantRow.status == Status.NEEDS_REVIEW)
     return connection.execute(query).scalar_one()
 
@@ -150,7 +150,7 @@ def _order(one: Waiting) -> tuple[datetime, str, int | str]:
 
 
 def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what: What, after: Place | None) -> list[ColumnElement[bool]]:
-    """What comes after a place: of what began at the same moment applicants come first."""
+    """Return the condition for entries after a place. Of entries with the same time applicants come first."""
     if after is None:
         return []
     if what != after.what:

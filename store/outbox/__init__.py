@@ -1,1 +1,1 @@
-"""What is still to be told, and to whom?"""
+"""Who is still to be notified, and of what?"""

@@ -1,8 +1,7 @@
 """The outbox: what must happen after a change, for each subscriber, in order for each applicant, at least once.
 
-The change's own row, written in its transaction, is the promise. Each subscriber follows the feed, which is in commit order, and writes
-down what it is to do (its reactions) together with how far it has come: none is missed, none is there twice, and nothing of this
-makes a change wait.
+The row of the change, written in its transaction, is the promise. Each subscriber follows the feed, which is in commit order, and
+writes its reactions down together with its position in the feed. So none is missed, none is duplicated, and no change waits for this.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ FOLLOWED = (
 
 
 class ReactionStatus(StrEnum):
-    """How a reaction stands."""
+    """The state of a reaction."""
 
     PENDING = "pending"
     DONE = "done"
@@ -74,13 +73,13 @@ class Work:
 
 
 def subscribe(connection: Connection, name: str) -> None:
-    """Make a subscriber known; it is told what changes from now on."""
+    """Register a subscriber. It is notified of changes from now on."""
     new = database.insert(Subscriber).values(name=name, seen=feed.last(connection), failures=0)
     connection.execute(new.on_conflict_do_nothing())
 
 
 def look(connection: Connection, names: Collection[str]) -> Work:
-    """Find what waits for some subscribers, in one query."""
+    """Return the work for some subscribers, with one query."""
     rows = connection.execute(_work(), {"names": list(names), "now": clock.now()}).all()
     return Work(behind=any(row.behind for row in rows), due=frozenset(row.name for row in rows if row.due and is_awake(row)))
 
@@ -93,9 +92,8 @@ def _work() -> Select[str, bool, bool, datetime | None, datetime | None]:
 
 
 def follow(connection: Connection, wants: Mapping[str, Callable[[Any], bool]], *, most: int) -> int:
-    """Write down the reactions of some subscribers to the next changes; return how many changes these were.
-
-    One process at a time does this for a subscriber."""
+    """Write down the reactions of some subscribers to the next changes; return how many changes. One process at a time does so for a
+    subscriber."""
     query = select(Subscriber.name, Subscriber.seen).where(
         Subscriber.name.in_(wants), Subscriber.seen < select(Feed.last).scalar_subquery()
     )
@@ -123,7 +121,7 @@ def _reaction(name: str, change: Any) -> dict[str, Any]:
 
 
 def _hurry(connection: Connection, names: list[str], adverse: list[Any]) -> None:
-    """Make urgent what an applicant's urgent reaction has to wait for."""
+    """Mark as urgent the reactions that an applicant's urgent reaction has to wait for."""
     if not adverse:
         return
     later = aliased(Reaction)
@@ -149,9 +147,9 @@ def _of_one_applicant(other: type[Reaction]) -> ColumnElement[bool]:
 
 
 def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncounted: Collection[str] = ()) -> list[Due]:
-    """Claim reactions of some subscribers, of each at most so many: of each applicant the first that is pending, urgent ones first.
+    """Claim reactions of some subscribers, each up to its limit: per applicant the first pending one, urgent ones first.
 
-    A claim counts as an attempt, except for the uncounted subscribers: for those an attempt counts once its result is noted."""
+    A claim counts as an attempt, except for the uncounted subscribers. For those an attempt counts once its result is recorded."""
     now = clock.now()
     awake = [row for row in connection.execute(select(Subscriber.__table__).where(Subscriber.name.in_(most))) if is_awake(row)]
     found = [(one.name, row) for one in awake for row in _next(connection, one, most[one.name], now)]
@@ -168,7 +166,7 @@ def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncou
 
 
 def _next(connection: Connection, subscriber: Any, most: int, now: datetime) -> Sequence[Any]:
-    """The reactions to do next. A subscriber whose last answer was a failure is asked one at a time, until it is well."""
+    """Return the next reactions. A subscriber whose last attempt failed gets one at a time, until one succeeds."""
     mine = {"name": subscriber.name, "now": now}
     if subscriber.failures and connection.execute(select(_in_flight()), mine).scalar_one():
         return []
@@ -184,7 +182,7 @@ def _in_flight() -> ColumnElement[bool]:
 
 @cache
 def _turn(resting: bool) -> Select[int, int, int, list[Any]]:
-    """The query for the next reactions of a subscriber. Made once: to make it costs more than to run it."""
+    """Return the query for the next reactions of a subscriber. It is built once, because building costs more than running it."""
     order = [*([Reaction.attempts] if resting else []), Reaction.urgent.desc(), Reaction.number]
     query = _due(bindparam("name")).order_by(*order).limit(bindparam("most", type_=Integer))
     return query.with_for_update(skip_locked=True, of=Reaction)
@@ -201,7 +199,7 @@ def is_awake(subscriber: Any) -> bool:
 
 
 def _due(name: Any) -> Select[int, int, int, list[Any]]:
-    """The reactions whose turn it is by the parameter `now`."""
+    """Return the condition for reactions that are due at the parameter `now`."""
     earlier, now = aliased(Reaction), bindparam("now", type_=Reaction.due_at.type)
     mine = and_(_of_one_applicant(earlier), earlier.subscriber == name)
     waits = exists().where(mine, earlier.status == ReactionStatus.PENDING, earlier.number < Reaction.number)

@@ -1,4 +1,4 @@
-"""The outcomes of reactions: done, to be tried again, given up, or not tried at all because something of our own failed."""
+"""The outcomes of reactions: done, to be retried, given up, or not attempted because of a failure of our own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LET_GO = {"claimed_by": "NULL", "claimed_until": "NULL"}
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """An attempt that failed: what was answered, and when to try again; None: it gives up."""
+    """A failed attempt: the answer, and when to retry; None: it gives up."""
 
     due: Due
     answer: str
@@ -34,9 +34,8 @@ class Failure:
 
 
 def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, holder: str) -> None:
-    """Note reactions as done, each with its answer. A subscriber that failed is well again.
-
-    A power cut may undo this, and they are done again."""
+    """Record reactions as done, each with its answer, and end the pause of their subscriber. A power failure may undo this; then they
+    are done again."""
     database.relax_durability(connection)
     _settle(connection, answered, holder, status=ReactionStatus.DONE, settled_at=clock.now())
     names = {due.subscriber for due, _ in answered}
@@ -45,9 +44,9 @@ def succeeded(connection: Connection, answered: Sequence[tuple[Due, str]], *, ho
 
 
 def failed(connection: Connection, failures: Sequence[Failure], *, holder: str, rest: timedelta | None, counts: bool = True) -> None:
-    """Note attempts of one subscriber that failed together: they count as one failure of it, or as none.
+    """Record attempts of one subscriber that failed together. They count as one failure of the subscriber, or as none.
 
-    `rest` is how long the subscriber asked to be left alone; None: the failures say nothing about the subscriber."""
+    `rest` is the pause that the subscriber asked for; None: the failures say nothing about the subscriber."""
     for failure in failures:
         answered = [(failure.due, failure.answer)]
         if failure.retry_at is None:
@@ -60,19 +59,19 @@ def failed(connection: Connection, failures: Sequence[Failure], *, holder: str, 
 
 
 def stopped(connection: Connection, due: Due, *, holder: str, answer: str) -> None:
-    """The subscriber wants to be told nothing more; what is pending stays so."""
+    """Record that the subscriber wants no further notifications. Pending reactions stay pending."""
     _settle(connection, [(due, answer)], holder, due_at=clock.now())
     connection.execute(update(Subscriber).where(Subscriber.name == due.subscriber).values(stopped_at=clock.now()))
 
 
 def give_back(connection: Connection, dues: Sequence[Due], *, holder: str, again_at: datetime) -> None:
-    """Let go of reactions that could not be tried, through a failure of our own. No attempt counts."""
+    """Give back reactions that could not be attempted because of a failure of our own. No attempt counts."""
     rows = [{"id": due.id, "claimed_by": holder, "attempts": due.attempts - 1, "due_at": again_at} for due in dues]
     bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change=_LET_GO)
 
 
 def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder: str, **values: Any) -> None:
-    """Note what was answered to reactions that the holder still holds, and let go of them."""
+    """Record the answers to reactions that the holder still holds, and release them."""
     said_at = clock.rfc3339(clock.now())
     rows = [
         {
@@ -88,9 +87,9 @@ def _settle(connection: Connection, answered: Sequence[tuple[Due, str]], holder:
 
 
 def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attempt: bool, counts: bool) -> None:
-    """Count a failure, unless it is another one of a reaction that failed before while others do not; pause who fails often.
+    """Count a failure, unless it repeats that of a reaction that failed before while others do not. Pause a subscriber that fails often.
 
-    A request that was under way when the pause began belongs to the same failure: the pause neither counts nor grows by it."""
+    A request that was sent before the pause began belongs to the same failure: it neither counts nor extends the pause."""
     row = connection.execute(select(Subscriber.__table__).where(Subscriber.name == name).with_for_update()).one()
     counts = counts and is_awake(row)
     failures = row.failures + (1 if counts and (first_attempt or row.failures >= FAILURES_MAX) else 0)
@@ -101,17 +100,17 @@ def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attem
 
 
 def release(connection: Connection, name: str, *, holder: str) -> None:
-    """Let go of what a process that crashed had claimed of a subscriber's."""
+    """Release what a crashed process had claimed of a subscriber's reactions."""
     mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(mine.values(claimed_by=None, claimed_until=None))
 
 
 def spare(connection: Connection, names: Collection[str], *, holder: str) -> None:
-    """Let go of what a process has claimed of some subscribers' and ends without finishing. The claim counts as no attempt."""
+    """Release what a process claimed and did not finish before it ends. The claim counts as no attempt."""
     mine = and_(Reaction.subscriber.in_(names), Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(update(Reaction).where(mine).values(attempts=Reaction.attempts - 1, claimed_by=None, claimed_until=None))
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Forget what was done long ago."""
+    """Remove reactions that were done long ago."""
     connection.execute(delete(Reaction).where(Reaction.status == ReactionStatus.DONE, Reaction.settled_at < before))

@@ -1,4 +1,4 @@
-"""Reactions and who is told, as people look at them and set them going again. What works them off is the outbox."""
+"""Reactions and subscribers, as operators list them and run them again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from store.system import clock
 
 
 def subscribers(connection: Connection) -> list[Row[Any]]:
-    """Who is told."""
+    """Return the subscribers."""
     return list(connection.execute(select(Subscriber.__table__).order_by(Subscriber.name)).all())
 
 
 def resume(connection: Connection, name: str) -> bool:
-    """Tell a subscriber again that had asked for nothing more, or rests; return whether there is one of this name."""
+    """Notify a subscriber again that had asked for nothing more, or is paused. Return whether there is one of this name."""
     awake = update(Subscriber).where(Subscriber.name == name).values(stopped_at=None, paused_until=None, failures=0)
     return connection.execute(awake).rowcount == 1
 
@@ -30,7 +30,7 @@ def listing(
     connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
     after: int = 0, newest_first: bool = False, limit: int,
 ) -> list[Row[Any]]:  # fmt: skip
-    """Reactions in the order in which they were written down, after one of them; or the newest, from the last."""
+    """Return reactions in the order of creation, after one of them; or the newest first."""
     query = select(Reaction.__table__, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal).join(
         TransitionRow, TransitionRow.number == Reaction.number
     )
@@ -42,13 +42,13 @@ def listing(
 
 
 def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
-    """A reaction as it is shown, with all its answers; None if there is none."""
+    """Return a reaction as it is shown, with all its answers; None if there is none."""
     rows = listing(connection, after=reaction_id - 1, limit=1)
     return describe(rows[0]) | {"answers": rows[0].answers} if rows and rows[0].id == reaction_id else None
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
-    """A reaction as it is shown: whose change it is to, and how far it came."""
+    """Return a reaction as it is shown: its change and its progress."""
     names = ("id", "subscriber", "vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
     told = {name: row._mapping[name] for name in names} | {"from": row.from_status, "to": row.to_status}
     moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
@@ -66,7 +66,7 @@ def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, s
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """How many of a subscriber's reactions are pending, since when the oldest of them waits, and how many gave up."""
+    """The pending reactions of a subscriber, the time of the oldest, and the number that gave up."""
 
     subscriber: str
     pending: int
@@ -75,7 +75,7 @@ class Count:
 
 
 def counts(connection: Connection) -> list[Count]:
-    """What is open for each subscriber."""
+    """Return the open reactions of each subscriber."""
     open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((ReactionStatus.PENDING, ReactionStatus.FAILED)))
     waits = Reaction.status == ReactionStatus.PENDING
     query = (

@@ -1,1 +1,1 @@
-"""What does everything else stand on? Clock, locks, deadlines, logs: no database."""
+"""What does everything else build on? Clock, locks, deadlines, logs: no database."""

@@ -1,4 +1,4 @@
-"""Our own clock, and how a moment is written."""
+"""The clock of this host, and how times are written."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 
 
 def now() -> datetime:
-    """This moment, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     moment = datetime.now(UTC)
     return moment + fault_points.clock_offset() if fault_points.IN_USE else moment
 
 
 def microseconds(moment: datetime) -> int:
-    """A moment as a number: microseconds since 1970."""
+    """Return a time as a number: microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC, with milliseconds where there are any: `2026-03-30T03:00:00Z`, `…:00.321Z`."""
+    """Return a time in RFC 3339 and UTC, with milliseconds where there are any: `2026-03-30T03:00:00Z`, `…:00.321Z`."""
     if moment is None:
         return None
     moment = moment.astimezone(UTC)
@@ -33,7 +33,7 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The moment that an RFC 3339 text names, in UTC. Raises ValueError when it names none, or has no zone."""
+    """Return the time of an RFC 3339 text, in UTC. Raises ValueError if it is not RFC 3339, or has no zone."""
     if not _RFC3339.fullmatch(text):
         raise ValueError("not a date and a time with a zone")
     moment = datetime.fromisoformat(text.upper())

@@ -1,4 +1,4 @@
-"""Work with a deadline: a database that hangs costs the caller seconds, not forever, and the next caller nothing."""
+"""Deadlines: a database that hangs costs a caller seconds, and the next caller nothing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PAUSE_SECONDS = 1.0
 
 
 class DeadlineExceeded(Exception):
-    """The work did not end in time, or would not. It may still be done later, unseen."""
+    """The work did not end in time, or was not begun. It may still finish later, unseen."""
 
 
 class DeadlineExecutor:
-    """Threads that do work for others, who wait for it only so long."""
+    """Threads that run work for callers, each of which waits until its deadline."""
 
     def __init__(self, name: str, size: int) -> None:
         self._name, self._size = name, size
@@ -30,7 +30,8 @@ class DeadlineExecutor:
         self._overdue: Future[Any] | None = None
 
     def run(self, seconds: float, work: Callable[[], T]) -> T:
-        """What the work returns (or raises), if it ends in time; else raise Overdue and leave it to its fate."""
+        """Return what the work returns, or raise what it raises. Raises DeadlineExceeded if it is late; the work goes on without the
+        caller."""
         if self._overdue and not self._overdue.done() and time.monotonic() < self._refusing_until:
             raise DeadlineExceeded("other work is overdue")
         future = self._crew().submit(work)

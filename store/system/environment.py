@@ -1,7 +1,7 @@
-"""Reading settings, one by one; all that is wrong is told in one error.
+"""Reading settings, one by one; all problems are reported in one error.
 
-A setting comes from the environment (`NAME`), from a file that the environment names (`NAME_FILE`), or from what
-`./dev up` made and keeps in `VAR_DIR/secrets/NAME`, in this order.
+A setting comes from the environment (`NAME`), from a file that the environment names (`NAME_FILE`), or from what `./dev up` generated
+in `VAR_DIR/secrets/NAME`, in this order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Misconfigured(Exception):
-    """The settings cannot be right. The message names each that is wrong, and never its value."""
+    """Settings are missing or wrong. The message names each, and never its value."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -24,7 +24,7 @@ class Misconfigured(Exception):
 
 
 class Environment:
-    """Reads settings one by one, and remembers what is wrong with them until `check()` tells it whole."""
+    """Reads settings one by one, and collects problems until `check()` reports all of them."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
@@ -42,11 +42,11 @@ class Environment:
             raise Misconfigured(self.problems)
 
     def text(self, name: str, default: str = "") -> str:
-        """A single value, stripped."""
+        """Return a single value, stripped."""
         return (self._given(name) or self._from_file(name) or default).strip()
 
     def items(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """A list: separated by commas in the environment, one entry a line in a file."""
+        """Return a list: separated by commas in the environment, one entry a line in a file."""
         given = self._given(name)
         entries = given.split(",") if given else self._from_file(name).splitlines()
         found = tuple(entry.strip() for entry in entries if entry.strip())
@@ -55,7 +55,7 @@ class Environment:
         return found or default
 
     def number(self, name: str, default: int, *, least: int = 1, most: int = 10**9) -> int:
-        """A whole number."""
+        """Return a whole number within bounds."""
         text = self.text(name)
         if not text:
             return default
@@ -65,7 +65,7 @@ class Environment:
         return int(text)
 
     def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> tuple[T, ...]:
-        """A list whose entries `parse` turns into values; its ValueError says what is wrong with one."""
+        """Return a list whose entries `parse` turned into values. The ValueError of `parse` says what is wrong with an entry."""
         values = []
         for position, entry in enumerate(self.items(name) if entries is None else entries, start=1):
             try:
@@ -75,7 +75,7 @@ class Environment:
         return tuple(values)
 
     def source(self, name: str) -> str | None:
-        """Where a setting comes from, in words; None if it is not set."""
+        """Return where a setting comes from, in words; None if it is not set."""
         if self._given(name):
             return "environment"
         if self._variables.get(f"{name}_FILE"):
@@ -111,5 +111,5 @@ class Environment:
 
 
 def secrets_dir(var_dir: Path) -> Path:
-    """Where `./dev up` keeps what it made of secrets, tokens and keys."""
+    """Return the folder where `./dev up` keeps generated secrets, tokens and keys."""
     return var_dir / "secrets"

@@ -1,8 +1,8 @@
-"""Faults on purpose: named points between two steps where a test breaks this process, exactly there.
+"""Fault points: named places between two steps where a test breaks this process.
 
-Without `FAULTS_DIR` nothing ever happens here. With it, a file in that folder arms a point: `claimed` is done once, by the
-process that comes first (it removes the file); `interpret.<what>` each time that this one comes along, until it is removed.
-The file says what to do: `kill`, `raise`, `hang` or `eat` (memory).
+Without `FAULTS_DIR` nothing happens. With it, a file in that folder arms a point. The first process that reaches `claimed` executes
+it once and removes the file. `interpret.<what>` is executed each time, until the file is removed. The file says what to do: `kill`,
+`raise`, `hang` or `eat` (memory).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SQLITE_PAGES_MAX = 4294967294
 
 
 class Armed(Exception):
-    """The point was told to raise."""
+    """The point was armed with `raise`."""
 
 
 def reach(point: str, of: str = "") -> None:
-    """Come to a point between two steps; `of` says with what in hand."""
+    """Reach a point between two steps; `of` names what is being handled."""
     if not IN_USE:
         return
     once = _folder / point
@@ -40,12 +40,13 @@ def reach(point: str, of: str = "") -> None:
 
 
 def clock_offset() -> timedelta:
-    """How wrong our clock is to be: seconds, in the file `clock`."""
+    """Return by how many seconds this process's clock is to be wrong: the content of the file `clock`."""
     return timedelta(seconds=float(_text("clock") or 0))
 
 
 def sqlite_pages_max() -> int | None:
-    """How many pages SQLite's file may have, as if the disk were full: in the file `sqlite_pages_max`. None: ask nothing of it."""
+    """Return how many pages SQLite's file may have, as if the disk were full: the content of the file `sqlite_pages_max`. None: no
+    limit."""
     return int(_text("sqlite_pages_max") or SQLITE_PAGES_MAX) if IN_USE else None
 
 

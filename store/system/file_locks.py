@@ -1,7 +1,7 @@
-"""Locks that all processes of a host share, each a file. Who waits for one lets everybody else in its process go on.
+"""File locks that all processes of a host share. A thread or greenlet that waits for one does not stop its process.
 
-The kernel's own way of waiting (`flock` without `LOCK_NB`) stops the whole process. Where each connection has a greenlet, that
-takes along whoever holds the lock and is to give it back.
+The kernel's own way to wait (`flock` without `LOCK_NB`) stops the whole process. Where each connection is a greenlet, that would also
+stop the holder, which is to release the lock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AGAIN_SECONDS = 0.002
 
 
 class HostLock:
-    """One lock; one object for it in each process."""
+    """One lock. A process has one object for it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,7 +27,7 @@ class HostLock:
 
     @contextmanager
     def held(self, *, seconds: float) -> Iterator[bool]:
-        """Hold the lock; give whether it was to be had in time. Raises OSError if its file cannot be opened."""
+        """Hold the lock; yield whether it was free in time. Raises OSError if its file cannot be opened."""
         deadline = time.monotonic() + seconds
         if not self._here.acquire(timeout=seconds):
             yield False
@@ -42,7 +42,7 @@ class HostLock:
 
 
 def locked(file: IO[Any]) -> bool:
-    """Lock a file, for as long as it is open; return whether no other process holds it. Waits for nobody."""
+    """Lock a file, for as long as it is open; return whether no other process holds it. Never waits."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Bodies as JSON, for both rooms alike: what one finds in a body, the other must find."""
+"""JSON bodies, decoded alike by `receiver` and `handlers`: both find the same values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class NoObject(Exception):
 
 
 def decode(body: bytes, shape: type[Shape]) -> Shape:
-    """The fields of a JSON object that a shape names. Raises NoObject.
+    """Return the fields of a JSON object that a struct names. Raises NoObject.
 
-    A lone surrogate or a number beyond all bounds in one field spoils no other: for such bodies the standard library is asked."""
+    A lone surrogate, or a number beyond all bounds, in one field spoils no other field: the standard library decodes such bodies."""
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -34,9 +34,9 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
 
 
 def decode_whole(body: bytes, as_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-    """Return a body with all that it holds; objects are made of their pairs, in which a key may stand twice. Raises NoObject.
+    """Return the whole body; objects are lists of pairs, in which a key may occur twice. Raises NoObject.
 
-    Whatever `decode` bears in parts that it does not read is borne: bytes that are no UTF-8, numbers of any length."""
+    Tolerates whatever `decode` tolerates in parts that it does not read: bytes that are no UTF-8, numbers of any length."""
     try:
         return _decoder(as_object).decode(body.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:
@@ -55,15 +55,15 @@ def values_of(body: bytes, key: str) -> list[Any]:
 
 @lru_cache(maxsize=8)
 def _decoder(as_object: Callable[[list[tuple[str, Any]]], Any]) -> json.JSONDecoder:
-    """Return the decoder that makes objects in one way. It keeps no state between bodies; a small body takes less time than to make one."""
+    """Return the decoder for one way to build objects. It keeps no state. Decoding a small body takes less time than building a decoder."""
     return json.JSONDecoder(object_pairs_hook=as_object, parse_int=_integer, strict=False)
 
 
 def _integer(digits: str) -> int | str:
-    """Return a number; its digits if Python refuses to make a number of so many."""
+    """Return a number; its digits if Python refuses to build a number of that length."""
     return int(digits) if len(digits) <= DIGITS_MAX else digits
 
 
 def _refuse(constant: str) -> float:
-    """NaN and the infinities are no JSON."""
+    """Refuse NaN and the infinities, which are no JSON."""
     raise ValueError(constant)

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line, holding ids and our own words, never a person's data.
+"""Logs: one JSON object a line, with ids and our own words, never personal data.
 
-Only the keys in `KEYS` are written, whatever a caller passes. Of an exception its kind and place are told, not its
-message, which may quote what it met. Other libraries' warnings are cut at their first colon for the same reason.
+Only the keys in `KEYS` are written, whatever a caller passes. An exception is logged with its type and place, not with its message,
+which may quote data. Warnings of other libraries are cut at their first colon for the same reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 
 def configure(*, least: int = logging.INFO) -> None:
-    """Send our logs, and those of every library, to standard error as JSON lines; none below the least level."""
+    """Send our logs, and those of every library, to standard error as JSON lines, from the least level up."""
     ours: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -69,7 +69,7 @@ def configure(*, least: int = logging.INFO) -> None:
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception's kind and the place in our code where it passed: `KeyError at handlers/process.py:71`."""
+    """Return an exception's type and the place in our code where it passed: `KeyError at handlers/process.py:71`."""
     kinds, cause = [type(error).__name__], error.__cause__ or error.__context__
     while cause is not None and len(kinds) < 4:
         kinds.append(type(cause).__name__)
@@ -97,7 +97,7 @@ def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mut
 
 
 def _cut(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep another library's news of its life; of its complaints only what comes before the first colon or line's end."""
+    """Keep another library's news about its own processes; of its warnings keep only the text before the first colon or line end."""
     text = next(iter(str(line["event"]).splitlines()), "")
     if line.get("level") not in ("debug", "info") and not _of_its_processes(line.get("logger"), text):
         text = text.partition(":")[0]
@@ -106,7 +106,7 @@ def _cut(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mutab
 
 
 def _of_its_processes(logger: object, text: str) -> bool:
-    """Whether the web server complains of its own processes and sockets, and of no request."""
+    """Return whether the web server reports on its own processes and sockets, and not on a request."""
     return logger == "gunicorn.error" and "request" not in text.lower()
 
 

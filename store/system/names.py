@@ -1,4 +1,4 @@
-"""What can be stored as a name, on every database."""
+"""Names: what can be stored as a name, on every database."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ EVENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_name(value: object) -> bool:
-    """Whether a value is a text that can be stored as a name: not blank, not too long, no NUL, no lone surrogate."""
+    """Return whether a value is a text that can be stored as a name: not blank, not too long, no NUL, no lone surrogate."""
     return isinstance(value, str) and 0 < len(value) <= NAME_CHARS_MAX and bool(value.strip()) and is_storable(value)
 
 
 def as_name(value: object) -> str | None:
-    """Return a value that can be stored as a name (a reference, a user's id, a level, a label); None for any other."""
+    """Return a value that can be stored as a name (a reference, a user id, a level, a label); None for any other."""
     return value if isinstance(value, str) and is_name(value) else None
 
 
 def is_storable(text: str) -> bool:
-    """Whether every database can store a text."""
+    """Return whether every database can store a text."""
     try:
         return "\0" not in text and text.encode() is not None
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Processes: whom they end with, and how they tidy up their memory."""
+"""Processes: end with the parent, and collect garbage rarely."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SET_PARENT_DEATH_SIGNAL = 1
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """On Linux, be asked to end when the parent dies, however it dies, so that nothing is left behind.
+    """On Linux, ask to be ended when the parent ends for whatever reason, so that no process is left behind.
 
-    To be called in the child; `parent`, where known, is who must still be it."""
+    Call it in the child; `parent`, where known, is the process id that must still be the parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
     if parent is not None and os.getppid() != parent:
@@ -22,9 +22,9 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 def collect_seldom() -> None:
-    """Look seldom for objects that hold each other in a circle, and never among those that are there now, which stay.
+    """Run the cyclic garbage collector rarely, and never over the objects that exist now.
 
-    Python does so whenever 700 more objects are there, and a delivery, like an event, makes many that are gone without it: it took
-    a tenth of a worker's time."""
+    Python runs it whenever there are 700 more objects. Each delivery and each event creates many that are freed without it:
+    collecting took a tenth of a worker's time."""
     gc.freeze()
     gc.set_threshold(50_000, 10, 50)

@@ -1,16 +1,16 @@
-"""Texts of others, made safe to show: in a terminal, and in a spreadsheet."""
+"""Safe text: values of others, made safe to show in a terminal and in a spreadsheet."""
 
 from __future__ import annotations
 
 
 def for_a_sheet(value: object) -> str:
-    """A value that no spreadsheet takes for a formula."""
+    """Return a value as text that no spreadsheet takes for a formula."""
     text = plain(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def plain(value: object) -> str:
-    """A value as text in which nothing moves the cursor or changes colours."""
+    """Return a value as text in which nothing moves the cursor or changes colours."""
     if value is None or value == []:
         return ""
     text = value if isinstance(value, str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)

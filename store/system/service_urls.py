@@ -1,4 +1,4 @@
-"""What is wrong with a URL of a database, of a queue, or of a service to call, in words that repeat nothing of it.
+"""Service URLs: what is wrong with the URL of a database, a queue or a service, without repeating any of it.
 
 A URL may hold a password.
 """
@@ -55,7 +55,7 @@ POSTGRESQL_WORDS = {
 
 
 def redis_fault(text: str) -> str | None:
-    """What is wrong with a queue's URL; None if it can be used. Raises nothing."""
+    """Return what is wrong with a queue's URL; None if it can be used."""
     if re.match(r"(redis|rediss|unix)://", text) is None:
         return "must be a URL of redis://, rediss:// or unix://"
     try:
@@ -70,7 +70,7 @@ def redis_fault(text: str) -> str | None:
 
 
 def database_fault(text: str) -> str | None:
-    """What is wrong with a database's URL; None if it can be used. Raises nothing."""
+    """Return what is wrong with a database's URL; None if it can be used."""
     try:
         url = make_url(text)
     except Exception:  # SQLAlchemy lets through what int() and others raise; whatever it is, the URL cannot be read.
@@ -111,7 +111,7 @@ def _options_fault(query: str, scheme: str) -> str | None:
 
 
 def _pool_fault(text: str) -> str | None:
-    """What the client itself refuses, although it looked right."""
+    """Return what the client library itself refuses, although the URL looked right."""
     try:
         pool = ConnectionPool.from_url(text)
         pool.connection_class(**pool.connection_kwargs)
@@ -191,12 +191,12 @@ def _is_folder(text: str) -> bool:
 
 
 def for_sqlalchemy(text: str) -> str:
-    """A database's URL as SQLAlchemy spells it."""
+    """Return a database's URL as SQLAlchemy spells it."""
     return re.sub(r"^postgres://", "postgresql://", text)
 
 
 def web_address(text: str, *, plain_http: bool) -> str:
-    """A URL that can be called: https, or http where that is allowed. Raises ValueError, which says what is wrong with it."""
+    """Return a URL that can be called: https, or http where that is allowed. Raises ValueError, which says what is wrong."""
     url = urlsplit(text)
     if url.scheme not in (("https", "http") if plain_http else ("https",)):
         raise ValueError("does not begin with https:// (NOTIFY_PLAIN_HTTP=yes allows http://)")
@@ -209,7 +209,7 @@ def web_address(text: str, *, plain_http: bool) -> str:
 
 
 def same(url: str) -> tuple[object, ...]:
-    """What two spellings of one address have in common."""
+    """Return what two spellings of one address have in common."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     return parts.scheme, parts.hostname, port, parts.path or "/", parts.query

@@ -1,4 +1,4 @@
-"""The history of the tables. `upgrade` brings them up to date; processes that start together do it once."""
+"""Migrations: `upgrade` brings the tables up to date. Processes that start together do it once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 60.0
 
 
 def upgrade(engine: Engine) -> bool:
-    """Bring the tables up to date; return whether there was anything to do. Raises Unfit if they do not bear this code."""
+    """Bring the tables up to date; return whether there was anything to do. Raises Unfit if this code cannot use them."""
     with engine.connect().execution_options(reads_only=True) as connection:
         if _bears(connection):
             return False
@@ -41,7 +41,7 @@ def upgrade(engine: Engine) -> bool:
 
 
 def _bears(connection: Connection) -> bool:
-    """Whether the tables can be used as they are; if not they can be upgraded. Raises Unfit if neither."""
+    """Return whether the tables can be used as they are; if not, they can be upgraded. Raises Unfit if neither."""
     found = _revision_or_unfit(connection)
     if found is None:
         _refuse_others(connection)
@@ -57,7 +57,7 @@ def _bears(connection: Connection) -> bool:
 
 
 def _refuse_newer(connection: Connection, found: str) -> None:
-    """Refuse an unknown revision, unless it recorded that it bears this code."""
+    """Refuse an unknown revision, unless it recorded that this code may use it."""
     query = text("SELECT oldest FROM bearing WHERE revision = :revision")
     oldest = connection.execute(query, {"revision": found}).scalar() if _has(connection, "bearing") else None
     if oldest is None:
@@ -67,7 +67,7 @@ def _refuse_newer(connection: Connection, found: str) -> None:
 
 
 def _refuse_others(connection: Connection) -> None:
-    """Refuse to make tables beside those that Standing has in another schema."""
+    """Refuse to create tables beside those that Standing has in another schema."""
     if connection.dialect.name != "postgresql":
         return
     query = "SELECT table_schema FROM information_schema.tables WHERE table_name IN ('transitions', 'applicants', 'subjects')"
@@ -94,7 +94,7 @@ def _has(connection: Connection, table: str) -> bool:
 
 
 def _record_bearing(connection: Connection) -> None:
-    """Record with each revision the oldest code that it bears: what its migration names in `bears`, else its own."""
+    """Record with each revision the oldest code that may use it: what its migration names in `bears`, else its own."""
     connection.execute(text("DELETE FROM bearing"))
     for script in ScriptDirectory.from_config(_configuration()).walk_revisions():
         row = {"revision": script.revision, "oldest": getattr(script.module, "bears", script.revision)}
@@ -112,17 +112,17 @@ def _known() -> frozenset[str]:
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision of this database's tables."""
+    """Return the revision of this database's tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str | None:
-    """The revision that this code needs."""
+    """Return the revision that this code needs."""
     return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
 def known() -> set[str]:
-    """Every revision that this code can bring up to date."""
+    """Return every revision that this code can upgrade."""
     return {script.revision for script in ScriptDirectory.from_config(_configuration()).walk_revisions()}
 
 

@@ -1,4 +1,4 @@
-"""How Alembic runs here: on the connection that `upgrade` locked, in its transaction."""
+"""How Alembic runs: on the connection that `upgrade` locked, in its transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News: what an event says of applicants, translated into our words. The vendors' modules make it, the rules apply its reading."""
+"""News: what an event says about applicants, translated into our words. The vendors' modules create it, the rules apply it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from store.states import Status
 
 
 class Unreadable(Exception):
-    """Authentic, but it cannot be understood. The message is the reason, in words that hold nobody's data."""
+    """The event is authentic and cannot be understood. The message is the reason, without personal data."""
 
     def __init__(self, reason: str, *, event_type: str | None = None, reference: str | None = None) -> None:
         self.reason, self.event_type, self.reference = reason, event_type, reference
@@ -21,7 +21,7 @@ class Unreadable(Exception):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """Verdict or progress: the news that puts an applicant somewhere."""
+    """A verdict or progress: news that sets the status of an applicant."""
 
     status: Status
     #: It closes the question: `last_verdict` and `hits` follow it.
@@ -62,20 +62,20 @@ class Deletion(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """The vendor set the profile aside, or took it up again."""
+    """The vendor deactivated the profile, or activated it again."""
 
     active: bool
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """A monitoring found something, or what it found was cleared. Each monitoring has its own alert."""
+    """A monitoring found something, or cleared what it found. Each monitoring has its own alert."""
 
     monitoring: str
     raised: bool
 
 
 class DocumentNotice(Struct, frozen=True, kw_only=True):
-    """The document has run out, or soon will."""
+    """The document has expired, or soon will."""
 
     expired: bool
 
@@ -85,7 +85,7 @@ class Archived(Struct, frozen=True, kw_only=True):
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """A person decided. It stands until newer news of the vendor's puts the applicant elsewhere."""
+    """A person's decision. It holds until newer news of the vendor sets another status."""
 
     status: Status
     decided: DecisionBody
@@ -95,7 +95,7 @@ Says = Step | Deletion | Activity | Alert | DocumentNotice | Archived | Judgemen
 
 
 class News(Struct, frozen=True, kw_only=True):
-    """What one event says, of which applicants, and why we read it so."""
+    """What one event says, about which applicants, and why we read it so."""
 
     event_type: str | None
     references: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class News(Struct, frozen=True, kw_only=True):
 
 
 class Occasion(Struct, frozen=True, kw_only=True):
-    """How an event came to us: what places its news among the others'."""
+    """How an event was received: what orders its news among other news."""
 
     event_id: str
     sequence: int
@@ -130,7 +130,7 @@ class Occasion(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """An event's news and how far it counts. `interpret` makes it once; every rule goes by it."""
+    """The news of an event, and how far it counts. `interpret` creates it once; every rule uses it."""
 
     occasion: Occasion
     news: News | Unreadable
@@ -151,6 +151,6 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class EventReading(Reading, frozen=True, kw_only=True):
-    """The reading of an event that is claimed."""
+    """The reading of a claimed event."""
 
     event: Claimed

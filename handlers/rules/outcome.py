@@ -1,4 +1,4 @@
-"""After the decision: how an event ended, and what is written down of what it said. Nothing here does I/O."""
+"""The outcome of an event, after the decision, and the mentions that are recorded of it. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STRONGEST = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IG
 
 
 def settlement(reading: EventReading, decisions: Collection[Decision], *, applied_before: bool) -> Settlement:
-    """How an event ended: by the strongest of what it did to the applicants that it names."""
+    """Return the outcome of an event: the strongest of what it did to the applicants that it names."""
     news, sequence, named = reading.news, reading.event.sequence, reading.references
     reference = named[0] if len(named) == 1 else None
     if isinstance(news, Unreadable):
@@ -35,7 +35,7 @@ def settlement(reading: EventReading, decisions: Collection[Decision], *, applie
 
 
 def mentions_of(reading: EventReading, decisions: Collection[Decision]) -> Iterable[Mention]:
-    """What an event said of each applicant that it names, also of those that it did not move."""
+    """Return what an event said of each applicant that it names, even of those that it did not move."""
     decided = {decision.applicant.reference: decision for decision in decisions}
     event, unreadable = reading.event, isinstance(reading.news, Unreadable)
     words, meaning = _words(reading), described(reading.says)
@@ -57,12 +57,12 @@ def mentions_of(reading: EventReading, decisions: Collection[Decision]) -> Itera
 
 
 def is_not_understood(reading: EventReading) -> bool:
-    """Whether an event's approval is not understood, and it is handled for the first time."""
+    """Return whether the event is an approval that is not understood, handled for the first time."""
     return isinstance(reading.says, Step) and bool(reading.says.not_understood) and not reading.event.replayed
 
 
 def _words(reading: EventReading) -> str:
-    """What an event said, in the vendor's words."""
+    """Return what an event said, in the vendor's words."""
     if isinstance(reading.news, Unreadable):
         return reading.news.reason
     reasons = reading.news.says.reasons if isinstance(reading.news.says, Step) else ()
@@ -70,7 +70,7 @@ def _words(reading: EventReading) -> str:
 
 
 def described(says: Says | None) -> str:
-    """What news was taken to mean, in our words."""
+    """Return what news was taken to mean, in our words."""
     match says:
         case None:
             return "nothing"

@@ -1,4 +1,4 @@
-"""What is shown of an applicant: a pure function of its registers. Nothing here does I/O."""
+"""The projection: what is shown of an applicant, as a pure function of its registers. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)
 
 
 class Ground(NamedTuple):
-    """One reason why an applicant stands where it stands: the status it stands for, what it is, and the event that said so."""
+    """One reason for an applicant's status: the status, its name, and the event that said so."""
 
     status: Status
     name: str
@@ -30,14 +30,14 @@ class Ground(NamedTuple):
 
 
 class Objection(NamedTuple):
-    """News that speaks against an approval: an alert that is open, a verdict with hits, or what refuses or doubts."""
+    """News that speaks against an approval: an open alert, a verdict with hits, a refusal or a doubt."""
 
     event_id: str
     hits: list[str]
 
 
 class PersonDecision(NamedTuple):
-    """What a person decided last, how that stands, and whether it ever did."""
+    """The last decision of a person, its state, and whether it ever was in force."""
 
     entry: Entry
     stand: Stand
@@ -45,7 +45,7 @@ class PersonDecision(NamedTuple):
 
 
 def show(applicant: Applicant, registers: Registers) -> Applicant:
-    """The applicant as its registers say."""
+    """Return the applicant as its registers say."""
     base = base_entry(registers)
     ruled = person_decision(registers, base)
     step = base.value if base else shown_of(Step(status=Status.CREATED)) | {"flags": []}
@@ -85,19 +85,20 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
 
 
 def is_known(applicant: Applicant, registers: Registers) -> bool:
-    """Whether there is anything to show. What only lifts (an activation, a clearing) says nothing of an unknown applicant."""
+    """Return whether the applicant is visible. An activation or a cleared alert alone does not create an applicant."""
     covered = holds(registers, "erased") or holds(registers, "deactivated")
     return bool(applicant.version or base_entry(registers) or covered or applicant.flags)
 
 
 def base_entry(registers: Registers) -> Entry | None:
-    """The verdict or progress that is shown, or would be if nothing lay over it: a binding one unless the case was reopened since."""
+    """Return the verdict or progress that is shown when nothing overrides it: a final verdict, unless the case was reopened since."""
     final, reopened = registers.get("final"), registers.get("reopened")
     return final if final and not _newer(reopened, final) else registers.get("open")
 
 
 def person_decision(registers: Registers, base: Entry | None) -> PersonDecision | None:
-    """What a person decided last, if anybody did. An approval stands against what was seen alone, against hits only with two operators."""
+    """Return the last decision of a person; None if there is none. An approval holds against what was known when it was made, and
+    against hits only with two operators."""
     entry = registers.get("judgement")
     if entry is None:
         return None
@@ -108,7 +109,7 @@ def person_decision(registers: Registers, base: Entry | None) -> PersonDecision 
 
 
 def _has_its_persons(entry: Entry) -> bool:
-    """Whether a decision that takes a second operator, whatever speaks against it, has one."""
+    """Return whether a decision that always needs a second operator has one."""
     return entry.value["confirmed_by"] is not None or not entry.value.get("needs_two")
 
 
@@ -118,7 +119,7 @@ def _is_weighed(entry: Entry, against: list[Objection]) -> bool:
 
 
 def objections(registers: Registers, base: Entry | None, *, before: Entry | None = None) -> list[Objection]:
-    """What speaks against an approval today; or what did when a person decided, whether we knew of it or not."""
+    """Return what speaks against an approval today; or what did when a person decided, whether it was known or not."""
     decision, imported = registers.get("decision"), imported_hits(registers)
     found = [Objection(entry.event_id, ["aml"]) for entry in _alerts(registers) if not _newer(entry, before)]
     if decision and decision.value["hits"] and not _newer(decision, before):
@@ -138,13 +139,13 @@ def imported_hits(registers: Registers) -> dict[str, Entry]:
 
 
 def _weighed_status(told: dict[str, Any], registers: Registers) -> Status:
-    """Return the status that a verdict or progress stands for: an imported approval beside an imported hit is for a person."""
+    """Return the status of a verdict or progress. An imported approval beside an imported hit needs a review."""
     doubtful = told["status"] == Status.APPROVED and told.get("imported") and imported_hits(registers)
     return Status.NEEDS_REVIEW if doubtful else Status(told["status"])
 
 
 def _last_verdict(registers: Registers, ruled: PersonDecision | None) -> dict[str, Any] | None:
-    """The newest verdict that stands, the vendor's or a person's."""
+    """Return the newest verdict in force, the vendor's or a person's."""
     vendors, persons = registers.get("decision"), ruled.entry if ruled and ruled.stood else None
     newest = persons if _newer(persons, vendors) else vendors or persons
     if newest is None or _newer(registers.get("wiped"), newest):
@@ -161,8 +162,8 @@ def _described(ruled: PersonDecision) -> dict[str, Any]:
 
 
 def _grounds(registers: Registers, base: Entry | None, ruled: PersonDecision | None) -> list[Ground]:
-    """Why it stands where it stands: what lies over the verdict or progress, the first that covers deciding; then that itself, or
-    what a person decided; then the rest."""
+    """Return the grounds of the status: the overrides, of which the first that covers the base decides; then the base, or a person's
+    decision; then the rest."""
     bottom, decided = _bottom(registers, base), ruled and _decided(ruled)
     deciding = decided if ruled and decided and ruled.stand == Stand.STANDS else bottom
     lying = [(Ground(status, name, entry.event_id), entry) for status, name, entries in _overlays(registers) for entry in entries]
@@ -173,7 +174,8 @@ def _grounds(registers: Registers, base: Entry | None, ruled: PersonDecision | N
 
 
 def _covers(ground: Ground, entry: Entry, beneath: Ground, weighed: Entry | None) -> bool:
-    """Whether it covers what lies beneath it: an alert and an expired document neither a rejection, nor what a person decided later."""
+    """Return whether an override covers the base. An alert and an expired document cover neither a rejection nor a later decision of a
+    person."""
     if ground.status not in NEVER_OVER_A_REJECTION:
         return True
     return beneath.status != Status.REJECTED and not (weighed and _newer(weighed, entry))
@@ -192,7 +194,7 @@ def _decided(ruled: PersonDecision) -> Ground:
 
 
 def _overlays(registers: Registers) -> Iterable[tuple[Status, str, list[Entry]]]:
-    """What may lie over a verdict, the strongest first, and the news that put it there."""
+    """Return the possible overrides of a verdict, the strongest first, each with its entry."""
     yield Status.DELETED, "a deletion", _holding(registers, "erased")
     yield Status.DEACTIVATED, "a deactivation", _holding(registers, "deactivated")
     yield Status.NEEDS_REVIEW, "a monitoring alert", _alerts(registers)
@@ -200,7 +202,7 @@ def _overlays(registers: Registers) -> Iterable[tuple[Status, str, list[Entry]]]
 
 
 def _holding(registers: Registers, *names: str) -> list[Entry]:
-    """The entries of some registers that hold."""
+    """Return the entries that are in force, of some registers."""
     return [registers[name] for name in names if holds(registers, name)]
 
 

@@ -1,7 +1,7 @@
-"""What news leaves behind: registers, of which each kind of news writes its own. Nothing here does I/O.
+"""Registers: the newest news of each kind about an applicant. Nothing here does I/O.
 
-Of two that write the same register, the greater stamp wins. So merging news one by one, in any order, equals merging all
-of it: what an applicant's registers hold is a function of what was said, not of when we handled it.
+If two events write one register, the greater stamp wins. So the order in which events are merged does not matter: the registers of an
+applicant depend on what was said, not on when it was handled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AFTER_ALL = 100
 
 
 class Entry(NamedTuple):
-    """What a register holds: its stamp (order, rank, tie), the event that wrote it, and what it wrote."""
+    """The content of a register: its stamp (order, rank, tie), its event, and its values."""
 
     order: int
     rank: int
@@ -40,11 +40,11 @@ class Entry(NamedTuple):
 
     @property
     def stamp(self) -> tuple[int, int, str, str]:
-        """What decides between two that write the same register. The event's id ends every tie, also of two with the same body."""
+        """Return what decides between two writers of one register. The event's id breaks every tie, even of two equal bodies."""
         return self.order, self.rank, self.tie, self.event_id
 
     def says_the_same_as(self, other: Entry) -> bool:
-        """Whether another event said this, at the same instant, in the same words."""
+        """Return whether another event said the same, at the same instant, in the same words."""
         return self.stamp[:3] == other.stamp[:3]
 
 
@@ -60,7 +60,7 @@ def apply_news(registers: Registers, reading: Reading) -> Registers:
 
 
 def merge(registers: Registers, written: Registers) -> Registers:
-    """The registers after news was written to them: in each the greater stamp wins."""
+    """Return the registers after some entries were written: in each register the greater stamp wins."""
     merged = dict(registers)
     for name, entry in written.items():
         held = merged.get(name)
@@ -85,7 +85,7 @@ def writes(reading: Reading) -> Registers:
 
 
 def _beside(reading: Reading) -> Registers:
-    """What every moving event writes beside its own news: whose applicant it is, how far the vendor's clock came, who was first."""
+    """Return what every moving event writes beside its own news: the user, the vendor's time, and which event was the first."""
     order, occasion, news = reading.order, reading.occasion, reading.news
     assert isinstance(news, News)
     tie, event_id = occasion.body_sha256, occasion.event_id
@@ -105,7 +105,7 @@ def _beside(reading: Reading) -> Registers:
 
 
 def _values(says: Says | None, reading: Reading) -> Values:
-    """Return what news writes. Nothing is lifted by a repeat, nor may a time that we made up bring an approval back to light."""
+    """Return what news writes. A repeat, or a time that we invented, cannot clear an override or restore an approval."""
     uncovers = not reading.occasion.repeat and not reading.time_unknown
     match says:
         case Step():
@@ -152,7 +152,8 @@ def _of_deletion(deletion: Deletion) -> Values:
 
 
 def _of_judgement(status: Status, decided: DecisionBody) -> Values:
-    """Who confirms a decision takes its place in the order: what is newer than the decision outvotes both."""
+    """Return the entry of a decision. A confirmation takes the decision's place in the order: what is newer than the decision overrides
+    both."""
     kept = {
         "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
         "at": clock.rfc3339(decided.at), "seen": list(decided.seen), "needs_two": decided.needs_two,

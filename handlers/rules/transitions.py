@@ -1,7 +1,7 @@
 """The rules: which news moves an applicant, and where to. Nothing here does I/O.
 
-News is merged into the applicant's registers (`registers`), what is shown follows from them (`showing`); here the two
-are compared: what changed, what that does to an approval, and how the event ended.
+News is merged into the applicant's registers (`registers`), and the projection follows from them (`projection`). This module compares
+before and after: what changed, what that does to an approval, and the outcome of the event.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 def decide(applicant: Applicant, reading: Reading, *, now: datetime) -> Decision:
-    """What an event does to an applicant: the row to write, what changed, and why."""
+    """Return what an event does to an applicant: the row to write, what changed, and why."""
     return _decision(applicant, apply_news(registers_of(applicant), reading), reading, now=now)
 
 
 def derive(applicant: Applicant, heard: Iterable[Reading], replayed: Reading, *, now: datetime) -> Decision:
-    """The applicant as all the news says that is kept of it, for the sake of one event that is handled again."""
+    """Return the applicant as all kept news says, for one event that is handled again."""
     registers: Registers = {}
     for reading in heard:
         registers = apply_news(registers, reading)
@@ -82,7 +82,7 @@ def _decision(applicant: Applicant, registers: Registers, reading: Reading, *, n
 
 
 def reversal(before: Applicant, after: Applicant) -> Reversal | None:
-    """What a change of status does to an approval."""
+    """Return what a change of status does to an approval."""
     verdict = before.last_verdict and before.last_verdict["status"]
     if before.status == after.status and before.version:
         return None
@@ -95,7 +95,7 @@ def reversal(before: Applicant, after: Applicant) -> Reversal | None:
 
 
 def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> list[str]:
-    """Which fields changed, if there is anything to show. Of an applicant that nobody knew, the status did, whatever it is."""
+    """Return which fields changed, if the applicant is visible. For an unknown applicant the status has always changed."""
     if not is_known(after, registers):
         return []
     if not before.version:
@@ -104,17 +104,17 @@ def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> 
 
 
 def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:
-    """The applicant after a move: with its time, and a version more if anything changed."""
+    """Return the applicant after a move: with its time, and the next version if anything changed."""
     return structs.replace(after, updated_at=now, version=before.version + bool(changed))
 
 
 def beside(applicant: Applicant) -> tuple[object, ...]:
-    """What is shown and may differ without being a change."""
+    """Return what is shown and may differ without being a change."""
     return applicant.as_of, applicant.ever_approved, applicant.last_verdict
 
 
 def _described(applicant: Applicant, name: str) -> Any:
-    """A field as far as a difference in it is a change: a moved `as_of` is none."""
+    """Return a field as far as a difference in it counts as a change: a later `as_of` does not."""
     value = getattr(applicant, name)
     return {key: part for key, part in value.items() if key != "as_of"} if name == "last_verdict" and value else value
 
@@ -123,7 +123,7 @@ def _described(applicant: Applicant, name: str) -> Any:
 
 
 class Ending(NamedTuple):
-    """How an event ended for an applicant, why, and which newer event stood in its way."""
+    """The outcome of an event for an applicant, the reason, and the newer event that superseded it."""
 
     outcome: Outcome
     reason: str
@@ -131,7 +131,7 @@ class Ending(NamedTuple):
 
 
 def _ending(reading: Reading, after: Applicant, registers: Registers, changed: bool) -> Ending:
-    """How the event ended for this applicant, and why."""
+    """Return the outcome of the event for this applicant, and the reason."""
     if isinstance(reading.news, Unreadable):
         return Ending(Outcome.UNREADABLE, reading.news.reason)
     if reading.says is None:
@@ -151,7 +151,7 @@ def _ending(reading: Reading, after: Applicant, registers: Registers, changed: b
 
 
 def _visible(says: Says, registers: Registers) -> list[str]:
-    """The registers, of those that this kind of news writes, that are shown."""
+    """Return those registers of this kind of news that are shown."""
     match says:
         case Step():
             base = base_entry(registers)

@@ -1,4 +1,4 @@
-"""What each vendor's events mean. To add one: its module here, its module in `receiver/vendors`, and a line in each `__init__`."""
+"""What do each vendor's payloads mean? To add a vendor: its module here, its module in `receiver/vendors`, a line in each `__init__`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reading a vendor's payload takes: nothing in it is trusted to be of its type."""
+"""Reading payloads: helpers that trust no value to be of its documented type."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Interpret(Protocol):
 
 
 class InterpretAnswer(Protocol):
-    """Turn what the vendor answered when it was asked into news. Raises Unreadable: such an answer repairs nothing."""
+    """Turn a vendor's answer to a question into news. Raises Unreadable: such an answer repairs nothing."""
 
     def __call__(self, body: bytes, settings: Settings) -> News: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """How a vendor's events and answers are read, and whether they carry a time that orders them."""
+    """How a vendor's events and answers are interpreted, and whether they carry a time that orders them."""
 
     interpret: Interpret
     interpret_answer: InterpretAnswer
@@ -49,7 +49,7 @@ READ = "standing.read"
 
 
 def decode(body: bytes, payload: type[Payload]) -> Payload:
-    """The fields of a JSON object that a payload names. Raises Unreadable."""
+    """Return the fields of a JSON object that a payload struct names. Raises Unreadable."""
     try:
         return json_body.decode(body, payload)
     except json_body.NoObject as error:
@@ -57,18 +57,18 @@ def decode(body: bytes, payload: type[Payload]) -> Payload:
 
 
 def names(values: object) -> tuple[str, ...]:
-    """The names in a list, in its order, each once; what is no name is left out."""
+    """Return the names in a list, in its order, each once; other values are left out."""
     entries: Iterable[object] = values if isinstance(values, list) else ()
     return tuple(dict.fromkeys(entry for entry in map(as_name, entries) if entry is not None))
 
 
 def comment(value: object) -> str | None:
-    """A text for people, if the value is one that can be stored."""
+    """Return a text for people, if the value is a text that can be stored."""
     return value if isinstance(value, str) and 0 < len(value) <= COMMENT_CHARS_MAX and is_storable(value) else None
 
 
 def moment(text: object, *, zone_needed: bool) -> datetime | None:
-    """The moment that a text names, in UTC; without a zone it is taken for UTC, unless one is needed."""
+    """Return the time of a text, in UTC. A text without a zone is taken as UTC, unless a zone is required."""
     if not isinstance(text, str) or not (match := _MOMENT.fullmatch(text)) or (zone_needed and not match[2]):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What iDenfy's events mean. The words are those of its OpenAPI description; the event's type is in a header alone."""
+"""What iDenfy's events mean. The words are those of its OpenAPI description; the type of an event is in a header alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class IdenfyPayload(Screenings):
 
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
-    """What an iDenfy event says. Raises Unreadable."""
+    """Return what an iDenfy event says. Raises Unreadable."""
     header = headers.get(TYPE_HEADER)
     try:
         event = decode(body, IdenfyPayload)
@@ -77,7 +77,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
 
 
 class Result(Screenings):
-    """The published sample names no screening; where there is one, it is looked at."""
+    """An answer of the API. The published sample names no screening; where there is one, it is checked."""
 
     scanRef: Any = None
     clientId: Any = None
@@ -92,8 +92,10 @@ class Result(Screenings):
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
-    """What `POST /api/v2/status` says. It has no `final`, so that an approval counts only when persons found document and face to be
-    right and nothing is named; progress counts for nothing. Raises Unreadable."""
+    """Return what `POST /api/v2/status` says. Raises Unreadable.
+
+    It has no `final`. So an approval counts only if persons found document and face valid and nothing is named; progress never
+    counts."""
     answer = decode(body, Result)
     reference, overall = as_name(answer.scanRef), as_name(answer.status)
     if reference is None:
@@ -126,7 +128,7 @@ def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
 
 
 def _kind(header: str | None, event: IdenfyPayload) -> str:
-    """Which of the bodies it is: by the type, or without one by the body's shape."""
+    """Return the kind of a body: by the type, or without a type by the body's shape."""
     if header is None:
         if event.monitoringId is not None and event.scanRefList is not None:
             return "monitoring"
@@ -138,7 +140,7 @@ def _kind(header: str | None, event: IdenfyPayload) -> str:
 
 
 def _normal(header: str) -> str:
-    """The type in one spelling: the vendor's texts say ID_VERIFICATION for IDENTIFICATION, and CANCELED for CANCELLED."""
+    """Return the type in one spelling. The vendor's texts write ID_VERIFICATION for IDENTIFICATION, and CANCELED for CANCELLED."""
     kind = header.strip().upper().replace(" ", "_").replace("CANCELED", "CANCELLED")
     return "IDENTIFICATION" + kind.removeprefix("ID_VERIFICATION") if kind.startswith("ID_VERIFICATION") else kind
 
@@ -159,7 +161,7 @@ def _result(header: str | None, event: IdenfyPayload, body: bytes, words: Words)
 
 
 def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
-    """An approval, with the places of its body that are not understood; another word needs no proof."""
+    """Return an approval with the places of its body that are not understood. Another word needs no proof."""
     return structs.replace(step, not_understood=not_understood(body, schema, words)) if step.vendor_status == "APPROVED" else step
 
 
@@ -222,7 +224,7 @@ def _monitoring(header: str | None, event: IdenfyPayload) -> News:
 
 
 def _monitoring_name(value: object) -> str:
-    """What tells one monitoring from another, whatever the vendor calls it by; nothing, where it calls it nothing."""
+    """Return what distinguishes one monitoring from another; "" if the vendor gives it no name."""
     if value is None:
         return ""
     return as_name(str(value)) or "sha256:" + hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,7 +1,7 @@
-"""What an iDenfy result found beside its word: its reasons, the hits that they name, and why an approval would be in doubt.
+"""Findings in an iDenfy result beside its word: its reasons, the hits that they name, and why an approval would be in doubt.
 
-Reasons and hits are gathered from every verdict, in whatever shape they come. An approval is proved: `BODY` and `ANSWER` are the documented
-shapes of all that reports a screening or a tag, and what does not fit them is not understood.
+Reasons and hits are collected from every verdict, in whatever shape they come. An approval is proved: `BODY` and `ANSWER` are the
+documented shapes of every part that reports a screening or a tag. What does not fit them is not understood.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TAG_LISTS = ("fraudTags", "mismatchTags", "suspicionReasons")
 
 
 class Screenings(msgspec.Struct):
-    """The screenings that a body may have; the vendor's table of 2021 spells the second and the fourth in lower case."""
+    """The screenings that a body may have. The vendor's table of 2021 spells the second and the fourth in lower case."""
 
     AML: Any = None
     aml: Any = None
@@ -37,7 +37,7 @@ class Screenings(msgspec.Struct):
 
 
 class Findings(NamedTuple):
-    """What was found."""
+    """The findings of one result."""
 
     #: The tags that say why: fraud, then mismatches, each once.
     reasons: tuple[str, ...]
@@ -49,7 +49,7 @@ class Findings(NamedTuple):
 
 
 def findings(status: dict[str, Any], screenings: Screenings, words: Words) -> Findings:
-    """Return what a result found, by its tags and by its screenings."""
+    """Return the findings of a result, by its tags and by its screenings."""
     reasons = tuple(dict.fromkeys([*names(status.get("fraudTags")), *names(status.get("mismatchTags"))]))
     tags = (*reasons, *names(status.get("suspicionReasons")))
     named = named_hits(tags, words) | {hit for tag in tags if tag not in words and (hit := _guessed(tag))} | _screening_hits(screenings)
@@ -68,12 +68,12 @@ def overall_of(check: object) -> str | None:
 
 
 def _guessed(tag: str) -> str | None:
-    """The hit that a tag of no table names by its letters: it is shown, beside being not understood."""
+    """Return the hit that an undocumented tag seems to name. It is shown, although the tag is not understood."""
     return "blacklist" if "BLACKLIST" in tag else "pep" if tag.startswith("PEP") and not tag.endswith("_FAILED") else None
 
 
 def _screening_hits(found: Screenings) -> set[str]:
-    """Hits that the body's screenings name, whatever its tags say."""
+    """Return the hits that the body's screenings name, whatever its tags say."""
     hits = set()
     if overall_of(found.amlCheck) in RAISING or any(_suspected(entry) for entry in _entries(found.AML, found.aml)):
         hits.add("aml")
@@ -83,13 +83,13 @@ def _screening_hits(found: Screenings) -> set[str]:
 
 
 def _failed_screenings(found: Screenings) -> tuple[str, ...]:
-    """Screenings in the body that were tried and gave no result."""
+    """Return the screenings in the body that were tried without a result."""
     blocks = {"AML": (found.AML, found.aml), "LID": (found.LID, found.lid), "CRIMINAL_CHECK": (found.CRIMINAL_CHECK,)}
     return tuple(screening for screening, block in blocks.items() if any(_unsuccessful(entry) for entry in _entries(*block)))
 
 
 def _entries(*blocks: object) -> list[dict[str, Any]]:
-    """The `status` objects of screenings' entries; an entry may stand alone, without its list."""
+    """Return the `status` objects of the screenings' entries. An entry may stand alone, without its list."""
     listed = [entry for block in blocks for entry in (block if isinstance(block, list) else [block])]
     entries = [entry for entry in listed if isinstance(entry, dict)]
     return [entry["status"] for entry in entries if isinstance(entry.get("status"), dict)]
@@ -118,7 +118,7 @@ _ENTRY = an_object(
 
 
 def _screening(value: object, place: str, words: Words) -> Iterator[str]:
-    """One entry of a screening. One without a status that still brings data does not say what that means."""
+    """The schema of one entry of a screening. An entry with data and without a status is not understood."""
     yield from _ENTRY(value, place, words)
     if isinstance(value, dict) and not says_something(value.get("status")) and says_something(value.get("data")):
         yield f"{place}.status"
@@ -139,7 +139,7 @@ _AML_CHECK = an_object(
 
 
 def _aml_check(value: object, place: str, words: Words) -> Iterator[str]:
-    """The screening of version 3. Matches without a word for them are not understood."""
+    """The schema of the screening of version 3. Matches without a word for them are not understood."""
     yield from _AML_CHECK(value, place, words)
     matched = isinstance(value, dict) and any(says_something(value.get(matches)) for matches in ("adverseMedia", "amlCheck"))
     if matched and overall_of(value) is None:

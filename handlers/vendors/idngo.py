@@ -1,5 +1,7 @@
-"""What IDnGO's events mean. Field names and words are those of Sumsub's documentation, whose shape IDnGO's platform
-sends (captured deliveries agree field for field); IDnGO publishes no list of its own."""
+"""What IDnGO's events mean. Field names and words are those of Sumsub's documentation.
+
+IDnGO's platform sends that shape: captured deliveries agree field for field. IDnGO publishes no list of its own.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,7 @@ class IdngoPayload(msgspec.Struct):
 
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
-    """What an IDnGO event says. Raises Unreadable."""
+    """Return what an IDnGO event says. Raises Unreadable."""
     event = decode(body, IdngoPayload)
     event_type, reference, user = as_name(event.type), as_name(event.applicantId), as_name(event.externalUserId)
     if event_type is None:
@@ -114,9 +116,8 @@ class One(msgspec.Struct):
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
-    """What `GET /resources/applicants/{id}/one` says: a completed review at its review date, another at the time it was begun.
-
-    Raises Unreadable."""
+    """Return what `GET /resources/applicants/{id}/one` says: a completed review at its review date, another at its start. Raises
+    Unreadable."""
     one = decode(body, One)
     reference, review = as_name(one.id), _review(one)
     if reference is None:
@@ -135,7 +136,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 
 
 def _reviewed(review: Review, words: Words, settings: Settings) -> Step | None:
-    """A completed review's result; None for an answer that is not known."""
+    """Return the news of a completed review; None for an unknown answer."""
     event = IdngoPayload(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
     word, _ = _answer(_review_result(event))
     return _result("applicantReviewed", event, words, settings)[0] if word else None
@@ -149,7 +150,7 @@ def _under_way(review: Review) -> Step | None:
 
 
 def _review(one: One) -> Review:
-    """The review, which may be missing, null, or no object."""
+    """Return the review, which may be missing, null, or no object."""
     try:
         return msgspec.convert(one.review or {}, Review)
     except msgspec.ValidationError:
@@ -170,7 +171,7 @@ def _says(event_type: str, event: IdngoPayload, words: Words, settings: Settings
 
 
 def _proved(step: Step, body: bytes, schema: Check, words: Words) -> Step:
-    """An approval, with the places of its body that are not understood; other news needs no proof."""
+    """Return an approval with the places of its body that are not understood. Other news needs no proof."""
     if step.status != Status.APPROVED:
         return step
     return structs.replace(step, not_understood=not_understood(body, schema, words))
@@ -187,7 +188,7 @@ def _progress(event_type: str, event: IdngoPayload) -> Step:
 
 
 def _result(event_type: str, event: IdngoPayload, words: Words, settings: Settings) -> tuple[Step, str]:
-    """A review's result. The answer means something only when the review is completed."""
+    """Return a review's result. The answer counts only when the review is completed."""
     result = _review_result(event)
     completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), as_name(event.levelName)
     word, status = _answer(result)
@@ -218,7 +219,7 @@ def _result(event_type: str, event: IdngoPayload, words: Words, settings: Settin
 
 
 def _answer(result: Result) -> tuple[str | None, Status]:
-    """The vendor's verdict in its own words, and what a completed review means by it; None for what is not known."""
+    """Return the verdict in the vendor's words, and what a completed review means by it; None for an unknown word."""
     match result.reviewAnswer, result.reviewRejectType:
         case "GREEN", _:
             return "GREEN", Status.APPROVED
@@ -230,7 +231,7 @@ def _answer(result: Result) -> tuple[str | None, Status]:
 
 
 def _review_result(event: IdngoPayload) -> Result:
-    """The result, which may be missing, null, or no object."""
+    """Return the result, which may be missing, null, or no object."""
     try:
         return msgspec.convert(event.reviewResult or {}, Result)
     except msgspec.ValidationError:
@@ -238,7 +239,8 @@ def _review_result(event: IdngoPayload) -> Result:
 
 
 def _occurred_at(event: IdngoPayload) -> datetime | None:
-    """`createdAtMs` (no zone, UTC: it equals `createdAt`'s second in every capture that has both), else `createdAt`."""
+    """Return `createdAtMs`, else `createdAt`. `createdAtMs` has no zone and is UTC: it equals the second of `createdAt` in every capture
+    that has both."""
     value = event.createdAtMs if event.createdAtMs is not None else event.createdAt
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 13:
         value = int(value)

@@ -1,4 +1,4 @@
-"""What proves an approval of IDnGO: the documented shapes of all that reports its verdict and its labels."""
+"""The proof of an IDnGO approval: the documented shapes of every part that reports its verdict and its labels."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def words_of(settings: Settings) -> Words:
 
 
 def contradiction(answer: object, reject_type: object) -> tuple[str, ...]:
-    """Return the doubt about a reject type beside GREEN: it belongs to RED alone."""
+    """Return the doubt about a reject type beside GREEN, which belongs to RED alone."""
     return ("GREEN with a reviewRejectType",) if answer == "GREEN" and says_something(reject_type) else ()

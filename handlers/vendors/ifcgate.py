@@ -1,5 +1,8 @@
-"""What IFCGATE's events mean. The vendor publishes one sample body (`case.review.completed`, approved) and no list of
-words; further words are configuration, and an unknown one never approves."""
+"""What IFCGATE's events mean.
+
+The vendor publishes one sample body (`case.review.completed`, approved) and no list of words. Further words are configured. An
+unknown word never approves.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class IfcgatePayload(msgspec.Struct):
 
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
-    """What an IFCGATE event says. Raises Unreadable."""
+    """Return what an IFCGATE event says. Raises Unreadable."""
     event = decode(body, IfcgatePayload)
     event_type, reference = as_name(event.event), as_name(event.case_id)
     if event_type is None:
@@ -86,7 +89,7 @@ class Case(msgspec.Struct):
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
-    """What `GET /v1/cases/{id}` says of a case, at the time of its last timeline entry. Raises Unreadable."""
+    """Return what `GET /v1/cases/{id}` says of a case, at the time of its last timeline entry. Raises Unreadable."""
     case = decode(body, Case)
     reference, word = as_name(case.case_id), as_name(case.status)
     if reference is None:
@@ -108,7 +111,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 
 
 def _last_at(timeline: object) -> datetime | None:
-    """When the last entry was made. One without a time that can be read makes the whole timeline doubtful."""
+    """Return the time of the last entry. An entry without a readable time makes the whole timeline doubtful."""
     entries = timeline if isinstance(timeline, list) else []
     times = [moment(entry.get("at"), zone_needed=True) if isinstance(entry, dict) else None for entry in entries]
     known = [time for time in times if time is not None]
@@ -116,7 +119,7 @@ def _last_at(timeline: object) -> datetime | None:
 
 
 def _status(event_type: str, word: str | None, statuses: dict[str, Status]) -> Status | None:
-    """Where a word leads; None where it changes nothing. Only a completed review approves, or is in doubt over a word."""
+    """Return the status for a word; None if the word changes nothing. Only a completed review approves, or has a doubtful word."""
     status = statuses.get(word or "")
     if event_type == COMPLETED:
         return status or Status.NEEDS_REVIEW

@@ -1,7 +1,7 @@
-"""Strict reading: whether the parts of a body that report a screening, a tag or a label are understood whole.
+"""Strict schemas: whether every part of a body that reports a screening, a tag or a label is understood.
 
-A schema is made of checks. A check yields each place that says something and is not understood, by the names that the vendor documents
-and never by what the body holds. Null, `""`, `[]` and `{}` say nothing, whatever the key is called.
+A schema consists of checks. A check yields each place that says something and is not understood, by documented names and never by
+content. Null, `""`, `[]` and `{}` say nothing, under any key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEY_CHARS_REMEMBERED = 64
 
 
 class Object(dict[str, Any]):
-    """A JSON object. Of a key that it holds more than once, the last value counts, and all values are kept in `given`."""
+    """A JSON object. If a key occurs more than once, the last value counts, and all values are kept in `given`."""
 
     given: Mapping[str, list[Any]] = MappingProxyType({})
 
@@ -34,7 +34,7 @@ class Object(dict[str, Any]):
 
     @cached_property
     def is_clear(self) -> bool:
-        """Whether no key contradicts itself."""
+        """Return whether no key contradicts itself."""
         return not any(map(self.contradicts, self.given))
 
 
@@ -55,30 +55,30 @@ def says_something(value: object) -> bool:
 
 
 def anything(value: object, place: str, words: Words) -> Iterator[str]:
-    """Any shape."""
+    """Accept any value."""
     return iter(())
 
 
 def a_flag(value: object, place: str, words: Words) -> Iterator[str]:
-    """True or false."""
+    """Accept true or false."""
     if not isinstance(value, bool):
         yield place
 
 
 def a_text(value: object, place: str, words: Words) -> Iterator[str]:
-    """A text, which others read."""
+    """Accept a text; its content is checked elsewhere."""
     if not isinstance(value, str):
         yield place
 
 
 def a_word(value: object, place: str, words: Words) -> Iterator[str]:
-    """A word of the vendor's table."""
+    """Accept a word of the vendor's table."""
     if not isinstance(value, str) or value not in words:
         yield place
 
 
 def one_of(*documented: str) -> Check:
-    """One of the documented words."""
+    """Accept one of the documented words."""
 
     def check(value: object, place: str, words: Words) -> Iterator[str]:
         if not isinstance(value, str) or value not in documented:
@@ -88,7 +88,7 @@ def one_of(*documented: str) -> Check:
 
 
 def a_list(of: Check) -> Check:
-    """A list; each entry that says something is understood."""
+    """Accept a list in which each entry that says something is understood."""
 
     def check(value: object, place: str, words: Words) -> Iterator[str]:
         if not isinstance(value, list):
@@ -102,10 +102,10 @@ def a_list(of: Check) -> Check:
 
 
 def an_object(known: Mapping[str, Check], *, only: bool = False, once: Collection[str] = (), elsewhere: Collection[str] = ()) -> Check:
-    """An object with known keys, in the vendor's spelling.
+    """Accept an object with known keys, in the vendor's spelling.
 
-    `only`: any other key that says something is not understood. `once`: further keys that may not stand in it twice with different
-    values. `elsewhere`: keys that the vendor documents in another place, so that one here is not understood."""
+    `only`: any other key that says something is not understood. `once`: further keys that must not occur twice with different values.
+    `elsewhere`: keys that the vendor documents in another place, so that they are not understood here."""
     spelled = {_letters(key): key for key in (*elsewhere, *known)}
 
     def check(value: object, place: str, words: Words) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Object:
 
 
 def _same(one: object, other: object) -> bool:
-    """Return whether two values are the same in JSON: true is not 1. An object that contradicts itself is the same as none."""
+    """Return whether two values are equal in JSON: true is not 1. An object that contradicts itself equals nothing."""
     if type(one) is not type(other):
         return False
     if isinstance(one, Object) and isinstance(other, Object):
@@ -153,7 +153,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _letters(key: str) -> str:
-    """A key by its letters and digits alone, whatever their case or width. Those of usual length are remembered."""
+    """Return the letters and digits of a key, whatever their case or width. Keys of usual length are cached."""
     return _remembered_letters(key) if len(key) <= KEY_CHARS_REMEMBERED else _letters_of(key)
 
 

@@ -1,7 +1,7 @@
 """iDenfy's tags: every documented one, and what it says about an approval.
 
 Source: the enumerations `fraudTags` and `mismatchTags` of the vendor's OpenAPI description, its vocabulary page, and for
-`suspicionReasons` its documentation of 2021. A final approval that carries a plain tag was decided with that tag in view.
+`suspicionReasons` its documentation of 2021. A final approval with a plain tag was decided with that tag in view.
 """
 
 from __future__ import annotations

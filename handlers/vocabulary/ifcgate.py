@@ -1,4 +1,4 @@
-"""IFCGATE documents no list of words: what an owner says that a further one means."""
+"""IFCGATE documents no list of words. The owner configures what a further word means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORD_STATUSES = (
 
 
 def word_and_status(entry: str) -> tuple[str, Status]:
-    """What `word:status` says. Raises ValueError."""
+    """Return the word and the status of an entry `word:status`. Raises ValueError."""
     word, separator, status = entry.partition(":")
     if not separator or not word:
         raise ValueError("is not word:status")

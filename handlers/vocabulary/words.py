@@ -36,7 +36,7 @@ PLAIN, FAILED, DOUBTFUL = Meaning(Kind.PLAIN), Meaning(Kind.FAILED), Meaning(Kin
 
 
 def hit(name: str) -> Meaning:
-    """The meaning of a word that names a hit."""
+    """Return the meaning of a word that names a hit."""
     return Meaning(Kind.HIT, name)
 
 
@@ -64,7 +64,7 @@ def parse(text: str) -> tuple[str, Meaning]:
 
 
 def further(environment: Environment, name: str, documented: Words) -> dict[str, Meaning]:
-    """Return the words that a setting adds to a vendor's table; what is wrong with them is remembered by the environment."""
+    """Return the words that a setting adds to a vendor's table. The environment collects what is wrong with them."""
     given = environment.each(name, parse)
     if wrong := _complaint(given, documented):
         environment.wrong(name, wrong)
@@ -72,7 +72,8 @@ def further(environment: Environment, name: str, documented: Words) -> dict[str,
 
 
 def _complaint(further: Iterable[tuple[str, Meaning]], documented: Words) -> str | None:
-    """Return what is wrong with configured words, if anything: a hit and a failed check stay at least that, and a word means one thing."""
+    """Return what is wrong with configured words; None if nothing is. A hit and a failed check cannot be softened, and a word has one
+    meaning."""
     given = set(further)
     words = [word for word, _ in given]
     if len(set(words)) < len(words):

@@ -1,1 +1,1 @@
-"""Who handles the inbox, when, and what if it hangs or dies?"""
+"""Who handles the inbox, when, and what if a worker hangs or crashes?"""

@@ -1,7 +1,8 @@
-"""The drain: works off what is pending, for a bounded time. While a backlog waits, each vendor has a hand that takes its newest first.
+"""The drain: handles pending events, for a bounded time.
 
-So news overtakes a backlog, and a flood from one vendor drowns no other; and while one hand waits for the database, another
-decides. They seldom meet over an applicant.
+While there is a backlog, one extra thread per vendor handles that vendor's newest events first. So news overtakes a backlog, and a
+flood of one vendor does not delay another. While one thread waits for the database, another decides. They rarely meet at one
+applicant.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _at_work = threading.Lock()
 
 
 class BatchLoop:
-    """Handles one batch after another. What it claims it holds under a name of its own."""
+    """Handles one batch after another. It holds its claims under a name of its own."""
 
     def __init__(self, number: int, handle: Callable[..., int]) -> None:
         self._number, self._handle = number, handle
@@ -82,9 +83,9 @@ _loops = (
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
-    """Handle what is pending, for a bounded time; return how many events were handled. Rings again if there is more.
+    """Handle pending events, for a bounded time; return how many. Sends another wake-up if there are more.
 
-    A process drains once at a time: a second call finds the first at work, and leaves it to it."""
+    A process drains once at a time: a second call returns at once."""
     if not _at_work.acquire(blocking=False):
         return 0
     try:
@@ -127,17 +128,17 @@ def _say_that_it_failed(error: Exception) -> None:
 
 
 def hold_claims_as(name: str, dead: str | None) -> None:
-    """Hold what is claimed from now on under a name; what a dead process held is to be taken back."""
+    """Hold claims under a name from now on, and take back the claims of a crashed process."""
     for loop in _loops:
         loop.hold_claims_as(name, dead)
 
 
 def has_left_claims() -> bool:
-    """Whether claims that nobody works on are still to be ended."""
+    """Return whether claims of a crashed process are still to be ended."""
     return any(loop.has_left_claims() for loop in _loops)
 
 
 def wait_until_idle(seconds: float) -> None:
-    """Wait until no drain is at work in this process, but not longer."""
+    """Wait until no drain runs in this process, or until the time is over."""
     if _at_work.acquire(timeout=seconds):
         _at_work.release()

@@ -1,4 +1,4 @@
-"""The worker: an RQ worker that drains when the bell rings, and beside it a sweep that needs no bell."""
+"""The worker: an RQ worker that drains after each wake-up, and beside it a sweep that needs none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class DrainWorker(SimpleWorker):
-    """Runs the drain in its own process: a crash is healed by the claims' leases, and costs no fork for each ring."""
+    """Runs the drain in its own process. The leases of claims recover from a crash, so no fork per wake-up is needed."""
 
     # A worker that dies is missed, and Redis is tried again, within seconds.
     max_connection_wait_time = 3.0
@@ -38,13 +38,13 @@ class DrainWorker(SimpleWorker):
 
 
 def run() -> None:
-    """Work until SIGTERM or SIGINT; what is in hand is finished. A child does the work: it may hang, or die of an event."""
+    """Work until SIGTERM or SIGINT; claimed events are finished. A child does the work, because it may hang or crash over an event."""
     settings = config.settings()
     Supervisor(work, event_seconds_max=settings.event_seconds_max, bytes_max=settings.worker_bytes_max).run()
 
 
 def work(name: str, dead: str | None) -> None:
-    """Work until SIGTERM or SIGINT, holding what is claimed under a name; what a dead worker held is taken back."""
+    """Work until SIGTERM or SIGINT. Claims are held under `name`; the claims of the crashed worker `dead` are taken back."""
     drain.hold_claims_as(name, dead)
     processes.collect_seldom()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Processes beside a worker's own: they may hang or die, and no event waits for that."""
+"""Sidecars: processes beside a worker's own. They may hang or crash, and no event waits for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END_SECONDS = 10.0
 
 
 class Sidecar:
-    """A module that runs beside this process, and is started again when it ends."""
+    """A module that runs beside this process, and is restarted when it ends."""
 
     def __init__(self, module: str, *arguments: str) -> None:
         # Each that follows another goes by the same name, so that what the dead one had in hand is its own.
@@ -23,14 +23,14 @@ class Sidecar:
         self._begun_at = float("-inf")
 
     def look(self) -> None:
-        """Start it, if it does not run."""
+        """Start the process, unless it runs."""
         runs = self._process is not None and self._process.poll() is None
         if not runs and time.monotonic() - self._begun_at > PAUSE_SECONDS:
             self._begun_at = time.monotonic()
             self._process = subprocess.Popen(self._command)  # noqa: S603
 
     def end(self) -> None:
-        """Have it finish what it has in hand."""
+        """Ask the process to finish its work and end."""
         if self._process is None:
             return
         self._process.terminate()

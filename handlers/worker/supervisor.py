@@ -1,7 +1,6 @@
-"""The worker's parent: it has one child that works, ends it when an event hangs, and replaces it when it died.
+"""The supervisor: the worker's parent. It has one child that works, ends it when an event hangs, and replaces it when it crashed.
 
-The parent never touches the database, so that nothing it does can hang. The child is forked: it starts at once, and shares
-what was loaded.
+The parent never touches the database, so it cannot hang there. The child is forked: it starts at once, and shares the loaded modules.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Work = Callable[[str, str | None], None]
 
 
 class Supervisor:
-    """Keeps one child at work until it is asked to end, and then waits for it to finish what is in hand."""
+    """Keeps one child at work until it is asked to end, then waits until the child has finished its claimed events."""
 
     def __init__(self, work: Work, *, event_seconds_max: int, bytes_max: int) -> None:
         self._work, self._bytes_max = work, bytes_max
@@ -74,7 +73,7 @@ class Supervisor:
             os._exit(1)
 
     def _look_after_it(self) -> int:
-        """The status with which the child ended. Time is counted in looks: a parent that is stopped sees nothing hang."""
+        """Return the exit status of the child. Time is counted in looks, so that a suspended parent sees nothing hang."""
         last = pulse.steps()
         looks = [0] * len(last)
         while True:

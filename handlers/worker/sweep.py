@@ -1,4 +1,4 @@
-"""The sweep beside a worker: it needs no bell, and heals what the bell missed."""
+"""The sweep beside a worker: it needs no wake-up, and repairs what a lost wake-up missed."""
 
 from __future__ import annotations
 
@@ -57,15 +57,14 @@ def _sweep() -> None:
 
 
 def _companions() -> list[Sidecar]:
-    """The processes beside this one: who tells others (functions of the owner's own only if there are any), and who asks the vendors."""
+    """Return the sidecars: the dispatchers (one for functions only if there are any), and the scheduler that asks the vendors."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
     asking = [Sidecar("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
     return [*(Sidecar("handlers.notify.dispatcher", part) for part in parts), *asking]
 
 
 def _end_soon() -> None:
-    """Once nothing is in hand, wait no longer for a queue that hangs: nothing of ours is in it. What hangs itself is left behind:
-    its lease runs out."""
+    """End the process once no event is claimed, without waiting for a queue that hangs. What hangs itself is left: its lease expires."""
     drain.wait_until_idle(GRACE_SECONDS)
     timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
     timer.daemon = True
@@ -73,7 +72,7 @@ def _end_soon() -> None:
 
 
 class OverdueWatch:
-    """Rings for what waits too long. It counts by itself how long that is: moments may come from a clock that was wrong."""
+    """Wakes a worker for overdue events. It measures the wait itself, because stored times may come from a wrong clock."""
 
     def __init__(self) -> None:
         self._next: int | None = None

@@ -1,4 +1,4 @@
-"""The pulse: shows the worker's parent, in memory that both share, whether the rules are at work, and at which step."""
+"""The watchdog's memory, shared with the worker's parent: whether the rules run, and at which step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ THREADS = 8
 
 
 class Pulse(threading.local):
-    """For each of the threads that handle events a number: another at each step, and 0 between steps. A context manager around a step.
+    """A number for each thread that handles events: another at each step, and 0 between steps. A context manager around a step.
 
-    Only our own rules are a step. What waits for the database is none: no event is to blame for that."""
+    Only our own rules are a step. A wait for the database is none, because no event is the cause."""
 
     def __init__(self, shared: mmap.mmap) -> None:
         self._shared = shared
@@ -24,7 +24,7 @@ class Pulse(threading.local):
         self._steps = 0
 
     def beat_as(self, number: int) -> None:
-        """Beat as the thread of this number."""
+        """Count steps as the thread with this number."""
         self._place = number * _NUMBER.size
 
     def __enter__(self) -> None:
@@ -35,11 +35,11 @@ class Pulse(threading.local):
         _NUMBER.pack_into(self._shared, self._place, IDLE)
 
     def stop(self) -> None:
-        """Let every thread be between steps: a process that was killed at one left its number behind."""
+        """Set every thread between steps: a process that was killed within a step left its number behind."""
         self._shared[:] = bytes(len(self._shared))
 
     def steps(self) -> list[int]:
-        """The step at which each thread of the process is that shares this pulse; IDLE if it is at none."""
+        """Return the step of each thread of the process that shares this memory; IDLE between steps."""
         return [int(step) for (step,) in _NUMBER.iter_unpack(self._shared)]
 
 

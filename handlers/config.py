@@ -1,4 +1,4 @@
-"""What the worker is told from outside: the doubts that only an owner can settle, and its patience with failures."""
+"""The worker's settings: the doubts that only an owner can settle, timeouts, retries, who is notified, the vendors' APIs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy
 
 @dataclass(frozen=True, kw_only=True)
 class IdngoApi:
-    """Where IDnGO's read API is, and who asks."""
+    """The address and the credentials of IDnGO's read API."""
 
     url: str
     token: str = field(repr=False)
@@ -38,7 +38,7 @@ class IdngoApi:
 
 @dataclass(frozen=True, kw_only=True)
 class IfcgateApi:
-    """Where IFCGATE's read API is, and who asks."""
+    """The address and the credentials of IFCGATE's read API."""
 
     url: str
     key: str = field(repr=False)
@@ -46,7 +46,7 @@ class IfcgateApi:
 
 @dataclass(frozen=True, kw_only=True)
 class IdenfyApi:
-    """Where iDenfy's read API is, who asks, and how often at most."""
+    """The address, the credentials and the highest rate of iDenfy's read API."""
 
     url: str
     key: str = field(repr=False)
@@ -56,7 +56,7 @@ class IdenfyApi:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The rules' own settings."""
+    """The settings of the worker and the command line."""
 
     #: IDnGO levels whose GREEN approves; at others it is progress. None: all.
     idngo_approving_levels: frozenset[str] | None = None
@@ -96,7 +96,7 @@ class Settings:
 
 
 def read(environment: Environment) -> Settings:
-    """The rules' settings; what is wrong with them is remembered by the environment."""
+    """Return the settings. The environment collects what is wrong with them."""
     levels = environment.items("IDNGO_APPROVING_LEVELS")
     plain_http = _yes_or_no(environment, "NOTIFY_PLAIN_HTTP")
     notify_on = environment.text("NOTIFY_ON", "adverse")
@@ -176,7 +176,7 @@ def _reconcile_vendors(environment: Environment, apis: Mapping[str, object]) -> 
 
 @cache
 def settings() -> Settings:
-    """The rules' settings and, checked along with them, the store's. Read once in a process. Raises Misconfigured."""
+    """Return the settings, read once in a process and checked together with the store's. Raises Misconfigured."""
     environment = Environment()
     config.read(environment)
     found = read(environment)
@@ -227,7 +227,7 @@ def _idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | No
 
 
 def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:
-    """An API's address, which paths can follow; a missing one is told by the caller."""
+    """Return the address of an API, which paths can follow. The caller reports a missing one."""
     try:
         url = service_urls.web_address(text, plain_http=plain_http) if text else ""
     except ValueError as error:

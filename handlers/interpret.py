@@ -1,7 +1,7 @@
 """Interpret an event, once, before anything is decided: what it says, and how far that counts.
 
-A vendor's module translates the vendor's deliveries; our own events (a person's decision, an import, a vendor's answer) are translated
-here. Nothing here knows where an applicant stands.
+A vendor's module translates the vendor's deliveries. Internal events (a person's decision, an import, a vendor's answer) are
+translated here. Nothing here knows an applicant's status.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _doubts(step: Step, *, repeat: bool, time_unknown: bool) -> Iterator[str]:
 
 
 def statement(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
-    """Return what an event of our own kinds says. Raises Unreadable."""
+    """Return what an internal event says. Raises Unreadable."""
     match kind:
         case Kind.DECISION:
             return _decision(_decoded(body, DecisionBody))
@@ -146,7 +146,7 @@ def statement(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
 
 
 def given_place(headers: dict[str, str], *, by_receipt: bool) -> dict[str, Any]:
-    """Return the place that one of our own events was given, and whether all that was received up to it comes before."""
+    """Return the place that an internal event was given, and whether everything received up to it comes before."""
     order, receipt = headers.get(internal_events.ORDER_HEADER), headers.get(internal_events.RECEIPT_HEADER)
     if order:
         return {"order": int(order)}

@@ -53,7 +53,7 @@ UNWATCHED: Watchdog = nullcontext()
 
 
 class LeaseLost(Exception):
-    """Another worker took the batch over, because we were too slow."""
+    """Another worker took the batch over, because this one was too slow."""
 
 
 def new_token() -> str:
@@ -61,9 +61,9 @@ def new_token() -> str:
 
 
 def handle_some(token: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
-    """Claim and handle a batch, and one event whose holder died; return how many. A full batch calls others before it is handled.
+    """Claim and handle a batch, and one suspect; return how many events. A full batch starts the helpers before it is handled.
 
-    Raises what the database raises: it is no try of any event."""
+    Raises what the database raises: that is no attempt of any event."""
     batch = claims.claim(token, most=BATCH)
     if start_helpers and len(batch) == BATCH:
         start_helpers()
@@ -100,7 +100,8 @@ def _read(token: str, event: Claimed, watched: Watchdog) -> EventReading | None:
 
 
 def _bounded(readings: list[EventReading]) -> Iterable[list[EventReading]]:
-    """A batch in parts that name a bounded number of applicants; a replay, which derives anew, is a part of its own."""
+    """Split a batch into parts that name a bounded number of applicants. A replay, which derives an applicant from all its events, is a
+    part of its own."""
     part: list[EventReading] = []
     names = 0
     for reading in readings:
@@ -118,7 +119,7 @@ def _bounded(readings: list[EventReading]) -> Iterable[list[EventReading]]:
 
 
 def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None:
-    """Write a batch in one transaction; if an event spoils it, one by one, so that it spoils no other."""
+    """Write a batch in one transaction; if an event spoils it, write the events one by one."""
     try:
         changes = database.write(lambda connection: _write(connection, token, batch, watched))
         fault_points.reach("handled")
@@ -139,7 +140,7 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a transaction writes beside the applicants themselves."""
+    """What a transaction writes besides the applicants."""
 
     said: list[Mention] = field(default_factory=list)
     quiet: list[Applicant] = field(default_factory=list)
@@ -170,7 +171,7 @@ def _write(connection: Connection, token: str, batch: list[EventReading], watche
 
 
 def _keys(connection: Connection, reading: EventReading) -> list[ApplicantKey]:
-    """The applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
+    """Return the applicants that an event moves: those that it names and, when it is replayed, those that it named before."""
     event, named = reading.event, reading.references
     if event.replayed:
         named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
@@ -222,7 +223,7 @@ def _note(
 
 
 def _handle_a_suspect(token: str, watched: Watchdog) -> int:
-    """Handle one event whose holder died, alone. To die or hang while it was alone counts as an attempt."""
+    """Handle one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
     found = claims.claim_suspect(token)
     if found is None:
         return 0

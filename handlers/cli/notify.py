@@ -1,4 +1,4 @@
-"""`standing reactions` and `standing notify`: what was to happen after changes, what gave up, and who is told."""
+"""`standing reactions` and `standing notify`: what must happen after changes, what gave up, and who is notified."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: st
 @click.argument("reaction_id", metavar="ID", type=click.IntRange(min=1, max=2**63 - 1))
 @json_option
 def show_reaction(as_json: bool, reaction_id: int) -> None:
-    """Show a reaction, and what came of each attempt."""
+    """Show a reaction, and the answer to each attempt."""
     config.settings()
     with database.reading() as connection:
         found = reactions.find(connection, reaction_id)
@@ -80,7 +80,7 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
 @click.option("--subscriber", help="With --failed: of one subscriber.")
 @click.option("--reason", type=REASON, help="Why. It is recorded.")
 def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, reaction_ids: tuple[int, ...]) -> None:
-    """Do reactions again that gave up: some by their ids, or all."""
+    """Run reactions again that gave up: some by their ids, or all."""
     config.settings()
     if bool(reaction_ids) == all_failed:
         raise click.UsageError("name reactions by their ids, or all with --failed")
@@ -96,13 +96,13 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
 
 @click.group("notify")
 def notify_group() -> None:
-    """Who is told of changes: the log, the endpoints of NOTIFY_URLS, and functions of your own."""
+    """Who is notified of changes: the log, the endpoints of NOTIFY_URLS, and functions of your own."""
 
 
 @notify_group.command("list")
 @json_option
 def list_subscribers(as_json: bool) -> None:
-    """List who is told, what waits for each, and who rests or asked for nothing more."""
+    """List the subscribers, what waits for each, and which are paused or answered 410."""
     config.settings()
     with database.reading() as connection:
         rows, counts = reactions.subscribers(connection), {one.subscriber: one for one in reactions.counts(connection)}
@@ -130,7 +130,7 @@ def list_subscribers(as_json: bool) -> None:
 @notify_group.command("resume")
 @click.argument("subscriber")
 def resume(subscriber: str) -> None:
-    """Tell a subscriber again that rests, or that had answered 410."""
+    """Notify a subscriber again that is paused, or that had answered 410."""
     config.settings()
     with database.begin() as connection:
         if not reactions.resume(connection, subscriber):
@@ -141,7 +141,7 @@ def resume(subscriber: str) -> None:
 
 @notify_group.command("test")
 def send_example() -> None:
-    """Send each endpoint of NOTIFY_URLS an example, signed as changes are, and say what it answers. Exit status 1 unless all take it."""
+    """Send each endpoint of NOTIFY_URLS an example, signed as changes are, and print its answer. Exit status 1 unless all accept it."""
     config.settings()
     known = endpoints()
     if not known:

@@ -1,4 +1,4 @@
-"""Who acts at this terminal: a person, by a token, or else an account of the operating system."""
+"""The operator at this terminal: a person, by a token, or else an account of the operating system."""
 
 from __future__ import annotations
 

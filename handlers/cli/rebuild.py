@@ -1,4 +1,4 @@
-"""`standing rebuild`: compare every applicant with the kept events, and mend what differs."""
+"""`standing rebuild`: compare every applicant with the kept events, and repair what differs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from store.database.tables import ApplicantRow, EventRow
 @click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Mend nothing if more would change.")
 @json_option
 def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
-    """Derive every applicant anew from the kept events, and compare: who would change, and from where to where."""
+    """Derive every applicant from the kept events, and compare: who would change, and from where to where."""
     config.settings()
     sys.exit(_run(apply=apply, max_changes=max_changes, as_json=as_json))
 
 
 def _run(*, apply: bool, max_changes: int, as_json: bool) -> int:
-    """Compare, and mend if asked to; return the exit status."""
+    """Compare, and repair if asked to; return the exit status."""
     renamed, found = _compare()
     differences.show(
         found, as_json=as_json, none="Every applicant stands where the kept events say.", many="are not as the kept events say"

@@ -1,4 +1,4 @@
-"""`standing reconcile` and `standing ask`: what is true at the vendor, where that drifts from what we show, and putting it right."""
+"""`standing reconcile` and `standing ask`: the vendor's current status, where ours drifts from it, and the repair."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ vendor_argument = click.Choice(list(VENDORS))
 @json_option
 @csv_option
 def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any) -> None:
-    """Ask the vendors what is true, and list where that drifts from what is shown. iDenfy forbids polling, and is asked slowly.
+    """Ask the vendors for the current status, and list where it drifts from ours. iDenfy forbids polling, and is asked slowly.
 
     Exit status 1 if anything drifts and was not repaired, or an answer was not clear."""
     if repair and not reason:
@@ -124,7 +124,7 @@ def _answer(client: Client, reference: str, what: str | None) -> bytes | None:
 
 
 def _clients(configured: dict[str, Client], vendor: str | None) -> dict[str, Client]:
-    """Who is asked: the vendor that is named, or all that are configured."""
+    """Return the vendor that is named, or all that are configured."""
     found = {name: client for name, client in configured.items() if vendor in (None, name)}
     if not found:
         raise click.UsageError(f"no API of {vendor or 'a vendor'} is configured: see …_API_URL in docs/settings.md")
@@ -144,7 +144,7 @@ def _reference_of(client: Client | None, user: str) -> str:
 
 
 def _run(one: ReconciliationRun) -> list[Finding]:
-    """What drifts of one vendor's, with a bar."""
+    """Return what drifts at one vendor, with a progress bar."""
     found: list[Finding] = []
     total = len(one.whom.references) or database.read(
         lambda connection: reconciliations.count(connection, one.vendor, one.environment, one.whom)
@@ -159,7 +159,7 @@ def _run(one: ReconciliationRun) -> list[Finding]:
 
 
 def _settled(found: list[Finding]) -> Iterator[Finding]:
-    """The findings, once workers have handled what was repaired; what became of it is said."""
+    """Yield the findings, once workers have handled the repairs; print the outcomes."""
     deadline = time.monotonic() + HANDLED_SECONDS_MAX
     for finding in found:
         if finding.event_id:

@@ -1,4 +1,4 @@
-"""`standing replay` and `standing replays`: what handling events again would do, doing it, and going on with it."""
+"""`standing replay` and `standing replays`: dry run, run and resume the handling of events again."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ def replay(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """Handle events again (reprocess): by id, or all that a filter finds. The applicants that they named, or name, are derived anew.
+    """Handle events again (reprocess): by id, or all that match a filter. The applicants that they named, or name, are derived from
+    scratch.
 
-    Says first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, or an event could not be handled."""
+    Prints first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, or an event could not be handled."""
     config.settings()
     wanted = _wanted(event_ids, filters)
     if not dry_run and not reason:
@@ -85,7 +86,7 @@ def _wanted(event_ids: tuple[str, ...], filters: dict[str, Any]) -> ReplayFilter
 
 
 def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
-    """Print every applicant that would change; return how many events are wanted."""
+    """Print every applicant that would change; return how many events match."""
     with database.reading() as connection:
         count = replays.count(connection, wanted)
     with progress_bar() as bar:
@@ -98,7 +99,7 @@ def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
 
 
 def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
-    """Go on with a replay to its end, or until it is stopped, and end with its exit status."""
+    """Run a replay to its end, or until it is stopped, and end with its exit status."""
     with database.reading() as connection:
         row = replays.find(connection, replay_id)
     assert row is not None
@@ -136,7 +137,7 @@ def _said(stage: Stage, row: Row[Any]) -> str:
 
 @click.group("replays")
 def replays_group() -> None:
-    """Replays that were begun, and how far they have come."""
+    """Replays and their progress."""
 
 
 @replays_group.command("list")
@@ -155,7 +156,7 @@ def list_replays(as_json: bool, limit: int) -> None:
 @click.argument("replay_id", metavar="ID")
 @json_option
 def show_replay(as_json: bool, replay_id: str) -> None:
-    """Show a replay: which events, why, and how far it has come."""
+    """Show a replay: which events, why, and its progress."""
     config.settings()
     found = replays.describe(_find(replay_id))
     output.print_json([found]) if as_json else output.print_fields(found)
@@ -167,7 +168,7 @@ def show_replay(as_json: bool, replay_id: str) -> None:
 @rate_option
 @json_option
 def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id: str) -> None:
-    """Go on with a replay that was interrupted or stopped."""
+    """Resume a replay that was interrupted or stopped."""
     config.settings()
     row = _find(replay_id)
     if row.status not in replays.RESUMABLE:

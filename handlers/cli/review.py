@@ -1,4 +1,4 @@
-"""The commands for who is on call: what waits for a person, which approvals turned, what failed and why, and who did what."""
+"""The commands on call: what waits for a review, which approvals turned, and who did what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do the vendors say when they are asked? Their read APIs, and nothing of what an answer means."""
+"""What do the vendors answer when they are asked? Their read APIs, without the meaning of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENT = Pacing()
 
 
 def clients(settings: Settings, *, patience: Pacing = PATIENT) -> dict[str, Client]:
-    """The vendors that can be asked, as configured. Make them once: each keeps its own pace."""
+    """Return the configured vendors' clients. Create them once: each keeps its own pace."""
     hosts = settings.private_hosts
     found: dict[str, Client] = {}
     if settings.ifcgate_api:

@@ -1,7 +1,7 @@
-"""Requests of ours to others' servers: where they may go, how long they may take, and how much of an answer is read.
+"""The HTTP client: which servers may be called, how long a request may take, and how much of an answer is read.
 
-An address is checked when the connection is made, so that a name cannot be looked up once for the check and once more for the request.
-Redirects are not followed, proxies of the environment not used, cookies not kept.
+An address is checked when the connection is made (SSRF), so that no second lookup can change it. Redirects are not followed, proxies
+of the environment not used, cookies not kept.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Unreachable(Exception):
-    """There was no answer, or not in time. The message says why, and names no more than the host."""
+    """There was no answer in time. The message says why, and names no more than the host."""
 
 
 class NotAllowed(Unreachable):
-    """The host's address is private, and nobody allowed that."""
+    """The host's address is private, and not allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpResponse:
-    """What a server said: its status, its headers by their lower-case names, and the beginning of its body."""
+    """A response: its status, its headers by their lower-case names, and the beginning of its body."""
 
     status: int
     headers: dict[str, str]
@@ -50,7 +50,7 @@ class HttpResponse:
 
 
 class Line:
-    """A connection to a server that is kept between requests. For one thread at a time."""
+    """A connection that is kept between requests. For one thread at a time."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Line:
         self.close = weakref.finalize(self, self._pool.close)
 
     def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
-        """Send a request; return the answer, whatever its status. Raises Unreachable."""
+        """Send a request; return the response, whatever its status. Raises Unreachable."""
         self._deadline.begin(self._seconds_max)
         timeouts = {"connect": CONNECT_SECONDS_MAX, "read": self._seconds_max, "write": self._seconds_max, "pool": 1.0}
         try:
@@ -82,7 +82,7 @@ class Line:
 
 
 def _beginning(parts: Iterable[bytes], bytes_max: int) -> bytes:
-    """All of a body, or more than so much of it."""
+    """Return the whole body, or more of it than the limit."""
     body = bytearray()
     for part in parts:
         body += part
@@ -92,7 +92,7 @@ def _beginning(parts: Iterable[bytes], bytes_max: int) -> bytes:
 
 
 class _Deadline:
-    """When the request that is under way is to have its answer."""
+    """The time by which the current request must have its response."""
 
     def __init__(self) -> None:
         self._at = 0.0
@@ -108,7 +108,7 @@ class _Deadline:
 
 
 class _Backend(httpcore.SyncBackend):
-    """Connects to allowed addresses only, and keeps one deadline over everything."""
+    """Connects to allowed addresses only, and applies one deadline to everything."""
 
     def __init__(self, private_hosts: frozenset[str], deadline: _Deadline) -> None:
         self._private_hosts, self._deadline = private_hosts, deadline
@@ -134,7 +134,7 @@ class _Backend(httpcore.SyncBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends by the deadline: who sends a byte every few seconds does not hold it open."""
+    """A connection on which every step ends by the deadline. A server that sends a byte every few seconds cannot hold it open."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._stream, self._deadline = stream, deadline
@@ -156,7 +156,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """A host's addresses that may be connected to. Raises Unreachable."""
+    """Return a host's addresses that may be connected to. Raises Unreachable."""
     try:
         found = list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError) as error:
@@ -170,7 +170,7 @@ def addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the public network's: not private, not this machine, not link-local, whatever it is wrapped in."""
+    """Return whether an address is public: not private, not this machine, not link-local, whatever it is wrapped in."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         if found in _TRANSLATED:

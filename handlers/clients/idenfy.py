@@ -1,7 +1,7 @@
 """iDenfy's read API: a verification's status and, on demand, its data and its files.
 
 https://documentation.idenfy.com: HTTP Basic, and POST although nothing changes. Regular polling is not supported and may end in
-restricted access, so that the pace is slow. Errors say by their `identifier` what is wrong, with the HTTP status 400 or another, even 200.
+restricted access, so the pace is slow. An error names its cause in `identifier`, with the HTTP status 400 or another, even 200.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class Idenfy:
         return answer(self._ask("status", reference), _Verification, asked=reference)
 
     def listing(self) -> None:
-        """The vendor has no list but of a customer's verifications."""
+        """Return None: the vendor lists only the verifications of one customer."""
 
     def data(self, reference: str) -> bytes:
-        """The person's data, to be shown and not kept. Raises Unanswered, also if there is no such verification."""
+        """Return the person's data, to be shown and not kept. Raises Unanswered, even if there is no such verification."""
         body = self._there(self._ask("data", reference))
         about(understood(body, _Verification).reference, reference)
         return body
 
     def files(self, reference: str) -> bytes:
-        """The addresses of the files, which are good for a while, to be shown and not kept. Raises Unanswered, as `data` does."""
+        """Return the addresses of the files, which are valid for a while, to be shown and not kept. Raises Unanswered, as `data` does."""
         body = self._there(self._ask("files", reference))
         understood(body, dict[str, Any])
         return body

@@ -48,14 +48,14 @@ class Idngo:
         return answer(self._of(reference, "one"), _Applicant, asked=reference)
 
     def documents(self, reference: str) -> bytes | None:
-        """What each document came to; None if the vendor knows no such applicant. Raises Unanswered."""
+        """Return the outcome of each document; None if the vendor knows no such applicant. Raises Unanswered."""
         return self._of(reference, "requiredIdDocsStatus")
 
     def listing(self) -> None:
-        """The vendor has no list."""
+        """Return None: the vendor has no list."""
 
     def read_by_user(self, external_user_id: str) -> VendorAnswer | None:
-        """What the vendor says of the applicant whom you know by an id of yours; None if it knows no such one. Raises Unanswered."""
+        """Return what the vendor says of the applicant with your id; None if it knows none. Raises Unanswered."""
         path = f"/resources/applicants/-;externalUserId={segment(external_user_id)}/one"
         body = self._asker.ask(Question(method="GET", path=path))
         if body is None:
@@ -69,12 +69,12 @@ class Idngo:
 
 
 def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:
-    """How a request is signed; its path has its query."""
+    """Return the signature of a request; its path includes its query."""
     return hmac.digest(secret, f"{timestamp}{method}{path}".encode() + body, "sha256").hex()
 
 
 def credentials(api: IdngoApi, *, method: str, url: str, now: datetime) -> dict[str, str]:
-    """The headers with which a request without a body says who asks. The vendor takes them for a minute."""
+    """Return the headers that authenticate a request without a body. They are valid for a minute."""
     timestamp, parts = str(int(now.timestamp())), urlsplit(url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     signed = signature(api.secret, timestamp=timestamp, method=method, path=path)

@@ -55,7 +55,7 @@ class Ifcgate:
         return answer(body, _Case, asked=reference)
 
     def listing(self) -> Iterator[Listed]:
-        """Every case, page by page. Raises Unanswered, also in the middle: what came before is then not all."""
+        """Yield every case, page by page. Raises Unanswered, even in the middle: then the cases so far are not all."""
         seen = {""}
         cursor: str | None = ""
         while cursor is not None:
@@ -75,7 +75,7 @@ class Ifcgate:
 
 
 def _next(page: _Page) -> str | None:
-    """The cursor of the next page; None if this is the last."""
+    """Return the cursor of the next page; None after the last."""
     if page.has_more is False:
         return None
     if page.has_more and not page.next_cursor:

@@ -1,4 +1,4 @@
-"""How fast a vendor is asked, and how long it is waited for."""
+"""Pacing: how fast a vendor is asked, and how long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handlers.clients.http_client import SECONDS_MAX
 
 @dataclass(frozen=True, kw_only=True)
 class Timer:
-    """What time passes by. Who must end in the middle of a pause gives a `sleep` that ends with it."""
+    """The clock and the sleep that pauses use. A caller that must end within a pause gives a `sleep` that ends with it."""
 
     #: Seconds, and how to let some pass.
     monotonic: Callable[[], float] = time.monotonic
@@ -22,7 +22,7 @@ class Timer:
 
 @dataclass(frozen=True, kw_only=True)
 class Pacing:
-    """What a vendor that cannot answer now is granted."""
+    """The retries of a vendor that cannot answer now."""
 
     attempts_max: int = 5
     #: What is waited after the first attempt; after each further one, twice as long as before it.
@@ -34,7 +34,7 @@ class Pacing:
     watch: Timer = Timer()
 
     def pause(self, attempt: int, *, asked_for: timedelta) -> timedelta | None:
-        """How long to wait after an attempt (the first is 1); None: it is time to give up."""
+        """Return the pause after an attempt (the first is 1); None after the last attempt."""
         if attempt >= self.attempts_max or asked_for > self.pause_max:
             return None
         # Not all at the same moment after what stopped them all.
@@ -43,7 +43,7 @@ class Pacing:
 
 
 class Pace:
-    """Lets one request pass each so often, so that no stretch of time sees more than its share."""
+    """Limits requests to one per interval, so that no period has more than its share."""
 
     def __init__(self, *, per_minute: int, watch: Timer) -> None:
         self._gap_seconds = 60 / per_minute

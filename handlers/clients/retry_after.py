@@ -1,4 +1,4 @@
-"""What a server's answer says beside its content: whether to come back, when, and in what words."""
+"""Retry-After, and the words of a server's answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAID_CHARS_MAX = 200
 
 
 def retry_after(text: str, *, now: datetime, most: timedelta = RETRY_AFTER_MAX) -> timedelta:
-    """How long a server asks to be left alone: seconds or a date (RFC 9110, 10.2.3); none if it says neither."""
+    """Return how long a server asks to wait: seconds or a date (RFC 9110, 10.2.3); none if it says neither."""
     if text.isascii() and text.isdigit():
         return min(timedelta(seconds=int(text[:9])), most)
     try:
@@ -28,5 +28,5 @@ def retry_after(text: str, *, now: datetime, most: timedelta = RETRY_AFTER_MAX) 
 
 
 def readable(text: str) -> str:
-    """The beginning of what a server says, on one line, with nothing in it that a terminal would obey."""
+    """Return the beginning of an answer, on one line, without anything that a terminal would interpret."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:SAID_CHARS_MAX]

@@ -1,4 +1,4 @@
-"""How a vendor is asked, whichever it is: at its pace, again when it cannot answer now, and with nothing secret in what is said of it."""
+"""Asking a vendor: at its pace, with retries, and without credentials in any message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REST_MAX = timedelta(days=30)
 
 
 class VendorAnswer(Struct, frozen=True, kw_only=True):
-    """What a vendor answered about one applicant."""
+    """A vendor's answer about one applicant."""
 
     #: The vendor's own id, as the answer names it.
     reference: str
@@ -39,7 +39,7 @@ class VendorAnswer(Struct, frozen=True, kw_only=True):
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """An applicant, as a vendor's list shows it."""
+    """An applicant in a vendor's list."""
 
     reference: str
     #: The vendor's own word; None if the list gives none.
@@ -47,33 +47,33 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 class Named(Protocol):
-    """An answer that names whom it is about."""
+    """An answer that names its applicant."""
 
     reference: str
 
 
 class Client(Protocol):
-    """A vendor's read API. It knows nothing of what an answer means."""
+    """A vendor's read API. It does not know the meaning of an answer."""
 
     @property
     def vendor(self) -> str: ...
 
     @property
     def may_be_polled(self) -> bool:
-        """Whether the vendor allows to be asked about everybody."""
+        """Whether the vendor allows questions about all applicants."""
         ...
 
     def listing(self) -> Iterator[Listed] | None:
-        """Every applicant, as the vendor lists them; None if it has no list. Raises Unanswered, also in the middle."""
+        """Yield every applicant of the vendor's list; None if it has no list. Raises Unanswered, even in the middle."""
         ...
 
     def read(self, reference: str) -> VendorAnswer | None:
-        """What the vendor says of an applicant; None if it knows no such one. Raises Unanswered."""
+        """Return what the vendor says of an applicant; None if it knows no such applicant. Raises Unanswered."""
         ...
 
 
 class Unanswered(Exception):
-    """The vendor gave no answer that is understood. The message says what it said instead, and holds no credential."""
+    """The vendor gave no answer that is understood. The message says what it answered, without credentials."""
 
     def __init__(self, says: str, *, status: int | None = None, again_at: datetime | None = None) -> None:
         super().__init__(says)
@@ -84,7 +84,7 @@ class Unanswered(Exception):
 
 
 class CredentialsRefused(Unanswered):
-    """The vendor does not let us in: whatever else it is asked, the answer will be the same."""
+    """The vendor refuses the credentials: every further question would be refused, too."""
 
 
 class _NotNow(Exception):
@@ -107,7 +107,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """What is each vendor's own in how it is asked."""
+    """What differs between vendors in how they are asked."""
 
     #: The headers with which a request to a URL says who asks. They are made for each attempt.
     credentials: Callable[[str, str], Mapping[str, str]]
@@ -118,7 +118,7 @@ class Dialect:
 
 
 class Asker:
-    """Asks one vendor, one thing at a time, whichever thread wants to know."""
+    """Asks one vendor, one question at a time, for any thread."""
 
     def __init__(self, url: str, dialect: Dialect, *, per_minute: int, patience: Pacing, private_hosts: frozenset[str]) -> None:
         self._url, self._dialect, self._patience = url, dialect, patience
@@ -127,7 +127,7 @@ class Asker:
         self._one_at_a_time = threading.Lock()
 
     def ask(self, question: Question) -> bytes | None:
-        """The body of the vendor's answer; None if it knows no such thing. Raises Unanswered."""
+        """Return the body of the vendor's answer; None if it knows no such thing. Raises Unanswered."""
         with self._one_at_a_time:
             attempt = 1
             while True:
@@ -139,7 +139,7 @@ class Asker:
                 attempt += 1
 
     def _rest(self, trouble: _NotNow, attempt: int) -> None:
-        """Wait for the next attempt. Raises Unanswered when there is to be none."""
+        """Wait before the next attempt. Raises Unanswered after the last."""
         pause = self._patience.pause(attempt, asked_for=trouble.rest)
         if pause is None:
             again_at = clock.now() + trouble.rest if trouble.rest else None
@@ -176,7 +176,7 @@ class Asker:
         raise Unanswered(said, status=answer.status)
 
     def _said(self, status: int, complaint: Complaint | None, credentials: Mapping[str, str]) -> str:
-        """The status, and the vendor's own words; words in no envelope of the vendor's are not repeated."""
+        """Return the status and the vendor's own words. Words outside the vendor's envelope are not repeated."""
         if complaint is None:
             words = "a redirect, which is not followed" if 300 <= status < 400 else "without the vendor's word for it"
         else:
@@ -185,7 +185,7 @@ class Asker:
 
 
 def understood(body: bytes, kind: type[T]) -> T:
-    """An answer, as what it should be. Raises Unanswered."""
+    """Return an answer as the expected type. Raises Unanswered."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -193,7 +193,7 @@ def understood(body: bytes, kind: type[T]) -> T:
 
 
 def answer(body: bytes | None, kind: type[N], *, asked: str) -> VendorAnswer | None:
-    """The answer about an applicant, which must be about who was asked for. Raises Unanswered."""
+    """Return the answer about an applicant, after a check that it is about that applicant. Raises Unanswered."""
     if body is None:
         return None
     about(understood(body, kind).reference, asked)
@@ -201,13 +201,13 @@ def answer(body: bytes | None, kind: type[N], *, asked: str) -> VendorAnswer | N
 
 
 def about(found: str, asked: str) -> None:
-    """See that an answer is about who was asked for. Raises Unanswered."""
+    """Check that an answer is about the applicant of the question. Raises Unanswered."""
     if found != asked:
         raise Unanswered("the answer is about another applicant than was asked for", status=200)
 
 
 def segment(text: str) -> str:
-    """An id as a part of a path. Raises Unanswered if no path can hold it."""
+    """Return an id as a part of a path. Raises Unanswered if no path can hold it."""
     try:
         encoded = quote(text, safe="")
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""What vendors say when they do not answer: read from their own envelopes, bounded, and with nothing in it that is secret."""
+"""Vendor errors: what vendors say instead of an answer, read from their envelopes, bounded, and without secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Complaint:
 
 
 def parsed(body: bytes) -> Mapping[str, Any] | None:
-    """The JSON object that a body is; None if it is none."""
+    """Return the JSON object of a body; None if it is none."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -42,12 +42,12 @@ def parsed(body: bytes) -> Mapping[str, Any] | None:
 
 
 def worded(*parts: object) -> str:
-    """Those parts of an envelope that are words or numbers, as one text."""
+    """Return the words and numbers of an envelope as one text."""
     return ": ".join(str(part) for part in parts if part != "" and isinstance(part, str | int | float) and not isinstance(part, bool))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """A text from which credentials are cut out, its beginning, on one line."""
+    """Return the beginning of a text on one line, with credentials cut out."""
     text = text[:_SEARCHED_CHARS_MAX]
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = re.sub(re.escape(secret), CUT_OUT, text, flags=re.IGNORECASE)

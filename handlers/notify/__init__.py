@@ -1,1 +1,1 @@
-"""Who is told of a change, and what if they do not answer?"""
+"""Who is notified of a change, and what if they do not answer?"""

@@ -1,7 +1,7 @@
-"""A dispatcher: one thread follows the feed for a group of subscribers, claims what is due, has it done, and notes what came of it.
+"""The dispatch loop: one thread follows the feed for a group of subscribers, claims due reactions, starts them, and records the results.
 
-Each subscriber has so many places of its own, so that one that is slow takes none from another. A result is kept until the
-database has it: only then is more claimed.
+Each subscriber has a limit of its own, so that a slow one takes no capacity from another. A result is kept until the database has it;
+only then are more reactions claimed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Requests:
 
 
 class Dispatcher:
-    """Reports changes to a group of subscribers until it is asked to stop; it finishes what was started."""
+    """Notifies a group of subscribers until it is asked to stop; it finishes what was started."""
 
     def __init__(self, told: Sequence[Subscriber], hands: Hands, *, holder: str) -> None:
         self._told = {one.name: one for one in told}
@@ -92,7 +92,7 @@ class Dispatcher:
             self._collect(rest)
 
     def _round(self, *, claims: bool) -> float:
-        """Note results, write down what is to do, and start some of it; return after how many seconds to look again."""
+        """Record results, write down new reactions, and start some; return the seconds until the next round."""
         if not self._ready:
             self._get_ready()
         self._results.note()
@@ -101,7 +101,7 @@ class Dispatcher:
         return BREATH_SECONDS if began else LOOK_SECONDS
 
     def _get_ready(self) -> None:
-        """Take back what a process of the same name had claimed when it crashed."""
+        """Take back the claims of a crashed process of the same name."""
         with database.begin() as connection:
             for name in sorted(self._told):
                 dispatch.subscribe(connection, name)
@@ -134,7 +134,7 @@ class Dispatcher:
         fault_points.reach("followed")
 
     def _places(self) -> dict[str, int]:
-        """How many more reactions each subscriber may be given, if any."""
+        """Return how many more reactions each subscriber may be given, if any."""
         free = {name: one.at_once for name, one in self._told.items()}
         for due in [*self._claimed, *(due for due, _ in self._doing.values())]:
             free[due.subscriber] -= 1
@@ -152,7 +152,7 @@ class Dispatcher:
             future.add_done_callback(self._ended.put)
 
     def _collect(self, seconds: float) -> None:
-        """Wait for reactions to end; those that end at the same moment are noted together."""
+        """Wait for reactions to end; those that end together are recorded together."""
         try:
             ended = [self._ended.get(timeout=seconds)]
         except queue.Empty:

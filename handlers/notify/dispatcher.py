@@ -1,8 +1,8 @@
-"""The reactor: does what must happen after changes, in processes beside the worker. No change ever waits for it.
+"""The dispatcher: the processes beside a worker that notify subscribers of changes. No change waits for them.
 
-The warning that an approval fell has a thread, a database connection and a dispatcher of its own, so that no endpoint delays it.
-All endpoints share one dispatcher and one thread that sends. Each function of the owner's has a dispatcher and a few threads; the
-functions have a process that is not the endpoints', because a function that hangs takes its process along, which is replaced.
+The warning that an approval fell has its own thread, database connection and loop, so that no endpoint delays it. All endpoints share
+one loop and one thread that sends. Each function of the owner has a loop and a few threads. Functions run in a process of their own,
+because a function that hangs takes its process down, which is then replaced.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ Group = tuple[Sequence[Subscriber], Callable[[], Hands]]
 
 
 class Reactor:
-    """Tells some subscribers of changes until it is asked to end; what is in hand is finished."""
+    """Notifies some subscribers until it is asked to end; started reactions are finished."""
 
     def __init__(self, groups: Sequence[Group], *, holder: str) -> None:
-        """What another of the same name had in hand when it died is taken back."""
+        """Take back the claims of a crashed process of the same name."""
         self._told = [one for group, _ in groups for one in group]
         self._dispatchers = [Dispatcher(group, make(), holder=holder) for group, make in groups if group]
         self._stopping = threading.Event()
@@ -62,7 +62,7 @@ class Reactor:
         os._exit(0)  # A pool's threads are not waited for.
 
     def _serve(self, one: Dispatcher) -> None:
-        """A dispatcher that fails ends the process, which is replaced."""
+        """Run one loop. A loop that fails ends the process, which is replaced."""
         try:
             one.run(self._stopping, self._told)
         except BaseException as error:
@@ -89,7 +89,7 @@ PARTS: dict[str, Callable[[], Sequence[Group]]] = {
 
 
 def main(part: str, holder: str, parent: int) -> None:
-    """Tell one part of the subscribers, as long as the parent lives."""
+    """Notify one part of the subscribers, as long as the parent runs."""
     logs.configure()
     processes.end_with_parent(parent)
     os.nice(NICE)

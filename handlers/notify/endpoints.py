@@ -1,4 +1,4 @@
-"""Signed webhooks to downstream, in the form of Standard Webhooks: an endpoint is told of a change until it says 2xx.
+"""Endpoints: signed webhooks to downstream, in the form of Standard Webhooks. An endpoint is notified of a change until it answers 2xx.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -62,17 +62,17 @@ class Endpoint:
 
 
 def message(entry: dict[str, Any]) -> bytes:
-    """What is sent: the change as the feed shows it, its type, and when it happened."""
+    """Return what is sent: the change as the feed shows it, its type, and its time."""
     return msgspec.json.encode({"type": entry["type"], "timestamp": entry["at"], "data": entry})
 
 
 def message_id(entry: dict[str, Any]) -> str:
-    """The same at each attempt, and another for each change. The signature's form allows no full stop in it."""
+    """Return the id of a change: the same at each attempt. The form of the signature allows no full stop in it."""
     return f"chg_{entry['cursor'].replace('.', '_')}"
 
 
 def signed(body: bytes, *, message_id: str, secrets: tuple[bytes, ...], now: datetime) -> dict[str, str]:
-    """The headers: signed with every secret, so that a receiver can change from one to the next."""
+    """Return the headers, signed with every secret, so that a receiver can change from one to the next."""
     timestamp = str(int(now.timestamp()))
     content = f"{message_id}.{timestamp}.".encode() + body
     signatures = [f"v1,{base64.b64encode(hmac.digest(secret, content, 'sha256')).decode()}" for secret in secrets]
@@ -86,7 +86,7 @@ def signed(body: bytes, *, message_id: str, secrets: tuple[bytes, ...], now: dat
 
 
 def endpoints() -> list[Endpoint]:
-    """The configured endpoints. Each has connections of its own, so that one that hangs takes none from another."""
+    """Return the configured endpoints. Each has its own connections, so that one that hangs takes none from another."""
     urls = config.settings().notify_urls
     at_once = min(AT_ONCE, CONNECTIONS_MAX // max(len(urls), 1))
     return [Endpoint(url, at_once=at_once) for url in urls]

@@ -1,4 +1,4 @@
-"""Requests to endpoints: one thread has all of them under way, so that an endpoint that hangs costs a connection and nothing else.
+"""The HTTP sender: one thread runs all requests to endpoints, so that an endpoint that hangs costs one connection.
 
 `handlers.clients.http_client` has the rules: which addresses are allowed, how long a request may take, how much of an answer is read.
 """
@@ -40,7 +40,7 @@ _HEAD_BYTES_MAX, _READ_BYTES = 100 * 1024, 64 * 1024
 
 
 class Stalled(Exception):
-    """This process did not run for a while, so that an answer may have come in time, unseen."""
+    """This process did not run for a while. An answer may have arrived in time, unseen."""
 
 
 class Sender:
@@ -90,7 +90,7 @@ async def _connected(url: httpcore.URL, private_hosts: frozenset[str]) -> AsyncI
 
 
 async def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """The host's addresses that are allowed. Raises Unreachable."""
+    """Return the host's addresses that are allowed. Raises Unreachable."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -100,7 +100,7 @@ async def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
 
 
 async def _reached(addresses: Iterable[str], port: int) -> socket.socket:
-    """A connection to the first address that answers."""
+    """Return a connection to the first address that answers."""
     failure: OSError | None = None
     for address in addresses:
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -141,7 +141,7 @@ async def _exchange(request: h11.Request, body: bytes, reader: asyncio.StreamRea
 
 
 async def _next(line: h11.Connection, reader: asyncio.StreamReader) -> object:
-    """The next part of the answer."""
+    """Return the next part of the answer."""
     while (event := line.next_event()) is h11.NEED_DATA:
         line.receive_data(await reader.read(_READ_BYTES))
     if isinstance(event, h11.ConnectionClosed):
@@ -156,5 +156,5 @@ def _lookups() -> ThreadPoolExecutor:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Made once: it reads every certificate authority."""
+    """Return the TLS context, created once: it reads every certificate authority."""
     return httpcore.default_ssl_context()

@@ -1,7 +1,6 @@
-"""RED:RETRY with what to send again: IDnGO is asked which documents had problems, and why.
+"""Resubmission: after RED:RETRY, IDnGO is asked which documents had problems, and why.
 
-`GET /resources/applicants/{id}/requiredIdDocsStatus`. `moderationComment` may be shown to the applicant; `clientComment` is for our
-eyes only.
+`GET /resources/applicants/{id}/requiredIdDocsStatus`. `moderationComment` may be shown to the applicant; `clientComment` is internal.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class _Step(Struct):
 
 
 class ProblemDocuments:
-    """Asks for each applicant of IDnGO's that may send again, in the world whose the API is."""
+    """Asks about each IDnGO applicant that may send again, in the environment of the API."""
 
     name = "problem documents"
     is_foreign = False
@@ -66,7 +65,7 @@ class ProblemDocuments:
 
 
 def problems(answer: bytes) -> list[dict[str, Any]]:
-    """The documents that had problems, each with what may be shown to the applicant apart from what may not. Raises Refused."""
+    """Return the documents that had problems, each with what may be shown to the applicant apart from what may not. Raises Refused."""
     try:
         steps = msgspec.json.decode(answer, type=dict[str, _Step | None])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -75,8 +74,8 @@ def problems(answer: bytes) -> list[dict[str, Any]]:
 
 
 def _ask(api: IdngoApi, reference: str) -> bytes:
-    """What the vendor says of each document. Each question has a client of its own, so that none waits for another's answer; whether it
-    is asked again is the outbox's business."""
+    """Return what the vendor says of each document. Each question has its own client, so that none waits for another's answer; the
+    outbox decides about retries."""
     client = Idngo(api, patience=ONCE, private_hosts=config.settings().private_hosts)
     try:
         found = client.documents(reference)

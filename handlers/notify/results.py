@@ -1,4 +1,4 @@
-"""What came of reactions, kept until the database has it: no failure of one note takes another along."""
+"""The results of reactions, kept until the database has them. One result that cannot be recorded affects no other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OURS_AGAIN = timedelta(seconds=5)
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came of a reaction: the answer, or what was raised; and when it began, by the monotonic clock."""
+    """The result of a reaction: the answer, or what was raised; and its start, by the monotonic clock."""
 
     due: Due
     said: str | BaseException
@@ -38,7 +38,7 @@ class Result:
 
 
 class Results:
-    """Keeps results until they are noted, those that ended well first."""
+    """Keeps results until they are recorded, the successful ones first."""
 
     def __init__(self, holder: str) -> None:
         self._holder = holder
@@ -50,7 +50,7 @@ class Results:
         self.waiting.append(result)
 
     def note(self) -> None:
-        """Write down all results. Raises what the database raises when it is away: what is not noted is kept."""
+        """Record all results. Raises what the database raises while it is unavailable; unrecorded results are kept."""
         if done := [result for result in self.waiting if isinstance(result.said, str)]:
             fault_points.reach("told")
             self._write(done, self._succeeded)
@@ -61,7 +61,7 @@ class Results:
         self._write(list(self.waiting), self._given_back)
 
     def _write(self, results: Sequence[Result], write: Callable[[Sequence[Result]], None]) -> None:
-        """Write results together; if the database refuses them, each alone, so that one takes no other along."""
+        """Record results together; if the database refuses them, each alone."""
         if not results:
             return
         try:
@@ -87,7 +87,7 @@ class Results:
                 outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.said))
 
     def _failed(self, results: Sequence[Result]) -> None:
-        """Requests that were under way when a failure of the subscriber was counted belong to that failure."""
+        """Record failures. Requests that were sent before a counted failure of the subscriber belong to that failure."""
         name = results[0].due.subscriber
         rests = [result.said.rest for result in results if isinstance(result.said, NotNow)]
         counts = max(result.began for result in results) > self._failed_at.get(name, float("-inf"))

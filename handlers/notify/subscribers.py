@@ -1,4 +1,4 @@
-"""Who is told of changes: the log, the configured endpoints, and functions of the owner's own."""
+"""Subscribers of changes: the log, the configured endpoints, and functions of the owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AT_ONCE = 8
 
 
 class NotNow(Exception):
-    """The subscriber cannot be told now, whatever the change is; it is left alone for a while. The message is its answer."""
+    """The subscriber cannot be notified now, whatever the change is; it is paused. The message is its answer."""
 
     def __init__(self, says: str, *, rest: timedelta = timedelta()) -> None:
         super().__init__(says)
@@ -33,11 +33,11 @@ class NotNow(Exception):
 
 
 class Refused(Exception):
-    """The subscriber did not take this change. The message is its answer."""
+    """The subscriber did not accept this change. The message is its answer."""
 
 
 class Gone(Exception):
-    """The subscriber wants to be told nothing more. The message is its answer."""
+    """The subscriber wants no further notifications. The message is its answer."""
 
 
 class Change(Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
@@ -64,40 +64,41 @@ class Change(Struct, frozen=True, kw_only=True, rename={"from_status": "from", "
 
 
 def change_of(entry: Mapping[str, Any]) -> Change:
-    """A change, from its entry in the feed."""
+    """Return a change from its entry in the feed."""
     given = {{"from": "from_status", "to": "to_status"}.get(name, name): value for name, value in entry.items()}
     frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return Change(**frozen | {"applicant": MappingProxyType(given["applicant"])})
 
 
 class Subscriber(Protocol):
-    """A receiver of reports about changes."""
+    """A receiver of notifications."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def is_foreign(self) -> bool:
-        """Whether code that is not ours runs in this process, which may hang or crash it: a claim then counts as an attempt."""
+        """Whether foreign code runs in this process, which may hang or crash it: then a claim counts as an attempt."""
         ...
 
     @property
     def at_once(self) -> int:
-        """How many changes it is told of at a time."""
+        """How many changes it may be notified of at a time."""
         ...
 
     def wants(self, change: Any) -> bool:
-        """Whether it is to be told of a change, of which `store.outbox.dispatch.FOLLOWED` is known."""
+        """Return whether it is to be notified of a change, of which the columns `store.outbox.dispatch.FOLLOWED` are known."""
         ...
 
     def tell(self, entry: dict[str, Any]) -> str:
-        """Report a change, an entry of the feed; return the answer in a few words. Raises NotNow, Refused or Gone; anything else
-        that it raises is a failure of our own, and counts as no attempt."""
+        """Notify it of a change, an entry of the feed; return the answer in a few words.
+
+        Raises NotNow, Refused or Gone. Anything else that it raises is a failure of our own, and counts as no attempt."""
         ...
 
 
 class Log:
-    """Somebody may have to be woken: a warning for every approval that fell. Ids only."""
+    """Logs a warning for every approval that fell, because an operator may have to be woken. Ids only."""
 
     name = "log"
     is_foreign = False
@@ -115,7 +116,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Function:
-    """Code of the owner's own, found by its entry point."""
+    """A function of the owner, found by its entry point."""
 
     name: str
     is_foreign = True
@@ -137,7 +138,7 @@ class Function:
 
 
 def functions() -> list[Subscriber]:
-    """The functions that are installed. One that cannot be loaded is told in the log, and by `standing doctor`; its changes wait."""
+    """Return the installed functions. One that cannot be loaded is reported in the log and by `standing doctor`; its changes wait."""
     found: list[Subscriber] = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:

@@ -1,6 +1,6 @@
-"""Reconciliation: what the vendor says when it is asked, compared with what we show, and repaired by an event of its own kind.
+"""Compare: what a vendor answers about an applicant, beside what we show; a repair is an event of its own kind.
 
-The clients know nothing of rules; what an answer means is the vendors' modules' business, and what it does to an applicant is the rules'.
+The clients know no rules. The vendors' modules interpret an answer, and the rules decide what it does to an applicant.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from store.system import clock
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a vendor said of an applicant when it was asked, beside what it had told us."""
+    """A vendor's answer about an applicant, beside its earlier news."""
 
     key: ApplicantKey
     #: Where the vendor's own news put the applicant, whatever lies over it; None: we know no such applicant.
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedVendor:
-    """An answer, and the place of the newest event that was known before it was asked for."""
+    """An answer, and the sequence number of the newest event before the question."""
 
     key: ApplicantKey
     newest: int
@@ -57,13 +57,13 @@ class AskedVendor:
 
 
 def ask(client: Client, key: ApplicantKey) -> AskedVendor:
-    """Ask a vendor about an applicant. Its place in the order is drawn before. Raises Unanswered."""
+    """Ask a vendor about an applicant. Its place in the order is taken before the question. Raises Unanswered."""
     newest = database.read(reconciliations.newest_event)
     return AskedVendor(key=key, newest=newest, answer=client.read(key.reference))
 
 
 def compare(asked: AskedVendor) -> Finding:
-    """What an answer says, beside what we show. Nothing is written."""
+    """Return what an answer says, beside what we show. Nothing is written."""
     known = database.read(lambda connection: applicants.find(connection, asked.key))
     ours, since = (_heard(known), known.as_of or known.updated_at) if known else (None, None)
     shown = Finding(key=asked.key, ours=ours, ours_since=since, says="the vendor knows no such applicant")
@@ -93,8 +93,8 @@ def _compared(shown: Finding, known: Applicant, news: News, occasion: Occasion) 
 
 
 def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
-    """Why an approval that is read without a time is for a person: it tells neither what was found beside it, nor whether it is newer
-    than what was decided."""
+    """Return why an approval without a time needs a review: it neither says what was found beside it, nor whether it is newer than the
+    decision."""
     if found.theirs != Status.APPROVED:
         return None
     same_word = isinstance(news.says, Step) and news.says.vendor_status == known.vendor_status
@@ -107,7 +107,7 @@ def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
 
 
 def repair(asked: AskedVendor) -> str:
-    """Keep an answer as an event of its own kind, to be handled like any other; its id. Commits."""
+    """Keep an answer as an event of its own kind, to be handled like any other; return its id. Commits."""
     assert asked.answer is not None
     key, body = asked.key, asked.answer.body
     statement = internal_events.answered(key.vendor, key.environment, body, receipt=asked.newest)
@@ -115,23 +115,23 @@ def repair(asked: AskedVendor) -> str:
 
 
 def describe(finding: Finding) -> dict[str, Any]:
-    """As it is shown."""
+    """Return the finding as it is shown."""
     told: dict[str, Any] = finding.key._asdict() | {name: value for name, value in vars(finding).items() if name not in ("key", "unclear")}
     return told | {name: clock.rfc3339(told[name]) for name in ("ours_since", "theirs_since")}
 
 
 def with_event(finding: Finding, event_id: str | None, *, says: str | None = None) -> Finding:
-    """The finding, and the event by which it was repaired."""
+    """Return the finding with the event that repaired it."""
     return replace(finding, event_id=event_id, says=says or finding.says)
 
 
 def unanswered(key: ApplicantKey, error: Unanswered) -> Finding:
-    """That a vendor gave no answer."""
+    """Return the finding that a vendor gave no answer."""
     return Finding(key=key, ours=None, ours_since=None, says=f"no answer: {error}", unclear=True)
 
 
 def _occasion(asked: AskedVendor, answer: VendorAnswer) -> Occasion:
-    """As the answer's event would come to us, were it kept now."""
+    """Return the occasion of the answer's event, if it were kept now."""
     by_receipt = not VENDORS[asked.key.vendor].has_clock
     return Occasion(
         event_id="",
@@ -145,7 +145,7 @@ def _occasion(asked: AskedVendor, answer: VendorAnswer) -> Occasion:
 
 
 def _heard(applicant: Applicant) -> Status:
-    """Where the vendor's verdict or progress put an applicant, or its erasure: what lies over it is not asked about."""
+    """Return the status by the vendor's verdict, progress or erasure. Overrides are not asked about."""
     registers = registers_of(applicant)
     base = base_entry(registers)
     if holds(registers, "erased"):
@@ -154,7 +154,7 @@ def _heard(applicant: Applicant) -> Status:
 
 
 def _meant(reading: Reading) -> tuple[Status, tuple[str, ...]]:
-    """Where an answer puts an applicant, and the hits that it names."""
+    """Return the status of an answer, and the hits that it names."""
     if isinstance(reading.says, Deletion):
         return Status.DELETED, ()
     assert isinstance(reading.says, Step)

@@ -1,4 +1,4 @@
-"""A round: a vendor is asked about many applicants, by one process at a time, and what drifts is told and, if wanted, repaired."""
+"""A reconciliation run: one process asks a vendor about many applicants, reports what drifts and, if wanted, repairs it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ UNANSWERED_MAX = 5
 
 
 class Busy(Exception):
-    """This vendor cannot be asked now: another process does, or what it sent before is not in the database yet."""
+    """This vendor cannot be asked now: another process does, or deliveries of it are still in a spool."""
 
 
 class Enough(Exception):
-    """More would be changed than is allowed."""
+    """More applicants would change than is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """That what drifts is repaired: for whom and why, and how many applicants may be changed."""
+    """The order to repair what drifts: by whom and why, and how many applicants may change."""
 
     actor: str
     reason: str
@@ -52,7 +52,7 @@ class Repair:
 
 @dataclass(kw_only=True)
 class ReconciliationRun:
-    """What is asked of a vendor, and how far that has come."""
+    """What is asked of a vendor, and the progress."""
 
     client: Client
     environment: str
@@ -73,7 +73,7 @@ class ReconciliationRun:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a round, of which there is one at a time, and not a question about a few by name."""
+        """Whether this is a full run, of which there is one at a time, and not a question about named applicants."""
         return not self.whom.references
 
 
@@ -84,9 +84,9 @@ def run(
     on_asked: Callable[[], None] = lambda: None,
     due_before: datetime | None = None,
 ) -> None:
-    """Ask about everybody; each who drifts, and each of whom the answer is not clear, is told. Raises Busy.
+    """Ask about every matching applicant; report each that drifts and each unclear answer. Raises Busy.
 
-    What is repaired is kept as it is found, and recorded; the workers handle it."""
+    A repair is kept as soon as it is found, with an entry in the audit log; the workers handle it."""
     _begin(one, due_before)
     try:
         _ask_all(one, on_finding, on_asked)
@@ -101,7 +101,7 @@ def run(
 
 
 def _begin(one: ReconciliationRun, due_before: datetime | None) -> None:
-    """Become the one that asks. Raises Busy."""
+    """Become the process that asks. Raises Busy."""
     if not VENDORS[one.vendor].has_clock and database.read(_is_spooled):
         raise Busy("deliveries still wait in a spool: an answer would be taken for older than they are")
     if not one.is_whole:

@@ -1,7 +1,6 @@
-"""Deriving every applicant anew from the kept events: to compare with what is shown, or to mend it.
+"""Derive applicants from the kept events, and compare them with what is shown.
 
-Events are read in the order of receipt, a bounded number at a time. Mending takes a few applicants at a time, each locked
-and derived once more under the lock, so that the service runs on meanwhile.
+Events are read in the order of receipt, in batches of a bounded size.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One applicant that is not as its events say."""
+    """One applicant whose shown state differs from what its events say."""
 
     key: ApplicantKey
     shown: Applicant
@@ -41,7 +40,7 @@ class Difference:
 
     @property
     def move(self) -> tuple[Status | None, Status]:
-        """From which status to which."""
+        """Return the status before and after."""
         return (self.shown.status if self.shown.version else None), self.derived.status
 
     @property
@@ -51,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Renamed:
-    """Events that name other applicants than when they were handled: a changed mapping reads them otherwise."""
+    """Events that now name other applicants than when they were handled, because a mapping changed."""
 
     events: dict[int, Claimed] = field(default_factory=dict)
     #: For each applicant, the events that name it and did not.
@@ -60,7 +59,7 @@ class Renamed:
     failing: set[str] = field(default_factory=set)
 
     def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[ApplicantKey]:
-        """Compare whom events name with whom they named when they were handled; return all of these."""
+        """Compare which applicants events name with which they named when they were handled; return all of these."""
         concerned: set[ApplicantKey] = set()
         for event in events:
             before = {ApplicantKey(event.vendor, event.environment, reference) for reference in named.get(event.sequence, ())}
@@ -77,7 +76,7 @@ class Renamed:
         return concerned
 
     def read(self, event: Claimed) -> EventReading | None:
-        """What an event says; None, and remembered, if reading it fails."""
+        """Return the reading of an event; None, and remembered, if interpreting it fails."""
         try:
             return interpret(event)
         except Exception:  # Whatever a mapping does: handling the event would fail, and change nobody.
@@ -86,7 +85,7 @@ class Renamed:
 
 
 def compare(keys: list[ApplicantKey], renamed: Renamed) -> Iterator[Difference]:
-    """Those of some applicants that are not as their events say, as a snapshot shows them. Nothing is locked."""
+    """Return the differences of some applicants, from one snapshot. Nothing is locked."""
     with database.reading() as connection:
         shown = applicants.among(connection, keys)
         derived = derive_many(connection, keys, renamed)
@@ -105,7 +104,7 @@ def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
 
 
 def derive_many(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
-    """What all kept events together say of some applicants; left out are those of whom an event cannot be read."""
+    """Return what all kept events say of some applicants. Applicants with an event that cannot be interpreted are left out."""
     heard = mentions.events_naming_any(connection, keys)
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
     registers: dict[ApplicantKey, Registers] = {key: {} for key in keys}

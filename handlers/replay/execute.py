@@ -1,7 +1,6 @@
-"""Handling many events again: first what that would do, then doing it, a few at a time, while live traffic goes first.
+"""Run a replay: handle many events again, a few at a time, while live traffic goes first.
 
-What it would do is derived in memory from a snapshot, without locks; of a million events only the applicants that would change are
-kept in mind. Doing it makes a few events pending again and handles them like any other, so that whatever dies in between loses nothing.
+A few events are made pending again and handled like any other, so that a crash in between loses nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ OTHERS_SECONDS_MAX = 60.0
 
 
 def begin(wanted: ReplayFilter, *, actor: str, reason: str, changes_max: int) -> str:
-    """Begin a replay, and return its id. It is recorded who did, and why."""
+    """Begin a replay, with an entry in the audit log; return its id."""
     with database.begin() as connection:
         touched = replays.count(connection, wanted)
         made = replays.begin(connection, wanted, actor=actor, reason=reason, changes_max=changes_max, events=touched, stage=Stage.RUNNING)
@@ -39,7 +38,7 @@ def begin(wanted: ReplayFilter, *, actor: str, reason: str, changes_max: int) ->
 
 
 def run(replay_id: str, *, per_second: float | None = None, on_events: OnProgress, on_wait: Callable[[], None] = lambda: None) -> Stage:
-    """Go on with a replay until it is done, or stops; return how it stands. An exception, and Ctrl-C, leave it interrupted."""
+    """Run a replay until it is done, or stops; return its state. An exception, and Ctrl-C, leave it interrupted."""
     row = _go_on(replay_id)
     began, done = time.monotonic(), 0
     try:
@@ -68,7 +67,7 @@ def _go_on(replay_id: str) -> Row[tuple[object, ...]]:
 
 
 def _handle(replay_id: str, events: list[Claimed]) -> Stage:
-    """Handle some events again; how the replay stands then. Whatever happens, those that were made pending are handled by somebody."""
+    """Handle some events again; return the state of the replay. Events that were made pending are handled in any case."""
     ids, since = [event.id for event in events], clock.now()
     would = forecast([events], on_events=lambda _: None).differences
     with database.begin() as connection:
@@ -102,7 +101,7 @@ def _let_live_traffic_go_first(on_wait: Callable[[], None]) -> None:
 
 
 def _wait_for_others(ids: list[str]) -> None:
-    """Wait for what a worker has in hand because it was faster, or because who made it pending was interrupted."""
+    """Wait for events that another worker has claimed, or that an interrupted run left pending."""
     deadline = time.monotonic() + OTHERS_SECONDS_MAX
     while time.monotonic() < deadline:
         with database.reading() as connection:
@@ -112,7 +111,7 @@ def _wait_for_others(ids: list[str]) -> None:
 
 
 def _set(replay_id: str, stage: Stage) -> Stage:
-    """Set how a replay stands, unless somebody ended it meanwhile."""
+    """Set the state of a replay, unless it was ended meanwhile."""
     with database.begin() as connection:
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None

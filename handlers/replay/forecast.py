@@ -1,4 +1,7 @@
-"""What handling events again would do, derived in memory from a snapshot, without locks."""
+"""The forecast (dry run) of a replay, derived in memory from a snapshot, without locks.
+
+Of a million events only the applicants that would change are kept in memory.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Forecast:
-    """What handling events again would do: whom it would change, and which events would fail."""
+    """Which applicants a replay would change, and which events would fail."""
 
     differences: list[Difference]
     failing: set[str]
 
 
 def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
-    """What handling these events again would do."""
+    """Return what handling these events again would do."""
     found: dict[ApplicantKey, Difference] = {}
     renamed = Renamed()
     for events in chunks:
@@ -47,12 +50,12 @@ def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forec
 
 
 def would_do(wanted: ReplayFilter, *, on_events: OnProgress) -> Forecast:
-    """What a replay would do, as things stand now."""
+    """Return what a replay would do now."""
     return forecast(replays.chunks(wanted, size=FORECAST_AT_ONCE), on_events=on_events)
 
 
 def turned(found: Sequence[Difference]) -> tuple[int, int]:
-    """How many approvals would fall, and how many rise."""
+    """Return how many approvals would fall, and how many would rise."""
     falling = sum(one.move[0] == Status.APPROVED != one.move[1] for one in found)
     rising = sum(one.move[1] == Status.APPROVED != one.move[0] for one in found)
     return falling, rising

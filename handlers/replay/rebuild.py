@@ -1,4 +1,7 @@
-"""Mending: applicants that are not as the kept events say are derived anew."""
+"""Rebuild: applicants whose shown state differs from their events are derived from scratch and written.
+
+A few applicants at a time are locked and derived once more under the lock, so that the service runs on meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ MENDED_AT_ONCE = 50
 
 
 def differences(renamed: Renamed, *, on_applicants: OnProgress) -> Iterator[Difference]:
-    """Every applicant that is not as its events say, among them those that the renamed ones name."""
+    """Return every applicant that differs from its events, among them those that renamed events name."""
     seen: set[ApplicantKey] = set()
     for keys in _known_keys(on_applicants):
         seen.update(key for key in keys if key in renamed.added)
@@ -35,7 +38,7 @@ def differences(renamed: Renamed, *, on_applicants: OnProgress) -> Iterator[Diff
 
 
 def find_renamed(on_events: OnProgress) -> Renamed:
-    """The events that name other applicants than they did."""
+    """Return the events that now name other applicants."""
     renamed = Renamed()
     for events, named in _handled_events():
         renamed.note(events, named)
@@ -44,7 +47,7 @@ def find_renamed(on_events: OnProgress) -> Renamed:
 
 
 def mend(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
-    """Show what the events say of these applicants, telling each change; return how many changed. Commits, part by part."""
+    """Repair these applicants, reporting each change; return how many changed. Commits part by part."""
     renamed, mended = find_renamed(lambda _: None), 0
     waiting = iter(sorted(keys))
     while part := list(islice(waiting, MENDED_AT_ONCE)):
@@ -69,7 +72,7 @@ def _mend(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) ->
 
 
 def _rename(renamed: Renamed) -> None:
-    """Remember which applicants events name, as they are read today."""
+    """Record which applicants the events name now."""
     for sequence, event in renamed.events.items():
         with database.begin() as connection:
             mentions.forget(connection, sequence)
@@ -77,7 +80,7 @@ def _rename(renamed: Renamed) -> None:
 
 
 def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
-    """Every handled event, and whom it named, in the order of receipt."""
+    """Yield every handled event, and which applicants it named, in the order of receipt."""
     last = 0
     while True:
         with database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Replays that were asked for over HTTP: a worker runs them, one at a time, in a process beside its own. Live traffic goes first."""
+"""The replay runner: a worker runs replays that were requested over HTTP, one at a time, in a process beside its own."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NAMED_MAX = 100
 
 
 class ReplayRunner:
-    """Looks for replays that wait for a worker, and runs them beside this process."""
+    """Looks for replays that wait for a worker, and runs them in a process."""
 
     def __init__(self, runner: str) -> None:
         self._runner = runner
         self._process: subprocess.Popen[bytes] | None = None
 
     def look(self) -> None:
-        """Begin the next, unless one is being run."""
+        """Start the next replay, unless one is running."""
         if self._process and self._process.poll() is None:
             return
         self._process = None
@@ -47,14 +47,14 @@ class ReplayRunner:
             self._process = subprocess.Popen(command)  # noqa: S603
 
     def end(self) -> None:
-        """Leave what is being run to another worker. Its events that are pending are handled by whoever is there."""
+        """Leave the running replay to another worker. Its pending events are handled by any worker."""
         if self._process:
             self._process.terminate()
             self._process.wait()
 
 
 def run(replay_id: str, runner: str) -> None:
-    """Say what a replay would do, or do it, as it stands."""
+    """Forecast a replay, or run it, as its state says."""
     with database.reading() as connection:
         row = replays.find(connection, replay_id)
     assert row is not None

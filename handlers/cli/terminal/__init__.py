@@ -1,1 +1,1 @@
-"""How is it printed, asked and masked?"""
+"""How is output printed, confirmed and masked?"""

@@ -1,4 +1,4 @@
-"""Applicants that would change, as a person sees them: each, and how many approvals would fall or rise; and a bar while they are sought."""
+"""Print applicants that would change: each, and how many approvals would fall or rise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store.system import safe_text
 
 
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
-    """Each difference, then the counts of each move and of approvals; what to say if there is none, and above the counts."""
+    """Print each difference, then the counts of each move and of approvals. `none` and `many` are the headings."""
     if as_json:
         output.print_json(map(describe, found))
         return
@@ -35,7 +35,7 @@ def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) ->
 
 
 def tell_failing(event_ids: Collection[str]) -> None:
-    """Say how many events could not even be read, and name some."""
+    """Print how many events could not be interpreted, and name some."""
     if event_ids:
         some = ", ".join(sorted(event_ids)[:3])
         click.echo(f"{len(event_ids)} events cannot be handled: reading them fails ({some}). Whom they name stays as it is.", err=True)

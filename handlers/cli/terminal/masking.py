@@ -1,4 +1,4 @@
-"""A body for a person to read: what the rules look at is shown, and everything else is masked, because it may be a passport."""
+"""Masking: fields that the rules use are shown, and everything else of a body is masked, because it may be a passport."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = frozenset(
 
 
 def readable(body: bytes, *, reveal: bool = False) -> str:
-    """A body as indented JSON, masked unless it is to be revealed; of what is no JSON, only how long it is."""
+    """Return a body as indented JSON, masked unless revealed; of a body that is no JSON, only its length."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -33,7 +33,7 @@ def readable(body: bytes, *, reveal: bool = False) -> str:
 
 
 def masked(content: Any, *, shown: bool = False) -> Any:
-    """A JSON value in which each text and number is masked, unless it stands in a field that is shown."""
+    """Return a JSON value in which each text and number is masked, unless it is in a field that is shown."""
     if isinstance(content, dict):
         return {name: masked(value, shown=name in SHOWN) for name, value in content.items()}
     if isinstance(content, list):

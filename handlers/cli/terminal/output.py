@@ -1,4 +1,4 @@
-"""What a person reads in a terminal: states, histories, events. Vendors' texts are shown, never obeyed."""
+"""Terminal output: states, histories, events. Vendors' texts are shown, and never interpreted by the terminal."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ COLOURS = {
 
 
 def print_json(items: Iterable[object]) -> None:
-    """One JSON object a line."""
+    """Print one JSON object a line."""
     for item in items:
         click.echo(msgspec.json.encode(item))
 
 
 def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool = False) -> None:
-    """A list: JSON lines with every field, or some columns as CSV or as a table."""
+    """Print a list: JSON lines with every field, or some columns as CSV or as a table."""
     if as_json:
         print_json(rows)
     elif as_csv:
@@ -48,7 +48,7 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
 
 
 def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> None:
-    """An applicant's state and history; `whys` gives the reason of each event."""
+    """Print an applicant's state and history; `whys` has the reason of each event."""
     console = _console()
     console.print(_title(applicant), _state(applicant), sep="\n")
     table = Table(box=None, padding=(0, 2, 0, 0), title="History", title_justify="left", title_style="bold")
@@ -63,7 +63,7 @@ def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str,
 
 
 def print_explanation(found: Mapping[str, Any]) -> None:
-    """Why an applicant stands where it stands: the grounds, then a timeline in the vendor's order."""
+    """Print why an applicant has its status: the grounds, then a timeline in the vendor's order."""
     console, applicant = _console(), found["applicant"]
     console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
     if found["linked"]:
@@ -74,7 +74,7 @@ def print_explanation(found: Mapping[str, Any]) -> None:
 
 
 def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
-    """Applicants, a line each."""
+    """Print applicants, one a line."""
     for row in applicants:
         words = ", ".join([*row["hits"], *row["flags"]])
         _print_line(
@@ -83,14 +83,14 @@ def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_events(events: Iterable[Mapping[str, Any]]) -> None:
-    """Events: when, whose and how each ended; below it why, and the id that it is known by."""
+    """Print events: time, vendor, applicant and outcome; below them the reason and the id."""
     for row in events:
         _print_line(row["received_at"], row["vendor"], row["event_type"] or "no type", row["reference"] or "", row["status"])
         _print_line(f"  {plain(row['id'])}", plain(row["reason"]) or "waits to be handled")
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
-    """One thing, a field a line."""
+    """Print one thing, one field a line."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -100,12 +100,12 @@ def print_fields(fields: Mapping[str, Any]) -> None:
 
 
 def print_text(text: str) -> None:
-    """A text of several lines."""
+    """Print a text of several lines."""
     click.echo("\n".join(plain(line) for line in text.splitlines()))
 
 
 def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:
-    """The ground that decides, then those that lie beneath it or cannot cover it."""
+    """Return the ground that decides, then those that are overridden or cannot override it."""
     when = {event["event_id"]: event["occurred_at"] or event["received_at"] for event in events}
     lines = []
     for ground in grounds:
@@ -124,7 +124,7 @@ def _event_title(event: Mapping[str, Any]) -> Text:
 
 
 def _event_lines(event: Mapping[str, Any]) -> list[Text]:
-    """What an event said, what it was taken to mean, what became of it and why, and what it changed."""
+    """Return what an event said, its meaning, its outcome with the reason, and its changes."""
     lines = [
         Text(f"  said     {plain(event['said'])}"),
         Text(f"  meant    {plain(event['meant'])}"),
@@ -164,7 +164,7 @@ def _state(applicant: Mapping[str, Any]) -> Table:
 
 
 def _print_line(*parts: object) -> None:
-    """Parts on a line of their own, which a narrow terminal wraps and does not cut."""
+    """Print parts on one line, which a narrow terminal wraps and does not cut."""
     texts = [text for part in parts if (text := _coloured(part))]
     _console().print(Text("  ").join(texts), soft_wrap=True)
 
@@ -175,12 +175,12 @@ def _coloured(value: object) -> Text:
 
 
 def _console() -> Console:
-    """As wide as the terminal; piped, as wide as it takes."""
+    """Return a console as wide as the terminal; in a pipe, as wide as needed."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 220)
 
 
 def say_if_cut(found: list[dict[str, Any]], limit: int, which: str, none: str) -> None:
-    """Say on standard error that there may be more, or that there is nothing."""
+    """Print on standard error that there may be more, or that there is nothing."""
     if len(found) == limit:
         click.echo(f"These are the {which} {limit}; there may be more (--limit, up to {ROWS_MAX}; the API pages through all).", err=True)
     elif not found:

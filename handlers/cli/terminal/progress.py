@@ -1,4 +1,4 @@
-"""A bar of progress, while somebody watches."""
+"""A progress bar, where there is a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 class Rate(ProgressColumn):
-    """How many there are a second."""
+    """The number per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.0f}/s" if task.speed else "")
@@ -20,7 +20,7 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def progress_bar(*, hidden: bool = False) -> Iterator[Progress]:
-    """A bar on standard error, gone once it is full; nothing where nobody watches, or where it would stand among what is printed."""
+    """Show a bar on standard error, removed once it is full; nothing without a terminal, or where it would mix with the output."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()) as bar:
         yield bar

@@ -1,4 +1,4 @@
-"""Waiting for a worker to handle what a command has kept."""
+"""Wait until a worker has handled what a command has kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.1
 
 
 def settled(event_id: str, *, seconds: float) -> dict[str, Any]:
-    """The event as soon as it is handled, or as it is then."""
+    """Return the event as soon as it is handled, or as it is at the deadline."""
     deadline = time.monotonic() + seconds
     while (found := _event(event_id))["status"] == Outcome.PENDING and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

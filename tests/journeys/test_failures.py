@@ -167,7 +167,7 @@ def test_a_web_process_that_starts_without_its_database_keeps_deliveries_once_it
         assert refused_in_time(answer, seconds), (answer, seconds)
         cluster.start()
         who, answer, _ = eventually(lambda: (kept := approve(service))[1].status == 200 and kept, "a delivery to be kept")
-        service.settled(answer.json["event_id"])
+        service.settled(answer.json["event_id"], seconds=60)
         assert service.applicant("idngo", who)["status"] == "approved"
 
 
@@ -191,7 +191,7 @@ def test_broken_rules_stop_no_delivery_from_being_kept(database_url: str, redis_
         assert service.start_worker().wait(30) != 0
         rules.write_text("")
         service.start_worker()
-        service.settled(answer.json["event_id"])
+        service.settled(answer.json["event_id"], seconds=60)
         assert service.applicant("idngo", who)["status"] == "approved"
 
 
@@ -201,7 +201,7 @@ def test_a_killed_worker_takes_no_event_with_it(service: Service) -> None:
     worker.wait()
     _, answer, _ = approve(service)
     service.start_worker()
-    service.settled(answer.json["event_id"])
+    service.settled(answer.json["event_id"], seconds=60)
 
 
 def test_a_worker_that_is_asked_to_end_finishes_what_is_in_hand(service: Service) -> None:

@@ -155,12 +155,13 @@ def test_what_cannot_be_spooled_either_is_refused(cluster: Postgres, redis_url: 
 
 
 def test_a_full_disk_refuses_and_loses_nothing_that_was_acknowledged(spooling: Service, cluster: Postgres) -> None:
-    limit = (2000, resource.RLIM_INFINITY)
+    limit = (20_000, resource.RLIM_INFINITY)  # Of the spool; the log is far smaller.
     with stopped(cluster, ""):
         kept = deliver(spooling, "idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         for pid in children(spooling.web.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
-        answers = [spooling.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN")) for _ in range(3)]
+        large = {"more": "x" * 15_000}
+        answers = [spooling.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN") | large) for _ in range(3)]
         assert answers[-1].status == 503
         for pid in children(spooling.web.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

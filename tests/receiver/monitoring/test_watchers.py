@@ -57,14 +57,15 @@ def open_to_all(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, st
 
 @pytest.mark.parametrize("token", [None, "", "no-token-of-this-service", LINKER])
 def test_a_stranger_is_told_how_the_parts_are_without_counts_or_details(closed: Service, open_to_all: Service, token: str | None) -> None:
+    well = {"status": "ok", "database": "ok", "queue": "ok", "workers": "ok", "backlog": "ok"}
     for service in (closed, open_to_all):
-        told = service.get("/readyz", token=token).json
-        assert told == {"status": "ok", "database": "ok", "queue": "ok", "workers": "ok", "backlog": "ok"}
+        # On a busy machine a heartbeat may be late.
+        eventually(lambda service=service: service.get("/readyz", token=token).json == well, "one word for each part")
 
 
 @pytest.mark.parametrize("token", [MEASURER, READER, OPERATOR])
 def test_who_has_a_right_is_told_counts_and_details(closed: Service, token: str) -> None:
-    told = closed.get("/readyz", token=token).json
+    told = eventually(lambda: (found := closed.get("/readyz", token=token).json)["workers"] and found, "a worker's heartbeat")
     assert set(told) == {"status", "database", "queue", "workers", "backlog", "vendors", "attention", "in_review_too_long"}
     assert (told["workers"], set(told["backlog"])) == (1, {"pending", "oldest_seconds"})
 

@@ -26,7 +26,7 @@ from store.system import clock, fault_points
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
-#: A vendor's time that is further ahead of ours cannot be right.
+#: A vendor's time that is further ahead of ours is taken as missing.
 AHEAD_MAX = timedelta(days=1)
 
 #: How many places that are not understood a reason names.

@@ -250,4 +250,4 @@ def _release(token: str) -> None:
     try:
         claims.release(token)
     except database.Failure:
-        return  # On purpose: the lease runs out by itself.
+        return  # On purpose: the lease expires.

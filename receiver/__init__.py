@@ -1,6 +1,6 @@
-"""Who sent it? The web process: it proves who sent a delivery, has it kept, and answers; and it lets others read.
+"""Who sent it? The web process verifies deliveries, has them recorded and answers; and it serves the API.
 
-It holds the signing secrets and speaks HTTP. It never learns what an event says, and works while `handlers` is broken.
+It holds the signing secrets. It never interprets an event, and works while `handlers` is broken.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from flask import Flask
 
 
 def create_app() -> Flask:
-    """The web application, configured from the environment. Raises `store.config.Misconfigured`."""
+    """Return the web application, configured from the environment. Raises `Misconfigured`."""
     from receiver import config, unspooler, webhooks
     from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
     from receiver.connections import refusals

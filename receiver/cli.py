@@ -24,7 +24,7 @@ LEAST = 0.001
 
 
 class Bounded(click.FloatRange):
-    """A number within bounds; neither NaN, which no comparison finds out of bounds, nor next to nothing."""
+    """A number within bounds; neither NaN, which no comparison finds out of bounds, nor close to zero."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
@@ -71,9 +71,9 @@ def web() -> None:
 @click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' read APIs instead, to be asked, until Ctrl-C.")
 @click.option("--port", default=8100, type=click.IntRange(0, 65535), help="With --vendors: where.  [default: 8100]")
 def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
-    """Play the three vendors: sign made-up stories, send them to a running service, and check what it makes of them.
+    """Play the three vendors: sign made-up stories, send them to a running service, and check the results.
 
-    Exit status 1 if any applicant is not as its story says, 2 if nothing could be sent."""
+    Exit status 1 if any applicant differs from its story, 2 if nothing could be sent."""
     from receiver.simulator import report, vendor_server
     from receiver.simulator.simulate import Wanted
 
@@ -87,7 +87,7 @@ def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(as_json: bool) -> None:
-    """Say what is configured, what can be reached, and what is wrong. Exit status 1 if something is."""
+    """Report what is configured, what can be reached, and what is wrong. Exit status 1 if something is wrong."""
     from receiver.monitoring import doctor
 
     findings = []
@@ -106,9 +106,9 @@ def doctor(as_json: bool) -> None:
 @click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def status(as_json: bool, watch: bool, environment: str) -> None:
-    """The one screen to look at first: who lives, what waits, what failed, which vendor is silent, which approvals fell.
+    """The first screen to look at: running processes, backlog, failures, silent vendors, fallen approvals.
 
-    Exit status 1 if something is wrong (not if something wants a look)."""
+    Exit status 1 if something is wrong (not if something only needs a look)."""
     from rich.console import Console
     from rich.live import Live
 
@@ -134,7 +134,7 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
 @click.command("secrets")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_secrets(as_json: bool) -> None:
-    """List the vendors' secrets, by their fingerprints, and when each last matched: an old one that matches no more may be taken away."""
+    """List the vendors' secrets by fingerprint, and when each last matched: an old one that no longer matches can be removed."""
     from receiver.monitoring import secret_usage
     from store import database
     from store.system import clock

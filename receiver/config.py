@@ -1,4 +1,4 @@
-"""What the web process is told from outside: secrets, tokens, limits."""
+"""The web process's settings: secrets, tokens, limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """A vendor that is configured: how it signs, and with which keys."""
+    """A configured vendor: how it signs, and with which keys."""
 
     scheme: Scheme
     keys: tuple[SigningKey, ...]
@@ -49,7 +49,7 @@ class Settings:
 
 
 def read(environment: Environment) -> Settings:
-    """The web process's settings; what is wrong with them is remembered by the environment."""
+    """Return the web process's settings. The environment collects what is wrong with them."""
     senders = {name: _sender(environment, name) for name in VENDORS}
     _check_secrets_distinct(environment, senders)
     return Settings(
@@ -67,7 +67,7 @@ def read(environment: Environment) -> Settings:
 
 @cache
 def settings() -> Settings:
-    """The web process's settings and, checked along with them, the store's. Read once in a process. Raises Misconfigured."""
+    """Return the settings, read once in a process and checked together with the store's. Raises Misconfigured."""
     environment = Environment()
     config.read(environment)
     found = read(environment)
@@ -99,7 +99,7 @@ def _network(text: str) -> Network:
 
 
 def _check_secrets_distinct(environment: Environment, senders: dict[str, Sender]) -> None:
-    """One secret of two vendors would let each sign for the other; `whsec_` and its bytes are the same secret."""
+    """Refuse a secret of two vendors: each could sign for the other. `whsec_` and its bytes are the same secret."""
     first: dict[bytes, str] = {}
     for vendor, sender in senders.items():
         for secret in {form for key in sender.keys for form in _forms(key.secret)}:
@@ -109,7 +109,7 @@ def _check_secrets_distinct(environment: Environment, senders: dict[str, Sender]
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """The bytes that a secret is where its text is used as it stands, and where it is decoded."""
+    """Return the bytes of a secret, as its text and decoded."""
     try:
         return {secret, config.signing_secret(secret.decode())}
     except ValueError:

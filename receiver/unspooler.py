@@ -1,4 +1,4 @@
-"""Beside the requests: what was spooled while the database was away is brought into it, as soon as it is back."""
+"""The unspooler: imports what was spooled into the database as soon as it is available again, beside the requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.5
 
 
 def begin() -> None:
-    """Look after this host's spool, if there is one, as long as the process lives. Of several processes, one at a time does."""
+    """Import this host's spool, if there is one, as long as the process runs. One process of the host does so at a time."""
     if host_spool():
         threading.Thread(target=_look_after, name="spool", daemon=True).start()
 

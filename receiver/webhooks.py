@@ -34,7 +34,7 @@ blueprint = Blueprint("webhooks", __name__)
 
 #: What a delivery that is not kept is counted as.
 REFUSED = {Forged: "forged", Stale: "stale", RequestEntityTooLarge: "too_large", Unavailable: "unavailable"}
-UNAUTHORIZED = {"forged": "There is no signature that is right.", "stale": "The signed timestamp is more than 5 minutes off."}
+UNAUTHORIZED = {"forged": "Missing or invalid signature.", "stale": "The signed timestamp is more than 5 minutes off."}
 
 
 @dataclass

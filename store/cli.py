@@ -61,9 +61,9 @@ def restore(file: Path, yes: bool) -> None:
 @click.command()
 @yes_option
 def new_epoch(yes: bool) -> None:
-    """Begin a new epoch of the feed, so that each reader begins anew: after PostgreSQL was restored by its own means."""
-    click.echo("Every cursor that the feed gave until now will be refused, so that each of its readers must begin anew.", err=True)
-    click.echo("That is right after a restore (`standing restore` does it by itself), and a burden otherwise.", err=True)
+    """Begin a new epoch of the feed, so that each reader starts again: after PostgreSQL was restored by its own means."""
+    click.echo("Every cursor that the feed gave until now will be refused, so that each of its readers must start again.", err=True)
+    click.echo("That is right after a restore (`standing restore` does it automatically), and a burden otherwise.", err=True)
     if not yes:
         click.confirm("Begin a new epoch?", abort=True, err=True)
     with database.begin() as connection:
@@ -93,7 +93,7 @@ def list_keys(as_json: bool) -> None:
 
 @keys.command()
 def rotate() -> None:
-    """Seal anew, with the first of ENCRYPTION_KEYS, what is sealed with another. While the service runs; begin it again if it ended."""
+    """Encrypt with the first of ENCRYPTION_KEYS what another key encrypted, while the service runs. Run it again if it was interrupted."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -104,11 +104,14 @@ def rotate() -> None:
     total = sum(count for used, count in key_rotation.in_use().items() if used != key_rotation.newest_key())
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-            task = progress.add_task("sealing anew", total=total)
+            task = progress.add_task("encrypting again", total=total)
             sealed = key_rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
     except Unopenable as unopenable:
         raise click.ClickException(f"{unopenable}: give it in ENCRYPTION_KEYS, after the newest") from unopenable
-    click.echo(f"Sealed {sealed} bodies anew. What no body is sealed with any more (standing keys list) may be taken away.", err=True)
+    click.echo(
+        f"Encrypted {sealed} bodies with the newest key. A key that encrypts no body any more (standing keys list) may be removed.",
+        err=True,
+    )
 
 
 commands = [migrate, backup, restore, new_epoch, keys]

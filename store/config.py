@@ -42,7 +42,7 @@ class Settings:
     redis_url: str
     var_dir: Path
     encryption_keys: tuple[bytes, ...]
-    #: Where deliveries are kept while the database is away; None: nowhere, they are refused.
+    #: Where deliveries are kept while the database is unavailable; None: they are refused.
     spool_dir: Path | None
     spool_bytes_max: int
     #: How long an applicant may be in review without a word before somebody should look at it.

@@ -85,7 +85,7 @@ class Dispatcher:
         while not stopping.is_set() or self._doing or self._results.waiting:
             try:
                 rest = self._round(claims=not stopping.is_set())
-            except Exception as error:  # The database is away, as a rule: what is due waits.
+            except Exception as error:  # Usually the database is unavailable: what is due waits.
                 log.warning("reactions wait", reaction=next(iter(self._told)), error=describe_error(error))
                 rest = PAUSE_SECONDS
             self._end_if_one_hangs(others)

@@ -43,7 +43,7 @@ class Enough(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """The order to repair what drifts: by whom and why, and how many applicants may change."""
+    """The order to repair what drifts: the operator, the reason, and how many applicants may change."""
 
     actor: str
     reason: str
@@ -189,7 +189,7 @@ def _known_after(one: ReconciliationRun, last: str) -> list[str]:
 
 
 def _listed(one: ReconciliationRun, listing: Iterable[Listed]) -> Iterator[str]:
-    """Those of whom a vendor's list says another word than its last news, or of whom nobody told us."""
+    """Applicants whose word in the vendor's list differs from the last news, or that are unknown here."""
     some: dict[ApplicantKey, str | None] = {}
     for listed in listing:
         some[ApplicantKey(one.vendor, one.environment, listed.reference)] = listed.status

@@ -50,7 +50,7 @@ def run() -> None:
                 _ask(found[vendor], settings.reconcile_every, repairs=settings.reconcile_repairs)
             except (Busy, Stopped):
                 continue  # On purpose: it is not due, another asks, or there is no time.
-            except Exception as error:  # The database is away, as a rule: it is asked later.
+            except Exception as error:  # Usually the database is unavailable: it is asked later.
                 log.warning("a vendor was not asked to the end", vendor=vendor, error=describe_error(error))
 
 
@@ -62,7 +62,7 @@ def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
 
 
 def _whom(client: Client, every: timedelta) -> ApplicantFilter:
-    """Whom something that was lost may have concerned; of a vendor that forbids polling, of whom nothing was heard for too long."""
+    """The possibly affected applicants; at a vendor that forbids polling, those without an event for too long."""
     now = clock.now()
     if client.may_be_polled:
         return ApplicantFilter(concerned_since=now - every)

@@ -30,7 +30,7 @@ class Step(Struct, frozen=True, kw_only=True):
     binding: bool = False
     #: It reopens what was bound (iDenfy's RESUBMITTED).
     reopens: bool = False
-    #: It begins anew: a reset or another level.
+    #: It starts again: a reset or another level.
     restarts: bool = False
     #: It takes the last verdict back: a reset.
     wipes: bool = False

@@ -43,7 +43,7 @@ class Line:
 
 
 def read(path: Path) -> Iterator[Line]:
-    """The lines of a file that hold something. A header that cannot be right is the last."""
+    """Yield the lines of a file that hold something. After an invalid header there are no more."""
     with path.open("rb") as file:
         yield from _csv_lines(file) if path.suffix.lower() == ".csv" else _json_lines(file)
 

@@ -29,7 +29,7 @@ FAREWELL_SECONDS = 2.0
 #: How long what is in hand may take to be finished once the worker is to end.
 GRACE_SECONDS = 20.0
 
-#: What waits although the bell rings: nobody listens, so that the sweep does the work itself.
+#: After so long without a worker that answers a wake-up, the sweep drains itself.
 UNHEARD_SECONDS = 6.0
 
 

@@ -60,7 +60,7 @@ UNKNOWN = "No applicant of this vendor has this reference here."
     sends=("ETag",),
 )
 def get_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
-    """Where an applicant stands."""
+    """The current state of an applicant."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
     return store_history.as_known(connection, key, at)
 
@@ -85,7 +85,7 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
 @call(right=Right.READ, query=One, answers=schemas.Explanation, unknown=UNKNOWN)
 def explain_applicant(connection: Connection, vendor: str, reference: str, query: One) -> dict[str, Any] | None:
-    """Why an applicant stands where it stands: the grounds, and all that was said, in the vendor's order, with what became of it."""
+    """Why an applicant has its status: the grounds, and every event in the vendor's order, with its outcome."""
     return explanations.explain(connection, queries.key(vendor, query.environment, reference))
 
 

@@ -1,4 +1,4 @@
-"""Waiting for the feed to grow: one of those who wait looks for all of them."""
+"""Long polling: one waiting request per process polls the database for all of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LOOK_SECONDS = 0.05
 
 
 class ChangeWatcher:
-    """Knows how far the feed has grown, as far as anyone asked. However many wait in a process, the database is asked at one pace."""
+    """Knows the last number of the feed. However many requests wait in a process, the database is polled at one rate."""
 
     #: Set when the process is to end: nobody waits any more.
     closing = False
 
     def __init__(self, look: Callable[[], int], *, most: int) -> None:
-        """`look` tells the feed's last number; so many may wait at a time."""
+        """`look` returns the feed's last number; at most `most` requests may wait at a time."""
         self._look = look
         self._places = threading.BoundedSemaphore(most)
         self._grown = threading.Condition()
@@ -26,7 +26,7 @@ class ChangeWatcher:
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """A place among those who wait, and whether there was one."""
+        """Take a place among the waiting requests; yield whether there was one."""
         free = self._places.acquire(blocking=False)
         try:
             yield free
@@ -35,13 +35,13 @@ class ChangeWatcher:
                 self._places.release()
 
     def is_over(self, deadline: float) -> bool:
-        """Whether there is nothing more to wait for until a deadline (of the monotonic clock)."""
+        """Return whether waiting is over: at a deadline (of the monotonic clock), or because the process ends."""
         return ChangeWatcher.closing or time.monotonic() >= deadline
 
     def wait_beyond(self, number: int, *, deadline: float) -> int:
-        """The feed's last number, as soon as it is larger than a given one, or when waiting is over.
+        """Return the feed's last number, as soon as it exceeds a given one, or when waiting is over.
 
-        Raises what looking raises; another who waits then takes over."""
+        Raises what polling raises; another waiting request then takes over."""
         while not self.is_over(deadline):
             with self._grown:
                 if self._last > number:
@@ -54,7 +54,7 @@ class ChangeWatcher:
         return self._last
 
     def _look_out(self, number: int, deadline: float) -> None:
-        """Look for all, until there is what one waits for oneself, or one's time is over. What is seen before, others are told."""
+        """Poll for all, until the number that this request waits for, or its deadline. Other requests are notified of each new number."""
         try:
             while (last := self._look()) <= number and not self.is_over(deadline):
                 self._tell(last)

@@ -1,4 +1,4 @@
-"""GET /v1/changes: the change feed, each change once, in commit order. Asked for page by page, waited for, or as a stream."""
+"""GET /v1/changes: the change feed, each change once, in commit order; as pages, with long polling, or as a stream."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ STREAM = Text("text/event-stream", {"type": "array", "items": {"$ref": "#/compon
 @blueprint.get("/changes")
 @call(right=Right.READ, query=ChangesQuery, answers=PageOf(schemas.Change))
 def list_changes(query: ChangesQuery) -> Response:
-    """The change feed: each change once, in commit order. Waits for the next if asked to.
+    """The change feed: each change once, in commit order. With `wait` it waits for the next change.
 
-    `next_cursor` is always given: on an empty page it is the place reached."""
-    epoch, number = _position("The query parameter 'after'", query.after)
+    `next_cursor` is always given: on an empty page it is the position reached."""
+    epoch, number = _position("query parameter 'after'", query.after)
     rows = _changes_after(number, query)
     more = len(rows) > query.limit
     data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
@@ -62,13 +62,13 @@ def list_changes(query: ChangesQuery) -> Response:
 @blueprint.get("/changes/stream")
 @call(right=Right.READ, query=StreamQuery, answers=STREAM, accepts=("Last-Event-ID",))
 def stream_changes(query: StreamQuery) -> Response:
-    """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) goes on from there.
+    """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) resumes from there.
 
-    The first `id` is the place where the stream begins, so that nothing is lost if it is cut before its first change."""
-    epoch, number = _position("The place to go on from", request.headers.get("Last-Event-ID") or query.after)
+    The first `id` is the position where the stream begins, so that nothing is lost if it is cut before its first change."""
+    epoch, number = _position("position to resume from", request.headers.get("Last-Event-ID") or query.after)
     with ExitStack() as stack:
         if not stack.enter_context(_lookout().place()):
-            raise Problem(503, "As many follow the feed as may. Read /v1/changes, or come again.")
+            raise Problem(503, "Too many open streams. Use /v1/changes, or retry later.")
         answer = Response(_streamed(epoch, number, query.environment), content_type=STREAM.media_type)
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back.
@@ -77,15 +77,15 @@ def stream_changes(query: StreamQuery) -> Response:
 
 
 def _position(what: str, cursor: str | None) -> tuple[str, int]:
-    """The feed's epoch, and the number to go on from. Raises a problem."""
+    """Return the feed's epoch, and the number to resume from. Raises a problem."""
     try:
         return queries.read(lambda connection: feed.position(connection, cursor))
     except feed.OutOfPlace as error:
-        raise Problem(400, f"{what} cannot be right: {error}.") from error
+        raise Problem(400, f"Invalid {what}: {error}.") from error
 
 
 def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
-    """The next changes, waited for without holding a connection to the database."""
+    """Return the next changes. No database connection is held while waiting."""
     with _lookout().place() as free:
         deadline = time.monotonic() + (query.wait if free else 0)
         seen = number
@@ -97,7 +97,7 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
 
 
 def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
-    """Events until the process is to end, or the database is away: whoever follows comes again, with the last cursor."""
+    """Yield events until the process ends, or the database is unavailable: the client reconnects with its last cursor."""
     yield b"id: %s\n\n" % feed.cursor_of(epoch, number).encode()
     seen = number
     while not ChangeWatcher.closing:
@@ -121,5 +121,5 @@ def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:
 
 @cache
 def _lookout() -> ChangeWatcher:
-    """At most a quarter of the connections wait: the others are for deliveries, and for who reads."""
+    """Return the watcher. At most a quarter of the connections wait: the others are for deliveries and other reads."""
     return ChangeWatcher(lambda: queries.read(feed.last), most=max(1, config.settings().connections // 4))

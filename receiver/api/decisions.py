@@ -1,4 +1,4 @@
-"""A person decides, over HTTP: an event of its own kind, which the rules judge like any other."""
+"""Decisions over HTTP: a person's decision is an event of its own kind, which the rules handle like any other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
 
 
 class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What is decided, and why."""
+    """The decision, and the reason."""
 
     decision: Annotated[Ruling, Meta(description="What it makes of the applicant, until newer news says otherwise.")]
     reason: queries.Reason
@@ -35,8 +35,8 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
 @call(right=Right.OPERATE, query=One, body=DecisionRequest, answers=schemas.Decided, status=202, writes=True, wakes=True)
 def decide(connection: Connection, vendor: str, reference: str, caller: Caller, query: One, body: DecisionRequest) -> dict[str, Any]:
-    """Decide of an applicant. It is judged like any event: newer news outvotes it, and an approval against a hit or an open alert
-    waits for a second operator."""
+    """Decide about an applicant. Newer news overrides the decision. An approval against a hit or an open alert waits for a second
+    operator."""
     key, needs_two = queries.key(vendor, query.environment, reference), settings().all_take_two
     try:
         made = decisions.decide(connection, key, body.decision, by=_actor(caller), reason=body.reason, at=clock.now(), needs_two=needs_two)
@@ -48,7 +48,7 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
 @blueprint.post("/decisions/<name:event_id>/confirm")
 @call(right=Right.OPERATE, answers=schemas.Decided, status=202, others=(409,), unknown="No decision has this id.", writes=True, wakes=True)
 def confirm_decision(connection: Connection, event_id: str, caller: Caller) -> dict[str, Any] | None:
-    """Confirm what another operator decided: an approval against a hit or an open alert."""
+    """Confirm another operator's decision: an approval against a hit or an open alert."""
     try:
         return _told(decisions.confirm(connection, event_id, by=_actor(caller))) if EVENT_ID.fullmatch(event_id) else None
     except NotDecided as error:

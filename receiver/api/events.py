@@ -63,7 +63,7 @@ def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
 @blueprint.get("/events/<name:event_id>/body")
 @call(right=Right.OPERATE, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller) -> Response | None:
-    """An event's body, byte for byte. Who read it is recorded."""
+    """An event's body, byte for byte. The audit log records who read it."""
     try:
         found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
     except Unopenable as error:

@@ -29,10 +29,10 @@ class LinkRequest(msgspec.Struct):
 @blueprint.put("/links/ifcgate/<name:case_id>")
 @call(right=Right.LINK, query=One, body=LinkRequest, answers=schemas.Linked, writes=True)
 def link_case(connection: Connection, case_id: str, caller: Caller, query: One, body: LinkRequest) -> dict[str, str]:
-    """Link a case to a user, before or after its events. To move a case that has a verdict to another user is an operator's right."""
+    """Link a case to a user, before or after its events. Only an operator may move a case that has a verdict to another user."""
     user = body.external_user_id
     if not is_name(user):
-        raise Problem(400, "The body's 'external_user_id' cannot be right.")
+        raise Problem(400, "Invalid value for 'external_user_id' in the body.")
     key = queries.key("ifcgate", query.environment, case_id)
     try:
         links.link(connection, key, external_user_id=user, by=caller.name, may_move=caller.right == Right.OPERATE)

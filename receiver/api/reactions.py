@@ -1,4 +1,4 @@
-"""What must happen after changes, over HTTP: what is done, what waits, what gave up, and doing that again."""
+"""Reactions over HTTP: what must happen after changes, for each subscriber; and running a reaction again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LISTED = PageOf(service_schemas.Reaction, place=lambda row: [row.id], describe=r
 @blueprint.get("/reactions")
 @call(right=Right.READ, query=ReactionsQuery, answers=LISTED)
 def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[int]) -> list[Row[Any]]:
-    """What must happen after changes, for each subscriber, in the order in which it was written down: done, pending, or given up."""
+    """Reactions, for each subscriber in the order of creation: done, pending, or given up."""
     return reactions.listing(
         connection,
         status=query.status,
@@ -50,14 +50,14 @@ def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[i
 @blueprint.get("/reactions/<name:reaction_id>")
 @call(right=Right.READ, answers=service_schemas.ReactionInFull, unknown=UNKNOWN)
 def get_reaction(connection: Connection, reaction_id: str) -> dict[str, Any] | None:
-    """A reaction, and what came of each attempt."""
+    """A reaction, and the answer to each attempt."""
     return reactions.find(connection, int(reaction_id)) if REACTION_ID.fullmatch(reaction_id) else None
 
 
 @blueprint.post("/reactions/<name:reaction_id>/run")
 @call(right=Right.OPERATE, answers=service_schemas.ReactionInFull, status=202, others=(409,), unknown=UNKNOWN, writes=True)
 def run_reaction(connection: Connection, reaction_id: str, caller: Caller) -> dict[str, Any] | None:
-    """Do a reaction again that gave up."""
+    """Run a reaction again that gave up."""
     number = int(reaction_id) if REACTION_ID.fullmatch(reaction_id) else 0
     if reactions.run_again(connection, [number]):
         audit.write(connection, actor=caller.name, action="run reactions", subject=str(number), touched=1)

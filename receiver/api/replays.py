@@ -1,4 +1,4 @@
-"""Replays over HTTP: an operator asks, a worker says what it would do, and does it once it is told to."""
+"""Replays over HTTP: an operator requests one, a worker makes a forecast, and runs it when told to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EventId = Annotated[str, Meta(max_length=36, pattern=f"^{EVENT_ID.pattern}$")]
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which events are to be handled again: all that is given must hold."""
+    """Which events are to be handled again: every condition that is given must hold."""
 
     reason: queries.Reason
     environment: VendorEnvironment = VendorEnvironment.LIVE
@@ -57,21 +57,21 @@ class ReplaysQuery(msgspec.Struct, forbid_unknown_fields=True):
 @blueprint.get("/replays")
 @call(right=Right.OPERATE, query=ReplaysQuery, answers=ListOf(service_schemas.Replay))
 def list_replays(connection: Connection, query: ReplaysQuery) -> list[dict[str, Any]]:
-    """The replays that were begun, the last first, and how far each has come."""
+    """Replays, the last begun first, with their progress."""
     return [replays.describe(row) for row in replays.listing(connection, limit=query.limit)]
 
 
 @blueprint.get("/replays/<name:replay_id>")
 @call(right=Right.OPERATE, answers=service_schemas.Replay)
 def get_replay(connection: Connection, replay_id: str) -> dict[str, Any]:
-    """A replay: which events, why, and how far it has come."""
+    """A replay: which events, why, and its progress."""
     return replays.describe(_find(connection, replay_id))
 
 
 @blueprint.post("/replays")
 @call(right=Right.OPERATE, body=ReplayRequest, answers=service_schemas.Replay, status=202, writes=True)
 def ask_for_replay(connection: Connection, caller: Caller, body: ReplayRequest) -> dict[str, Any]:
-    """Ask for a replay. A worker says first what it would do (`forecast`, once it is `proposed`); nothing is changed before it is run."""
+    """Request a replay. A worker makes a forecast (`forecast`, once it is `proposed`); nothing changes before it is run."""
     wanted = ReplayFilter(**{name: getattr(body, name) for name in ReplayFilter.__struct_fields__})
     if wanted == ReplayFilter(environment=body.environment):
         raise Problem(400, "The body must say which events, by their ids or by what must hold of them.")
@@ -92,7 +92,7 @@ def ask_for_replay(connection: Connection, caller: Caller, body: ReplayRequest) 
 @blueprint.post("/replays/<name:replay_id>/run")
 @call(right=Right.OPERATE, body=RunRequest, answers=service_schemas.Replay, status=202, others=(409,), writes=True)
 def run_replay(connection: Connection, replay_id: str, caller: Caller, body: RunRequest) -> dict[str, Any]:
-    """Have a worker run a replay that was proposed, or go on with one that was interrupted or stopped."""
+    """Have a worker run a proposed replay, or resume one that was interrupted or stopped."""
     row = _find(connection, replay_id, lock=True)
     if row.status not in (Stage.PROPOSED, Stage.INTERRUPTED, Stage.STOPPED):
         raise Problem(409, f"This replay is {row.status}.")

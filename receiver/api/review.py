@@ -1,4 +1,4 @@
-"""What who is on call reads: what waits for a person, which approvals turned, what failed, and who did what."""
+"""What an operator on call reads: the review queue, reversals, dead letters, and the audit log."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.de
 @blueprint.get("/review")
 @call(right=Right.READ, query=Page, answers=WAITING)
 def list_review(connection: Connection, query: Page, after: Any) -> list[Waiting]:
-    """What waits for a person, the oldest first: applicants in doubt or with an open alert, events that failed or cannot be read."""
+    """What waits for a review, the oldest first: applicants in doubt or with an open alert, failed and unreadable events."""
     place = Place(*after) if after else None
     names = {"event": EVENT_ID, "reaction": REACTION_ID}
     if place and place.what in names and not names[place.what].fullmatch(place.name):
@@ -85,6 +85,6 @@ def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
 @blueprint.get("/audit")
 @call(right=Right.OPERATE, query=AuditQuery, answers=ACTS)
 def list_acts(connection: Connection, query: AuditQuery, after: tuple[int]) -> list[Row[Any]]:
-    """What persons with a right did, and why, in the order in which they did it."""
+    """The audit log: what persons with a right did, and why, in order."""
     since = queries.moment("since", query.since)
     return audit.listing(connection, actor=query.actor, action=query.action, since=since, after=after[0], limit=query.limit + 1)

@@ -1,4 +1,4 @@
-"""Heads of requests and answers: gunicorn's, without what a delivery does not need, and without what a stranger need not know."""
+"""Heads of requests and responses: gunicorn's, with fewer reasons to refuse, and without the name of the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOSNIFF = "X-Content-Type-Options: nosniff\r\n"
 
 
 class TolerantRequest(Request):  # type: ignore[misc]
-    """A request whose headers are refused only where HTTP leaves no other choice."""
+    """A request whose headers are refused only where HTTP requires it."""
 
     def _apply_header_policy(self, name: str, value: str, scheme_state: list[bool], seen: set[str], *rest: Any, **more: Any) -> Any:
         if name == "CONTENT-TYPE" and name in seen:
@@ -24,7 +24,7 @@ class TolerantRequest(Request):  # type: ignore[misc]
 
 
 class PlainResponse(wsgi.Response):  # type: ignore[misc]
-    """An answer that does not name the server's software."""
+    """A response that does not name the server's software."""
 
     def default_headers(self) -> list[str]:
         lines: list[str] = super().default_headers()
@@ -32,6 +32,6 @@ class PlainResponse(wsgi.Response):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Have gunicorn use these: it offers no setting for either."""
+    """Make gunicorn use these classes; it has no setting for either."""
     RequestParser.mesg_class = TolerantRequest
     wsgi.Response = PlainResponse

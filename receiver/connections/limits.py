@@ -1,7 +1,7 @@
-"""Open connections: how long each may take, what it holds, and which one gives way when there are too many.
+"""Limits of connections: how long each may take, how much memory it holds, and which one is closed when there are too many.
 
-A stranger costs nothing until it is authenticated, so nothing but its pace tells a stranger from a vendor. A head and a body have
-deadlines and a least rate. Beyond a number of connections, or of bytes of bodies, the idle and the slowest are closed first.
+Before authentication only the pace distinguishes a stranger from a vendor. A head and a body have deadlines and a least rate. Beyond
+a number of connections, or of bytes of bodies, the idle and the slowest are closed first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PACE_SECONDS_MIN = 0.5
 
 
 class TooSlow(Exception):
-    """The head or the body was not whole in time, or others needed the place of the slowest."""
+    """The head or the body was not complete in time, or the slowest connection had to be closed."""
 
 
 class Phase(Enum):
@@ -64,7 +64,7 @@ class Phase(Enum):
 
 
 class Connection:
-    """One open connection, and how far its present phase has come."""
+    """One open connection, and the progress of its phase."""
 
     #: Bytes of bodies that are being received, on all connections of the process.
     held = 0
@@ -76,13 +76,13 @@ class Connection:
         self.since = self.head_at = time.monotonic()
 
     def enter(self, phase: Phase, *, since: float | None = None) -> None:
-        """Begin another phase, now or at a moment that has passed."""
+        """Begin another phase, now or at an earlier time."""
         self._release()
         self.phase, self.received = phase, 0
         self.since = time.monotonic() if since is None else since
 
     def receive(self, count: int) -> None:
-        """Note bytes that were received. The slowest senders give way while all bodies together are too large."""
+        """Count received bytes. While all bodies together are too large, the slowest senders are closed."""
         self.received += count
         if self.phase == Phase.BODY:
             Connection.held += count
@@ -104,7 +104,7 @@ class Connection:
         return min(BODY_SECONDS_MAX, slowest) - elapsed
 
     def pace(self) -> float:
-        """Return the bytes a second of this phase; an idle connection has the least, the longest idle first."""
+        """Return the bytes a second of this phase. An idle connection has the lowest pace, the longest idle one first."""
         elapsed = time.monotonic() - self.since
         return -elapsed if self.phase == Phase.IDLE else self.received / elapsed
 
@@ -113,7 +113,7 @@ class Connection:
         return not self.closed and (self.phase == Phase.IDLE or (self.phase != Phase.WORKING and old))
 
     def close(self) -> None:
-        """End it: whoever reads from it finds its end. What it held of a body is free at once."""
+        """Close it: the reader finds its end. The memory of its body is free at once."""
         self._release()
         self.closed = True
         with suppress(OSError):
@@ -126,7 +126,7 @@ _open_max = 0
 
 @contextmanager
 def opened(sock: Any) -> Iterator[None]:
-    """A connection from its opening to its close. When there are too many, the idle and the slowest give way."""
+    """Track a connection until its close. When there are too many, the idle and the slowest are closed."""
     _open[sock] = Connection(sock)
     try:
         if len(_open) > _open_max:
@@ -138,7 +138,7 @@ def opened(sock: Any) -> Iterator[None]:
 
 @contextmanager
 def receiving_body(environ: dict[str, Any]) -> Iterator[None]:
-    """The body of the request at hand is received. Raises TooSlow."""
+    """Receive the body of the current request. Raises TooSlow."""
     connection = _open.get(environ.get("gunicorn.socket"))
     if connection is None:
         yield
@@ -161,7 +161,7 @@ def close_idle() -> None:
 
 
 def install(web_connections: int) -> int:
-    """Have gunicorn use the parser below, which it offers no setting for; return how many connections it is to accept at a time."""
+    """Make gunicorn use the parser below; it has no setting for that. Return how many connections to accept at a time."""
     global _open_max
     http.RequestParser = PacedParser
     _open_max = OPEN_FOR_EACH * web_connections
@@ -203,7 +203,7 @@ class PacedUnreader(SocketUnreader):  # type: ignore[misc]
 
 
 class PacedParser(RequestParser):  # type: ignore[misc]
-    """Waits for a further request as long as connections are kept, and for a head that has begun only so long."""
+    """Waits for the next request as long as connections are kept, and for the rest of a head until its deadline."""
 
     def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
         super().__init__(cfg, source, source_addr)
@@ -211,7 +211,7 @@ class PacedParser(RequestParser):  # type: ignore[misc]
         self.connection = self.unreader.connection
 
     def __next__(self) -> Any:
-        """Return the next request. Raises StopIteration when no further one comes, TooSlow when its head is late."""
+        """Return the next request. Raises StopIteration when there is none, TooSlow when its head is late."""
         if self.mesg:
             self._wait_for_another()
         found = super().__next__()

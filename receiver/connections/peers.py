@@ -1,6 +1,7 @@
-"""Who is at the other end: the peer's address, or the one that a trusted proxy names.
+"""Peers: the address of the client, or the one that a trusted proxy names.
 
-Only logs of refusals need it: no delivery is accepted or refused by an address."""
+Only logs of refusals need it: no delivery is accepted or refused by an address.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
 def address_of(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """Return the address to tell of a request: the last one, from right to left, that no trusted proxy vouches beyond.
+    """Return the client's address: from right to left, the last one that no trusted proxy vouches beyond.
 
-    What stands left of an address that is not trusted was written by that one, and is not believed."""
+    An address to the left of an untrusted one was written by that client, and is not believed."""
     believed = _parse(peer)
     if believed is None:
         return ""

@@ -1,4 +1,4 @@
-"""Requests that never become a call: one log line and one count each, with the cause, and nothing of what was sent."""
+"""Refusals of the HTTP server: one log line and one count each, with the cause, and nothing of what was sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def begin() -> None:
 
 
 def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseException | None = None) -> None:
-    """Log and count a refusal. The error is for what nobody expected; of a sender's fault the cause says enough."""
+    """Log and count a refusal. `error` is for unexpected failures; for a client's fault the cause is enough."""
     REFUSED.labels(cause).inc()
     more = {"request_id": request_id} if request_id else {}
     if error is None:
@@ -51,7 +51,7 @@ def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseExc
 
 
 def answer(client: Any, *, peer: str, error: BaseException) -> None:
-    """Answer, log and count what was refused before it was a request of ours: nothing of it is repeated."""
+    """Answer, log and count a refusal before there was a request. Nothing that was sent is repeated."""
     status, cause = cause_of(error)
     request_id = f"{random.getrandbits(128):032x}"
     tell(cause, peer=peer, request_id=request_id, error=error if cause == UNEXPECTED else None)
@@ -71,7 +71,7 @@ def _as_http(status: int, request_id: str) -> bytes:
 
 
 def cause_of(error: BaseException) -> tuple[int, str]:
-    """Return with which status the HTTP server refuses a request over an error, and the cause."""
+    """Return the status and the cause with which the HTTP server refuses a request after an error."""
     if isinstance(error, limits.TooSlow):
         return 408, TOO_SLOW
     if isinstance(error, _TOO_LARGE):
@@ -84,6 +84,6 @@ def cause_of(error: BaseException) -> tuple[int, str]:
 
 
 def peer() -> str:
-    """Return the address of whoever sent the request at hand, as far as the trusted proxies tell it."""
+    """Return the address of the client of the current request, as far as the trusted proxies name it."""
     forwarded_for = request.headers.get("X-Forwarded-For", "")
     return peers.address_of(request.remote_addr or "", forwarded_for, config.settings().trusted_proxies)

@@ -1,6 +1,6 @@
-"""What a first run needs and nobody has given it: keys, tokens, and secrets for the sandbox. Made once, kept in VAR_DIR.
+"""Generated secrets: keys, tokens and sandbox secrets that a first run needs, generated once and kept in VAR_DIR.
 
-Live secrets are never made up: a vendor signs with its own.
+Live secrets are never generated: a vendor signs with its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAKERS: dict[str, Callable[[], str]] = {
 
 
 def provide(environment: Environment) -> list[str]:
-    """Make what is missing; return the names of what was made."""
+    """Generate what is missing; return the names."""
     folder = secrets_dir(environment.var_dir)
     environment.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)

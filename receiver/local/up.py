@@ -1,4 +1,4 @@
-"""`standing up`: everything on one machine. Makes what is missing, starts what the Procfile names, and keeps it running."""
+"""`standing up`: everything on one machine. Generates what is missing, starts what the Procfile names, and keeps it running."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ GRACE_SECONDS = 30.0
 
 @dataclass
 class Process:
-    """A process that is to run, and is started again when it dies."""
+    """A process that is to run, and is restarted when it ends."""
 
     name: str
     command: list[str]
@@ -52,7 +52,7 @@ class Process:
     _due_at: float = field(default=0.0)
 
     def look_after(self) -> None:
-        """Start it if it is due; notice if it died."""
+        """Start the process if it is due; notice if it ended."""
         if self._running is None:
             if time.monotonic() >= self._due_at:
                 self._start()
@@ -60,7 +60,7 @@ class Process:
             self._died(status)
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has finished what is in hand."""
+        """Ask the process to end, and wait until it has finished its claimed work."""
         if self._running is None:
             return
         self._running.terminate()
@@ -123,7 +123,7 @@ def _provide(environment: Environment) -> None:
 
 
 def _settings() -> tuple[config.Settings, store_config.Settings]:
-    """Every process's settings, so that all that is wrong is told at once, and nothing starts."""
+    """Check every process's settings, so that all problems are reported at once, and nothing starts."""
     environment = Environment()
     stored, web = store_config.read(environment), config.read(environment)
     for read in store_config.registered():
@@ -202,7 +202,7 @@ def _migrate() -> None:
 
 @contextmanager
 def _alone(var_dir: Path) -> Iterator[None]:
-    """Hold the folder: two of these on the same data would end each other's Valkey."""
+    """Hold the folder: two runs on the same data would end each other's Valkey."""
     path = up_lock(var_dir)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
@@ -212,7 +212,7 @@ def _alone(var_dir: Path) -> Iterator[None]:
 
 
 def _until_asked_to_end() -> list[int]:
-    """A list that becomes non-empty when the process is asked to end."""
+    """Return a list that becomes non-empty when the process is asked to end."""
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: asked.append(received))
@@ -237,7 +237,7 @@ def _tell_what_was_made(made: list[str], folder: Path) -> None:
 
 
 def _shown(url: str) -> str:
-    """Where a URL leads, without what it says of users and passwords."""
+    """Return a URL without its user and password."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2].partition('?')[0]}"
 

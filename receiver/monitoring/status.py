@@ -49,7 +49,7 @@ class Line:
 
 
 def lines(environment: str) -> list[Line]:
-    """How everything is, most important first. Never raises for what is away: it is what the lines are about."""
+    """Return the state of everything, the most important first. Never raises for a part that is unavailable: the lines report it."""
     told = [_queue()]
     try:
         kept = _askers.run(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment))))

@@ -125,7 +125,7 @@ class Service:
             self._connections.append(self._own.connection)
         connection: HTTPConnection = self._own.connection
         if time.monotonic() - self._own.used_at > IDLE_SECONDS_MAX:
-            connection.close()  # It opens anew when it is used.
+            connection.close()  # It opens again when it is used.
         return connection
 
     def _connect(self) -> HTTPConnection:

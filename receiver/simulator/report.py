@@ -189,7 +189,7 @@ def _complaints(account: Account) -> Iterator[str]:
 
 
 def _distrusted(account: Account) -> list[str]:
-    """The vendors of whom every story was refused."""
+    """Return the vendors that had every story refused."""
     answers = {(one.delivery.applicant.vendor, one.answer.word) for one in account.sent if one.delivery.kind == "first"}
     words = {vendor: {word for sender, word in answers if sender == vendor} for vendor, _ in answers}
     return sorted(vendor for vendor, answered in words.items() if answered == {"401"})

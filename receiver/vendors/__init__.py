@@ -1,4 +1,4 @@
-"""How each vendor signs. To add one: its module here, its module in `handlers/vendors`, and a line in each `__init__`."""
+"""How does each vendor sign its webhooks? To add a vendor: its module here, its module in `handlers/vendors`, a line in each `__init__`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vendor's way of signing has to say, and the comparison that all of them use."""
+"""Signature schemes: what each vendor's module must offer, and the comparison that all of them use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Forged(Exception):
 
 
 class Stale(Forged):
-    """The signature is right, and its time is too far off."""
+    """The signature is right, and its time is more than 5 minutes off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +51,11 @@ class Scheme(Protocol):
 
     @property
     def signature_header(self) -> str:
-        """Which header holds the signature."""
+        """The name of the header with the signature."""
         ...
 
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
-        """The delivery, as an event to keep. Raises Forged or Stale; whatever a stranger sends raises nothing else."""
+        """Return the delivery, as an event to keep. Raises Forged or Stale, and nothing else, whatever was sent."""
         ...
 
     def sign(self, body: bytes, secret: bytes, *, event_type: str, now: datetime) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Vendor:
 
 
 def signing_key(keys: tuple[SigningKey, ...], given: str, digest: Callable[[bytes], str]) -> SigningKey:
-    """The key whose digest is the given one, whatever its case; compared in constant time. Raises Forged."""
+    """Return the key whose digest is the given one, whatever its case; compared in constant time. Raises Forged."""
     # WSGI hands headers over as Latin-1; compare_digest on text would raise for what is not ASCII.
     presented = given.strip().lower().encode("latin-1", "replace")
     for key in keys:
@@ -84,7 +84,7 @@ def signing_key(keys: tuple[SigningKey, ...], given: str, digest: Callable[[byte
 
 
 def header_name(environment: Environment, name: str, default: str) -> str:
-    """The name of a header, as configured."""
+    """Return the name of a header, as configured."""
     header = environment.text(name, default)
     if not is_header_name(header):
         environment.wrong(name, "is no name of a header")
@@ -101,7 +101,7 @@ def environment_of(key: SigningKey, body: bytes) -> str:
 
 
 def peek(body: bytes, shape: type[json_body.Shape]) -> json_body.Shape:
-    """The fields of a body that name its event; an empty shape if the body cannot be read, which is for others to judge."""
+    """Return the fields of a body that identify its event; an empty struct if the body cannot be read, which is not decided here."""
     try:
         return json_body.decode(body, shape)
     except json_body.NoObject:
@@ -109,7 +109,7 @@ def peek(body: bytes, shape: type[json_body.Shape]) -> json_body.Shape:
 
 
 def sha256(*parts: bytes) -> bytes:
-    """The digest of several parts, of which only the last may contain a NUL."""
+    """Return the digest of several parts. Only the last may contain a NUL."""
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
@@ -118,7 +118,7 @@ class _Mode(msgspec.Struct):
 
 
 def _says_sandbox(body: bytes) -> bool:
-    """Return whether any `sandboxMode` of the body says sandbox. A key may be escaped, and may be given twice: all of them count."""
+    """Return whether any `sandboxMode` of the body says sandbox. A key may be escaped, and may occur twice: all of them count."""
     escaped = b"\\u" in body
     if b"sandboxMode" not in body and not escaped:
         return False

@@ -68,7 +68,7 @@ def parse_secret(text: str, scheme: base.Scheme) -> bytes:
 
 
 def _subject(event_type: str, body: bytes) -> bytes:
-    """What the event is about: its `scanRef`, else its `monitoringId`, else its type."""
+    """Return what the event is about: its `scanRef`, else its `monitoringId`, else its type."""
     names = peek(body, Names)
     for field in ("scanRef", "monitoringId"):
         value = getattr(names, field)
@@ -78,7 +78,8 @@ def _subject(event_type: str, body: bytes) -> bytes:
 
 
 def _kind(event_type: str) -> str:
-    """The type as it tells one event from another. The header is not signed: neither its spelling nor an unknown type makes a new event."""
+    """Return the type, as far as it distinguishes events. The header is not signed: neither its spelling nor an unknown type makes a new
+    event."""
     kind = event_type.strip().upper().replace(" ", "_").replace("CANCELED", "CANCELLED")
     if kind.startswith("ID_VERIFICATION"):
         kind = "IDENTIFICATION" + kind.removeprefix("ID_VERIFICATION")

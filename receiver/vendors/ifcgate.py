@@ -1,7 +1,8 @@
-"""How IFCGATE signs. It says that webhooks are signed, and not how: Standard Webhooks is the default, the other common
-scheme (a hex HMAC of the body in some header) can be configured, and nothing else gets in.
+"""How IFCGATE signs.
 
-Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
+Its page says that webhooks are signed, and not how. Standard Webhooks is the default
+(https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md). A hex HMAC of the body in a header can be
+configured. No other scheme is accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TOLERANCE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class StandardWebhooks:
-    """The signature covers id, time and body; of several, separated by spaces, any may match."""
+    """The signature covers id, time and body. Any of several signatures, separated by spaces, may match."""
 
     signature_header = SIGNATURE
 
@@ -54,7 +55,7 @@ class StandardWebhooks:
 
 @dataclass(frozen=True)
 class HexDigest:
-    """The hex HMAC-SHA256 of the raw body, in a header of the vendor's choice."""
+    """The hex HMAC-SHA256 of the raw body, in a configured header."""
 
     signature_header: str
 
@@ -85,14 +86,14 @@ def scheme(environment: Environment) -> base.Scheme:
 
 
 def parse_secret(text: str, scheme: base.Scheme) -> bytes:
-    """`whsec_` and base64; in the hex scheme the text itself."""
+    """Return the bytes of `whsec_` and base64; in the hex scheme those of the text itself."""
     if isinstance(scheme, HexDigest):
         return text.encode()
     return signing_secret(text)
 
 
 def _signing_key(signatures: str, keys: tuple[SigningKey, ...], signed: bytes) -> SigningKey:
-    """The key that made one of the signatures; versions that we do not know are skipped. Raises Forged."""
+    """Return the key that made one of the signatures; unknown versions are skipped. Raises Forged."""
     digests = [(key, _digest(key.secret, signed).encode()) for key in keys]
     for signature in signatures.split():
         version, _, given = signature.partition(",")

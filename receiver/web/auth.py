@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens, each with a right and a name."""
+"""Authorization: bearer tokens, each with a right and a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.tokens import Token
 
 
 class Right(StrEnum):
-    """What a token may be for. An operator may all."""
+    """What a token allows. An operator's token also allows to read and to link."""
 
     READ = "read"
     LINK = "link"
@@ -26,14 +26,14 @@ class Right(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, by the name of the token."""
+    """The caller, by the name of the token."""
 
     name: str
     right: Right
 
 
 def require(right: Right) -> Caller:
-    """The caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
+    """Return the caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
     if right == Right.WATCH:
         return _watcher()
     caller = _caller()
@@ -43,7 +43,7 @@ def require(right: Right) -> Caller:
 
 
 def may_see_details() -> bool:
-    """Whether the caller may see counts and details of how the service is: with a metrics token, a reader's or an operator's."""
+    """Return whether the caller may see counts and details: with a metrics token, a reader's or an operator's."""
     lists = config.settings().tokens
     return _matching((*lists.metrics, *lists.read, *lists.operator)) is not None
 

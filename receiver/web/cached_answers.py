@@ -1,4 +1,4 @@
-"""Answers that anybody may ask for: each is made at most once in a while, by one caller, and the others get the same."""
+"""Cached answers that anybody may request: one caller computes each at most once in a while, and the others get the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome(Generic[T]):
-    """What became of an attempt, and when it ended."""
+    """The result of an attempt, and its time."""
 
     at: float
     answer: T | None = None
@@ -24,7 +24,7 @@ class _Outcome(Generic[T]):
 
 
 class Remembered(Generic[T]):
-    """An answer that is made again only when it is older than so many seconds, however many want it."""
+    """An answer that is computed again only when it is too old, however many callers want it."""
 
     def __init__(self, ask: Callable[[], T], *, seconds: float) -> None:
         self._ask, self._seconds = ask, seconds
@@ -32,7 +32,7 @@ class Remembered(Generic[T]):
         self._last: _Outcome[T] | None = None
 
     def tell(self) -> T:
-        """Return the answer. Raises what making it raised: a failure is remembered as long as an answer."""
+        """Return the answer. Raises what computing it raised: a failure is cached as long as an answer."""
         last = self._last
         if last is None or self._is_old(last):
             last = self._renewed()

@@ -1,4 +1,4 @@
-"""The call decorator: which right a call needs, which query and body it takes, what it answers. `/openapi.json` is made from it."""
+"""The call decorator: which right a call needs, which query and body it takes, and what it answers. `/openapi.json` is built from it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Ids in paths are percent-encoded, and may contain what a path uses itself.
+"""Ids in paths are percent-encoded, and may contain the characters of a path.
 
-WSGI decodes a path before routing, so that an encoded slash would split an id. Here it is kept encoded until the
-route is found; the converter `name` then decodes the id.
+WSGI decodes a path before routing, so an encoded slash would split an id. Here it stays encoded until the route is found; the
+converter `name` then decodes the id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ABSOLUTE = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 
 
 class NameConverter(BaseConverter):
-    """A name of the vendor's or of yours. Whether it can be one at all is asked after the caller's right."""
+    """A name of the vendor's or of yours. Whether it can be a name is checked after the caller's right."""
 
     regex = "[^/]+"
 
@@ -32,7 +32,7 @@ class NameConverter(BaseConverter):
 
 
 def keep_encoded_slashes(app: Flask) -> None:
-    """Let an application route before it decodes ids."""
+    """Make an application route before it decodes ids."""
     app.url_map.converters["name"] = NameConverter
     inner = app.wsgi_app
 

@@ -1,4 +1,4 @@
-"""What goes wrong is told as RFC 9457 problems. None of them quotes what was sent."""
+"""Problems: errors as RFC 9457 describes them. None of them quotes what was sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
-#: Seconds after which a sender may try again while the database is away.
+#: Seconds after which a sender may retry while the database is unavailable.
 RETRY_AFTER = "5"
 
 #: The framework's own texts may quote the request; these do not.

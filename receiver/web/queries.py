@@ -1,4 +1,4 @@
-"""What the API's calls have in common: a query and a body that are checked, a list that is paged."""
+"""Queries and bodies, checked; lists, paged; work, within a deadline: what all calls of the API share."""
 
 from __future__ import annotations
 
@@ -71,24 +71,24 @@ class Page(One, forbid_unknown_fields=True):
 
 
 def read(work: Callable[[Connection], T]) -> T:
-    """What the work reads from the database, within the time there is. Raises what becomes a 503."""
+    """Return what the work reads from the database, within the deadline. Raises what becomes a 503."""
     return _readers.run(ANSWER_SECONDS, lambda: database.read(work))
 
 
 def write(work: Callable[[Connection], T]) -> T:
-    """What the work returns, committed, within the time there is. It must bear being done twice. Raises what becomes a 503."""
+    """Return what the work returns, committed, within the deadline. The work must be safe to run twice. Raises what becomes a 503."""
     return _readers.run(ANSWER_SECONDS, lambda: database.write(work))
 
 
 def key(vendor: str, environment: str, reference: str) -> ApplicantKey:
-    """What names an applicant. Raises a problem where nothing can have this name."""
+    """Return the key of an applicant. Raises a problem where nothing can have this name."""
     if not (is_name(vendor) and is_name(reference)):
         raise Problem(404, "No applicant has this name.")
     return ApplicantKey(vendor, environment, reference)
 
 
 def query(shape: type[Query]) -> Query:
-    """The request's query. Raises a problem that names what cannot be right, and does not quote it."""
+    """Return the request's query. Raises a problem that names the wrong parameter, and does not quote it."""
     given = {name: values[0] for name, values in request.args.lists()}
     for name, values in request.args.lists():
         if len(values) > 1 or not values[0] or not is_storable(values[0]):
@@ -105,19 +105,19 @@ def query(shape: type[Query]) -> Query:
 
 
 def body(shape: type[Query]) -> Query:
-    """The request's body, which must be a JSON object; an empty one is none. Raises a problem that names what cannot be right."""
+    """Return the request's body, a JSON object; an empty one is none. Raises a problem that names the wrong field."""
     try:
         return msgspec.json.decode(request_body.body() or b"{}", type=shape)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`|field `(\w+)`", str(error))
         named = next((part for part in match.groups() if part), "") if match else ""
-        raise Problem(400, f"The body's '{named}' cannot be right." if FIELD.fullmatch(named) else "The body cannot be right.") from error
+        raise Problem(400, f"Invalid value for '{named}' in the body." if FIELD.fullmatch(named) else "Invalid body.") from error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(400, "The body must be a JSON object.") from error
 
 
 def moment(name: str, text: str | None) -> datetime | None:
-    """A query's time."""
+    """Return the time of a query's parameter."""
     try:
         # A plus sign that nobody encoded arrives as a space.
         return clock.parse_rfc3339(text.replace(" ", "+")) if text else None
@@ -126,7 +126,7 @@ def moment(name: str, text: str | None) -> datetime | None:
 
 
 def page(rows: Sequence[Row], limit: int, *, place: Callable[[Row], list[Any]], describe: Callable[[Row], dict[str, Any]]) -> Response:
-    """A page of a list: one row more than the limit was asked for, to know whether there is more."""
+    """Return a page of a list. The query asked for one row more than the limit, to know whether there is more."""
     more = len(rows) > limit
     shown = rows[:limit]
     return answer(
@@ -143,7 +143,7 @@ def encode_cursor(place: list[Any]) -> str:
 
 
 def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
-    """The place that a cursor stands for. Raises a problem."""
+    """Return the position of a cursor. Raises a problem."""
     if cursor is None:
         return None
     try:
@@ -157,6 +157,5 @@ def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
 
 
 def wrong(name: str) -> Problem:
-    """The problem of a query in which one parameter cannot be right."""
-    named = f"The query parameter '{name}'" if FIELD.fullmatch(name) else "A query parameter"
-    return Problem(400, f"{named} cannot be right.")
+    """Return the problem of a query with one invalid parameter."""
+    return Problem(400, f"Invalid query parameter '{name}'." if FIELD.fullmatch(name) else "Invalid query parameter.")

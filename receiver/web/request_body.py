@@ -1,4 +1,4 @@
-"""Every request has an id: the sender's if it is sane, else ours. It is in the logs, and on the answer."""
+"""The body of a request: its size, its pace, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _read_body(limit: int) -> bytes:
 
 
 def _too_large() -> RequestEntityTooLarge:
-    """Read what is still being sent, within reason, so that the sender comes to reading the answer."""
+    """Read the rest of the body, up to a limit, so that the sender gets to read the answer."""
     left = DISCARDED_BYTES_MAX
     while left > 0 and (part := request.environ["wsgi.input"].read(65536)):
         left -= len(part)

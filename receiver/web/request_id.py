@@ -21,7 +21,7 @@ def identify(app: Flask) -> None:
 
 
 def request_id() -> str:
-    """The id of the request at hand."""
+    """Return the id of the current request."""
     if "request_id" not in g:
         given = request.headers.get(HEADER, "")
         g.request_id = given if _SANE.fullmatch(given) else f"{random.getrandbits(128):032x}"

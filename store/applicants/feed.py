@@ -124,7 +124,7 @@ def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
         raise OutOfPlace("this is not a cursor of the feed")
     if given != epoch or int(number) > newest:
-        raise OutOfPlace("this cursor belongs to another epoch of the feed: a backup was restored since; begin anew")
+        raise OutOfPlace("this cursor belongs to another epoch of the feed: a backup was restored since; start again without a cursor")
     return epoch, int(number)
 
 

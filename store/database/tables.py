@@ -57,7 +57,7 @@ class EventRow(Base):
     claimed_by: Mapped[str | None]
     #: Claimed alone, because a process died (or hung) while it held this event.
     suspect: Mapped[bool] = mapped_column(default=False)
-    #: To be handled again by deriving its applicants anew.
+    #: To be handled again by deriving its applicants from scratch.
     replayed: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (

@@ -19,7 +19,7 @@ from store.database.engine import PATIENCE_SECONDS, engine, is_sqlite
 from store.database.sessions import Unfit
 from store.system.file_locks import HostLock
 
-#: What the database raises when it is away, busy or full, as against what it raises over what it is given.
+#: What the database raises when it is unavailable, busy or full, in contrast to what it raises over its input.
 Failure = (DBAPIError, PoolExhausted, Unfit)
 
 #: A serialization failure and a deadlock: the same work is likely to succeed at once.

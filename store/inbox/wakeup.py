@@ -38,11 +38,11 @@ JOB_SECONDS = 120
 #: What stands in Redis for a moment when somebody asks whether a worker can be woken.
 PROBE = "standing:probe"
 
-#: After a failed ring the door is left alone for a moment: a hung server costs one delivery a moment, not each.
+#: Pause after a failed wake-up: a hung server costs one delivery a moment, not each.
 PAUSE_SECONDS = 2.0
 _silent_until = 0.0
 
-#: How long the bell rests between two rings.
+#: The least time between two wake-ups.
 RINGS_SECONDS = 0.01
 _asking = threading.Lock()
 _asked = threading.Event()

@@ -59,7 +59,7 @@ def _say_what_will_happen(file: Path, found: Contents, path: Path) -> None:
     for line in (
         f"{file}: {_described(found)}.",
         f"It takes the place of {path}: {_described_now(path)}. The service must not run meanwhile.",
-        "What was received since is not in it, and vendors do not send again. Each reader of the feed must begin anew.",
+        "What was received since is not in it, and vendors do not send again. Each reader of the feed must start again.",
     ):
         click.echo(line, err=True)
     if found.sealed_because:

@@ -196,7 +196,7 @@ def test_a_list_on_the_page_is_the_codes_own(heading: str, name: str, code: Iter
 
 def test_at_one_instant_the_page_ranks_as_the_code_does() -> None:
     whats = [row["what"] for row in rows("At one instant")]
-    assert ["restarted" if what.startswith("begun anew") else words(what)[0] for what in whats] == sorted(RANK, key=RANK.__getitem__)
+    assert ["restarted" if what.startswith("begun again") else words(what)[0] for what in whats] == sorted(RANK, key=RANK.__getitem__)
 
 
 TABLES = {"IDnGO: labels": ("label", LABELS), "iDenfy: tags": ("tag", TAGS)}

@@ -211,8 +211,8 @@ def restart(trouble: Trouble, **settings: str) -> None:
 TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "all is well": all_is_well,
     "no worker lives": no_worker,
-    "the database is away": database_away,
-    "the queue is away": queue_away,
+    "the database is unavailable": database_away,
+    "the queue is unavailable": queue_away,
     "there is a dead letter": dead_letter,
     "a dead letter could be handled now": mended,
     "there is an unreadable event": unreadable,

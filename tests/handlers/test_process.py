@@ -783,7 +783,7 @@ def test_a_replay_of_an_alert_derives_all_its_scans_anew() -> None:
     _the_feed_tells_each_version_once()
 
 
-# the bell -----------------------------------------------------------------------------------------------------
+# the wake-up --------------------------------------------------------------------------------------------------
 
 
 def test_a_drain_lets_the_bell_ring_again_before_it_looks() -> None:

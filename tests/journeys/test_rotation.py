@@ -38,9 +38,9 @@ def test_a_key_is_rotated_while_deliveries_come_and_the_old_one_can_be_taken_awa
         service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         assert [(row["bodies"], row["seals"]) for row in lines(service, "keys", "list")] == [(1, True), (250, False)]
         rotated = service.standing("keys", "rotate")
-        assert (rotated.returncode, "Sealed 250 bodies anew." in rotated.stderr) == (0, True), rotated.stderr
+        assert (rotated.returncode, "Encrypted 250 bodies with the newest key." in rotated.stderr) == (0, True), rotated.stderr
         assert [row["bodies"] for row in lines(service, "keys", "list")] == [251, 0]
-        assert "Sealed 0 bodies anew." in service.standing("keys", "rotate").stderr
+        assert "Encrypted 0 bodies with the newest key." in service.standing("keys", "rotate").stderr
         [act] = lines(service, "audit", "list")
         assert (act["action"], act["touched"]) == ("rotate keys", 250)
         for process in service.processes:

@@ -102,7 +102,7 @@ def outcome(event_id: str) -> str:
     return str(found["status"])
 
 
-# the bell -----------------------------------------------------------------------------------------------------
+# the wake-up --------------------------------------------------------------------------------------------------
 
 
 def test_the_name_that_the_bell_puts_on_the_queue_is_the_drain() -> None:

@@ -753,7 +753,7 @@ def test_every_word_that_the_description_allows_is_allowed(running: Service) -> 
 @pytest.mark.parametrize(("path", "name"), [("applicants", "hit"), ("events", "status"), ("reactions", "status")])
 def test_the_word_null_is_not_taken_for_none_at_all(running: Service, path: str, name: str) -> None:
     answer = running.get(f"/v1/{path}?{name}=null")
-    assert (answer.status, answer.json["detail"]) == (400, f"The query parameter '{name}' cannot be right.")
+    assert (answer.status, answer.json["detail"]) == (400, f"Invalid query parameter '{name}'.")
 
 
 def test_the_description_names_no_reference_that_leads_nowhere(running: Service) -> None:

@@ -1,4 +1,4 @@
-"""What came to the door is counted; replays can be asked for over HTTP"""
+"""Delivery counts; replays that are requested over HTTP"""
 
 from __future__ import annotations
 

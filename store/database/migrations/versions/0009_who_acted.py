@@ -1,4 +1,4 @@
-"""The account of the operating system beside an act, and who linked a case from whom to whom"""
+"""The account of the operating system beside an act, and the users before and after a link"""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def _record_part(part: list[SealedDelivery]) -> dict[str, str | Exception]:
     except Exception as error:
         if len(part) == 1 or database.is_away(error):
             return dict.fromkeys((arrival.id for arrival in part), error)
-        return {event_id: kept for arrival in part for event_id, kept in _record_part([arrival]).items()}
+        half = len(part) // 2
+        return _record_part(part[:half]) | _record_part(part[half:])
     fault_points.reach("committed")
     return {arrival.id: event_id for arrival, event_id in zip(part, event_ids, strict=True)}
 

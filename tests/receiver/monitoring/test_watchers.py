@@ -18,6 +18,7 @@ import pytest
 
 from receiver import config
 from receiver.monitoring import secret_usage
+from receiver.monitoring.health import REMEMBERED_SECONDS
 from store import database
 from store.inbox import encryption
 from store.operations import delivery_counts
@@ -45,6 +46,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -
     """A service whose metrics need a token."""
     with Service(tmp_path_factory.mktemp("closed"), settings | {"METRICS_TOKENS": MEASURER}) as service:
         eventually(lambda: service.get("/readyz").json["status"] == "ok", "readiness without a flaw")
+        time.sleep(REMEMBERED_SECONDS + 0.1)  # The other of the two processes may remember that no worker was up.
         yield service
 
 

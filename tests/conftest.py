@@ -29,7 +29,7 @@ BODY_BYTES_MAX = 4000
 
 #: Services that many tests share, and none disturbs.
 SHARED = frozenset(
-    {"running", "from_files", "undisturbed", "with_a_marked_body", "stocked", "listening", "proxied", "closed", "open_to_all"}
+    {"running", "from_files", "undisturbed", "with_a_marked_body", "stocked", "listening", "refusals", "proxied", "closed", "open_to_all"}
 )
 
 _parts = itertools.count()

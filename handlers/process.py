@@ -5,7 +5,6 @@ It is the third of four files that one webhook runs through; `handlers/rules/tra
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,16 +27,13 @@ from store.inbox import claims
 from store.inbox.claims import Claimed, Settlement
 from store.operations import delivery_counts
 from store.states import ApplicantKey
-from store.system import clock, fault_points
+from store.system import backoff, clock, fault_points
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
 #: Events that share a transaction.
 BATCH, NEWEST_BATCH = 400, 150
-
-#: A pause is doubled at most so often: any base is beyond any limit by then.
-DOUBLINGS_MAX = 24
 
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
@@ -241,8 +237,7 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
     if attempts >= settings.attempts_max:
         claims.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
         return
-    doubled = settings.retry_base * 2 ** min(attempts - 1, DOUBLINGS_MAX)
-    pause = min(doubled, settings.retry_limit) * random.uniform(1, 1.25)  # noqa: S311
+    pause = backoff.spread(settings.retry_base, attempts, settings.retry_limit)
     claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from handlers.clients.http_client import SECONDS_MAX
+from store.system import backoff
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,8 @@ class Pacing:
         """Return the pause after an attempt (the first is 1); None after the last attempt."""
         if attempt >= self.attempts_max or asked_for > self.pause_max:
             return None
-        # Not all at the same moment after what stopped them all.
-        backoff = self.backoff * random.uniform(0.5, 1) * 2.0 ** (attempt - 1)  # noqa: S311
-        return max(asked_for, min(backoff, self.pause_max))
+        # Spread, so that not every client retries at the same moment after an outage.
+        return max(asked_for, backoff.pause(self.backoff, attempt, self.pause_max) * random.uniform(0.5, 1))  # noqa: S311
 
 
 class Pace:

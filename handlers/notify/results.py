@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from store import database
 from store.outbox import outcomes
 from store.outbox.dispatch import Due
 from store.outbox.outcomes import Failure
-from store.system import clock, fault_points
+from store.system import backoff, clock, fault_points
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -118,5 +117,4 @@ def _failure(result: Result) -> Failure:
 
 
 def _retry_at(due: Due, rest: timedelta) -> datetime:
-    pause: timedelta = min(RETRY_BASE * 2 ** min(due.attempts - 1, 30), RETRY_LIMIT) * random.uniform(1, 1.25)  # noqa: S311
-    return clock.now() + max(pause, rest)
+    return clock.now() + max(backoff.spread(RETRY_BASE, due.attempts, RETRY_LIMIT), rest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -19,10 +18,13 @@ from store.operations import replays
 from store.operations.replays import Stage
 from store.system import processes
 from store.system.logs import describe_error
+from store.system.processes import ChildProcess
 
 log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
+
+END_SECONDS = 10.0
 
 #: Of whom a replay would change, so many are named; the command line names all.
 NAMED_MAX = 100
@@ -33,24 +35,20 @@ class ReplayRunner:
 
     def __init__(self, runner: str) -> None:
         self._runner = runner
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = ChildProcess()
 
     def look(self) -> None:
         """Start the next replay, unless one is running."""
-        if self._process and self._process.poll() is None:
+        if self._child.runs():
             return
-        self._process = None
         with database.begin() as connection:
             row = replays.take(connection, self._runner)
         if row is not None:
-            command = [sys.executable, "-m", "handlers.replay.runner", row.id, self._runner, str(os.getpid())]
-            self._process = subprocess.Popen(command)  # noqa: S603
+            self._child.start_module("handlers.replay.runner", row.id, self._runner)
 
     def end(self) -> None:
         """Leave the running replay to another worker. Its pending events are handled by any worker."""
-        if self._process:
-            self._process.terminate()
-            self._process.wait()
+        self._child.end(END_SECONDS)
 
 
 def run(replay_id: str, runner: str) -> None:

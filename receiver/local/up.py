@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -26,14 +27,14 @@ from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
-from store.system import file_locks
+from store.system import backoff, file_locks
 from store.system.environment import Environment, secrets_dir
-from store.system.processes import end_with_parent
+from store.system.processes import ChildProcess, end_with_parent
 
 PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 
-#: A process that dies is started again after a pause, which doubles until it has lived for a minute.
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PROVEN_SECONDS = 0.5, 30.0, 60.0
+#: A process that ended is restarted after a pause, which doubles until the process has run for a minute.
+FIRST_PAUSE, LONGEST_PAUSE, PROVEN_SECONDS = timedelta(seconds=0.5), timedelta(seconds=30), 60.0
 
 #: How long a process may take to finish what is in hand.
 GRACE_SECONDS = 30.0
@@ -46,46 +47,34 @@ class Process:
     name: str
     command: list[str]
     environment: dict[str, str]
-    _running: subprocess.Popen[bytes] | None = None
+    _child: ChildProcess = field(default_factory=ChildProcess)
     _started_at: float = 0.0
-    _pause: float = FIRST_PAUSE_SECONDS
-    _due_at: float = field(default=0.0)
+    _due_at: float = 0.0
+    _crashes: int = 0
 
     def look_after(self) -> None:
         """Start the process if it is due; notice if it ended."""
-        if self._running is None:
-            if time.monotonic() >= self._due_at:
-                self._start()
-        elif (status := self._running.poll()) is not None:
-            self._died(status)
+        if (status := self._child.take_exit()) is not None:
+            self._ended(status)
+        elif not self._child.runs() and time.monotonic() >= self._due_at:
+            self._start()
 
     def stop(self) -> None:
         """Ask the process to end, and wait until it has finished its claimed work."""
-        if self._running is None:
-            return
-        self._running.terminate()
-        try:
-            self._running.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            say(f"{self.name} does not end; it is killed")
-            self._running.kill()
-            self._running.wait()
-        self._running = None
+        if not self._child.end(GRACE_SECONDS):
+            say(f"{self.name} did not end; it was killed")
 
     def _start(self) -> None:
         self._started_at = time.monotonic()
         # A session of its own: Ctrl-C is for us, and we end them in order.
-        self._running = subprocess.Popen(  # noqa: S603
-            self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent
-        )
+        self._child.start(self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent)
 
-    def _died(self, status: int) -> None:
-        self._running = None
-        if time.monotonic() - self._started_at > PROVEN_SECONDS:
-            self._pause = FIRST_PAUSE_SECONDS
-        say(f"{self.name} ended with status {status}; it is started again in {self._pause:g} s")
-        self._due_at = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+    def _ended(self, status: int) -> None:
+        proven = time.monotonic() - self._started_at > PROVEN_SECONDS
+        self._crashes = 1 if proven else self._crashes + 1
+        seconds = backoff.pause(FIRST_PAUSE, self._crashes, LONGEST_PAUSE).total_seconds()
+        say(f"{self.name} ended with status {status}; it is started again in {seconds:g} s")
+        self._due_at = time.monotonic() + seconds
 
 
 def run() -> None:

@@ -13,7 +13,7 @@ from store import database
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
 from store.outbox.dispatch import FAILURES_MAX, Due, ReactionStatus, is_awake
-from store.system import clock
+from store.system import backoff, clock
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
 PAUSE_BASE, PAUSE_LIMIT = timedelta(seconds=5), timedelta(minutes=5)
@@ -94,7 +94,7 @@ def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attem
     counts = counts and is_awake(row)
     failures = row.failures + (1 if counts and (first_attempt or row.failures >= FAILURES_MAX) else 0)
     if counts and failures >= FAILURES_MAX:
-        rest = max(rest, min(PAUSE_BASE * 2 ** min(failures - FAILURES_MAX, 20), PAUSE_LIMIT))
+        rest = max(rest, backoff.pause(PAUSE_BASE, failures - FAILURES_MAX + 1, PAUSE_LIMIT))
     until = max(filter(None, (row.paused_until, clock.now() + rest if rest else None)), default=None)
     connection.execute(update(Subscriber).where(Subscriber.name == name).values(failures=failures, paused_until=until))
 

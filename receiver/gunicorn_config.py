@@ -60,8 +60,10 @@ limit_request_line = 8190
 #: How long connections that are kept may bring a further request when the process ends: it is answered, and the proxy told to close.
 FAREWELL_SECONDS = 2.0
 
-# Each process counts for itself; the counts are added up from files, which each start resets.
-_metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-")
+# Each process counts for itself; the counts are added up from files, which each start resets. Where there is a file system in memory
+# they are there, so that a process can start while the disk is full.
+_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
+_metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-", dir=_memory)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
 

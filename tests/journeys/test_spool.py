@@ -158,12 +158,15 @@ def test_a_full_disk_refuses_and_loses_nothing_that_was_acknowledged(spooling: S
     limit = (20_000, resource.RLIM_INFINITY)  # Of the spool; the log is far smaller.
     with stopped(cluster, ""):
         kept = deliver(spooling, "idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
-        for pid in children(spooling.web.pid):
+        processes = children(spooling.web.pid)
+        # One that is still starting would find no room for its counts.
+        eventually(lambda: all("standing-metrics-" in Path(f"/proc/{pid}/maps").read_text() for pid in processes), "every process to count")
+        for pid in processes:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
         large = {"more": "x" * 15_000}
         answers = [spooling.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN") | large) for _ in range(3)]
         assert answers[-1].status == 503
-        for pid in children(spooling.web.pid):
+        for pid in processes:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         again = deliver(spooling, "idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
     for event_id in [kept, again, *(answer.json["event_id"] for answer in answers if answer.status == 200)]:

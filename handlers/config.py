@@ -17,13 +17,11 @@ from store.states import Status
 from store.system import service_urls
 from store.system.environment import Environment
 
-#: Of which changes endpoints are told: of approvals that fell, of every other status, or of everything.
+#: The changes that endpoints are notified of: approvals that fell, every other status too, or everything.
 NOTIFY_ON = ("adverse", "status", "all")
 
-#: Endpoints that can be told.
+#: The most endpoints; and the vendors' own addresses of their read APIs.
 NOTIFY_URLS_MAX = 100
-
-#: Where the vendors say that their read APIs are.
 IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
 
 

@@ -116,8 +116,7 @@ class One(msgspec.Struct):
 
 
 def interpret_answer(body: bytes, settings: Settings) -> News:
-    """Return what `GET /resources/applicants/{id}/one` says: a completed review at its review date, another at its start. Raises
-    Unreadable."""
+    """Return what `GET /resources/applicants/{id}/one` says: a completed review at its date, another at its start. Raises Unreadable."""
     one = decode(body, One)
     reference, review = as_name(one.id), _review(one)
     if reference is None:
@@ -239,8 +238,7 @@ def _review_result(event: IdngoPayload) -> Result:
 
 
 def _occurred_at(event: IdngoPayload) -> datetime | None:
-    """Return `createdAtMs`, else `createdAt`. `createdAtMs` has no zone and is UTC: it equals the second of `createdAt` in every capture
-    that has both."""
+    """Return `createdAtMs`, else `createdAt`. `createdAtMs` has no zone and is UTC, as captures with both show."""
     value = event.createdAtMs if event.createdAtMs is not None else event.createdAt
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 13:
         value = int(value)

@@ -25,7 +25,7 @@ from tests.support.service import Service, children, end, eventually
 ANSWER_SECONDS = 2.0
 
 #: So many bodies of a megabyte, that copying them takes a while.
-LARGE_BODIES = 25
+LARGE_BODIES = 100
 
 PERSON = "Zzmarkedzzperson"
 

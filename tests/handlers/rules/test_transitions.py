@@ -491,6 +491,11 @@ def test_a_repeated_approval_is_for_a_person() -> None:
     assert stands(verdict(), provisional("DENIED"), verdict(repeat=True)).status == "needs_review"
 
 
+def test_a_repeat_does_not_rename_the_user() -> None:
+    *_, then = told(verdict(clientId="the first"), verdict("DENIED", clientId="the second"), verdict(clientId="the first", repeat=True))
+    assert then.applicant.external_user_id == "the second"
+
+
 def test_a_repeat_may_take_access_away() -> None:
     assert statuses(verdict(), verdict("DENIED", repeat=True)) == ["approved", "rejected"]
     assert statuses(verdict(), monitoring(repeat=True)) == ["approved", "needs_review"]

@@ -1,4 +1,4 @@
-"""What persons with a right did: recorded with the act, in its transaction."""
+"""The audit log: what persons with a right did, recorded with the act, in its transaction."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def write(
     touched: int | None = None,
     os_user: str | None = None,
 ) -> None:
-    """Record that a person did something to something, all three by name; why, how many it touched, and the account of the operating
-    system, where these are known."""
+    """Record an act: who did what to what; the reason, the number of things touched, and the account of the operating system, where
+    known."""
     values = {"actor": actor, "action": action, "subject": subject, "reason": reason, "touched": touched, "os_user": os_user}
     connection.execute(database.insert(Act).values(at=clock.now(), **values))
 
 
 def user() -> str:
-    """Who acts at this terminal, as the system knows it; what the environment says can be anything."""
+    """Return the account at this terminal, as the system knows it; environment variables can hold anything."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # In a container there may be a number without a name.
@@ -48,7 +48,7 @@ def listing(
     newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Acts in the order in which they were done, after one of them; or the newest, from the last."""
+    """Return acts in order, after one of them; or the newest first."""
     query = select(Act.__table__).where(Act.id > after)
     if actor:
         query = query.where(Act.actor == actor)
@@ -60,6 +60,6 @@ def listing(
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
-    """An act as it is shown."""
+    """Return an act as it is shown."""
     told = {name: value for name, value in row._mapping.items() if name != "id"}
     return told | {"at": clock.rfc3339(row.at)}

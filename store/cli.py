@@ -1,4 +1,4 @@
-"""The command `standing`: gathers what each package registers, so that one that is broken takes only its own commands along."""
+"""The command `standing`: gathers the commands that each package registers. A broken package loses only its own commands."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="standing")
 def standing() -> None:
-    """Where every applicant stands, in step with everything the vendors ever said."""
+    """The current status of every applicant, in step with everything the vendors ever said."""
 
 
 @click.command()
 def migrate() -> None:
-    """Bring the database's tables up to date. Processes do so by themselves when they start."""
+    """Bring the database's tables up to date. Processes do so automatically when they start."""
     from store.database.migrations import upgrade
 
     try:
@@ -80,7 +80,7 @@ def keys() -> None:
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_keys(as_json: bool) -> None:
-    """List the keys, by their public ids, and how many bodies are sealed with each: one with none may be taken away."""
+    """List the keys by their public ids, and how many bodies each encrypts: a key with none can be removed."""
     from store.operations import key_rotation
 
     for used, count in key_rotation.in_use().items():
@@ -118,7 +118,7 @@ commands = [migrate, backup, restore, new_epoch, keys]
 
 
 def main() -> None:
-    """Run the command line. Exit status 2 for what was asked wrongly, or configured wrongly."""
+    """Run the command line. Exit status 2 for wrong usage or configuration."""
     # Standard output is for what was asked for; what happens on the way goes to the logs, and only if it matters.
     logs.configure(least=logging.WARNING)
     for entry in sorted(entry_points(group="standing.commands"), key=lambda entry: entry.name):

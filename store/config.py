@@ -1,4 +1,4 @@
-"""What the store is told from outside: its settings."""
+"""The store's settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPOOL_BYTES_MAX = 1024 * 1024 * 1024
 
 
 def database_pooler(environment: Environment | None = None) -> str:
-    """What stands between this process and PostgreSQL: `none`, or a pooler in `transaction` mode."""
+    """Return what stands between this process and PostgreSQL: `none`, or a pooler in `transaction` mode."""
     environment = environment or Environment()
     text = environment.text("DATABASE_POOLER", "none")
     if text not in ("none", "transaction"):
@@ -35,7 +35,7 @@ def database_pooler(environment: Environment | None = None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The store's own settings."""
+    """The store's settings."""
 
     database_url: str
     database_pooler: str
@@ -52,7 +52,7 @@ class Settings:
 
 
 def read(environment: Environment) -> Settings:
-    """The store's settings; what is wrong with them is remembered by the environment."""
+    """Return the store's settings. The environment collects what is wrong with them."""
     keys = encryption_keys(environment)
     if not keys and not any(problem.startswith("ENCRYPTION_KEYS") for problem in environment.problems):
         folder = secrets_dir(environment.var_dir)
@@ -71,13 +71,13 @@ def read(environment: Environment) -> Settings:
 
 
 def encryption_keys(environment: Environment) -> tuple[bytes, ...]:
-    """The keys for data at rest, newest first."""
+    """Return the keys for data at rest, newest first."""
     return environment.each("ENCRYPTION_KEYS", _encryption_key)
 
 
 @cache
 def settings() -> Settings:
-    """The store's settings, read once in a process. Raises Misconfigured."""
+    """Return the store's settings, read once in a process. Raises Misconfigured."""
     environment = Environment()
     found = read(environment)
     environment.check()
@@ -85,7 +85,7 @@ def settings() -> Settings:
 
 
 def registered() -> Iterator[Callable[[Environment], object]]:
-    """What other packages' processes read from the environment; one that is broken is left out, and tells so itself."""
+    """Yield the functions with which other packages read their settings. A broken package is left out, and reports itself."""
     for entry in entry_points(group="standing.settings"):
         try:
             yield entry.load()
@@ -94,12 +94,12 @@ def registered() -> Iterator[Callable[[Environment], object]]:
 
 
 def up_lock(var_dir: Path) -> Path:
-    """What `standing up` holds locked while it runs."""
+    """Return the file that `standing up` holds locked while it runs."""
     return var_dir / "run" / "up.lock"
 
 
 def embedded_socket(var_dir: Path) -> Path:
-    """Where the embedded Valkey listens: in VAR_DIR, or in the temporary folder if that path is too long for a socket."""
+    """Return the socket of the embedded Valkey: in VAR_DIR, or in the temporary folder if that path is too long."""
     socket = var_dir / "run" / "valkey.sock"
     if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES_MAX:
         return socket
@@ -129,7 +129,7 @@ def _spool_dir(environment: Environment) -> Path | None:
 
 
 def signing_secret(text: str) -> bytes:
-    """A secret in the form of Standard Webhooks: `whsec_` and base64. Raises ValueError."""
+    """Return the bytes of a secret in the form of Standard Webhooks: `whsec_` and base64. Raises ValueError."""
     try:
         secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The words: where an applicant can stand, how an event can end, what a change does to an approval."""
+"""The words: statuses of applicants, outcomes of events, and what a change does to an approval."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Status(StrEnum):
-    """Where an applicant stands. No status is terminal: each may be followed by any other."""
+    """The status of an applicant. No status is terminal: each may be followed by any other."""
 
     #: Known, nothing to review yet.
     CREATED = "created"
@@ -45,7 +45,7 @@ class VendorEnvironment(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an event ended. Every event kept reaches one of these, with a reason; until then it is pending."""
+    """The outcome of an event. Every kept event reaches one, with a reason; until then it is pending."""
 
     #: Kept, not yet handled.
     PENDING = "pending"
@@ -79,7 +79,7 @@ class Reversal(StrEnum):
 
 
 class Stand(StrEnum):
-    """How a person's decision stands."""
+    """The state of a person's decision."""
 
     #: It decides, as far as nothing lies over it.
     STANDS = "stands"
@@ -90,7 +90,7 @@ class Stand(StrEnum):
 
 
 class Flag(StrEnum):
-    """What else holds of an applicant, in the order in which it is told."""
+    """What else is true of an applicant, in the order in which it is shown."""
 
     #: The vendor set the profile aside.
     DEACTIVATED = "DEACTIVATED"
@@ -117,7 +117,7 @@ ENVIRONMENTS = ("live", "sandbox")
 
 
 class ApplicantKey(NamedTuple):
-    """What names an applicant."""
+    """The key of an applicant."""
 
     vendor: str
     environment: str

@@ -1,6 +1,6 @@
 """Bearer tokens: who may act, each with a right and, where it matters, the name of a person.
 
-A name is one person, whatever its case and whichever list it stands in. A token stands in one list, once.
+A name is one person, whatever its case and whichever list it is in. A token is in one list, once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OF_PERSONS = ("OPERATOR_TOKENS", "PRIVACY_TOKENS")
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A bearer token, known by its digest, and whose it is."""
+    """A bearer token, known by its digest, and the name of its owner."""
 
     name: str
     digest: bytes
@@ -34,7 +34,7 @@ class Token:
 
     @property
     def person(self) -> str:
-        """Who it is: `Day` and `day` are one."""
+        """Return the person: `Day` and `day` are one."""
         return person(self.name)
 
 
@@ -51,7 +51,7 @@ class Tokens:
 
 
 def read(environment: Environment) -> Tokens:
-    """Return every list of tokens; what is wrong with them is remembered by the environment."""
+    """Return every list of tokens. The environment collects what is wrong with them."""
     lists = {field.name: f"{field.name.upper()}_TOKENS" for field in fields(Tokens)}
     found = Tokens(**{field: environment.each(name, parse) for field, name in lists.items()})
     named = {name: getattr(found, field) for field, name in lists.items()}
@@ -64,7 +64,7 @@ def read(environment: Environment) -> Tokens:
 
 
 def matching(tokens: Iterable[Token], presented: bytes) -> Token | None:
-    """Return the token that was presented, if it is one of these; compared in constant time."""
+    """Return the presented token, if it is one of these; compared in constant time."""
     digest = hashlib.sha256(presented).digest()
     return next((token for token in tokens if hmac.compare_digest(token.digest, digest)), None)
 
@@ -108,7 +108,7 @@ def _check_persons(environment: Environment, named: dict[str, tuple[Token, ...]]
 
 
 def _check_distinct(environment: Environment, named: dict[str, tuple[Token, ...]]) -> None:
-    """A token in two lists would have two rights; one under two names would be two persons."""
+    """Refuse a token in two lists, which would have two rights, and one under two names, which would be two persons."""
     first: dict[bytes, str] = {}
     for name, tokens in named.items():
         if len({token.digest for token in tokens}) < len(tokens):

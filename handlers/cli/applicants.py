@@ -1,4 +1,4 @@
-"""`standing applicants`: where applicants stand, and why."""
+"""`standing applicants`: the current state of applicants, and why."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from store.system import clock
 
 @click.group("applicants")
 def applicants_group() -> None:
-    """Where applicants stand."""
+    """Applicants: state, history, explanation."""
 
 
 @applicants_group.command("list")
@@ -86,7 +86,7 @@ def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json:
 @environment_option
 @json_option
 def explain_applicant(vendor: str, reference: str, environment: str, as_json: bool) -> None:
-    """Say why an applicant stands where it stands: all that was said of it, in the vendor's order, and what became of that."""
+    """Show why an applicant has its status: every event in the vendor's order, with its outcome."""
     config.settings()
     with database.reading() as connection:
         found = explanations.explain(connection, ApplicantKey(vendor, environment, reference))

@@ -1,4 +1,4 @@
-"""`standing decide` and `standing decisions`: a person decides what a vendor leaves open, and another confirms what is delicate."""
+"""`standing decide` and `standing decisions`: a person decides what a vendor leaves open, and a second one confirms."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ HANDLED_SECONDS_MAX = 10.0
 @environment_option
 @json_option
 def decide(vendor: str, reference: str, ruling: str, reason: str, token_file: Path | None, environment: str, as_json: bool) -> None:
-    """Decide about an applicant. The decision is an event like any other: newer news outvotes it.
+    """Decide about an applicant. The decision is an event like any other: newer news overrides it.
 
-    To approve against a hit or an open alert takes two operators, who act with tokens. Until the second confirms, the applicant stays as
-    it was."""
+    An approval against a hit or an open alert needs two operators, who act with tokens. Until the second confirms, the applicant
+    stays as it was."""
     config.settings()
     key, now, by = ApplicantKey(vendor, environment, reference), clock.now(), operators.at_this_terminal(token_file)
     two = store_config.settings().all_take_two
@@ -57,7 +57,7 @@ def decide(vendor: str, reference: str, ruling: str, reason: str, token_file: Pa
 
 @click.group("decisions")
 def decisions_group() -> None:
-    """What persons decided, and what waits for a second operator."""
+    """Decisions of persons, and which of them wait for a second operator."""
 
 
 @decisions_group.command("list")
@@ -79,7 +79,7 @@ def list_decisions(as_json: bool, environment: str, limit: int) -> None:
 @token_option
 @json_option
 def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
-    """Confirm what another operator decided, against the hits and alerts that are shown today. It takes a token."""
+    """Confirm another operator's decision, against the hits and alerts that are shown today. Needs a token."""
     config.settings()
     by = operators.at_this_terminal(token_file)
     if not EVENT_ID.fullmatch(event_id):
@@ -92,7 +92,7 @@ def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
 
 
 def _tell(event_id: str, *, as_json: bool) -> None:
-    """Tell what became of it, as soon as a worker has handled it."""
+    """Print the outcome, as soon as a worker has handled the decision."""
     wakeup.notify()
     found = wait.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:

@@ -1,4 +1,4 @@
-"""`standing events` and `standing failed`: what the vendors sent, and what of it could not be handled."""
+"""`standing events` and `standing failed`: what the vendors sent, and the dead letters."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def show_event(event_id: str, as_json: bool) -> None:
 
 @click.group("failed")
 def failed_group() -> None:
-    """What could not be handled: the dead letters."""
+    """Dead letters: events that could not be handled."""
 
 
 @failed_group.command("list")
@@ -79,7 +79,7 @@ def list_failed(as_json: bool, environment: str) -> None:
 @click.option("--reason", type=REASON, help="Why you need to see it.")
 @json_option
 def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) -> None:
-    """Show an event with its body. Personal data is masked unless you ask to see it. That you read it is recorded."""
+    """Show an event with its body. Personal data is masked unless you ask to see it. The audit log records that you read it."""
     config.settings()
     if reveal and not reason:
         raise click.UsageError("say with --reason why you need to see personal data")

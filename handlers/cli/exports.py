@@ -33,15 +33,15 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("export")
 def export_group() -> None:
-    """Write out what is known, with personal data: it is recorded who did."""
+    """Write applicants or changes, with personal data. The audit log records who did."""
 
 
 @export_group.command("applicants")
 @_export_options
 def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
-    """Write every applicant: as JSON lines that say what the API says, or as CSV for a spreadsheet.
+    """Write every applicant: as JSON lines like the API's, or as CSV for a spreadsheet.
 
-    Each comes once, by vendor and reference; one that changes meanwhile comes as it was before or as it is then."""
+    Each comes once, by vendor and reference. One that changes meanwhile comes as it was before, or as it is then."""
     config.settings()
     count, pages = export.begin_applicants(ExportFilter(**wanted))
     _export(count, pages, export.APPLICANT_COLUMNS if kind == "csv" else None, output)
@@ -50,7 +50,7 @@ def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
 @export_group.command("changes")
 @_export_options
 def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
-    """Write the change feed, in its order and with its cursors, up to where it ends as this begins."""
+    """Write the change feed, in its order and with its cursors, up to its end now."""
     config.settings()
     count, pages = export.begin_changes(ExportFilter(**wanted))
     _export(count, pages, export.CHANGE_COLUMNS if kind == "csv" else None, output)

@@ -1,4 +1,4 @@
-"""`standing import`: where applicants stood before this service, and whose cases are, from a file that is checked whole first."""
+"""`standing import`: earlier statuses of applicants, or the users of cases, from a file that is checked whole first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def import_known(file: Path, source: str | None, environment: str, no_wait: bool
 
 
 def _check(file: Path, source: str | None) -> Checked:
-    """Every line that is wrong is named; then it ends here."""
+    """Check the file; name every invalid line, and end if there is one."""
     wrong = 0
 
     def name_it(found: Wrong) -> None:
@@ -80,7 +80,7 @@ def _bring(checked: Checked, environment: str) -> Brought:
 
 
 def _wait(brought: Brought, span: Span) -> int:
-    """Wait for the workers, and say what became of it; return the exit status."""
+    """Wait for the workers, and print the outcomes; return the exit status."""
     with progress_bar() as bar:
         task = bar.add_task("being handled", total=brought.new)
         handled = importing.wait(brought, span, on_handled=lambda count: bar.advance(task, count))

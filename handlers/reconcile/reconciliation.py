@@ -119,7 +119,7 @@ def _is_spooled(connection: Connection) -> bool:
 
 
 def _ask_all(one: ReconciliationRun, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
-    """Ask until nobody is left. Raises Unanswered where going on would lead nowhere, and Enough."""
+    """Ask until every applicant was asked about. Raises Unanswered where going on is pointless, and Enough."""
     unanswered = 0
     for reference in whom(one):
         key = ApplicantKey(one.vendor, one.environment, reference)
@@ -156,9 +156,10 @@ def _ask(one: ReconciliationRun, key: ApplicantKey, on_finding: Callable[[Findin
 
 
 def whom(one: ReconciliationRun) -> Iterator[str]:
-    """About whom it is asked: by name; else whom the vendor's list shows otherwise than our table, if it has one, and whom our table finds.
+    """Yield the applicants to ask about: the named ones; else those whose status in the vendor's list differs, and those of our table.
 
-    Whom something that was lost concerned, nobody knows: who is in the list, or whoever the vendor allows to be asked about."""
+    We cannot know which applicants a lost webhook was about. So the choice is those in the list, or those that the vendor allows to
+    be asked about."""
     if one.whom.references:
         yield from one.whom.references
         return
@@ -210,7 +211,7 @@ def _differing(listed: dict[ApplicantKey, str | None]) -> list[str]:
 
 
 def _beat(one: ReconciliationRun) -> None:
-    """Tell now and then that somebody is still asking. Raises Busy if another took over."""
+    """Record a heartbeat now and then. Raises Busy if another process took over."""
     if time.monotonic() - one.told_at > TOLD_SECONDS:
         one.told_at = time.monotonic()
         if not _tell(one):
@@ -218,7 +219,7 @@ def _beat(one: ReconciliationRun) -> None:
 
 
 def _tell(one: ReconciliationRun, *, ended: bool = False) -> bool:
-    """Tell how far it came; False if another took over."""
+    """Record the progress; return False if another process took over."""
     if not one.is_whole:
         return True
     counts = {"asked": one.asked, "drifted": one.drifted, "repaired": one.repaired, "said": one.said}
@@ -230,7 +231,7 @@ def _tell(one: ReconciliationRun, *, ended: bool = False) -> bool:
 
 
 def _record(one: ReconciliationRun) -> None:
-    """Record that somebody repaired, however the round ended."""
+    """Record in the audit log that an operator repaired, however the run ended."""
     repair = one.repair
     if repair is None or not one.repaired:
         return

@@ -1,6 +1,6 @@
-"""The reconciler: asks the vendors again and again, as configured, beside the worker and in a process of its own.
+"""The scheduler: asks the vendors at configured intervals, in a process beside the worker.
 
-However many run, one at a time asks a vendor, and no sooner than it is due.
+However many schedulers run, one at a time asks a vendor, and no sooner than it is due.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 
 def run() -> None:
-    """Ask whom it is time to ask, until SIGTERM or SIGINT."""
+    """Ask the vendors that are due, until SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stopping.set())
     settings = config.settings()
@@ -87,13 +87,13 @@ def _end_if_asked_to() -> None:
 
 
 def _rest(seconds: float) -> None:
-    """Rest between two requests, but no longer than the process is to live."""
+    """Pause between two requests, but no longer than until the process is to end."""
     if _stopping.wait(seconds):
         raise Stopped
 
 
 def main(parent: int) -> None:
-    """Ask as long as the parent lives."""
+    """Ask as long as the parent runs."""
     logs.configure()
     processes.end_with_parent(parent)
     run()

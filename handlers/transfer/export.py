@@ -1,6 +1,7 @@
-"""An export: applicants, or the changes of the feed, as JSON lines that say what the API says, or as CSV for a spreadsheet.
+"""Export: applicants, or the changes of the feed, as JSON lines like the API's, or as CSV for a spreadsheet.
 
-Page by page, so that a million rows take the memory of one page."""
+It works page by page, so that a million rows take the memory of one page.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +40,9 @@ Page = list[dict[str, Any]]
 
 
 def begin_applicants(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
-    """How many applicants are wanted, and they themselves, by vendor and reference. It is recorded who asked. Each comes once, as it is
-    when its page is read."""
+    """Return the number of matching applicants, and the applicants by vendor and reference. The audit log records who asked.
+
+    Each comes once, as it is when its page is read."""
     with database.begin() as connection:
         count = exports.count_applicants(connection, wanted)
         _record(connection, "applicants", wanted, count)
@@ -48,7 +50,7 @@ def begin_applicants(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
 
 
 def begin_changes(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
-    """How many changes are wanted, and they themselves, in the feed's order, to where it ends now. It is recorded who asked."""
+    """Return the number of matching changes, and the changes in the feed's order, up to its end now. The audit log records who asked."""
     with database.begin() as connection:
         epoch, last = feed.position(connection, "latest")
         count = exports.count_changes(connection, wanted, last=last)
@@ -68,7 +70,7 @@ def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[BinaryIO]:
-    """Where to write: standard output, or a file for its owner alone, which is there once it is whole."""
+    """Yield where to write: standard output, or a file for its owner alone, which appears once it is complete."""
     if path is None:
         yield sys.stdout.buffer
         return
@@ -114,7 +116,7 @@ def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def _cell(value: object) -> str:
-    """A value in a cell that no spreadsheet takes for a formula: words with spaces between them, what is deeper as JSON."""
+    """Return a value for a cell, which no spreadsheet takes for a formula: lists with spaces between the words, objects as JSON."""
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return safe_text.for_a_sheet(" ".join(value))
     if isinstance(value, bool | list | dict):

@@ -1,4 +1,4 @@
-"""The check of an import's file: whole, before anything of it is kept; and afterwards, whether it still is what was checked."""
+"""The check of an import's file: whole, before anything is kept; and afterwards, whether the file is unchanged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 
 class FileChanged(Exception):
-    """The file is not what was checked."""
+    """The file changed after the check."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A file in which every line is right."""
+    """A file in which every line is valid."""
 
     path: Path
     source: str | None
@@ -33,7 +33,7 @@ class Checked:
 
 
 def check(path: Path, *, source: str | None, on_rows: OnProgress, on_wrong: Callable[[Wrong], None]) -> Checked | None:
-    """Read the whole file, telling of each line that is wrong; None if any is, or if there is none at all."""
+    """Read the whole file, and report each invalid line. Return None if a line is invalid, or if there is no line."""
     fingerprint, rows, all_right = _fingerprint(path), 0, True
     for some in _some(import_rows.read(path, source=source)):
         for row in some:
@@ -48,7 +48,7 @@ def check(path: Path, *, source: str | None, on_rows: OnProgress, on_wrong: Call
 
 
 def again(checked: Checked) -> Iterator[list[Known | Whose]]:
-    """The rows of a file, some at a time, as long as it is what was checked. Raises FileChanged."""
+    """Yield the rows of a file in batches, as long as it is unchanged. Raises FileChanged."""
     rows = 0
     for some in _some(import_rows.read(checked.path, source=checked.source)):
         right = [row for row in some if not isinstance(row, Wrong)]
@@ -61,7 +61,7 @@ def again(checked: Checked) -> Iterator[list[Known | Whose]]:
 
 
 def _fingerprint(path: Path) -> tuple[int, ...]:
-    """What tells a file from what it is after a change; nothing if it is gone."""
+    """Return what changes when a file changes; an empty tuple if the file is gone."""
     try:
         found = path.stat()
     except FileNotFoundError:

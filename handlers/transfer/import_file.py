@@ -1,6 +1,7 @@
-"""The file of an import: its lines as fields by their names, one at a time, and what keeps a line from being read.
+"""The file of an import: its lines as fields by name, one at a time, and why a line cannot be read.
 
-What is wrong is told without what the line holds: fields are named, and a column that nobody knows."""
+Problems name fields and unknown columns, and never repeat the content of a line.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ SUFFIXES = (".csv", ".jsonl")
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line's fields, and what is wrong with it as a whole."""
+    """The fields of one line, and what is wrong with the line as a whole."""
 
     number: int
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -49,12 +50,12 @@ def read(path: Path) -> Iterator[Line]:
 
 
 def says_whose(columns: Mapping[str, object] | Sequence[str]) -> bool:
-    """Whether these are the columns of a file that says whose cases are."""
+    """Return whether these are the columns of a file that links cases to users."""
     return "case_id" in columns
 
 
 def count_lines(path: Path) -> int:
-    """How many lines a file has, or nearly: what the last one lacks, and what is quoted, is not looked at."""
+    """Return the approximate number of lines: quoted line ends are counted, too."""
     with path.open("rb") as file:
         return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
 
@@ -77,7 +78,7 @@ def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _records(file: IO[bytes]) -> Iterator[tuple[int, list[str], str]]:
-    """The line that each record begins at, its cells, and why it has none."""
+    """Yield the line number at which each record begins, its cells, and why it has none."""
     # What is not UTF-8 is carried along, so that it spoils no line but its own.
     rows = csv.reader((raw.decode("utf-8", "surrogateescape") for raw in _raw_lines(file)), strict=True)
     while True:
@@ -142,7 +143,7 @@ def _json_line(number: int, raw: bytes) -> Line:
 
 
 def _raw_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines as bytes, without the mark that may stand before the first; in the place of one that is too long, one of no use."""
+    """Yield the lines as bytes, without a byte order mark. A line that is too long is replaced by an unusable one."""
     if file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
         file.seek(0)
     while raw := file.readline(LINE_BYTES_MAX):

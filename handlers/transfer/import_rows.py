@@ -1,4 +1,4 @@
-"""What a line of an import says, once it is checked: where an applicant stood before, or whose a case is."""
+"""The rows of an import, checked: an applicant's earlier status, or the user of a case."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _BETWEEN = re.compile(r"[\s;]+")
 
 
 class Known(NamedTuple):
-    """Where an applicant of a vendor stood."""
+    """The earlier status of a vendor's applicant."""
 
     vendor: str
     body: ImportBody
 
 
 class Whose(NamedTuple):
-    """Whose a case is."""
+    """The user of a case."""
 
     case_id: str
     external_user_id: str
 
 
 class Wrong(NamedTuple):
-    """What is wrong with a line, without what it holds."""
+    """What is wrong with a line, without its content."""
 
     line: int
     problems: list[str]
 
 
 def read(path: Path, *, source: str | None) -> Iterator[Known | Whose | Wrong]:
-    """What each line says, or what is wrong with it. The source is that of the lines that name none."""
+    """Yield what each line says, or what is wrong with it. `source` is for lines that name no source."""
     whose: bool | None = None
     for line in import_file.read(path):
         if whose is None and not line.wrong:
@@ -68,7 +68,7 @@ def _row(line: Line, whose: bool | None, source: str | None) -> Known | Whose | 
 
 
 def _values(fields: Mapping[str, object], readers: Mapping[str, Callable[[object], Any]]) -> tuple[dict[str, Any], list[str]]:
-    """What the fields say, and what is wrong with those that cannot say it."""
+    """Return the values of the fields, and what is wrong with invalid ones."""
     values, problems = {}, []
     for name, reader in readers.items():
         try:
@@ -111,7 +111,7 @@ def _moment(value: object) -> datetime:
 
 
 def _names(value: object) -> tuple[str, ...]:
-    """A list of names; from CSV a text, in which spaces or semicolons stand between them."""
+    """Return a list of names. In CSV it is a text with spaces or semicolons between the names."""
     if value is None:
         return ()
     entries = [entry for entry in _BETWEEN.split(value) if entry] if isinstance(value, str) else value

@@ -1,6 +1,7 @@
-"""An import: keep what a checked file says, some rows a transaction, and wait until workers have handled it.
+"""Import: keep the rows of a checked file, some in each transaction, and wait until workers have handled them.
 
-Each row makes one event, always the same: so it can be gone on with after an interruption, and done again, by doing it again."""
+Each row makes one event, always the same one. So an import is resumed, or repeated, by running it again.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Brought:
-    """How many rows there were, how many of them said something new, and between which events those are that they made."""
+    """The number of rows, how many of them were new, and the range of the events that they made."""
 
     rows: int = 0
     new: int = 0
@@ -47,7 +48,7 @@ class Brought:
 
 
 def bring(checked: Checked, *, environment: str, on_rows: OnProgress) -> Brought:
-    """Keep what a file says and nobody knows yet; it is recorded who did. Commits. Raises FileChanged."""
+    """Keep the rows that are not known yet, with an entry in the audit log. Commits. Raises FileChanged."""
     brought = Brought()
     for some in import_check.again(checked):
         known, cases = [row for row in some if isinstance(row, Known)], [row for row in some if isinstance(row, Whose)]
@@ -86,14 +87,14 @@ def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Br
 
 
 def _record(connection: Connection, checked: Checked, brought: Brought, *, new: int) -> None:
-    """Record the import with the first of it that changes anything."""
+    """Write the audit log's entry with the first part that changes anything."""
     if new and not brought.new:
         name = click.format_filename(checked.path.name)
         audit.write(connection, actor=audit.user(), action="import", subject=f"file {name}"[:500], touched=checked.rows)
 
 
 def _insistently(work: Callable[[Connection], T]) -> T:
-    """What the work returns, committed, also when the database is busy for a while: it may be done twice."""
+    """Return what the work returns, committed, even if the database is busy for a while. The work must be safe to run twice."""
     for pause in PAUSES_SECONDS:
         try:
             return database.write(work)
@@ -108,14 +109,14 @@ def _insistently(work: Callable[[Connection], T]) -> T:
 
 
 def _let_workers_follow(span: Span) -> None:
-    """Get no further ahead of the workers: a webhook that comes meanwhile would wait until all of it is handled."""
+    """Wait for the workers: a webhook that arrives meanwhile would wait until all imported events are handled."""
     deadline = time.monotonic() + FOLLOW_SECONDS_MAX
     while _pending(span) > AHEAD_MAX and health.workers() and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
 
 
 def wait(brought: Brought, span: Span, *, on_handled: OnProgress) -> bool:
-    """Wait until what is new was handled; False if there is no worker to do so."""
+    """Wait until the new events are handled. Return False if no worker runs."""
     waiting, moved_at = brought.new, time.monotonic()
     while waiting:
         asked_at = time.monotonic()

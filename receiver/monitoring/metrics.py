@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus reads. Requests are counted across the web processes; the rest is asked of the database."""
+"""GET /metrics: the metrics for Prometheus. Requests are counted across the web processes; the rest comes from the database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 class Kept(Collector):
-    """What the database and the queue say."""
+    """What the database and the queue report."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         backlog = health.backlog()
@@ -81,7 +81,7 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
 
 
 def _secrets() -> GaugeMetricFamily:
-    """When the vendors' secrets last matched: each by its fingerprint where a token is needed to see it, else together."""
+    """Return when the signing secrets last matched: each by its fingerprint where a token is needed, else together."""
     told = bool(config.settings().tokens.metrics)
     says, labels = "When each of the vendors' secrets last matched; 0: never.", ["vendor", "environment", *(["secret"] if told else [])]
     metric = GaugeMetricFamily("standing_secret_last_match_timestamp_seconds", says, labels=labels)

@@ -1,4 +1,4 @@
-"""The vendors' secrets, by their fingerprints: which still match, so that a rotation can be finished."""
+"""Secret usage: which signing secrets still match, by fingerprint, so that a rotation can be finished."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SecretSight:
 
 
 def look(connection: Connection) -> list[SecretSight]:
-    """Each configured secret, in the order of the settings, and what its use says."""
+    """Return each configured secret, in the order of the settings, and what its use means."""
     uses = delivery_counts.secret_uses(connection)
     found = []
     for vendor, sender in config.settings().senders.items():
@@ -55,7 +55,7 @@ def look(connection: Connection) -> list[SecretSight]:
 
 
 def _use(uses: dict[tuple[str, str], Sighting], vendor: str, key: SigningKey) -> Sighting | None:
-    """What was counted under any of the secret's names: a rotation of ENCRYPTION_KEYS gives it another, and loses no count."""
+    """Return the uses under any of the secret's names: a rotation of ENCRYPTION_KEYS gives it another name, and loses no count."""
     found = [use for name in key.fingerprints if (use := uses.get((vendor, name)))]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""`standing status`: the one screen to look at first. Each line says how something is, and which command tells more."""
+"""`standing status`: the first screen to look at. Each line has the state of one thing, and the command that shows more."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _askers = DeadlineExecutor("status", 1)
 
 @dataclass(frozen=True)
 class Line:
-    """How one thing is, and with which command to look closer."""
+    """The state of one thing, and the command that shows more."""
 
     about: str
     verdict: Verdict
@@ -68,7 +68,7 @@ def _queue() -> Line:
 
 
 def as_screen(found: list[Line], environment: str) -> Group:
-    """The lines as a screen."""
+    """Return the lines as a screen."""
     worst = [line for line in found if line.verdict != "ok"]
     says = f"{len(worst)} things to look at" if worst else "nothing to look at"
     title = f"Standing, {environment}, at {clock.rfc3339(clock.now())}: {says}"
@@ -180,7 +180,7 @@ def _many(count: int, one: str, many: str | None = None) -> str:
 
 
 def _long(seconds: float) -> str:
-    """A time in the unit that a person would use."""
+    """Return a duration in the unit that a person would use."""
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""GET /openapi.json: the API's description, made from the routes and from what each call holds (`receiver.web.call`)."""
+"""GET /openapi.json: the API's description, built from the routes and from what each call holds (`receiver.web.call`)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def openapi() -> Response:
 
 @cache
 def _described() -> bytes:
-    """The description, made once in a process: its routes do not change."""
+    """Return the description, built once in a process: its routes do not change."""
     return msgspec.json.encode(describe())
 
 
@@ -100,14 +100,14 @@ def _operation(rule: Rule) -> dict[str, Any]:
 
 
 def _security(made: Call) -> list[dict[str, list[str]]]:
-    """The right is the role that the token must have; an empty requirement makes the token optional."""
+    """Return the security requirement. The right is the role that the token must have; an empty requirement makes the token optional."""
     if made.right is None:
         return [{}, {"bearer": [Right.READ]}, {"bearer": [Right.WATCH]}] if made.shows_more else []
     return [*([{}] if made.right == Right.WATCH else []), {"bearer": [made.right]}]
 
 
 def _responses(made: Call, *, has_path: bool) -> dict[str, Any]:
-    """What a call answers with, and what can go wrong with it."""
+    """Return the answers of a call, and its problems."""
     wrong = {400, 503, *made.others}
     wrong |= {401} if made.right else set()
     wrong |= {403} if made.right not in (None, Right.WATCH) else set()
@@ -152,7 +152,7 @@ def _query_parameters(made: Call) -> list[dict[str, Any]]:
 
 
 def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A query holds texts: a parameter is left out where the structure holds None."""
+    """Return the description of a parameter. A query holds texts: a parameter is left out where the struct holds None."""
     some = [one for one in schema.get("anyOf", [schema]) if one != {"type": "null"}]
     plain = {key: value for key, value in {**schema, **some[0]}.items() if key not in ("anyOf", "description")}
     if plain.get("default", "") is None:
@@ -209,14 +209,14 @@ def _problem(made: Call, status: int) -> dict[str, str]:
 
 
 def _problems() -> dict[str, Any]:
-    """The problems that calls answer with, as RFC 9457 describes them."""
+    """Return the problems that calls answer with, as RFC 9457 describes them."""
     further: dict[str, tuple[str, ...]] = {"Problem": (), "Unauthorized": ("WWW-Authenticate",), "Unavailable": ("Retry-After",)}
     text = "A problem, as RFC 9457 describes it."
     return {name: {"description": text, "headers": _headers("X-Request-Id", *more), "content": PROBLEM} for name, more in further.items()}
 
 
 def _notification() -> dict[str, Any]:
-    """What this service sends to each of NOTIFY_URLS."""
+    """Return what this service sends to each of NOTIFY_URLS."""
     return {
         "operationId": "receive_change",
         "summary": "A change, sent to each of NOTIFY_URLS.",

@@ -1,4 +1,4 @@
-"""What the API answers with about applicants and events, field by field, for its description. A test holds every answer to it."""
+"""Schemas of answers about applicants and events, field by field. A test holds every answer to them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ CHANGE_AS_TEXT = Meta(
 
 
 class ApiModel(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Nothing else is answered."""
+    """An answer; it has no other fields."""
 
 
 class Verdict(ApiModel):
-    """What the vendor last decided."""
+    """The vendor's last verdict."""
 
     status: Annotated[Status, Meta(description="What it was.")]
     level: Annotated[str | None, Meta(description="The vendor's level at which it was decided.")]
@@ -45,7 +45,7 @@ class Verdict(ApiModel):
 
 
 class Decision(ApiModel):
-    """What a person decided last."""
+    """A person's last decision."""
 
     status: Annotated[Status, Meta(description="What it makes of the applicant.")]
     by: Annotated[str, Meta(description="Who decided: a token's name, or a user's of the command line.", examples=["night"])]
@@ -57,7 +57,7 @@ class Decision(ApiModel):
 
 
 class Applicant(ApiModel):
-    """Where an applicant stands."""
+    """The current state of an applicant."""
 
     vendor: Vendor
     environment: VendorEnvironment
@@ -120,7 +120,7 @@ class Change(HistoryEntry, kw_only=True):
 
 
 class StreamEvent(Struct, kw_only=True):
-    """One event of the stream. The first has an `id` alone: the place where the stream begins."""
+    """One event of the stream. The first has only an `id`: the position where the stream begins."""
 
     id: Annotated[str, Meta(description="The place in the feed: give it as `Last-Event-ID`.")]
     event: Literal["change"] | UnsetType = UNSET
@@ -136,7 +136,7 @@ class Notification(ApiModel):
 
 
 class EventModel(ApiModel):
-    """One fact that a vendor told, however often delivered."""
+    """One fact from a vendor, however often delivered."""
 
     id: EventId
     vendor: Vendor
@@ -181,7 +181,7 @@ class ExplainedEvent(ApiModel):
 
 
 class Ground(ApiModel):
-    """What an applicant's status stands on, or what lies beneath it."""
+    """What an applicant's status is based on, or what is overridden."""
 
     status: Status
     name: Annotated[str, Meta(description="Which ground.", examples=["the newest verdict or progress"])]
@@ -191,7 +191,7 @@ class Ground(ApiModel):
 
 
 class Explanation(ApiModel):
-    """Why an applicant stands where it stands."""
+    """Why an applicant has its status."""
 
     applicant: Applicant
     linked: Annotated[bool, Meta(description="Whether its user was linked here.")]
@@ -217,7 +217,7 @@ class Linked(ApiModel):
 
 
 class Accepted(ApiModel):
-    """It will be done."""
+    """The request is accepted, and will be done."""
 
     status: Literal["accepted"]
     event_id: EventId

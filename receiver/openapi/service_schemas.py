@@ -1,4 +1,4 @@
-"""What the API answers with about the running service: deliveries, work for a person, reactions, replays, health, problems."""
+"""Schemas of answers about the service: deliveries, the review queue, reactions, replays, health, problems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Received(ApiModel):
 
 
 class Waiting(ApiModel):
-    """Something that waits for a person."""
+    """An entry of the review queue."""
 
     what: Annotated[Literal["applicant", "event", "reaction"], Meta(description="What it is.")]
     since: Time
@@ -86,7 +86,7 @@ class ReactionInFull(Reaction):
 
 
 class Replay(ApiModel):
-    """Events that somebody has handled again."""
+    """Events that are handled again."""
 
     id: str
     at: Time

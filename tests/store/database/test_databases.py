@@ -249,7 +249,8 @@ def pgbouncer(url: str) -> Iterator[str]:
     if not program.exists():
         pytest.skip("no PgBouncer")
     folder = Path(str(parsed.query["host"]))
-    port, configuration = free_port(), folder / "pgbouncer.ini"
+    port = free_port()
+    configuration = folder / f"pgbouncer-{port}.ini"
     configuration.write_text(
         f"[databases]\n* = host={folder}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"

@@ -20,8 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 
-from benchmarks import accept, backlog, copies, growth, latency, machine, report, sizes, stage, targets
-from benchmarks.figures import Figures
+from benchmarks import copies, sizes, stage
+from benchmarks.measures import accept, backlog, growth, latency, machine
+from benchmarks.output import report, targets
+from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, SQLITE, Stage
 

@@ -10,9 +10,11 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from benchmarks import accept, backlog, copies, figures, load, population
+from benchmarks import copies, load, population
 from benchmarks.copies import Template
-from benchmarks.figures import Figures
+from benchmarks.measures import accept, backlog
+from benchmarks.output import figures
+from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
 from tests.support.service import TOKENS

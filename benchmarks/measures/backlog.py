@@ -10,9 +10,11 @@ from rq import Queue
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from benchmarks import copies, figures, memory, population, stage, textbook
+from benchmarks import copies, population, stage, textbook
 from benchmarks.copies import Template
-from benchmarks.figures import Figures
+from benchmarks.measures import memory
+from benchmarks.output import figures
+from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, ROOT, Stage
 from tests.support.service import eventually

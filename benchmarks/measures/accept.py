@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from benchmarks import figures, load, memory, population, stage, textbook
-from benchmarks.figures import Figures
+from benchmarks import load, population, stage, textbook
 from benchmarks.load import Answer
+from benchmarks.measures import memory
+from benchmarks.output import figures
+from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import EMPTY, POSTGRESQL, STANDING, TEXTBOOK, Stage
 

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Figures
-from benchmarks.growth import name as kept
+from benchmarks.measures.growth import name as kept
+from benchmarks.output.figures import Figures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import plot
-from benchmarks.figures import Figures
-from benchmarks.targets import Verdict
+from benchmarks.output import plot
+from benchmarks.output.figures import Figures
+from benchmarks.output.targets import Verdict
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent.parent / "results"
 
 Row = tuple[str, ...]
 

@@ -8,10 +8,11 @@ import time
 
 from sqlalchemy import Engine, text
 
-from benchmarks import copies, figures, load, population, stage
+from benchmarks import copies, load, population, stage
 from benchmarks.copies import Template
-from benchmarks.figures import Figures
 from benchmarks.load import Answer
+from benchmarks.output import figures
+from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
 from tests.support.service import end

@@ -1,0 +1,1 @@
+"""What a run tells: figures, their targets, the table and the picture."""

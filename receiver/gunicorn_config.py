@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,10 @@ FAREWELL_SECONDS = 2.0
 _memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
 _metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-", dir=_memory)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
+
+
+#: The last workers that ended. The next one signs them off, because one that was killed could not.
+_ended: deque[int] = deque(maxlen=16)
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
@@ -120,7 +125,14 @@ def on_starting(_server: Any) -> None:
     Path(_metrics).mkdir(parents=True, exist_ok=True)
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_fork(server: Any, worker: Any) -> None:
+    worker.predecessors = [pid for pid in _ended if pid not in server.WORKERS]
+
+
+def post_worker_init(worker: Any) -> None:
+    from receiver.monitoring import delivery_counts  # Loaded in the worker alone, once it is said where to count.
+
+    delivery_counts.ended.extend(worker.predecessors)
     processes.collect_seldom()
 
 
@@ -134,6 +146,7 @@ def child_exit(_server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    _ended.append(worker.pid)
 
 
 def on_exit(_server: Any) -> None:

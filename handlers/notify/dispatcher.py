@@ -88,10 +88,10 @@ PARTS: dict[str, Callable[[], Sequence[Group]]] = {
 }
 
 
-def main(part: str, holder: str, parent: int) -> None:
+def main(part: str, holder: str, parent: str) -> None:
     """Notify one part of the subscribers, as long as the parent runs."""
     logs.configure()
-    processes.end_with_parent(parent)
+    processes.live_with_parent(parent)
     os.nice(NICE)
     threading.stack_size(STACK_BYTES)
     config.settings()
@@ -99,4 +99,4 @@ def main(part: str, holder: str, parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:])

@@ -92,12 +92,12 @@ def _rest(seconds: float) -> None:
         raise Stopped
 
 
-def main(parent: int) -> None:
+def main(parent: str) -> None:
     """Ask as long as the parent runs."""
     logs.configure()
-    processes.end_with_parent(parent)
+    processes.live_with_parent(parent)
     run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[-1]))
+    main(sys.argv[-1])

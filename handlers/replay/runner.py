@@ -38,7 +38,9 @@ class ReplayRunner:
         self._child = ChildProcess()
 
     def look(self) -> None:
-        """Start the next replay, unless one is running."""
+        """Start the next replay, unless one is running. A frozen one is killed first, and taken over by whoever looks next."""
+        if self._child.kill_if_frozen():
+            log.error("a replay is frozen; its process is killed")
         if self._child.runs():
             return
         with database.begin() as connection:
@@ -104,6 +106,6 @@ if __name__ == "__main__":
     from store.system import logs
 
     logs.configure()
-    processes.end_with_parent(int(sys.argv[3]))
+    processes.live_with_parent(sys.argv[3])
     config.settings()
     run(sys.argv[1], sys.argv[2])

@@ -15,9 +15,8 @@ from rq.serializers import JSONSerializer
 
 import store.config
 from handlers import config
-from handlers.worker import drain
-from handlers.worker.supervisor import Supervisor
-from handlers.worker.sweep import SWEEP_SECONDS, _sweep
+from handlers.worker import drain, sweep
+from handlers.worker.supervisor import Predecessor, Supervisor
 from store.inbox import wakeup
 from store.inbox.wakeup import OwnJob
 from store.system import processes
@@ -43,13 +42,13 @@ def run() -> None:
     Supervisor(work, event_seconds_max=settings.event_seconds_max, bytes_max=settings.worker_bytes_max).run()
 
 
-def work(name: str, dead: str | None) -> None:
+def work(name: str, dead: Predecessor | None) -> None:
     """Work until SIGTERM or SIGINT. Claims are held under `name`; the claims of the crashed worker `dead` are taken back."""
-    drain.hold_claims_as(name, dead)
+    drain.hold_claims_as(name, dead.name if dead else None)
     processes.collect_seldom()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: drain.stopping.set())
-    sweeper = threading.Thread(target=_sweep, name="sweep")
+    sweeper = threading.Thread(target=sweep.run, args=(dead.pid if dead else None,), name="sweep")
     sweeper.start()
     log.info("the worker is up")
     while not drain.stopping.is_set():
@@ -57,7 +56,7 @@ def work(name: str, dead: str | None) -> None:
             _worker().work(with_scheduler=False, logging_level="WARNING")
         except RedisError as error:
             log.warning("the queue cannot be reached; the sweep works without it", error=describe_error(error))
-            drain.stopping.wait(SWEEP_SECONDS)
+            drain.stopping.wait(sweep.SWEEP_SECONDS)
     drain.stopping.set()
     sweeper.join()
     log.info("the worker ends")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import time
 
+import structlog
+
 from store.system.processes import ChildProcess
+
+log = structlog.get_logger()
 
 #: Pause before a process that ended is restarted.
 PAUSE_SECONDS = 2.0
@@ -23,7 +27,9 @@ class Sidecar:
         self._begun_at = float("-inf")
 
     def look(self) -> None:
-        """Start the process, unless it runs."""
+        """Start the process, unless it runs. One that is frozen is killed first."""
+        if self._child.kill_if_frozen():
+            log.error("a process beside the worker is frozen; it is replaced", process=self._command[0])
         if not self._child.runs() and time.monotonic() - self._begun_at > PAUSE_SECONDS:
             self._begun_at = time.monotonic()
             self._child.start_module(*self._command)

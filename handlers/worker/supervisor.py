@@ -1,4 +1,4 @@
-"""The supervisor: the worker's parent. It has one child that works, ends it when an event hangs, and replaces it when it crashed.
+"""The supervisor: the worker's parent. It has one child that works, and replaces it when it crashed, is frozen, or an event hangs.
 
 The parent never touches the database, so it cannot hang there. The child is forked: it starts at once, and shares the loaded modules.
 """
@@ -11,12 +11,14 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NamedTuple
 
 import structlog
 
 from handlers.worker.watchdog import IDLE, pulse
 from store.system import processes
 from store.system.logs import describe_error
+from store.system.processes import LifeSign
 
 log = structlog.get_logger()
 
@@ -25,8 +27,16 @@ LOOK_SECONDS = 0.25
 #: A child that dies soon after its start is replaced after a pause.
 SOON_SECONDS, PAUSE_SECONDS = 5.0, 1.0
 
-#: What the child is to do: it is told under which name it holds what it claims, and which name a dead child had.
-Work = Callable[[str, str | None], None]
+
+class Predecessor(NamedTuple):
+    """A child that ended: the name under which it held its claims, and its process id."""
+
+    name: str
+    pid: int
+
+
+#: What the child is to do: it is told under which name it holds what it claims, and whom it replaces.
+Work = Callable[[str, Predecessor | None], None]
 
 
 class Supervisor:
@@ -41,29 +51,33 @@ class Supervisor:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        dead: str | None = None
+        dead: Predecessor | None = None
         while not self._ending:
             name, began = os.urandom(16).hex(), time.monotonic()
-            self._child = self._start(name, dead)
+            self._child, life = self._start(name, dead)
             if self._ending:  # Asked to before there was a child to tell.
                 os.kill(self._child, signal.SIGTERM)
-            status = self._look_after_it()
-            self._child = 0
+            status = self._look_after_it(LifeSign(life))
+            os.close(life)
+            dead, self._child = Predecessor(name, self._child), 0
             if not self._ending:
                 log.error("the working process ended; it is replaced", status=status)
                 time.sleep(PAUSE_SECONDS if time.monotonic() - began < SOON_SECONDS else 0)
-            dead = name
 
-    def _start(self, name: str, dead: str | None) -> int:
-        parent = os.getpid()
+    def _start(self, name: str, dead: Predecessor | None) -> tuple[int, int]:
+        """Start a child; return its process id, and where it shows life."""
+        parent, (reader, writer) = os.getpid(), os.pipe()
         pulse.stop()
         child = os.fork()
         if child:
-            return child
+            os.close(writer)
+            return child, reader
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)  # Until the work has its own: the parent's would end a brother.
+            os.close(reader)
             processes.end_with_parent(parent)
+            processes.show_life(writer)
             resource.setrlimit(resource.RLIMIT_DATA, (self._bytes_max, resource.RLIM_INFINITY))
             self._work(name, dead)
             os._exit(0)
@@ -72,7 +86,7 @@ class Supervisor:
         finally:  # Whatever happened, a child does not go on as its parent.
             os._exit(1)
 
-    def _look_after_it(self) -> int:
+    def _look_after_it(self, life: LifeSign) -> int:
         """Return the exit status of the child. Time is counted in looks, so that a suspended parent sees nothing hang."""
         last = pulse.steps()
         looks = [0] * len(last)
@@ -86,6 +100,9 @@ class Supervisor:
             last = steps
             if max(looks) > self._looks_max:
                 log.error("an event hangs; the process that handles it is killed")
+                os.kill(self._child, signal.SIGKILL)
+            elif life.is_missing(processes.FROZEN_SECONDS):
+                log.error("the working process is frozen; it is killed")
                 os.kill(self._child, signal.SIGKILL)
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:

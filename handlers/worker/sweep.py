@@ -33,12 +33,16 @@ GRACE_SECONDS = 20.0
 UNHEARD_SECONDS = 6.0
 
 
-def _sweep() -> None:
-    name, watch = f"{socket.gethostname()}:{os.getpid()}", OverdueWatch()
+def run(dead: int | None) -> None:
+    """Sweep until the process is to end. `dead` is the process id of a crashed predecessor, which is no longer shown as alive."""
+    name, watch = _name(os.getpid()), OverdueWatch()
     errands, companions = ReplayRunner(name), _companions()
     while not drain.stopping.is_set():
         try:
             health.heartbeat(name)
+            if dead is not None:
+                health.sign_off(_name(dead))
+                dead = None
             watch.look()
             errands.look()
             for companion in companions:
@@ -54,6 +58,10 @@ def _sweep() -> None:
     except SQLAlchemyError as error:
         log.warning("the worker could not take its leave", error=describe_error(error))
     _end_soon()
+
+
+def _name(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
 
 
 def _companions() -> list[Sidecar]:

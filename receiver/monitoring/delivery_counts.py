@@ -27,6 +27,9 @@ TELL_SECONDS = 5.0
 #: At its end a process waits so long for its last counts to be kept.
 FAREWELL_SECONDS = 1.5
 
+#: Process ids of web processes of this host that ended without a farewell, for their successors to sign off.
+ended: list[int] = []
+
 _counts = Counts()
 _teller = DeadlineExecutor("counts", 1)
 
@@ -50,7 +53,7 @@ def end() -> None:
     """Write the remaining counts, and sign off."""
     try:
         _teller.run(FAREWELL_SECONDS, _tell)
-        _teller.run(FAREWELL_SECONDS, lambda: delivery_counts.sign_off(_name()))
+        _teller.run(FAREWELL_SECONDS, lambda: delivery_counts.sign_off(_name(os.getpid())))
     except Exception as error:  # Whatever it is: the process ends.
         log.warning("the last counts are lost", error=describe_error(error))
 
@@ -60,6 +63,7 @@ def _tell_now_and_then() -> None:
     while True:
         try:
             _tell()
+            _sign_off_ended()
             if rounds % 1000 == 0:
                 delivery_counts.forget_old()
         except Exception as error:  # Counts are kept until the database is back.
@@ -68,16 +72,22 @@ def _tell_now_and_then() -> None:
         time.sleep(TELL_SECONDS)
 
 
+def _sign_off_ended() -> None:
+    while ended:
+        delivery_counts.sign_off(_name(ended[-1]))
+        ended.pop()
+
+
 def _tell() -> None:
     global _counts
     counts, _counts = _counts, Counts()
     spool = host_spool()
     try:
-        delivery_counts.tell(counts, process=_name(), spool_bytes=spool.bytes_spooled() if spool else 0)
+        delivery_counts.tell(counts, process=_name(os.getpid()), spool_bytes=spool.bytes_spooled() if spool else 0)
     except BaseException:
         _counts.take_back(counts)
         raise
 
 
-def _name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+def _name(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"

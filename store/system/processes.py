@@ -8,10 +8,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 _SET_PARENT_DEATH_SIGNAL = 1
+
+#: How often a child shows that it is not frozen, and how much of that a parent reads at a time.
+BEAT_SECONDS, PIPE_BYTES = 1.0, 65536
+
+#: A child that has shown no life for so long is frozen, and is replaced.
+FROZEN_SECONDS = 15.0
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -24,6 +33,15 @@ def end_with_parent(parent: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def live_with_parent(parent: str) -> None:
+    """End with the parent that started this module, and show it life. `parent` is the last argument that it gave.
+
+    Standard output is the pipe for that. What is printed goes to standard error."""
+    end_with_parent(int(parent))
+    show_life(os.dup(1))
+    os.dup2(2, 1)
+
+
 def collect_seldom() -> None:
     """Run the cyclic garbage collector rarely, and never over the objects that exist now.
 
@@ -33,19 +51,64 @@ def collect_seldom() -> None:
     gc.set_threshold(50_000, 10, 50)
 
 
+class LifeSign:
+    """The reading end of a pipe, through which a child shows its parent that it is not frozen: it writes a byte every second.
+
+    A process that was stopped (SIGSTOP), or whose threads all wait for one that never gives way, writes nothing."""
+
+    def __init__(self, reader: int) -> None:
+        self._reader = reader
+        os.set_blocking(reader, False)
+        self._seen_at = time.monotonic()
+
+    def is_missing(self, seconds: float) -> bool:
+        """Return whether the child has shown nothing for so long."""
+        with suppress(BlockingIOError):
+            if os.read(self._reader, PIPE_BYTES):
+                self._seen_at = time.monotonic()
+        return time.monotonic() - self._seen_at > seconds
+
+
+def show_life(writer: int) -> None:
+    """Write to the pipe of a parent's `LifeSign` from now on, as long as this process runs."""
+
+    def beat() -> None:
+        with suppress(BrokenPipeError):
+            while True:
+                with suppress(BlockingIOError):  # The parent itself is stopped, and reads later.
+                    os.write(writer, b".")
+                time.sleep(BEAT_SECONDS)
+
+    os.set_blocking(writer, False)
+    threading.Thread(target=beat, name="life", daemon=True).start()
+
+
 class ChildProcess:
     """A process that this one starts, asks to end, and starts again."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._life: LifeSign | None = None
 
     def start(self, command: Sequence[str], **options: Any) -> None:
         """Start a command; the options are those of `subprocess.Popen`."""
         self._process = subprocess.Popen(command, **options)  # noqa: S603
 
     def start_module(self, module: str, *arguments: str) -> None:
-        """Start a module of this installation. Its last argument is this process's id, so that it can end with it."""
-        self.start([sys.executable, "-m", module, *arguments, str(os.getpid())])
+        """Start a module of this installation, which calls `live_with_parent` with its last argument."""
+        self.start([sys.executable, "-m", module, *arguments, str(os.getpid())], stdout=subprocess.PIPE, bufsize=0)
+        assert self._process
+        assert self._process.stdout
+        self._life = LifeSign(self._process.stdout.fileno())
+
+    def kill_if_frozen(self, seconds: float = FROZEN_SECONDS) -> bool:
+        """Kill the module if it has shown no life for so long. Return whether it was killed."""
+        if not self.runs() or self._life is None or not self._life.is_missing(seconds):
+            return False
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+        return True
 
     def runs(self) -> bool:
         """Return whether the process runs."""

@@ -87,7 +87,9 @@ def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(as_json: bool) -> None:
-    """Report what is configured, what can be reached, and what is wrong. Exit status 1 if something is wrong."""
+    """Report what is configured, what can be reached, and what is wrong. Exit status 1 if something is wrong.
+
+    `status`, `doctor` and `/readyz` say the same of one thing. docs/monitoring.md explains each sentence."""
     from receiver.monitoring import doctor
 
     findings = []
@@ -96,8 +98,8 @@ def doctor(as_json: bool) -> None:
         if as_json:
             click.echo(msgspec.json.encode(finding))
         else:
-            mark = {"ok": click.style("ok   ", "green"), "look": click.style("look ", "yellow"), "wrong": click.style("WRONG", "red")}
-            click.echo(f"{mark[finding.verdict]} {finding.about}: {finding.says}")
+            mark = {"ok": click.style("ok   ", "green"), "look": click.style("look ", "yellow"), "wrong": click.style("wrong", "red")}
+            click.echo(f"{mark[finding.verdict]} {finding}" + (f"  ({finding.look})" if finding.look else ""))
     sys.exit(any(finding.verdict == "wrong" for finding in findings))
 
 

@@ -130,7 +130,7 @@ def list_subscribers(as_json: bool) -> None:
 @notify_group.command("resume")
 @click.argument("subscriber")
 def resume(subscriber: str) -> None:
-    """Notify a subscriber again that is paused, or that had answered 410."""
+    """Notify a subscriber again that refuses, is paused, or had answered 410: what waits for it is tried again at once."""
     config.settings()
     with database.begin() as connection:
         if not reactions.resume(connection, subscriber):

@@ -95,7 +95,7 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
 
 
 def _let_live_traffic_go_first(on_wait: Callable[[], None]) -> None:
-    while health.oldest_seconds() > LIVE_SECONDS_MAX:
+    while health.oldest_due_seconds() > LIVE_SECONDS_MAX:
         on_wait()
         time.sleep(PAUSE_SECONDS)
 

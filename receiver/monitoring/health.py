@@ -7,10 +7,11 @@ import socket
 from typing import Any
 
 from flask import Blueprint, Response
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.monitoring import secret_usage
+from receiver.monitoring import status
+from receiver.monitoring.findings import service
+from receiver.monitoring.findings.sentence import Finding
 from receiver.openapi import service_schemas
 from receiver.web import auth, queries
 from receiver.web.cached_answers import Remembered
@@ -18,7 +19,7 @@ from receiver.web.call import call
 from store import database
 from store.database.sessions import Unfit
 from store.inbox import wakeup
-from store.inbox.spool import Spool, SpoolUnavailable, host_spool
+from store.inbox.spool import Spool, host_spool
 from store.operations import anomalies, health
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
@@ -26,7 +27,7 @@ from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0
 ANSWER_SECONDS = 1.5
 
-_askers = DeadlineExecutor("ready", 2)
+_askers, _lookers = DeadlineExecutor("ready", 2), DeadlineExecutor("look", 1)
 
 blueprint = Blueprint("health", __name__)
 
@@ -52,66 +53,56 @@ def _without_details(told: dict[str, Any]) -> dict[str, Any]:
     workers, backlog, spool = told["workers"], told["backlog"], told.get("spool")
     shown = {name: told[name] for name in ("status", "database", "queue")}
     shown["workers"] = None if workers is None else "ok" if workers else "none"
-    shown["backlog"] = None if backlog is None else "late" if _is_late(backlog) else "ok"
+    shown["backlog"] = None if backlog is None else "late" if backlog["oldest_seconds"] > health.WAIT_MAX_SECONDS else "ok"
     return shown | ({"spool": spool["status"]} if spool else {})
 
 
-def _is_late(backlog: dict[str, Any]) -> bool:
-    return bool(backlog["oldest_seconds"] > health.WAIT_MAX_SECONDS)
-
-
 def _ask() -> dict[str, Any]:
-    outage = queue_outage.tell()
-    parts: dict[str, Any] = {
-        "database": "ok",
-        "queue": "unavailable" if outage else "ok",
-        "workers": None,
-        "backlog": None,
-        "attention": [],
-    }
-    spool = host_spool()
-    if spool:
-        parts["spool"] = _ask_spool(spool)
+    """Return each part, and in `attention` everything that makes the service degraded, first, and what else needs a look."""
+    spool, outage = host_spool(), queue_outage.tell()
+    parts: dict[str, Any] = {"queue": "unavailable" if outage else "ok"} | ({"spool": _ask_spool(spool)} if spool else {})
+    degrades = [service.queue(outage), *service.spool(spool, socket.gethostname())]
     try:
-        parts |= _askers.run(ANSWER_SECONDS, _ask_database)
-    except (SQLAlchemyError, DeadlineExceeded) as error:
+        kept, found = _askers.run(ANSWER_SECONDS, _ask_database)
+    except (SQLAlchemyError, OSError, DeadlineExceeded) as error:
         why = {"database_says": str(error)} if isinstance(error, Unfit) else {}
-        kept = spool and parts["spool"]["status"] == "ok"
-        parts |= {"status": "degraded" if kept else "unavailable", "database": "unavailable"} | why
+        spools = spool and parts["spool"]["status"] == "ok"
+        kept = {"status": "degraded" if spools else "unavailable", "database": "unavailable", "workers": None, "backlog": None} | why
+        found, more = [service.written(error)], []
     else:
-        spooled = spool and (parts["spool"]["bytes"] or parts["spool"]["status"] != "ok")
-        fine = not outage and parts["workers"] and not _is_late(parts["backlog"]) and not spooled
-        parts["status"] = "ok" if fine else "degraded"
-    return parts | ({"attention": [*parts["attention"], f"the queue {outage}"]} if outage else {})
+        kept, more = {"database": "ok"} | kept | _vendors(), [one for one in found if one.verdict == "look"] + _looks()
+        found = [one for one in found if one.verdict == "wrong"]
+    degrades = [*found, *(one for one in degrades if one.verdict != "ok")]
+    return {"status": "degraded" if degrades else "ok"} | kept | parts | {"attention": [str(one) for one in [*degrades, *more]]}
 
 
 def _ask_spool(spool: Spool) -> dict[str, Any]:
-    try:
-        spool.prove_writable()
-        status = "ok"
-    except SpoolUnavailable:
-        status = "unavailable"
-    return {"status": status, "bytes": spool.bytes_spooled()}
+    return {"status": "ok" if service.is_writable(spool) else "unavailable", "bytes": spool.bytes_spooled()}
 
 
-def _ask_database() -> dict[str, Any]:
+def _ask_database() -> tuple[dict[str, Any], list[Finding]]:
+    """Return what the database tells, and what was found in it. Raises what the database raises."""
     health.prove_writable(f"{socket.gethostname()}:{os.getpid()}")
-    backlog = health.backlog()
-    told = {"workers": health.workers(), "backlog": {"pending": backlog.pending, "oldest_seconds": round(backlog.oldest_seconds, 3)}}
-    found = attention_told.tell().describe()
-    return told | found | {"attention": found["attention"] + secrets_told.tell()}
+    backlog, workers = health.backlog(), health.workers()
+    return {"workers": workers, "backlog": backlog.describe()}, [*([] if workers else [service.NO_WORKER()]), *service.backlog(backlog)]
 
 
-def _secrets(connection: Connection) -> list[str]:
-    """Return the live secrets that are not the newest of their vendor, none of them named."""
-    return [
-        f"a secret of {one.vendor} is {one.says}"
-        for one in secret_usage.look(connection)
-        if one.environment == "live" and not one.newest and one.last_at
-    ]
+def _vendors() -> dict[str, Any]:
+    """Return how the vendors' deliveries arrive. What takes too long to find out makes no service unready."""
+    try:
+        return _lookers.run(ANSWER_SECONDS, attention_told.tell).describe()
+    except (SQLAlchemyError, DeadlineExceeded):
+        return {"vendors": {}, "in_review_too_long": None}
+
+
+def _looks() -> list[Finding]:
+    try:
+        return _lookers.run(ANSWER_SECONDS, look_told.tell)
+    except (SQLAlchemyError, DeadlineExceeded):
+        return [service.NOT_LOOKED()]
 
 
 queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)
 _readiness = Remembered(_ask, seconds=REMEMBERED_SECONDS)
-secrets_told = Remembered(lambda: database.read(_secrets), seconds=SLOW_SECONDS)
 attention_told = Remembered(lambda: database.read(anomalies.find), seconds=SLOW_SECONDS)
+look_told = Remembered(lambda: database.read(status.attention), seconds=SLOW_SECONDS)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.monitoring import health as readiness
 from receiver.monitoring import secret_usage
+from receiver.monitoring.findings import service
 from receiver.web.auth import Right
 from receiver.web.cached_answers import Remembered
 from receiver.web.call import Text, call
@@ -23,6 +28,7 @@ from store.inbox.spool import host_spool
 from store.operations import anomalies, delivery_counts, health
 from store.operations.anomalies import Attention
 from store.outbox import reactions
+from store.outbox.reactions import Count
 from store.system import clock
 from store.system.deadlines import DeadlineExecutor
 
@@ -35,15 +41,26 @@ class Kept(Collector):
     """What the database and the queue report."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
+        failure = service.failure_to_write(f"{socket.gethostname()}:{os.getpid()}")
+        yield GaugeMetricFamily("standing_database_writable", "Whether a delivery can be kept in the database.", failure is None)
+        if failure is None:
+            # While no heartbeat can be written nobody knows which processes run.
+            yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
+            yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))
+        if failure is None or _can_be_read():
+            yield from self._read()
+
+    def _read(self) -> Iterable[GaugeMetricFamily]:
         backlog = health.backlog()
         yield GaugeMetricFamily("standing_events_pending", "Events kept and not yet handled.", backlog.pending)
-        yield GaugeMetricFamily("standing_oldest_pending_age_seconds", "How long the oldest due event waits.", backlog.oldest_seconds)
+        yield GaugeMetricFamily(
+            "standing_oldest_pending_age_seconds", "How long ago the oldest pending event was received.", backlog.oldest_seconds
+        )
+        yield GaugeMetricFamily("standing_events_retried", "Pending events that failed at least once.", backlog.tried)
         yield GaugeMetricFamily("standing_events_failed", "Dead letters.", health.failed())
-        yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
         if spool := host_spool():
             yield GaugeMetricFamily("standing_spool_bytes", "What waits on this host for the database to be back.", spool.bytes_spooled())
         yield GaugeMetricFamily("standing_queue_up", "Whether a worker can be woken.", readiness.queue_outage.tell() is None)
-        yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))
         adverse = database.read(lambda connection: anomalies.adverse_reversals(connection, since=clock.now() - anomalies.DAY))
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
         yield from _attention(readiness.attention_told.tell())
@@ -51,15 +68,35 @@ class Kept(Collector):
         yield from _reactions()
 
 
+def _can_be_read() -> bool:
+    try:
+        database.read(lambda connection: connection.scalar(select(1)))
+    except (SQLAlchemyError, OSError):
+        return False
+    return True
+
+
+#: What is told of each subscriber's reactions: the name, what it tells, and its value.
+REACTIONS: list[tuple[str, str, Callable[[Count], float]]] = [
+    ("standing_reactions_pending", "Reactions to changes that are still to be done.", lambda one: one.pending),
+    ("standing_adverse_reactions_pending", "Those among them that tell of an approval that fell.", lambda one: one.adverse),
+    ("standing_reactions_refused", "Those among them that were tried in vain.", lambda one: one.refused),
+    ("standing_reactions_failed", "Reactions that gave up.", lambda one: one.failed),
+    ("standing_oldest_reaction_age_seconds", "How long the oldest one waits.", lambda one: _age(one.oldest_at)),
+]
+
+
 def _reactions() -> Iterable[GaugeMetricFamily]:
-    pending = GaugeMetricFamily("standing_reactions_pending", "Reactions to changes that are still to be done.", labels=["subscriber"])
-    failed = GaugeMetricFamily("standing_reactions_failed", "Reactions that gave up.", labels=["subscriber"])
-    late = GaugeMetricFamily("standing_oldest_reaction_age_seconds", "How long the oldest one waits.", labels=["subscriber"])
-    for one in database.read(reactions.counts):
-        pending.add_metric([one.subscriber], one.pending)
-        failed.add_metric([one.subscriber], one.failed)
-        late.add_metric([one.subscriber], (clock.now() - one.oldest_at).total_seconds() if one.oldest_at else 0)
-    yield from (pending, failed, late)
+    counts = database.read(reactions.counts)
+    for name, says, value in REACTIONS:
+        family = GaugeMetricFamily(name, says, labels=["subscriber"])
+        for one in counts:
+            family.add_metric([one.subscriber], value(one))
+        yield family
+
+
+def _age(moment: datetime | None) -> float:
+    return (clock.now() - moment).total_seconds() if moment else 0
 
 
 def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:

@@ -118,11 +118,16 @@ class Ready(Struct, kw_only=True):
     workers: Annotated[int | Literal["ok", "none"] | None, Meta(description="How many live; without a token only whether any does.")]
     backlog: Annotated[
         dict[str, Any] | Literal["ok", "late"] | None,
-        Meta(description="How many events wait, and how long the oldest that is due has; without a token only whether it is late."),
+        Meta(
+            description="How many events wait, since when the oldest does, how many failed at least once and with what; without a token "
+            "only whether the oldest is late."
+        ),
     ]
     spool: Annotated[dict[str, Any] | str | UnsetType, Meta(description="The spool, where there is one.")] = UNSET
     vendors: Annotated[dict[str, Any] | UnsetType, Meta(description="With a token: how each vendor's live deliveries come in.")] = UNSET
-    attention: Annotated[list[str] | UnsetType, Meta(description="With a token: what somebody should look at, in words.")] = UNSET
+    attention: Annotated[
+        list[str] | UnsetType, Meta(description="With a token: everything that degrades the service, then what else needs a look.")
+    ] = UNSET
 
 
 class Problem(ApiModel):

@@ -71,14 +71,8 @@ class Attention:
     stuck_in_review: int
 
     def describe(self) -> dict[str, Any]:
-        """Return the fields as they are shown, and in words what an operator should look at."""
-        look = [f"{sight.vendor} is silent" for sight in self.vendors if sight.is_silent]
-        look += [f"many deliveries of {sight.vendor} are refused" for sight in self.vendors if sight.has_surge]
-        look += [f"deliveries of {sight.vendor} were too large" for sight in self.vendors if sight.too_large]
-        look += [f"approvals of {sight.vendor} are not understood" for sight in self.vendors if sight.not_understood]
-        look += ["applicants are in review for too long"] if self.stuck_in_review else []
-        vendors = {sight.vendor: sight.describe() for sight in self.vendors}
-        return {"vendors": vendors, "in_review_too_long": self.stuck_in_review, "attention": look}
+        """Return the fields as they are shown."""
+        return {"vendors": {sight.vendor: sight.describe() for sight in self.vendors}, "in_review_too_long": self.stuck_in_review}
 
 
 def find(connection: Connection, *, environment: str = "live") -> Attention:

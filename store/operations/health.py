@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, case, delete, func, select
 
 from store import database
 from store.database.operations_tables import Worker
@@ -20,13 +23,29 @@ WAIT_MAX_SECONDS = 60.0
 #: A worker that has said nothing for so long is not counted.
 SILENCE_MAX = timedelta(seconds=20)
 
+#: Of so many pending events that failed, the errors are counted.
+REASONS_MAX = 10_000
+_ERROR = re.compile(r" failed with (\w+)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """The number of pending events, and how long the oldest due one has waited."""
+    """What is pending: how much, since when, and how much of it was tried in vain."""
 
     pending: int
+    #: How long ago the oldest one was received; of one that is replayed, was reopened.
     oldest_seconds: float
+    #: How many failed at least once, and the most frequent error among them.
+    tried: int = 0
+    error: str | None = None
+
+    @property
+    def is_late(self) -> bool:
+        return self.oldest_seconds > WAIT_MAX_SECONDS
+
+    def describe(self) -> dict[str, Any]:
+        """Return the fields as they are shown."""
+        return {"pending": self.pending, "oldest_seconds": round(self.oldest_seconds, 3), "tried": self.tried, "error": self.error}
 
 
 def heartbeat(name: str) -> None:
@@ -53,18 +72,38 @@ def forget_workers(connection: Connection) -> None:
 
 def workers() -> int:
     """Return how many workers run."""
-    alive = select(func.count()).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
-    return database.read(lambda connection: connection.execute(alive).scalar_one())
+    return len(database.read(names_of_workers))
+
+
+def names_of_workers(connection: Connection) -> list[str]:
+    """Return the running workers, as `host:pid`."""
+    alive = select(Worker.name).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
+    return list(connection.scalars(alive.order_by(Worker.name)))
 
 
 def backlog() -> Backlog:
     """Return the backlog."""
-    return database.read(_backlog)
+    return database.read(backlog_of)
 
 
-def _backlog(connection: Connection) -> Backlog:
-    pending = connection.execute(select(func.count()).where(EventRow.status == PENDING)).scalar_one()
-    return Backlog(pending=pending, oldest_seconds=_oldest_seconds(connection))
+def backlog_of(connection: Connection) -> Backlog:
+    """Return the backlog."""
+    pending, tried = connection.execute(
+        select(func.count(), func.count(case((EventRow.attempts > 0, 1)))).where(EventRow.status == PENDING)
+    ).one()
+    return Backlog(
+        pending=pending,
+        oldest_seconds=_oldest_seconds(connection),
+        tried=tried,
+        error=_most_frequent_error(connection) if tried else None,
+    )
+
+
+def _most_frequent_error(connection: Connection) -> str | None:
+    """Return the type of the exception that most of the pending events failed with last."""
+    reasons = select(EventRow.reason).where(EventRow.status == PENDING, EventRow.attempts > 0).limit(REASONS_MAX)
+    kinds = Counter(found[1] for reason in connection.scalars(reasons) if (found := _ERROR.search(reason or "")))
+    return kinds.most_common(1)[0][0] if kinds else None
 
 
 def next_due() -> int | None:
@@ -78,15 +117,27 @@ def next_due() -> int | None:
 
 def _oldest_seconds(connection: Connection) -> float:
     now = clock.now()
+    pending = EventRow.status == PENDING
+    first = select(EventRow.received_at).where(pending, EventRow.replayed.is_(False)).order_by(EventRow.sequence).limit(1)
+    again = select(func.min(EventRow.retry_at)).where(pending, EventRow.retry_at <= now, EventRow.replayed)
+    return _longest_wait(connection, first, again, now=now)
+
+
+def oldest_due_seconds() -> float:
+    """Return how long the oldest due event has waited. One that failed waits since it is due again. Fast for any backlog."""
+    return database.read(_oldest_due_seconds)
+
+
+def _oldest_due_seconds(connection: Connection) -> float:
+    now = clock.now()
     first = select(EventRow.received_at).where(EventRow.status == PENDING, EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(1)
     again = select(func.min(EventRow.retry_at)).where(EventRow.status == PENDING, EventRow.retry_at <= now)
-    waiting = [since for since in (connection.execute(query).scalar_one_or_none() for query in (first, again)) if since]
+    return _longest_wait(connection, first, again, now=now)
+
+
+def _longest_wait(connection: Connection, *queries: Select[datetime | None], now: datetime) -> float:
+    waiting = [since for since in (connection.execute(query).scalar_one_or_none() for query in queries) if since]
     return max(0.0, (now - min(waiting, default=now)).total_seconds())
-
-
-def oldest_seconds() -> float:
-    """Return how long the oldest due event has waited. Fast for any backlog."""
-    return database.read(_oldest_seconds)
 
 
 def prove_writable(name: str) -> None:

@@ -40,7 +40,7 @@ def rotate(*, on_sealed: Callable[[int], None]) -> int:
     Commits part by part, so that it can be interrupted and started again. Raises Unopenable if a needed key is not configured."""
     last, sealed = 0, 0
     while part := _part(last):
-        while health.oldest_seconds() > LIVE_SECONDS_MAX:
+        while health.oldest_due_seconds() > LIVE_SECONDS_MAX:
             time.sleep(PAUSE_SECONDS)
         last = part[-1]
         count = _seal(part)

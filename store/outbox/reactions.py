@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, and_, case, func, select, update
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
 from store.outbox.dispatch import ReactionStatus
+from store.states import Reversal
 from store.system import clock
 
 
@@ -21,8 +22,11 @@ def subscribers(connection: Connection) -> list[Row[Any]]:
 
 
 def resume(connection: Connection, name: str) -> bool:
-    """Notify a subscriber again that had asked for nothing more, or is paused. Return whether there is one of this name."""
+    """Notify a subscriber again that had asked for nothing more, is paused, or refused: all that waits for it is due now. Return whether
+    there is one of this name."""
     awake = update(Subscriber).where(Subscriber.name == name).values(stopped_at=None, paused_until=None, failures=0)
+    waits = (Reaction.subscriber == name) & (Reaction.status == ReactionStatus.PENDING)
+    connection.execute(update(Reaction).where(waits).values(due_at=None))
     return connection.execute(awake).rowcount == 1
 
 
@@ -66,11 +70,18 @@ def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, s
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """The pending reactions of a subscriber, the time of the oldest, and the number that gave up."""
+    """The open reactions of a subscriber."""
 
     subscriber: str
+    is_stopped: bool
     pending: int
+    #: How many of those that wait tell that an approval fell.
+    adverse: int
+    #: How many of those that wait were tried in vain, and what came of the oldest one's last attempt.
+    refused: int
+    answer: str | None
     failed: int
+    #: When the oldest change that waits was made.
     oldest_at: datetime | None
 
 
@@ -81,13 +92,26 @@ def counts(connection: Connection) -> list[Count]:
     query = (
         select(
             Subscriber.name.label("subscriber"),
+            Subscriber.stopped_at.is_not(None).label("is_stopped"),
             func.count(case((waits, 1))).label("pending"),
+            func.count(case((waits & (TransitionRow.reversal == Reversal.ADVERSE), 1))).label("adverse"),
+            func.count(case((waits & (Reaction.attempts > 0), 1))).label("refused"),
             func.count(case((Reaction.status == ReactionStatus.FAILED, 1))).label("failed"),
             func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
         )
         .join(Reaction, open_ones, isouter=True)
         .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
-        .group_by(Subscriber.name)
+        .group_by(Subscriber.name, Subscriber.stopped_at)
         .order_by(Subscriber.name)
     )
-    return [Count(**row._mapping) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    return [Count(**row._mapping, answer=_last_answer(connection, row.subscriber) if row.refused else None) for row in rows]
+
+
+def _last_answer(connection: Connection, subscriber: str) -> str | None:
+    """Return what came of the last attempt at the oldest reaction that was tried in vain."""
+    tried = select(Reaction.answers).where(
+        Reaction.subscriber == subscriber, Reaction.status == ReactionStatus.PENDING, Reaction.attempts > 0
+    )
+    answers = connection.scalars(tried.order_by(Reaction.number).limit(1)).one_or_none()
+    return answers[-1]["said"] if answers else None

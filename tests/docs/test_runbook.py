@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from store.database.operations_tables import Tally
 from store.system import clock
 from tests import conftest
 from tests.support import payloads, signing
+from tests.support.disks import fill, small_disk
 from tests.support.downstream import Downstream, Reply
 from tests.support.printed import printed_line
 from tests.support.service import PROGRAMS, Service, end, eventually
@@ -178,6 +180,35 @@ def refused_downstream(trouble: Trouble) -> None:
         trouble.names = {"REFERENCE": who}
 
 
+def failing_downstream(trouble: Trouble) -> None:
+    downstream = trouble.outside.enter_context(Downstream(lambda _: Reply(500)))
+    secret = f"whsec_{base64.b64encode(b'a secret for our downstream').decode()}"
+    told = {"NOTIFY_URLS": downstream.url(), "NOTIFY_SECRETS": secret, "NOTIFY_ON": "all"}
+    restart(trouble, **told, NOTIFY_PRIVATE_HOSTS="127.0.0.1", NOTIFY_PLAIN_HTTP="yes")
+    (endpoint,) = eventually(lambda: [name for name in trouble.service.subscribers() if "127.0.0.1" in name], "it to be known")
+    fallen(trouble)
+    eventually(lambda: "last answered" in trouble.run("standing status"), "the first attempt")
+    trouble.names = {"ENDPOINT": endpoint}
+
+
+def missing_key(trouble: Trouble) -> None:
+    end(trouble.service.processes[-1])
+    trouble.service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+    trouble.service.environment |= {"ENCRYPTION_KEYS": base64.b64encode(b"another key of 32 bytes, newer!!").decode(), "ATTEMPTS_MAX": "9"}
+    trouble.service.start_worker()
+    eventually(lambda: "Unopenable" in trouble.run("standing status"), "the first attempt")
+
+
+def full_disk(trouble: Trouble) -> None:
+    """Move the database to a disk of its own, and fill that."""
+    disk = trouble.outside.enter_context(small_disk(trouble.faults.parent / "disk"))
+    shutil.copy(trouble.faults.parent / "standing.sqlite3", disk)
+    restart(trouble, DATABASE_URL=f"sqlite:///{disk / 'standing.sqlite3'}")
+    eventually(lambda: trouble.service.standing("status").returncode == 0, "everyone to be there")
+    fill(disk)
+    eventually(lambda: trouble.service.standing("status").returncode == 1, "it to be full")
+
+
 def lost(trouble: Trouble) -> None:
     who = payloads.new_applicant()
     review = {
@@ -225,6 +256,9 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "a vendor still signs with an old secret": old_secret,
     "there is a newer key": newer_key,
     "downstream refused": refused_downstream,
+    "downstream fails": failing_downstream,
+    "a key is missing": missing_key,
+    "the disk is full": full_disk,
 }
 
 

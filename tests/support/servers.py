@@ -43,25 +43,25 @@ class Postgres:
         """A fresh database with the tables; dropped at the end."""
         if not self._template:
             self._template = f"template_{uuid.uuid4().hex[:8]}"
-            self._execute(f"CREATE DATABASE {self._template}")
+            self.execute(f"CREATE DATABASE {self._template}")
             migrate(self._url_of(self._template))
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         try:
             yield self._url_of(name)
         finally:
             with suppress(psycopg.Error):
-                self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     @contextmanager
     def empty_database(self) -> Iterator[str]:
         """A fresh database without tables; dropped at the end."""
         name = f"empty_{uuid.uuid4().hex[:12]}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         try:
             yield self._url_of(name)
         finally:
-            self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def stop(self) -> None:
         """Stop it as a power cut would."""
@@ -98,7 +98,7 @@ class Postgres:
         assert self.data is not None, "this server is not ours to control"
         return self.data
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with psycopg.connect(self.url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True) as connection:
             connection.execute(statement.encode())
 

@@ -69,7 +69,7 @@ def test_a_stranger_is_told_how_the_parts_are_without_counts_or_details(closed: 
 def test_who_has_a_right_is_told_counts_and_details(closed: Service, token: str) -> None:
     told = eventually(lambda: (found := closed.get("/readyz", token=token).json)["workers"] and found, "a worker's heartbeat")
     assert set(told) == {"status", "database", "queue", "workers", "backlog", "vendors", "attention", "in_review_too_long"}
-    assert (told["workers"], set(told["backlog"])) == (1, {"pending", "oldest_seconds"})
+    assert (told["workers"], set(told["backlog"])) == (1, {"pending", "oldest_seconds", "tried", "error"})
 
 
 def used(service: Service) -> set[str]:

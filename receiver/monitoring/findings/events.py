@@ -1,0 +1,60 @@
+"""What events and applicants need from a person: dead letters, unreadable events, doubts, fallen approvals, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from receiver.monitoring.findings.sentence import Finding, Sentence, many, option
+from store import config
+from store.operations import anomalies, reconciliations, review_queue
+from store.system import clock
+
+NO_DEAD_LETTER = Sentence("failed", "ok", "no dead letters")
+DEAD_LETTERS = Sentence("failed", "look", "{letters} could not be handled", "standing failed list{sandbox}")
+ALL_READABLE = Sentence("unreadable", "ok", "no unreadable events")
+UNREADABLE = Sentence("unreadable", "look", "{events} cannot be read", "standing events list --status unreadable{sandbox}")
+NO_DOUBT = Sentence("review", "ok", "no applicants in doubt")
+DOUBT = Sentence("review", "look", "{applicants} in doubt", "standing review{sandbox}")
+STILL = Sentence(
+    "in review", "look", "{applicants} without a word for {hours} hours", "standing applicants list --status in_review{sandbox}"
+)
+NONE_FELL = Sentence("reversals", "ok", "no approvals fell in the last day")
+FELL = Sentence("reversals", "look", "{approvals} fell in the last day", "standing reversals{sandbox}")
+ASKED = Sentence("{vendor} asked", "ok", "asked about {asked} in the last round, {drifted} drifted, {repaired} repaired")
+DRIFTED = Sentence(
+    "{vendor} asked", "look", "asked about {asked} in the last round, {drifted} drifted, {repaired} repaired",
+    "standing reconcile {vendor} --all",
+)  # fmt: skip
+STOPPED = Sentence("{vendor} asked", "look", "the last round stopped: {why}", "standing reconcile {vendor} --all")
+
+
+def events(connection: Connection, environment: str) -> Iterator[Finding]:
+    """Yield what became of events that need a person."""
+    failed, unreadable = review_queue.unhappy(connection, environment=environment)
+    sandbox = option(environment)
+    yield DEAD_LETTERS(letters=many(failed, "dead letter"), sandbox=sandbox) if failed else NO_DEAD_LETTER()
+    yield UNREADABLE(events=many(unreadable, "event"), sandbox=sandbox) if unreadable else ALL_READABLE()
+
+
+def applicants(connection: Connection, environment: str) -> Iterator[Finding]:
+    """Yield which applicants need a person."""
+    sandbox = option(environment)
+    doubtful = review_queue.doubtful(connection, environment=environment)
+    yield DOUBT(applicants=many(doubtful, "applicant"), sandbox=sandbox) if doubtful else NO_DOUBT()
+    longer_than = config.settings().review_max
+    still = anomalies.stuck_in_review(connection, environment=environment, longer_than=longer_than)
+    if still:
+        yield STILL(applicants=many(still, "applicant"), hours=f"{longer_than.total_seconds() / 3600:.0f}", sandbox=sandbox)
+    fell = anomalies.adverse_reversals(connection, environment=environment, since=clock.now() - anomalies.DAY)
+    yield FELL(approvals=many(fell, "approval"), sandbox=sandbox) if fell else NONE_FELL()
+
+
+def rounds(connection: Connection, environment: str) -> Iterator[Finding]:
+    """Yield what the last round of questions to each vendor found."""
+    for row in reconciliations.runs(connection, environment):
+        counts = {"vendor": row.vendor, "asked": row.asked, "drifted": row.drifted, "repaired": row.repaired}
+        yield (DRIFTED if row.drifted > row.repaired else ASKED)(**counts)
+        if row.said is not None:
+            yield STOPPED(vendor=row.vendor, why=row.said)

@@ -1,0 +1,57 @@
+"""How the vendors' deliveries arrive: silence, refusals, bodies that are too large, approvals that are not understood, old secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from receiver import config
+from receiver.monitoring import secret_usage
+from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many, option
+from store.operations import anomalies
+from store.operations.anomalies import VendorSight
+
+HEARD = Sentence("{vendor}", "ok", "last delivery {age} ago")
+NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets")
+SILENT = Sentence("{vendor}", "look", "{missing} deliveries would usually have come since the last one: look at the vendor's dashboard")
+REFUSED = Sentence(
+    "{vendor}", "look", "{refused} of {answered} refused lately: an attack, or a secret was changed on one side alone", "standing secrets"
+)
+TOO_LARGE = Sentence("{vendor}", "look", "{deliveries} larger than MAX_BODY_BYTES in the last day")
+NOT_UNDERSTOOD = Sentence(
+    "{vendor}", "look", "{approvals} of the last day NOT_UNDERSTOOD: a changed format, or a word of no table", "standing review{sandbox}"
+)
+OLD_SECRET = Sentence("{vendor} secret {fingerprint}", "look", "{says}", "standing secrets")
+
+
+def vendors(connection: Connection, environment: str) -> Iterator[Finding]:
+    """Yield how each vendor's deliveries arrive: those that are configured here, and those that were heard of."""
+    seen = {sight.vendor: sight for sight in anomalies.vendors(connection, environment=environment)}
+    configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
+    for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
+        yield from _vendor(vendor, seen.get(vendor), environment)
+
+
+def secrets(connection: Connection, environment: str) -> Iterator[Finding]:
+    """Yield the secrets that are not the newest of their vendor."""
+    for one in secret_usage.look(connection):
+        if not one.newest and one.environment == environment:
+            yield OLD_SECRET(vendor=one.vendor, fingerprint=one.fingerprint, says=one.says)
+
+
+def _vendor(vendor: str, sight: VendorSight | None, environment: str) -> Iterator[Finding]:
+    if sight is None or sight.silent_seconds is None:
+        yield NEVER_HEARD(vendor=vendor)
+    else:
+        yield HEARD(vendor=vendor, age=duration(sight.silent_seconds))
+    if sight is None:
+        return
+    if sight.is_silent:
+        yield SILENT(vendor=vendor, missing=sight.missing)
+    if sight.has_surge:
+        yield REFUSED(vendor=vendor, refused=sight.refused, answered=sight.answered)
+    if sight.too_large:
+        yield TOO_LARGE(vendor=vendor, deliveries=many(sight.too_large, "delivery", "deliveries"))
+    if sight.not_understood:
+        yield NOT_UNDERSTOOD(vendor=vendor, approvals=many(sight.not_understood, "approval"), sandbox=option(environment))

@@ -1,0 +1,128 @@
+"""What is shown is what is so: each thing is broken, and `status`, `/readyz` and the metrics are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store.system.processes import FROZEN_SECONDS
+from tests.conftest import KEY
+from tests.support import payloads
+from tests.support.disks import fill, free, small_disk
+from tests.support.servers import Postgres
+from tests.support.service import Service, eventually
+
+UNKNOWN = "unknown: processes cannot tell that they live while the database cannot be written"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
+
+
+@pytest.fixture
+def on_disk(disk: Path, tmp_path: Path, redis_url: str, migrated_sqlite: Path) -> Iterator[Service]:
+    """A service whose database has a disk of its own."""
+    shutil.copy(migrated_sqlite, disk / "standing.sqlite3")
+    settings = {"DATABASE_URL": f"sqlite:///{disk / 'standing.sqlite3'}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
+    with Service(tmp_path, settings) as service:
+        eventually(lambda: service.standing("status").returncode == 0, "everyone to be there")
+        yield service
+
+
+def status(service: Service) -> dict[str, dict[str, Any]]:
+    """The first line of `standing status` about each thing."""
+    found = [json.loads(line) for line in service.standing("status", "--json").stdout.splitlines()]
+    return {line["about"]: line for line in reversed(found)}
+
+
+def metric(service: Service, name: str) -> str | None:
+    found = re.search(rf"^{name} (\S+)$", service.get("/metrics").body.decode(), re.MULTILINE)
+    return found and found[1]
+
+
+def test_a_full_disk_is_told_everywhere(on_disk: Service, disk: Path) -> None:
+    fill(disk)
+    told_everywhere(on_disk, "disk is full")
+    free(disk)
+    well_again(on_disk)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_read_only_database_is_told_everywhere(service: Service, database_url: str, postgres: Postgres) -> None:
+    name = database_url.rpartition("/")[2].partition("?")[0]
+    for read_only, then in (("on", lambda: told_everywhere(service, "it is read-only")), ("off", lambda: well_again(service))):
+        postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}')
+        postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        then()
+
+
+def told_everywhere(service: Service, cause: str) -> None:
+    """What cannot be written is told by status, readiness and metrics, with its cause."""
+    eventually(lambda: service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 503, "a delivery to be refused")
+    says = f"the database cannot be written ({cause}): vendors get 503"
+    found = eventually(lambda: (seen := status(service))["database"]["says"] == says and seen, "status to tell it")
+    assert {found[about]["says"] for about in ("web", "workers")} == {UNKNOWN}
+    assert service.standing("status").returncode == 1
+    ready = eventually(lambda: (told := service.get("/readyz")).status == 503 and told.json, "/readyz to tell it")
+    assert (ready["status"], ready["attention"][0]) == ("unavailable", f"database: {says}")
+    eventually(lambda: metric(service, "standing_database_writable") == "0.0", "the metrics to tell it")
+    assert metric(service, "standing_workers") is None
+
+
+def well_again(service: Service) -> None:
+    eventually(lambda: service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200, "deliveries to be kept again")
+    eventually(lambda: status(service)["database"]["verdict"] == "ok", "status to tell it")
+
+
+def pids(service: Service, about: str) -> list[int]:
+    found = re.search(r"\(pid ([\d, ]+)\)", status(service)[about]["says"])
+    return [int(pid) for pid in found[1].split(", ")] if found else []
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path, redis_url: str, migrated_sqlite: Path) -> Iterator[Service]:
+    shutil.copy(migrated_sqlite, tmp_path / "standing.sqlite3")
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'standing.sqlite3'}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
+    with Service(tmp_path, settings) as service:
+        eventually(lambda: service.standing("status").returncode == 0, "everyone to be there")
+        yield service
+
+
+def test_processes_that_were_killed_are_not_counted(on_sqlite: Service) -> None:
+    eventually(lambda: len(pids(on_sqlite, "web")) == 2, "both web processes")
+    (worker,), (web, other) = pids(on_sqlite, "workers"), pids(on_sqlite, "web")
+    for pid in (worker, web):
+        os.kill(pid, signal.SIGKILL)
+    (new_worker,) = eventually(lambda: (now := pids(on_sqlite, "workers")) and worker not in now and now, "another worker")
+    new_web = eventually(lambda: (now := pids(on_sqlite, "web")) and web not in now and len(now) == 2 and now, "another web process")
+    assert new_worker != worker
+    assert other in new_web
+
+
+def test_a_worker_that_is_stopped_is_replaced_and_events_are_handled(on_sqlite: Service) -> None:
+    (worker,) = pids(on_sqlite, "workers")
+    os.kill(worker, signal.SIGSTOP)
+    (other,) = eventually(
+        lambda: (now := pids(on_sqlite, "workers")) and worker not in now and now, "another worker", seconds=FROZEN_SECONDS + 40
+    )
+    assert other != worker
+    on_sqlite.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+
+
+def test_readiness_says_everything_that_degrades_it(on_sqlite: Service) -> None:
+    for process in on_sqlite.processes[1:]:
+        process.terminate()
+        process.wait(30)
+    on_sqlite.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+    ready = eventually(lambda: (told := on_sqlite.get("/readyz").json)["status"] == "degraded" and told, "it to be degraded")
+    assert ready["attention"][0] == "workers: no worker lives: events are kept, and wait"

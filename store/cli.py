@@ -48,14 +48,26 @@ def backup(file: Path, force: bool) -> None:
     backup_commands.take(file, overwrite=force)
 
 
+@click.command("verify-backup")
+@click.argument("file", type=FILE)
+def verify_backup(file: Path) -> None:
+    """Check that FILE is whole and can be restored, and which configured keys open its bodies. Changes nothing.
+
+    Exit status 1 if a body cannot be opened, or the file is damaged."""
+    from store.operations import backup_commands
+
+    sys.exit(0 if backup_commands.verify(file) else 1)
+
+
 @click.command()
 @click.argument("file", type=FILE)
+@click.option("--without-keys", is_flag=True, help="Restore although no configured key opens a body in it.")
 @yes_option
-def restore(file: Path, yes: bool) -> None:
+def restore(file: Path, without_keys: bool, yes: bool) -> None:
     """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
     from store.operations import backup_commands
 
-    backup_commands.restore(file, unasked=yes)
+    backup_commands.restore(file, unasked=yes, without_keys=without_keys)
 
 
 @click.command()
@@ -114,7 +126,7 @@ def rotate() -> None:
     )
 
 
-commands = [migrate, backup, restore, new_epoch, keys]
+commands = [migrate, backup, verify_backup, restore, new_epoch, keys]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`standing backup` and `standing restore`: progress, the contents of a file, and what a restore will change."""
+"""`standing backup`, `verify-backup` and `restore`: progress, the contents of a file, and what a restore will change."""
 
 from __future__ import annotations
 
@@ -41,10 +41,28 @@ def take(file: Path, *, overwrite: bool) -> None:
     )
 
 
-def restore(file: Path, *, unasked: bool) -> None:
-    """Print what will happen, ask, and restore."""
+def verify(file: Path) -> bool:
+    """Check a file, print what it holds and which keys open it. Return whether every body can be opened."""
+    with _told():
+        found = backup_contents.examine(file)
+    click.echo(f"{file}: {_described(found)}; {found.file_bytes / 1e6:,.1f} MB, checked.")
+    for key, count in found.bodies.items():
+        says = "is NOT configured, or does not open them" if key in found.missing_keys else "opens them"
+        click.echo(f"{count:,} bodies: the key {key} {says}.")
+    if found.missing_keys:
+        _warn(f"{_sealed(found)} Give that key, in the second place of ENCRYPTION_KEYS, and verify again.")
+    return not found.missing_keys
+
+
+def restore(file: Path, *, unasked: bool, without_keys: bool) -> None:
+    """Print what will happen, ask, and restore. Unless told otherwise, a file of which no body can be opened is refused."""
     with _told():
         path, found = backup.database_file(), backup_contents.examine(file)
+        if found.is_sealed and not without_keys:
+            raise backup_contents.Refused(
+                f"{_sealed(found)} Nothing was changed. Configure the right key (`standing verify-backup {file}` names it),"
+                " or give --without-keys."
+            )
         _say_what_will_happen(file, found, path)
         if not unasked:
             click.confirm("Restore it?", abort=True, err=True)
@@ -62,8 +80,13 @@ def _say_what_will_happen(file: Path, found: Contents, path: Path) -> None:
         "What was received since is not in it, and vendors do not send again. Each reader of the feed must start again.",
     ):
         click.echo(line, err=True)
-    if found.sealed_because:
-        _warn(f"The configured encryption keys (from the {_source_of_keys()}) do not open its newest body: {found.sealed_because}.")
+    if found.missing_keys:
+        _warn(_sealed(found))
+
+
+def _sealed(found: Contents) -> str:
+    total = sum(found.bodies.values())
+    return f"The configured encryption keys (from the {_source_of_keys()}) open {found.openable:,} of its {total:,} bodies."
 
 
 def _described_now(path: Path) -> str:

@@ -37,8 +37,20 @@ class Contents:
     applicants: int
     newest_received_at: datetime | None
     file_bytes: int
-    #: Why the configured keys do not open the newest body; None if they do.
-    sealed_because: str | None
+    #: How many bodies each key encrypted, by the key's id.
+    bodies: dict[str, int]
+    #: Of those keys, the ones that are not configured, or do not open the newest body that they should.
+    missing_keys: tuple[str, ...]
+
+    @property
+    def openable(self) -> int:
+        """How many bodies the configured keys open."""
+        return sum(count for key, count in self.bodies.items() if key not in self.missing_keys)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether there are bodies, and no configured key opens one."""
+        return bool(self.bodies) and not self.openable
 
 
 def examine(file: Path) -> Contents:
@@ -83,19 +95,23 @@ def _contents(connection: Connection, file: Path) -> Contents:
     counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (EventRow, ApplicantRow))
     events_kept, applicants_known = counts
     newest = select(EventRow.received_at).order_by(EventRow.sequence.desc()).limit(1)
+    by_key = select(EventRow.key_id, func.count().label("bodies")).group_by(EventRow.key_id).order_by(EventRow.key_id)
+    bodies = {row.key_id: row.bodies for row in connection.execute(by_key)}
     return Contents(
         events=events_kept,
         applicants=applicants_known,
         newest_received_at=connection.execute(newest).scalar_one_or_none(),
         file_bytes=file.stat().st_size,
-        sealed_because=_sealed_because(connection),
+        bodies=bodies,
+        missing_keys=tuple(key for key in bodies if not _opens(connection, key)),
     )
 
 
-def _sealed_because(connection: Connection) -> str | None:
-    newest = events.newest_id(connection)
+def _opens(connection: Connection, key: str) -> bool:
+    """Return whether the newest body that a key encrypted can be opened."""
+    newest = select(EventRow.id).where(EventRow.key_id == key).order_by(EventRow.sequence.desc()).limit(1)
     try:
-        newest and events.body(connection, newest)
-    except Unopenable as error:
-        return str(error)
-    return None
+        events.body(connection, connection.execute(newest).scalar_one())
+    except Unopenable:
+        return False
+    return True

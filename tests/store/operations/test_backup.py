@@ -306,16 +306,46 @@ def test_whoever_opens_the_database_during_a_restore_cannot_write_into_the_wrong
     assert len(kept_ids()) == 1
 
 
-def test_one_is_warned_when_the_configured_keys_do_not_open_what_is_restored(
+OTHER_KEY = base64.b64encode(b"some other key of 32 bytes, this").decode()
+
+
+def test_a_restore_is_refused_when_no_configured_key_opens_a_body_unless_told(
     monkeypatch: pytest.MonkeyPatch, path: Path, tmp_path: Path
 ) -> None:
-    keep("one")
+    event_id = keep("one")
     file = take(tmp_path / "b.sqlite3")
+    keep("two")
     forget()
-    monkeypatch.setenv("ENCRYPTION_KEYS", base64.b64encode(b"some other key of 32 bytes, this").decode())
-    assert "do not open its newest body" in standing("restore", str(file)).stderr
-    monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
-    assert "do not open" not in standing("restore", str(file)).stderr
+    before = everything_in(path.parent)
+    monkeypatch.setenv("ENCRYPTION_KEYS", OTHER_KEY)
+    refused = standing("restore", "--yes", str(file))
+    assert (refused.exit_code, everything_in(path.parent)) == (2, before)
+    assert "open 0 of its 1 bodies. Nothing was changed." in refused.stderr
+    told = standing("restore", "--yes", "--without-keys", str(file))
+    assert told.exit_code == 0, told.stderr
+    assert "open 0 of its 1 bodies." in told.stderr
+    assert kept_ids() == [event_id]
+
+
+def test_a_backup_can_be_tried_with_the_configured_keys(monkeypatch: pytest.MonkeyPatch, path: Path, tmp_path: Path) -> None:
+    keep("one")
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"{OTHER_KEY},{KEY}")
+    forget()
+    keep("two"), keep("three")
+    file = take(tmp_path / "b.sqlite3")
+    before = file.read_bytes()
+    whole = standing("verify-backup", str(file))
+    assert whole.exit_code == 0, whole.stderr
+    assert "3 events" in whole.stdout
+    assert whole.stdout.count("opens them") == 2
+    monkeypatch.setenv("ENCRYPTION_KEYS", OTHER_KEY)
+    part = standing("verify-backup", str(file))
+    assert part.exit_code == 1
+    assert "1 bodies: the key" in part.stdout
+    assert "open 2 of its 3 bodies." in part.stderr
+    assert "Restored" in standing("restore", "--yes", str(file)).stdout
+    file.write_bytes(before[: len(before) // 2])
+    assert standing("verify-backup", str(file)).exit_code == 1
 
 
 def test_a_backup_comes_back_where_there_is_no_database_yet(path: Path, tmp_path: Path) -> None:

@@ -160,8 +160,8 @@ def _write(connection: Connection, token: str, batch: list[EventReading], watche
     if not claims.settle(connection, written.settlements, token=token):
         raise LeaseLost
     feed.append(connection, written.changes)
-    if doubtful := [(one.event.vendor, one.event.environment) for one in batch if outcome.is_not_understood(one)]:
-        delivery_counts.count_not_understood(connection, doubtful)
+    if noticed := [(one.event.vendor, one.event.environment, word) for one in batch if (word := outcome.noticed(one))]:
+        delivery_counts.count_noticed(connection, noticed)
     fault_points.reach("settled")
     return written.changes
 

@@ -108,6 +108,8 @@ class News(Struct, frozen=True, kw_only=True):
     external_user_id: str | None = None
     #: Hits that an import names. No other import clears them; the vendor's own verdict does.
     imported_hits: tuple[str, ...] = ()
+    #: Its type is not among those that the vendor is known to send: somebody should look whether it should move something.
+    is_unknown_type: bool = False
 
 
 class Occasion(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNot
 from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
 from store.inbox.claims import Settlement
+from store.operations import delivery_counts
 from store.states import Outcome
 
 # Of several outcomes for several applicants, the first of these that occurs is the event's.
@@ -56,9 +57,14 @@ def mentions_of(reading: EventReading, decisions: Collection[Decision]) -> Itera
         )
 
 
-def is_not_understood(reading: EventReading) -> bool:
-    """Return whether the event is an approval that is not understood, handled for the first time."""
-    return isinstance(reading.says, Step) and bool(reading.says.not_understood) and not reading.event.replayed
+def noticed(reading: EventReading) -> str | None:
+    """Return under which word an event is counted for somebody to look at: an approval that is not understood, or an unknown type; None
+    for any other, and for one that is handled again."""
+    if reading.event.replayed or isinstance(reading.news, Unreadable):
+        return None
+    if reading.news.is_unknown_type:
+        return delivery_counts.unknown_type(reading.news.event_type)
+    return delivery_counts.NOT_UNDERSTOOD if isinstance(reading.says, Step) and reading.says.not_understood else None
 
 
 def _words(reading: EventReading) -> str:

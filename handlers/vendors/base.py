@@ -56,6 +56,13 @@ def decode(body: bytes, payload: type[Payload]) -> Payload:
         raise Unreadable("the body is not a JSON object") from error
 
 
+def moves_nothing(event_type: str | None, references: tuple[str, ...], *, known: bool) -> News:
+    """Return the news of an event that moves nothing. Of a type that the vendor is not known to send the reason says so."""
+    name = event_type or "a type that cannot be read"
+    because = f"{name} moves nothing" if known else f"unknown type: {name}"
+    return News(event_type=event_type, references=references, says=None, because=because, is_unknown_type=not known)
+
+
 def names(values: object) -> tuple[str, ...]:
     """Return the names in a list, in its order, each once; other values are left out."""
     entries: Iterable[object] = values if isinstance(values, list) else ()

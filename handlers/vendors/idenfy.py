@@ -9,7 +9,7 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
-from handlers.vendors.base import READ, decode, names
+from handlers.vendors.base import READ, decode, moves_nothing, names
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.idenfy import TAGS
@@ -26,6 +26,23 @@ RESULTS = (
     "IDENTIFICATION_EXPIRED", "IDENTIFICATION_CANCELLED",
 )  # fmt: skip
 RESUBMITTED = "IDENTIFICATION_RESUBMITTED"
+
+#: Types that move nothing. iDenfy's OpenAPI description of its webhooks lists them and the others.
+HARMLESS = frozenset(
+    {
+        "AML_MONITORING_EXPIRATION", "FACIAL_AUTHENTICATION", "AGE_ESTIMATION", "ACCOUNT_CHECK", "BANK_VERIFICATION",
+        "BANK_CARD_VERIFICATION_COMPLETED", "COMPANY_REVIEW", "COMPANY_SUBMIT", "COMPANY_INFO_REQUEST", "COMPANY_EXPIRATION",
+        "COMPANY_AML_REVIEW", "COMPANY_DELETE", "GOV_ORDERED_DOCUMENT", "SOS_REPORT",
+    }
+)  # fmt: skip
+
+#: What a body of each type is.
+KINDS = {
+    **dict.fromkeys(RESULTS, "result"),
+    **dict.fromkeys(HARMLESS, "harmless"),
+    "AML_MONITORING": "monitoring",
+    "DOCUMENT_EXPIRATION": "document",
+}
 
 #: Types that mean the same whatever the body's status says.
 BY_TYPE = {"IDENTIFICATION_EXPIRED": Status.SESSION_EXPIRED, "IDENTIFICATION_CANCELLED": Status.CANCELLED}
@@ -62,18 +79,18 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     try:
         event = decode(body, IdenfyPayload)
     except Unreadable as unreadable:
-        # A type that moves nothing may have any body, or none: VIDEO_CALL_FINISHED has no published shape.
-        if header and _kind(header, IdenfyPayload()) not in ("monitoring", "document", "result"):
-            return _moves_nothing(header, ())
+        # A type whose shape nobody published (VIDEO_CALL_FINISHED among them) may have any body, or none.
+        if header and _kind(header, IdenfyPayload()) == "unknown":
+            return moves_nothing(as_name(header), (), known=False)
         raise Unreadable(unreadable.reason, event_type=as_name(header)) from unreadable
-    match _kind(header, event):
+    match kind := _kind(header, event):
         case "result":
             return _result(header, event, body, TAGS | settings.idenfy_words)
         case "monitoring":
             return _monitoring(header, event)
         case "document":
             return _document(header, event)
-    return _moves_nothing(header, _scan_ref(event))
+    return moves_nothing(as_name(header), _scan_ref(event), known=kind == "harmless")
 
 
 class Result(Screenings):
@@ -122,11 +139,6 @@ def _is_beyond_doubt(answer: Result, step: Step) -> bool:
     return found_right and not (step.hits or step.failed_screenings or step.doubtful or step.not_understood)
 
 
-def _moves_nothing(header: str | None, references: tuple[str, ...]) -> News:
-    what = "a body of unknown shape" if header is None else as_name(header) or "a type that cannot be read"
-    return News(event_type=as_name(header), references=references, says=None, because=f"{what} moves nothing")
-
-
 def _kind(header: str | None, event: IdenfyPayload) -> str:
     """Return the kind of a body: by the type, or without a type by the body's shape."""
     if header is None:
@@ -134,9 +146,8 @@ def _kind(header: str | None, event: IdenfyPayload) -> str:
             return "monitoring"
         if event.expirationThreshold is not None:
             return "document"
-        return "result" if isinstance(event.status, dict) and "overall" in event.status else "other"
-    kind = _normal(header)
-    return {"AML_MONITORING": "monitoring", "DOCUMENT_EXPIRATION": "document"}.get(kind) or ("result" if kind in RESULTS else "other")
+        return "result" if isinstance(event.status, dict) and "overall" in event.status else "unknown"
+    return KINDS.get(_normal(header), "unknown")
 
 
 def _normal(header: str) -> str:

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
-from handlers.vendors.base import READ, comment, decode, moment, names
+from handlers.vendors.base import READ, comment, decode, moment, moves_nothing, names
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
@@ -54,6 +54,18 @@ OVERLAYS: dict[str, Says] = {
     "applicantPersonalDataDeleted": Deletion(),
 }
 
+#: Events that move nothing. Their list and that of the others is Sumsub's (docs.sumsub.com/docs/user-verification-webhooks).
+HARMLESS = frozenset(
+    {
+        "applicantPersonalInfoChanged", "applicantTagsChanged", "applicantActionPending", "applicantActionReviewed",
+        "applicantActionOnHold", "applicantActionLevelChanged", "videoIdentStatusChanged", "videoIdentCompositionCompleted",
+        "applicantKytTxnCreated", "applicantKytTxnApproved", "applicantKytTxnRejected", "applicantKytTxnReviewed",
+        "applicantKytTxnDeleted", "applicantKytTxnDataChanged", "applicantKytTxnAwaitingUser",
+        "applicantKytOnHold", "kytCaseCreated", "kytCaseStatusChanged", "kytCaseReviewed", "kytCaseV2Created", "travelRuleAction",
+        "kybCompanyActivity",
+    }
+)  # fmt: skip
+
 #: Events of an AML case, and whether its alert is raised. No published sample shows how they name their case; without a
 #: name an applicant has one alert.
 AML_CASES = {"amlCaseRejected": True, "amlCaseOnHold": True, "amlCaseApproved": False}
@@ -87,13 +99,16 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         raise Unreadable("the body names no type", reference=reference)
     words = words_of(settings)
     says, because = _says(event_type, event, words, settings)
+    if says is None:
+        news = moves_nothing(event_type, (reference,) if reference else (), known=event_type in HARMLESS)
+        return structs.replace(news, occurred_at=_occurred_at(event), external_user_id=user)
     if isinstance(says, Step):
         says = _proved(says, body, BODY, words)
-    if says is not None and reference is None:
+    if reference is None:
         raise Unreadable("the body names no applicantId that can be stored", event_type=event_type)
     return News(
         event_type=event_type,
-        references=(reference,) if reference else (),
+        references=(reference,),
         occurred_at=_occurred_at(event),
         says=says,
         because=because,

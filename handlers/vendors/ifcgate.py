@@ -13,7 +13,7 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.rules.news import News, Step, Unreadable
-from handlers.vendors.base import READ, decode, moment
+from handlers.vendors.base import READ, decode, moment, moves_nothing
 from handlers.vendors.strict_schema import a_text, an_object, not_understood
 from store.states import Status
 from store.system.names import as_name
@@ -65,7 +65,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     if event_type is None:
         raise Unreadable("the body names no event", reference=reference)
     if not event_type.startswith("case."):
-        return News(event_type=event_type, references=(reference,) if reference else (), says=None, because=f"{event_type} moves nothing")
+        return moves_nothing(event_type, (reference,) if reference else (), known=False)
     if reference is None:
         raise Unreadable("the body names no case_id that can be stored", event_type=event_type)
     word = as_name(event.status)

@@ -20,7 +20,6 @@ from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
-ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "too_large", "unavailable")
 DELIVERIES = Counter("standing_deliveries", "Deliveries by what was answered.", ["vendor", "answer"])
 
 TELL_SECONDS = 5.0
@@ -44,7 +43,7 @@ def count(vendor: str, answer: str, delivery: Delivery | None = None) -> None:
 def begin() -> None:
     """Count from zero, which needs no more space later, when the disk may be full; and write the counts as long as the process runs."""
     for vendor in VENDORS:
-        for answer in ANSWERS:
+        for answer in delivery_counts.ANSWERS:
             DELIVERIES.labels(vendor, answer)
     threading.Thread(target=_tell_now_and_then, name="counts", daemon=True).start()
 

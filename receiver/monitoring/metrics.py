@@ -105,6 +105,9 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
     doubted = GaugeMetricFamily(
         "standing_approvals_not_understood_last_day", "Live approvals of the last 24 hours that were not understood.", labels=["vendor"]
     )
+    unknown = GaugeMetricFamily(
+        "standing_unknown_event_types_last_week", "Live events of the last 7 days whose type nobody knows.", labels=["vendor"]
+    )
     seen = {sight.vendor: sight for sight in found.vendors}
     for vendor in config.settings().senders:
         sight = seen.get(vendor)
@@ -112,7 +115,8 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
             last.add_metric([vendor], sight.last_at.timestamp())
         missing.add_metric([vendor], sight.missing if sight else 0)
         doubted.add_metric([vendor], sight.not_understood if sight else 0)
-    yield from (last, missing, doubted)
+        unknown.add_metric([vendor], sum(sight.unknown_types.values()) if sight else 0)
+    yield from (last, missing, doubted, unknown)
     still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
     yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.stuck_in_review)
 

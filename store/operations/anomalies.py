@@ -47,6 +47,8 @@ class VendorSight:
     too_large: int
     #: In the last day: approvals that were not understood.
     not_understood: int
+    #: In the last week: types that nobody knows, and how often each came.
+    unknown_types: dict[str, int]
 
     def describe(self) -> dict[str, Any]:
         """Return the fields as they are shown."""
@@ -87,7 +89,7 @@ def find(connection: Connection, *, environment: str = "live") -> Attention:
 def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
     """Return how the deliveries of each known vendor arrived during the last days."""
     now = clock.now()
-    lately = (Tally.since >= now - LATELY - delivery_counts.SLICE) & (Tally.answer != delivery_counts.NOT_UNDERSTOOD)
+    lately = (Tally.since >= now - LATELY - delivery_counts.SLICE) & Tally.answer.in_(delivery_counts.ANSWERS)
     authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
     query = (
         select(
@@ -139,7 +141,19 @@ def _sight(connection: Connection, row: Row[Any], now: datetime, environment: st
         answered=row.answered,
         too_large=row.too_large,
         not_understood=row.not_understood,
+        unknown_types=_unknown_types(connection, row.vendor, environment, now),
     )
+
+
+def _unknown_types(connection: Connection, vendor: str, environment: str, now: datetime) -> dict[str, int]:
+    query = (
+        select(Tally.answer, func.sum(Tally.count).label("many"))
+        .where(Tally.vendor == vendor, Tally.environment == environment, Tally.since >= now - WEEK)
+        .where(Tally.answer.startswith(delivery_counts.UNKNOWN_TYPE, autoescape=True))
+        .group_by(Tally.answer)
+        .order_by(Tally.answer)
+    )
+    return {row.answer.removeprefix(delivery_counts.UNKNOWN_TYPE): row.many for row in connection.execute(query)}
 
 
 def _missing(connection: Connection, vendor: str, environment: str, last_at: datetime, now: datetime) -> int:

@@ -30,8 +30,11 @@ KEYLESS_FINGERPRINT_CHARS = 8
 #: Of whom nobody knows whether they are of the sandbox: they proved nothing.
 UNPROVEN = "unproven"
 
-#: What is counted beside the answers: approvals that were not understood when they were handled.
-NOT_UNDERSTOOD = "not_understood"
+#: What is counted beside the answers, when events are handled: approvals that were not understood, and types that nobody knows.
+NOT_UNDERSTOOD, UNKNOWN_TYPE = "not_understood", "unknown_type:"
+
+#: The answers to deliveries.
+ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "too_large", "unavailable")
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -93,13 +96,18 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
     database.write(work)
 
 
-def count_not_understood(connection: Connection, events: Iterable[tuple[str, str]]) -> None:
-    """Count approvals that were not understood, by vendor and environment.
+def unknown_type(event_type: str | None) -> str:
+    """Return the word under which events of a type that nobody knows are counted."""
+    return UNKNOWN_TYPE + (event_type or "(none)")
+
+
+def count_noticed(connection: Connection, events: Iterable[tuple[str, str, str]]) -> None:
+    """Count what was noticed while events were handled, by vendor, environment and word.
 
     It takes the last lock of a worker's transaction, in one order, so that no two workers deadlock."""
     now = clock.now()
-    for (vendor, environment), count in sorted(Counter(events).items()):
-        _add(connection, vendor, environment, NOT_UNDERSTOOD, _slice_of(now), Sighting(count, now))
+    for (vendor, environment, word), count in sorted(Counter(events).items()):
+        _add(connection, vendor, environment, word, _slice_of(now), Sighting(count, now))
 
 
 def forget_old() -> None:

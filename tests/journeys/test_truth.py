@@ -119,6 +119,18 @@ def test_a_worker_that_is_stopped_is_replaced_and_events_are_handled(on_sqlite: 
     on_sqlite.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
 
 
+def test_unknown_types_are_told_with_how_often_they_came(on_sqlite: Service) -> None:
+    for kind, times in (("VIDEO_CALL_FINISHED", 2), ("TOTALLY_NEW", 1), ("ACCOUNT_CHECK", 1)):
+        for _ in range(times):
+            event = on_sqlite.told("idenfy", payloads.idenfy(payloads.new_scan(), "APPROVED"), event_type=kind)
+            assert (event["status"], event["reason"].startswith("unknown type")) == ("ignored", kind != "ACCOUNT_CHECK")
+    says = "new event types in the last week: TOTALLY_NEW ×1, VIDEO_CALL_FINISHED ×2"
+    lines = [json.loads(line) for line in on_sqlite.standing("status", "--json").stdout.splitlines()]
+    assert [line["says"] for line in lines if "new event types" in line["says"]] == [says]
+    count = 'standing_unknown_event_types_last_week{vendor="idenfy"}'
+    eventually(lambda: metric(on_sqlite, re.escape(count)) == "3.0", "the metrics to tell it", seconds=40)
+
+
 def test_readiness_says_everything_that_degrades_it(on_sqlite: Service) -> None:
     for process in on_sqlite.processes[1:]:
         process.terminate()

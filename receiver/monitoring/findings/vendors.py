@@ -11,6 +11,7 @@ from receiver.monitoring import secret_usage
 from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many, option
 from store.operations import anomalies
 from store.operations.anomalies import VendorSight
+from store.system import safe_text
 
 HEARD = Sentence("{vendor}", "ok", "last delivery {age} ago")
 NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets")
@@ -21,6 +22,9 @@ REFUSED = Sentence(
 TOO_LARGE = Sentence("{vendor}", "look", "{deliveries} larger than MAX_BODY_BYTES in the last day")
 NOT_UNDERSTOOD = Sentence(
     "{vendor}", "look", "{approvals} of the last day NOT_UNDERSTOOD: a changed format, or a word of no table", "standing review{sandbox}"
+)
+NEW_TYPES = Sentence(
+    "{vendor}", "look", "new event types in the last week: {types}", "standing events list --vendor {vendor} --status ignored{sandbox}"
 )
 OLD_SECRET = Sentence("{vendor} secret {fingerprint}", "look", "{says}", "standing secrets")
 
@@ -55,3 +59,6 @@ def _vendor(vendor: str, sight: VendorSight | None, environment: str) -> Iterato
         yield TOO_LARGE(vendor=vendor, deliveries=many(sight.too_large, "delivery", "deliveries"))
     if sight.not_understood:
         yield NOT_UNDERSTOOD(vendor=vendor, approvals=many(sight.not_understood, "approval"), sandbox=option(environment))
+    if sight.unknown_types:
+        types = ", ".join(f"{safe_text.plain(name)} ×{count}" for name, count in sight.unknown_types.items())
+        yield NEW_TYPES(vendor=vendor, types=types, sandbox=option(environment))

@@ -373,9 +373,24 @@ def test_an_event_of_another_type_changes_nothing_whatever_its_body(kind: str, b
     assert (then.outcome, then.changed, then.applicant) == (Outcome.IGNORED, [], approved.applicant)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"{", b"\xff\xfe", b"[" * 100_000, b'{"scanRef": null}', b'{"scanRef": 7}'])
-def test_a_type_that_moves_nothing_may_have_any_body(body: bytes) -> None:
-    assert interpreted(idenfy("VIDEO_CALL_FINISHED", body)).says is None
+UNKNOWN = ("VIDEO_CALL_FINISHED", "TOTALLY_NEW", "IDENTIFICATION_TELEPORTED")
+GARBLED = [b"", b"null", b"{", b"\xff\xfe", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+@pytest.mark.parametrize("body", [*GARBLED, b"{}", b'{"scanRef": null}', b'{"scanRef": 7}'])
+def test_a_type_whose_shape_nobody_published_may_have_any_body(kind: str, body: bytes) -> None:
+    news = interpreted(idenfy(kind, body))
+    assert (news.says, news.is_unknown_type, news.because) == (None, True, f"unknown type: {kind}")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OTHERS if kind not in UNKNOWN])
+def test_a_known_type_that_moves_nothing_is_unreadable_where_its_body_is_garbled(kind: str) -> None:
+    news = interpreted(idenfy(kind, b'{"scanRef": 7}'))
+    assert (news.says, news.is_unknown_type, news.because) == (None, False, f"{kind} moves nothing")
+    for body in GARBLED:
+        with pytest.raises(Unreadable):
+            interpreted(idenfy(kind, body))
 
 
 @pytest.mark.parametrize(

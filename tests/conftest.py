@@ -28,9 +28,13 @@ KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 BODY_BYTES_MAX = 4000
 
 #: Services that many tests share, and none disturbs.
-SHARED = frozenset(
-    {"running", "from_files", "undisturbed", "with_a_marked_body", "stocked", "listening", "refusals", "proxied", "closed", "open_to_all"}
-)
+SHARED = (
+    "running", "listening", "refusals", "from_files", "closed", "stocked", "started_cold", "played", "undisturbed",
+    "proxied", "with_a_marked_body",
+)  # fmt: skip
+
+#: The part of a run after which no journey starts.
+JOURNEYS_END = 0.8
 
 _parts = itertools.count()
 _SHARED_POSTGRES = pytest.StashKey[str]()
@@ -161,14 +165,34 @@ def pytest_configure(config: pytest.Config) -> None:
 # several processes (pytest-xdist) -------------------------------------------------------------------------------
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let one process take all tests that share a service, so that it is started once."""
-    if not _is_one_of_several(config):
-        return
-    for item in items:
-        for name in SHARED.intersection(getattr(item, "fixturenames", ())):
-            on = item.callspec.params.get(name, "") if hasattr(item, "callspec") else ""
-            item.add_marker(pytest.mark.xdist_group(f"{name}-{on}"))
+    """Give all tests that share a service to one process, and spread the tests that wait over the run."""
+    if _is_one_of_several(config):
+        for item in items:
+            _join_its_group(item)
+        _spread(items)
+
+
+def _join_its_group(item: pytest.Item) -> None:
+    """Name the service that a test shares with others in the test's id, where xdist's scheduler looks for a group.
+
+    The mark `xdist_group` would do the same, but with pytest 9.2 it does nothing: pytest-dev/pytest-xdist#1386.
+    """
+    shared = next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
+    if shared:
+        parameter = item.callspec.params.get(shared, "") if hasattr(item, "callspec") else ""
+        item._id = type(item._id).parse(f"{item.nodeid}@{shared}-{parameter}")
+        assert item.nodeid.endswith(f"@{shared}-{parameter}")
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Have journeys, which wait for processes, and other tests, which compute, run beside one another; the last are quick ones."""
+    place: dict[pytest.Item, float] = {}
+    for waits, end in ((True, JOURNEYS_END), (False, 1.0)):
+        kind = [item for item in items if ("journeys" in item.path.parts) is waits]
+        place |= {item: end * number / len(kind) for number, item in enumerate(kind)}
+    items.sort(key=place.__getitem__)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,7 @@ import base64
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ _parts = itertools.count()
 _SHARED_POSTGRES = pytest.StashKey[str]()
 
 warm.install()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has its background jobs ignore it, and what they start. Where it is handled, what is started has the default.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Why there is no PostgreSQL, by each process that looked for one.
 _without_postgres: set[str] = set()

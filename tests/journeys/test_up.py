@@ -59,18 +59,22 @@ class Up:
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
     running = Up(tmp_path)
-    running.start()
-    yield running
-    end(running.process)
+    try:
+        running.start()
+        yield running
+    finally:
+        end(running.process)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One that tests only look at, or that outlives what they do."""
     running = Up(tmp_path_factory.mktemp("undisturbed"))
-    running.start()
-    yield running
-    end(running.process)
+    try:
+        running.start()
+        yield running
+    finally:
+        end(running.process)
 
 
 def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(undisturbed: Up) -> None:

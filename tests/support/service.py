@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,12 +74,22 @@ class Service:
         self._with_worker = worker
 
     def __enter__(self) -> Service:
-        self.web = self.start_web()
-        if self._with_worker:
-            self.start_worker()
+        with ExitStack() as unless_it_is_up:
+            unless_it_is_up.callback(self.end)
+            self.web = self.start_web()
+            if self._with_worker:
+                self.start_worker()
+            unless_it_is_up.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End its processes. No request is waited for: gunicorn's orderly end looks for them once a second."""
+        for process in self.processes:
+            if str(PROGRAMS / "gunicorn") in process.args and process.poll() is None:  # type: ignore[operator]
+                process.send_signal(signal.SIGINT)
         end(*self.processes)
 
     def start_web(self, *, ready: bool = True) -> subprocess.Popen[bytes]:

@@ -16,7 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from handlers.notify import endpoints
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
-from tests.support import payloads
+from tests.support import payloads, samples
 from tests.support.payloads import after
 from tests.support.service import PROGRAMS, Service
 
@@ -41,7 +41,8 @@ def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
             PROGRAMS / "schemathesis", "run", address, "--header", f"Authorization: Bearer {OPERATOR}", "--checks", ",".join(CHECKS),
             # It has no end.
             "--exclude-path", "/v1/changes/stream",
-            "--max-examples", "12", "--seed", "1", "--workers", "1", "--continue-on-failure", "--no-color",
+            "--max-examples", str(samples.size(40)), "--seed", str(samples.commit()),
+            "--workers", "1", "--continue-on-failure", "--no-color",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
-from store import database
+from store import database, operators
 from store.database.operations_tables import Act
 from store.system import clock
 
@@ -30,12 +28,10 @@ def write(
     connection.execute(database.insert(Act).values(at=clock.now(), **values))
 
 
-def user() -> str:
-    """Return the account at this terminal, as the system knows it; environment variables can hold anything."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # In a container there may be a number without a name.
-        return f"uid {os.getuid()}"
+def record(connection: Connection, *, action: str, subject: str, reason: str | None = None, touched: int | None = None) -> None:
+    """Record an act of whoever is at this terminal."""
+    by = operators.at_this_terminal()
+    write(connection, actor=by.name, action=action, subject=subject, reason=reason, touched=touched, os_user=by.os_user)
 
 
 def listing(
@@ -48,10 +44,11 @@ def listing(
     newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return acts in order, after one of them; or the newest first."""
+    """Return acts in order, after one of them; or the newest first. An actor's name matches in any case."""
     query = select(Act.__table__).where(Act.id > after)
     if actor:
-        query = query.where(Act.actor == actor)
+        # A name is one person, whatever its case; names of tokens are ASCII.
+        query = query.where(func.lower(Act.actor) == actor.lower())
     if action:
         query = query.where(Act.action == action)
     if since:

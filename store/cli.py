@@ -80,7 +80,7 @@ def new_epoch(yes: bool) -> None:
         click.confirm("Begin a new epoch?", abort=True, err=True)
     with database.begin() as connection:
         epoch = feed.begin_epoch(connection)
-        audit.write(connection, actor=audit.user(), action="new-epoch", subject=f"the feed's epoch {epoch}")
+        audit.record(connection, action="new-epoch", subject=f"the feed's epoch {epoch}")
     click.echo(f"The feed's epoch is {epoch} now.")
 
 

@@ -17,7 +17,7 @@ from store.system.environment import Environment
 #: A shorter token could be guessed. A digest does not tell how long its token is.
 TOKEN_CHARS_MIN = 16
 
-#: A person's old and new token, while one replaces the other.
+#: A person's old and new token, while one replaces the other; counted across all lists.
 TOKENS_EACH_MAX = 2
 
 #: The lists in which each token belongs to a person.
@@ -101,10 +101,12 @@ def _digest(token: str) -> bytes:
 
 
 def _check_persons(environment: Environment, named: dict[str, tuple[Token, ...]]) -> None:
+    """Refuse a name with more tokens than a rotation needs. The problem names the list that holds the surplus token."""
+    counted: Counter[str] = Counter()
     for name, tokens in named.items():
-        counted = Counter(token.person for token in tokens if token.is_named)
-        if any(count > TOKENS_EACH_MAX for count in counted.values()):
-            environment.wrong(name, f"has more than {TOKENS_EACH_MAX} tokens of one name")
+        counted.update(token.person for token in tokens if token.is_named)
+        if any(counted[token.person] > TOKENS_EACH_MAX for token in tokens if token.is_named):
+            environment.wrong(name, f"gives a name more than {TOKENS_EACH_MAX} tokens in all: a person has one, and one more to rotate")
 
 
 def _check_distinct(environment: Environment, named: dict[str, tuple[Token, ...]]) -> None:

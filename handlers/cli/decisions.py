@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from handlers import config
-from handlers.cli import operators
 from handlers.cli.terminal import output, wait
 from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option, token_option
 from handlers.cli.terminal.output import say_if_cut
 from store import config as store_config
-from store import database
+from store import database, operators
 from store.applicants import decisions
 from store.applicants.decisions import NotDecided
 from store.inbox import wakeup

@@ -88,7 +88,7 @@ def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) 
         if found is None:
             raise click.ClickException(f"no event has the id {event_id}")
         action = "revealed a body" if reveal else "read a body, masked"
-        audit.write(connection, actor=audit.user(), action=action, subject=f"event {found['id']}", reason=reason, touched=1)
+        audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
         body = _body(connection, found["id"], reveal)
     if as_json:
         output.print_json([found | {"body": body}])

@@ -87,7 +87,7 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
     with database.begin() as connection:
         count = reactions.run_again(connection, reaction_ids or None, subscriber=subscriber)
         which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
-        audit.write(connection, actor=audit.user(), action="run reactions", subject=which[:500], reason=reason, touched=count)
+        audit.record(connection, action="run reactions", subject=which[:500], reason=reason, touched=count)
     click.echo(f"{count} reactions are done again by a worker.", err=True)
 
 
@@ -135,7 +135,7 @@ def resume(subscriber: str) -> None:
     with database.begin() as connection:
         if not reactions.resume(connection, subscriber):
             raise click.ClickException(f"no subscriber is called {subscriber} (standing notify list)")
-        audit.write(connection, actor=audit.user(), action="resume", subject=f"subscriber {subscriber}")
+        audit.record(connection, action="resume", subject=f"subscriber {subscriber}")
     click.echo(f"{subscriber} is told again.", err=True)
 
 

@@ -21,7 +21,7 @@ from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from handlers.vendors import VENDORS
-from store import audit, database
+from store import audit, database, operators
 from store import config as store_config
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
@@ -57,7 +57,7 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
         raise click.UsageError("say with --reason why you repair")
     settings = config.settings()
     asked = _clients(clients.clients(settings), vendor)
-    repairing = Repair(actor=audit.user(), reason=str(reason), changes_max=max_changes) if repair else None
+    repairing = Repair(by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes) if repair else None
     whom = _whom(asked, vendor, **wanted)
     found: list[Finding] = []
     done: list[ReconciliationRun] = []
@@ -106,7 +106,7 @@ def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str
         raise click.UsageError("--data and --files are iDenfy's")
     action = "asked a vendor, revealed" if reveal else "asked a vendor, masked"
     subject = f"{vendor} {reference}{' ' + what if what else ''}"
-    database.write(lambda connection: audit.write(connection, actor=audit.user(), action=action, subject=subject, reason=reason))
+    database.write(lambda connection: audit.record(connection, action=action, subject=subject, reason=reason))
     try:
         body = _answer(client, reference, what)
     except Unanswered as error:

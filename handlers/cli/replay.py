@@ -14,7 +14,7 @@ from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, env
 from handlers.cli.terminal.output import say_if_cut
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
-from store import audit, database
+from store import audit, database, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
@@ -66,7 +66,7 @@ def replay(
         return
     if not yes:
         click.confirm(f"Handle {count} events again?", abort=True, err=True)
-    replay_id = execute.begin(wanted, actor=audit.user(), reason=str(reason), changes_max=max_changes)
+    replay_id = execute.begin(wanted, by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes)
     _run(replay_id, rate, as_json)
 
 
@@ -176,7 +176,7 @@ def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id
     with database.begin() as connection:
         more = {"changes_max": max_changes} if max_changes is not None else {}
         replays.set_stage(connection, replay_id, Stage.INTERRUPTED, runner=None, **more)
-        audit.write(connection, actor=audit.user(), action="resume", subject=f"replay {replay_id}")
+        audit.record(connection, action="resume", subject=f"replay {replay_id}")
     _run(replay_id, rate, as_json)
 
 
@@ -190,7 +190,7 @@ def cancel(replay_id: str) -> None:
         raise click.ClickException(f"it is {row.status}")
     with database.begin() as connection:
         replays.set_stage(connection, replay_id, Stage.CANCELLED)
-        audit.write(connection, actor=audit.user(), action="cancel", subject=f"replay {replay_id}")
+        audit.record(connection, action="cancel", subject=f"replay {replay_id}")
     click.echo(f"Cancelled; {row.done} of {row.events} events had been handled again.", err=True)
 
 

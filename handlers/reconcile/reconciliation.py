@@ -21,6 +21,7 @@ from store.applicants import table as applicants
 from store.inbox import wakeup
 from store.operations import delivery_counts, reconciliations
 from store.operations.reconciliations import ApplicantFilter
+from store.operators import Actor
 from store.states import ApplicantKey
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
@@ -45,7 +46,7 @@ class Enough(Exception):
 class Repair:
     """The order to repair what drifts: the operator, the reason, and how many applicants may change."""
 
-    actor: str
+    by: Actor
     reason: str
     changes_max: int
 
@@ -238,6 +239,7 @@ def _record(one: ReconciliationRun) -> None:
     subject = f"{one.vendor} {one.environment}"
 
     def work(connection: Connection) -> None:
-        audit.write(connection, actor=repair.actor, action="reconcile", subject=subject, reason=repair.reason, touched=one.repaired)
+        by, reason, touched = repair.by, repair.reason, one.repaired
+        audit.write(connection, actor=by.name, action="reconcile", subject=subject, reason=reason, touched=touched, os_user=by.os_user)
 
     database.write(work)

@@ -20,6 +20,7 @@ from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from store import config as store_config
 from store.operations.reconciliations import ApplicantFilter
+from store.operators import Actor
 from store.system import clock, logs, processes
 from store.system.logs import describe_error
 
@@ -55,7 +56,7 @@ def run() -> None:
 
 
 def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
-    repair = Repair(actor="standing", reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
+    repair = Repair(by=Actor("standing", by_token=False), reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
     one = ReconciliationRun(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
     reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
     log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)

@@ -16,6 +16,7 @@ from store import audit, database
 from store.inbox.claims import Claimed, claim, release
 from store.operations import health, replays
 from store.operations.replays import ReplayFilter, Stage
+from store.operators import Actor
 from store.system import clock
 
 #: Events that are made pending at once: what a replay may be ahead of what it knows it changed.
@@ -28,12 +29,13 @@ LIVE_SECONDS_MAX, PAUSE_SECONDS = 1.0, 0.2
 OTHERS_SECONDS_MAX = 60.0
 
 
-def begin(wanted: ReplayFilter, *, actor: str, reason: str, changes_max: int) -> str:
+def begin(wanted: ReplayFilter, *, by: Actor, reason: str, changes_max: int) -> str:
     """Begin a replay, with an entry in the audit log; return its id."""
     with database.begin() as connection:
         touched = replays.count(connection, wanted)
-        made = replays.begin(connection, wanted, actor=actor, reason=reason, changes_max=changes_max, events=touched, stage=Stage.RUNNING)
-        audit.write(connection, actor=actor, action="replay", subject=f"replay {made}", reason=reason, touched=touched)
+        made = replays.begin(connection, wanted, actor=by.name, reason=reason, changes_max=changes_max, events=touched, stage=Stage.RUNNING)
+        subject = f"replay {made}"
+        audit.write(connection, actor=by.name, action="replay", subject=subject, reason=reason, touched=touched, os_user=by.os_user)
     return made
 
 

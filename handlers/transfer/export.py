@@ -106,7 +106,7 @@ def _read(look: Callable[..., list[Any]], wanted: ExportFilter, **place: Any) ->
 def _record(connection: Connection, what: str, wanted: ExportFilter, count: int) -> None:
     limits = (wanted.environment, wanted.vendor, wanted.status, wanted.since and f"since {clock.rfc3339(wanted.since)}")
     subject = ", ".join([what, *(limit for limit in limits if limit)])
-    audit.write(connection, actor=audit.user(), action="export", subject=subject, touched=count)
+    audit.record(connection, action="export", subject=subject, touched=count)
 
 
 def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:

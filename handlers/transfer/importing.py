@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from handlers.transfer import import_check
 from handlers.transfer.import_check import Checked, OnProgress
 from handlers.transfer.import_rows import Known, Whose
-from store import audit, database
+from store import audit, database, operators
 from store.applicants import links
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
@@ -79,7 +79,7 @@ def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Br
     users = {ApplicantKey("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
 
     def work(connection: Connection) -> int:
-        new = links.link_all(connection, users, by=audit.user())
+        new = links.link_all(connection, users, by=operators.at_this_terminal().name)
         _record(connection, checked, brought, new=new)
         return new
 
@@ -90,7 +90,7 @@ def _record(connection: Connection, checked: Checked, brought: Brought, *, new: 
     """Write the audit log's entry with the first part that changes anything."""
     if new and not brought.new:
         name = click.format_filename(checked.path.name)
-        audit.write(connection, actor=audit.user(), action="import", subject=f"file {name}"[:500], touched=checked.rows)
+        audit.record(connection, action="import", subject=f"file {name}"[:500], touched=checked.rows)
 
 
 def _insistently(work: Callable[[Connection], T]) -> T:

@@ -16,9 +16,10 @@ from receiver.web.call import call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import decisions
-from store.applicants.decisions import Actor, Made, NotDecided, UnknownToUs
+from store.applicants.decisions import Made, NotDecided, UnknownToUs
 from store.config import settings
 from store.inbox.internal_events import Ruling
+from store.operators import Actor
 from store.system import clock
 from store.system.names import EVENT_ID
 

@@ -15,7 +15,7 @@ from store.tokens import Token
 
 
 class Right(StrEnum):
-    """What a token allows. An operator's token also allows to read and to link."""
+    """What a token allows. An operator's token also allows to read and to link; a privacy officer's allows to read."""
 
     READ = "read"
     LINK = "link"
@@ -43,9 +43,9 @@ def require(right: Right) -> Caller:
 
 
 def may_see_details() -> bool:
-    """Return whether the caller may see counts and details: with a metrics token, a reader's or an operator's."""
+    """Return whether the caller may see counts and details: with a metrics token, or one that may read."""
     lists = config.settings().tokens
-    return _matching((*lists.metrics, *lists.read, *lists.operator)) is not None
+    return _matching((*lists.metrics, *lists.read, *lists.operator, *lists.privacy)) is not None
 
 
 def _watcher() -> Caller:
@@ -58,7 +58,7 @@ def _watcher() -> Caller:
 
 def _caller() -> Caller:
     lists = config.settings().tokens
-    known = {Right.OPERATE: lists.operator, Right.READ: lists.read, Right.LINK: lists.link}
+    known = {Right.OPERATE: lists.operator, Right.READ: (*lists.read, *lists.privacy), Right.LINK: lists.link}
     for right, some in known.items():
         token = _matching(some)
         if token:

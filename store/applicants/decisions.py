@@ -19,6 +19,7 @@ from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, claimed
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
+from store.operators import Actor
 from store.states import HITS, ApplicantKey, Stand
 from store.system import clock
 
@@ -40,14 +41,6 @@ class Made(NamedTuple):
     event_id: str
     against: tuple[str, ...]
     waits: bool
-
-
-class Actor(NamedTuple):
-    """The person who acts: the name of a token, or an account of the operating system, which proves no person."""
-
-    name: str
-    by_token: bool
-    os_user: str | None = None
 
 
 def decide(

@@ -19,6 +19,7 @@ from store.inbox import claims
 from store.operations import health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
+from store.operators import Actor
 from store.system import clock, fault_points
 
 #: Pages that are copied at a time: after each the progress is told.
@@ -50,7 +51,7 @@ def take(file: Path, *, overwrite: bool, progress: OnProgress) -> Contents:
     return contents
 
 
-def restore(file: Path, *, actor: str, progress: OnProgress) -> Path | None:
+def restore(file: Path, *, actor: Actor, progress: OnProgress) -> Path | None:
     """Put a backup in the database's place; return where the previous database is kept, if there was one.
 
     The restored database begins a new epoch of the feed, without claims and workers. Nothing changes before the last step, which is
@@ -102,7 +103,7 @@ def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> Non
     _sync(target)
 
 
-def _begin_anew(copy: Path, file: Path, actor: str) -> None:
+def _begin_anew(copy: Path, file: Path, actor: Actor) -> None:
     """Migrate a copy, and remove what was valid only when it was made."""
     engine = database.engine_of(make_url(config.settings().database_url).set(database=str(copy)))
     try:
@@ -110,7 +111,8 @@ def _begin_anew(copy: Path, file: Path, actor: str) -> None:
         with engine.begin() as connection:
             claims.release_all(connection)
             health.forget_workers(connection)
-            audit.write(connection, actor=actor, action="restore", subject=f"backup {os.fsencode(file.name).decode(errors='replace')}")
+            subject = f"backup {os.fsencode(file.name).decode(errors='replace')}"
+            audit.write(connection, actor=actor.name, action="restore", subject=subject, os_user=actor.os_user)
             feed.begin_epoch(connection)
     finally:
         engine.dispose()

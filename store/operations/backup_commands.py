@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit
+from store import operators
 from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
@@ -67,7 +67,7 @@ def restore(file: Path, *, unasked: bool, without_keys: bool) -> None:
         if not unasked:
             click.confirm("Restore it?", abort=True, err=True)
         with _bar("restoring") as progress:
-            kept = backup.restore(file, actor=audit.user(), progress=progress)
+            kept = backup.restore(file, actor=operators.at_this_terminal(), progress=progress)
     click.echo(f"Restored {path}: {_described(found)}. A new epoch of the feed has begun.")
     if kept:
         click.echo(f"What was there is kept as {kept}: remove it once you need it no more.")

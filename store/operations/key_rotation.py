@@ -48,7 +48,7 @@ def rotate(*, on_sealed: Callable[[int], None]) -> int:
         on_sealed(count)
     if sealed:
         with database.begin() as connection:
-            audit.write(connection, actor=audit.user(), action="rotate keys", subject=f"key {newest_key()}", touched=sealed)
+            audit.record(connection, action="rotate keys", subject=f"key {newest_key()}", touched=sealed)
     return sealed
 
 

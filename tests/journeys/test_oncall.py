@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEY
-from tests.receiver.connections.test_strangers import OPERATOR, READER
+from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.service import Service, eventually
@@ -139,6 +141,17 @@ def test_a_body_is_shown_masked_and_revealed_only_with_a_reason_which_is_recorde
     assert night.service.get("/v1/audit", token=OPERATOR).json["data"] == acts[::-1]
     assert night.service.get("/v1/audit", token=OPERATOR, actor="night").json["data"] == acts[:1]
     assert night.service.get("/v1/audit", token=READER).status == 403
+
+
+def test_whose_token_is_in_the_environment_is_who_acted_on_the_command_line(night: Night) -> None:
+    night.service.environment["STANDING_TOKEN"] = OTHER_OPERATOR
+    night.lines("failed", "show", night.failed)
+    [act] = night.lines("audit", "list")
+    assert (act["actor"], act["os_user"]) == ("day", pwd.getpwuid(os.getuid()).pw_name)
+    assert night.lines("audit", "list", "--actor", "DAY") == [act]
+    night.service.environment["STANDING_TOKEN"] = READER
+    refused = night.service.standing("failed", "show", night.failed)
+    assert (refused.returncode, "none of OPERATOR_TOKENS" in refused.stderr) == (1, True)
 
 
 def test_a_table_is_what_a_person_gets(night: Night) -> None:

@@ -270,6 +270,14 @@ def test_two_vendors_do_not_share_a_secret(secrets: dict[str, str]) -> None:
         ({"READ_TOKENS": "geheim-and-long-enough", "PRIVACY_TOKENS": f"a=sha256:{LONG_ENOUGH}"}, ["PRIVACY_TOKENS"]),
         ({"LINK_TOKENS": "geheim-and-long-enough", "METRICS_TOKENS": "geheim-and-long-enough"}, ["METRICS_TOKENS"]),
         ({"OPERATOR_TOKENS": ",".join(f"{name}=geheim-and-long-enough-{name}" for name in ("Day", "day", "DAY"))}, ["OPERATOR_TOKENS"]),
+        (
+            {
+                "LINK_TOKENS": "day=geheim-and-long-enough-1",
+                "OPERATOR_TOKENS": "Day=geheim-and-long-enough-2",
+                "METRICS_TOKENS": "DAY=geheim-and-long-enough-3",
+            },
+            ["METRICS_TOKENS"],
+        ),
     ],
     ids=str,
 )
@@ -277,6 +285,13 @@ def test_a_token_stands_in_one_list_once_and_a_person_has_two_at_most(tokens: di
     message = refusal(**tokens)
     assert wrong_names(message) == names
     assert MARK not in message
+
+
+def test_a_person_may_have_two_tokens_in_one_list_or_in_two() -> None:
+    two = web(OPERATOR_TOKENS="day=one-that-is-long-enough,Day=another-that-is-long-enough").tokens.operator
+    assert {token.person for token in two} == {"day"}
+    both = web(LINK_TOKENS="day=one-that-is-long-enough", OPERATOR_TOKENS="Day=another-that-is-long-enough").tokens
+    assert (both.link[0].person, both.operator[0].person) == ("day", "day")
 
 
 @pytest.mark.parametrize("given", ["two", "yes", "All"])

@@ -11,8 +11,8 @@ from sqlalchemy import make_url
 from receiver import config
 from receiver.monitoring.findings.sentence import Finding, Sentence
 from receiver.vendors import VENDORS
-from store import audit
 from store import config as store_config
+from store import operators
 from store.system import logs
 from store.system.environment import Environment, secrets_dir
 from store.tokens import Token
@@ -77,7 +77,7 @@ def _joined_rights(lists: dict[str, tuple[Token, ...]]) -> Iterator[Finding]:
             yield JOINED(person=person, lists=", ".join(variables))
     if len({token.person for token in lists["OPERATOR_TOKENS"]}) == 1:
         yield ALONE()
-    yield READABLE(user=audit.user())
+    yield READABLE(user=operators.account())
 
 
 def secrets_at_rest(environment: Environment, stored: store_config.Settings) -> Iterator[Finding]:

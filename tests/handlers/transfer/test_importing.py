@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from handlers.transfer import import_check, importing
 from handlers.transfer.importing import Brought
-from store import audit, database
+from store import audit, database, operators
 from store.applicants import feed, links
 from store.applicants import table as applicants
 from store.database.tables import EventRow, TransitionRow
@@ -130,7 +130,7 @@ def test_who_imported_is_recorded_once_for_each_run_that_changed_something(tmp_p
         bring(tmp_path / "known.csv", HEADER + line(1) + line(2))
     with database.reading() as connection:
         [act] = audit.listing(connection, limit=5)
-    assert (act.actor, act.action, act.subject, act.touched) == (audit.user(), "import", "file known.csv", 2)
+    assert (act.actor, act.action, act.subject, act.touched) == (operators.account(), "import", "file known.csv", 2)
 
 
 # links --------------------------------------------------------------------------------------------------------

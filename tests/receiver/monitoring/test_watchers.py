@@ -28,6 +28,7 @@ from tests.conftest import KEY
 from tests.support import payloads, signing
 from tests.support.service import Service, eventually
 
+OFFICER = "privacy-if-you-may"
 MEASURER, READER, LINKER, OPERATOR = "measure-me-if-you-may", "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
 FLOODERS, DELIVERIES = 16, 50
@@ -44,7 +45,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> dict[
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[Service]:
     """A service whose metrics need a token."""
-    with Service(tmp_path_factory.mktemp("closed"), settings | {"METRICS_TOKENS": MEASURER}) as service:
+    tokens = {"METRICS_TOKENS": MEASURER, "PRIVACY_TOKENS": f"dawn={OFFICER}"}
+    with Service(tmp_path_factory.mktemp("closed"), settings | tokens) as service:
         eventually(lambda: service.get("/readyz").json["status"] == "ok", "readiness without a flaw")
         time.sleep(REMEMBERED_SECONDS + 0.1)  # The other of the two processes may remember that no worker was up.
         yield service
@@ -57,6 +59,12 @@ def open_to_all(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, st
         yield service
 
 
+def test_a_privacy_officer_may_read_and_no_more(closed: Service) -> None:
+    assert closed.get("/v1/applicants", token=OFFICER).status == 200
+    assert [closed.get(path, token=OFFICER).status for path in ("/v1/audit", "/v1/replays")] == [403, 403]
+    assert closed.request("PUT", "/v1/links/ifcgate/x", b'{"external_user_id": "y"}', token=OFFICER).status == 403
+
+
 @pytest.mark.parametrize("token", [None, "", "no-token-of-this-service", LINKER])
 def test_a_stranger_is_told_how_the_parts_are_without_counts_or_details(closed: Service, open_to_all: Service, token: str | None) -> None:
     well = {"status": "ok", "database": "ok", "queue": "ok", "workers": "ok", "backlog": "ok"}
@@ -65,7 +73,7 @@ def test_a_stranger_is_told_how_the_parts_are_without_counts_or_details(closed: 
         eventually(lambda service=service: service.get("/readyz", token=token).json == well, "one word for each part")
 
 
-@pytest.mark.parametrize("token", [MEASURER, READER, OPERATOR])
+@pytest.mark.parametrize("token", [MEASURER, READER, OPERATOR, OFFICER])
 def test_who_has_a_right_is_told_counts_and_details(closed: Service, token: str) -> None:
     told = eventually(lambda: (found := closed.get("/readyz", token=token).json)["workers"] and found, "a worker's heartbeat")
     assert set(told) == {"status", "database", "queue", "workers", "backlog", "vendors", "attention", "in_review_too_long"}

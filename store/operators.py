@@ -1,0 +1,57 @@
+"""Operators: who acts at this terminal. A token proves a person; an account of the operating system does not."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from store import tokens
+from store.system.environment import Environment
+
+
+class Actor(NamedTuple):
+    """The person who acts: the name of a token, or an account of the operating system, which proves no person."""
+
+    name: str
+    by_token: bool
+    os_user: str | None = None
+
+
+class UnknownToken(click.ClickException):
+    """The given token is no operator's, or cannot be read. The message says which."""
+
+
+def at_this_terminal(token_file: Path | None = None) -> Actor:
+    """Return who acts: the person whose operator's token the file or STANDING_TOKEN holds, else the account.
+
+    Raises UnknownToken, and Misconfigured over tokens that would not let a web process start."""
+    environment = Environment()
+    presented = _read(token_file) if token_file else environment.text("STANDING_TOKEN")
+    if not presented:
+        environment.check()
+        return Actor(name=account(), by_token=False, os_user=account())
+    operators = tokens.read(environment).operator
+    environment.check()
+    token = tokens.matching(operators, presented.encode())
+    if token is None:
+        raise UnknownToken("the token given is none of OPERATOR_TOKENS")
+    return Actor(name=token.name, by_token=True, os_user=account())
+
+
+def account() -> str:
+    """Return the account at this terminal, as the system knows it; environment variables can hold anything."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # In a container there may be a number without a name.
+        return f"uid {os.getuid()}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise UnknownToken(f"the token's file cannot be read ({type(error).__name__})") from error

@@ -156,14 +156,19 @@ def given_place(headers: dict[str, str], *, by_receipt: bool) -> dict[str, Any]:
 
 
 def _decision(body: DecisionBody) -> News:
-    confirmed = f", confirmed by {body.confirmed_by}" if body.confirmed_by else ""
+    confirmed = _by_whom("confirmed", body.confirmed_by, body.confirmation)
+    withdrawn = _by_whom("withdrawn", body.withdrawn_by, body.withdrawal)
     return News(
-        event_type="standing.decision",
+        event_type=internal_events.DECISION_TYPE,
         references=(body.reference,),
         occurred_at=body.at,
         says=Judgement(status=RULINGS[body.ruling], decided=body),
-        because=f"{body.by} decided: {body.ruling}{confirmed} ({body.reason})",
+        because=f"{body.by} decided: {body.ruling} ({body.reason}){confirmed}{withdrawn}",
     )
+
+
+def _by_whom(done: str, name: str | None, reason: str | None) -> str:
+    return f", {done} by {name}{f' ({reason})' if reason else ''}" if name else ""
 
 
 def _import(body: ImportBody, vendor: str) -> News:

@@ -83,8 +83,10 @@ class Stand(StrEnum):
 
     #: It decides, as far as nothing lies over it.
     STANDS = "stands"
-    #: An approval against a hit or an open alert, without a second operator.
+    #: It needs a second operator, and has none.
     WAITS = "waits_for_confirmation"
+    #: It was taken back before a second operator confirmed it.
+    WITHDRAWN = "withdrawn"
     #: Newer news of the vendor's decides.
     OUTVOTED = "outvoted"
 

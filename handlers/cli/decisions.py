@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from handlers import config
 from handlers.cli.terminal import output, wait
-from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option, token_option
+from handlers.cli.terminal.options import REASON, csv_option, environment_option, json_option, limit_option, token_option
 from handlers.cli.terminal.output import say_if_cut
 from store import config as store_config
-from store import database, operators
-from store.applicants import decisions
-from store.applicants.decisions import NotDecided
+from store import consent, database, operators
+from store.applicants import decision_list, decisions
+from store.applicants import table as applicants
+from store.applicants.decisions import Made, NotDecided
 from store.inbox import wakeup
+from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.states import ApplicantKey, Outcome
 from store.system import clock, safe_text
@@ -32,14 +36,18 @@ HANDLED_SECONDS_MAX = 10.0
 @token_option
 @environment_option
 @json_option
-def decide(vendor: str, reference: str, ruling: str, reason: str, token_file: Path | None, environment: str, as_json: bool) -> None:
+@consent.changes
+def decide(
+    vendor: str, reference: str, ruling: str, reason: str, token_file: Path | None, environment: str, as_json: bool, yes: bool
+) -> None:
     """Decide about an applicant. The decision is an event like any other: newer news overrides it.
 
     An approval against a hit or an open alert needs two operators, who act with tokens. Until the second confirms, the applicant
     stays as it was."""
     config.settings()
-    key, now, by = ApplicantKey(vendor, environment, reference), clock.now(), operators.at_this_terminal(token_file)
-    two = store_config.settings().all_take_two
+    key, by = ApplicantKey(vendor, environment, reference), operators.at_this_terminal(token_file)
+    consent.ask("Record the decision?", _where_it_is(key), f"{by.name} decides: {ruling} ({reason}).", yes=yes)
+    now, two = clock.now(), store_config.settings().all_take_two
     try:
         made = database.write(
             lambda connection: decisions.decide(connection, key, Ruling(ruling), by=by, reason=reason, at=now, needs_two=two)
@@ -59,32 +67,90 @@ def decisions_group() -> None:
     """Decisions of persons, and which of them wait for a second operator."""
 
 
+def _where_it_is(key: ApplicantKey) -> str:
+    """Return the applicant's status, in a sentence."""
+    found = database.read(lambda connection: applicants.find(connection, key))
+    if found is None:
+        raise click.ClickException("no applicant of this vendor has this reference here")
+    hits = f", with {', '.join(found.hits)}" if found.hits else ""
+    return f"{key.vendor} {safe_text.plain(key.reference)} ({key.environment}) is {found.status}{hits}."
+
+
 @decisions_group.command("list")
+@click.option("--all", "everything", is_flag=True, help="Every decision, confirmation and withdrawal, the last first.")
 @limit_option
 @environment_option
 @json_option
-def list_decisions(as_json: bool, environment: str, limit: int) -> None:
-    """List the approvals that wait for a second operator, the longest waiting first."""
+@csv_option
+@consent.reads
+def list_decisions(as_csv: bool, as_json: bool, environment: str, limit: int, everything: bool) -> None:
+    """List the decisions that wait for a second operator, the longest waiting first; or all."""
     config.settings()
+    if everything:
+        _list_all(environment, limit, as_json=as_json, as_csv=as_csv)
+        return
     with database.reading() as connection:
         found = decisions.waiting(connection, environment=environment, limit=limit)
     rows = [{"vendor": one.vendor, "reference": one.reference, "hits": one.hits} | (one.decision or {}) for one in found]
-    output.print_list(rows, ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id"), as_json=as_json)
+    columns = ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id")
+    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
     say_if_cut(rows, limit, "longest waiting", "No decision waits for a second operator")
 
 
+def _list_all(environment: str, limit: int, *, as_json: bool, as_csv: bool) -> None:
+    try:
+        with database.reading() as connection:
+            listed = decision_list.listing(connection, environment=environment, newest_first=True, limit=limit)
+    except Unopenable as unopenable:
+        raise click.ClickException(str(unopenable)) from unopenable
+    rows = [decision_list.describe(one) for one in listed]
+    columns = (
+        "at", "act", "vendor", "reference", "decision", "against", "by", "reason", "confirmed_by", "confirmation", "withdrawn_by",
+        "withdrawal", "state", "event_id",
+    )  # fmt: skip
+    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
+    say_if_cut(rows, limit, "newest", "No person decided anything")
+
+
+def _answering(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command what a confirmation and a withdrawal take."""
+    for option in (
+        consent.changes,
+        json_option,
+        token_option,
+        click.option("--reason", required=True, type=REASON, help="Why: your own reason. It is recorded, and shown."),
+        click.argument("event_id", metavar="ID"),
+    ):
+        command = option(command)
+    return command
+
+
 @decisions_group.command("confirm")
-@click.argument("event_id", metavar="ID")
-@token_option
-@json_option
-def confirm(event_id: str, token_file: Path | None, as_json: bool) -> None:
+@_answering
+def confirm(event_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Confirm another operator's decision, against the hits and alerts that are shown today. Needs a token."""
+    _answer("confirms", decisions.confirm, event_id, reason, token_file, as_json=as_json, yes=yes)
+
+
+@decisions_group.command("withdraw")
+@_answering
+def withdraw(event_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
+    """Withdraw a decision that waits for a second operator. What was in force before it is in force still."""
+    _answer("withdraws", decisions.withdraw, event_id, reason, token_file, as_json=as_json, yes=yes)
+
+
+def _answer(
+    does: str, answer: Callable[..., Made], event_id: str, reason: str, token_file: Path | None, *, as_json: bool, yes: bool
+) -> None:
+    """Say what a second word does to a decision, ask, and record it."""
     config.settings()
     by = operators.at_this_terminal(token_file)
     if not EVENT_ID.fullmatch(event_id):
         raise click.ClickException(f"no decision has the id {event_id}")
     try:
-        made = database.write(lambda connection: decisions.confirm(connection, event_id, by=by))
+        decided = database.read(lambda connection: decisions.described(connection, event_id))
+        consent.ask("Record it?", f"{safe_text.plain(decided)}.", f"{by.name} {does} this decision ({reason}).", yes=yes)
+        made = database.write(lambda connection: answer(connection, event_id, by=by, reason=reason))
     except NotDecided as error:
         raise click.ClickException(str(error)) from error
     _tell(made.event_id, as_json=as_json)

@@ -14,8 +14,9 @@ from handlers import config, interpret
 from handlers.clients.vendor import Client, Unanswered, VendorAnswer
 from handlers.rules import transitions
 from handlers.rules.news import Deletion, News, Occasion, Reading, Step, Unreadable
-from handlers.rules.projection import base_entry, holds
+from handlers.rules.projection import PERSONS_DECISION, base_entry
 from handlers.rules.registers import registers_of
+from handlers.rules.weighing import holds
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants import table as applicants
@@ -23,7 +24,7 @@ from store.applicants.table import Applicant
 from store.inbox import internal_events
 from store.inbox.internal_events import Kind
 from store.operations import reconciliations
-from store.states import ApplicantKey, Stand, Status
+from store.states import ApplicantKey, Status
 from store.system import clock
 
 
@@ -101,7 +102,7 @@ def _why_not(found: Finding, known: Applicant, news: News) -> str | None:
     doubted = same_word and Status.NEEDS_REVIEW in (found.ours, known.provisional)
     if doubted or known.hits or any(objection["hits"] for objection in known.objections):
         return "what speaks against it is not in the answer"
-    if known.decision and known.decision["state"] == Stand.STANDS and known.decision["status"] != Status.APPROVED:
+    if any(ground["name"] == PERSONS_DECISION and ground["status"] != Status.APPROVED for ground in known.grounds):
         return "a person decided otherwise"
     return None
 

@@ -93,5 +93,5 @@ def described(says: Says | None) -> str:
             return "document expired" if expired else "document runs out soon"
         case Archived():
             return "archived"
-        case Judgement(status=status):
-            return f"a person's decision: {status}"
+        case Judgement(status=status, decided=decided):
+            return f"a person's decision{', withdrawn' if decided.withdrawn_by else ''}: {status}"

@@ -14,6 +14,9 @@ from store.inbox.internal_events import DecisionBody
 from store.states import Flag, Status
 from store.system import clock
 
+#: The last decision of a person; and the last that needs a second operator, until that operator confirms it.
+JUDGEMENT, PROPOSAL = "judgement", "proposal"
+
 #: One register for each hit that an import named: no other import clears it.
 IMPORTED_HIT = "imported:"
 
@@ -152,16 +155,29 @@ def _of_deletion(deletion: Deletion) -> Values:
 
 
 def _of_judgement(status: Status, decided: DecisionBody) -> Values:
-    """Return the entry of a decision. A confirmation takes the decision's place in the order: what is newer than the decision overrides
-    both."""
+    """Return the entry of a decision. A confirmation and a withdrawal take the decision's place in the order: what is newer than the
+    decision overrides all three. Until it is confirmed, a proposal leaves the decision before it in force."""
     kept = {
         "status": status, "by": decided.by, "confirmed_by": decided.confirmed_by, "reason": decided.reason,
         "at": clock.rfc3339(decided.at), "seen": list(decided.seen), "needs_two": decided.needs_two,
     }  # fmt: skip
-    values: Values = {"judgement": (kept, int(decided.confirmed_by is not None))}
-    if status == Status.APPROVED and (decided.confirmed_by or not (decided.against or decided.needs_two)):
+    said_since = {"confirmation": decided.confirmation, "withdrawn_by": decided.withdrawn_by, "withdrawal": decided.withdrawal}
+    kept |= {name: value for name, value in said_since.items() if value is not None}
+    values: Values = {PROPOSAL if _is_proposal(status, decided) else JUDGEMENT: (kept, _stage(decided))}
+    if decided.withdrawn_by is None and status == Status.APPROVED and (decided.confirmed_by or not (decided.against or decided.needs_two)):
         values["ever_approved"] = True, 0
     return values
+
+
+def _is_proposal(status: Status, decided: DecisionBody) -> bool:
+    """Return whether a decision needs a second operator, and has none, or was withdrawn."""
+    needs_two = decided.needs_two or (status == Status.APPROVED and bool(decided.against))
+    return decided.confirmed_by is None and (needs_two or decided.withdrawn_by is not None)
+
+
+def _stage(decided: DecisionBody) -> int:
+    """Return what wins at one place: a confirmation over a withdrawal, which wins over the decision itself."""
+    return 2 if decided.confirmed_by is not None else int(decided.withdrawn_by is not None)
 
 
 def shown_of(step: Step) -> dict[str, Any]:

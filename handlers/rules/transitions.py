@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, Reading, Says, Step, Unreadable
 from handlers.rules.projection import base_entry, is_known, show
-from handlers.rules.registers import Registers, apply_news, registers_of, writes
+from handlers.rules.registers import JUDGEMENT, PROPOSAL, Registers, apply_news, registers_of, writes
 from store.applicants.table import Applicant
 from store.states import Outcome, Reversal, Stand, Status
 from store.system.clock import EPOCH
@@ -168,5 +168,6 @@ def _visible(says: Says, registers: Registers) -> list[str]:
         case Archived():
             wanted = ["archived"]
         case Judgement():
-            wanted = ["judgement"]
+            held = [name for name in (JUDGEMENT, PROPOSAL) if name in registers]
+            wanted = sorted(held, key=lambda name: registers[name].stamp)[-1:]
     return [name for name in wanted if name in registers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -9,15 +10,17 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver.openapi import schemas
+from receiver.openapi import schemas, service_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
-from receiver.web.call import call
+from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
-from receiver.web.queries import One
-from store.applicants import decisions
+from receiver.web.queries import One, Page
+from store.applicants import decision_list, decisions
+from store.applicants.decision_list import Listed
 from store.applicants.decisions import Made, NotDecided, UnknownToUs
 from store.config import settings
+from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.operators import Actor
 from store.system import clock
@@ -33,6 +36,25 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reason: queries.Reason
 
 
+class ReasonRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why a second operator says so."""
+
+    reason: queries.Reason
+
+
+LISTED = PageOf(service_schemas.ListedDecision, place=lambda one: [one.event.sequence], describe=decision_list.describe)
+ANSWERED = call(
+    right=Right.OPERATE,
+    body=ReasonRequest,
+    answers=schemas.Decided,
+    status=202,
+    others=(409,),
+    unknown="No decision has this id.",
+    writes=True,
+    wakes=True,
+)
+
+
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
 @call(right=Right.OPERATE, query=One, body=DecisionRequest, answers=schemas.Decided, status=202, writes=True, wakes=True)
 def decide(connection: Connection, vendor: str, reference: str, caller: Caller, query: One, body: DecisionRequest) -> dict[str, Any]:
@@ -46,12 +68,36 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
     return _told(made)
 
 
-@blueprint.post("/decisions/<name:event_id>/confirm")
-@call(right=Right.OPERATE, answers=schemas.Decided, status=202, others=(409,), unknown="No decision has this id.", writes=True, wakes=True)
-def confirm_decision(connection: Connection, event_id: str, caller: Caller) -> dict[str, Any] | None:
-    """Confirm another operator's decision: an approval against a hit or an open alert."""
+@blueprint.get("/decisions")
+@call(right=Right.READ, query=Page, answers=LISTED, others=(409,))
+def list_decisions(connection: Connection, query: Page, after: tuple[int]) -> list[Listed]:
+    """What persons decided, confirmed and withdrew, in the order of receipt, each with its state."""
     try:
-        return _told(decisions.confirm(connection, event_id, by=_actor(caller))) if EVENT_ID.fullmatch(event_id) else None
+        return decision_list.listing(connection, environment=query.environment, after=after[0], limit=query.limit + 1)
+    except Unopenable as error:
+        raise Problem(409, "A decision cannot be opened with the keys that are configured.") from error
+
+
+@blueprint.post("/decisions/<name:event_id>/confirm")
+@ANSWERED
+def confirm_decision(connection: Connection, event_id: str, caller: Caller, body: ReasonRequest) -> dict[str, Any] | None:
+    """Confirm another operator's decision, with a reason of your own."""
+    return _answer(decisions.confirm, connection, event_id, caller, body)
+
+
+@blueprint.post("/decisions/<name:event_id>/withdraw")
+@ANSWERED
+def withdraw_decision(connection: Connection, event_id: str, caller: Caller, body: ReasonRequest) -> dict[str, Any] | None:
+    """Withdraw a decision that waits for a second operator. What was in force before it is in force still."""
+    return _answer(decisions.withdraw, connection, event_id, caller, body)
+
+
+def _answer(
+    answer: Callable[..., Made], connection: Connection, event_id: str, caller: Caller, body: ReasonRequest
+) -> dict[str, Any] | None:
+    try:
+        found = EVENT_ID.fullmatch(event_id) is not None
+        return _told(answer(connection, event_id, by=_actor(caller), reason=body.reason)) if found else None
     except NotDecided as error:
         raise Problem(404 if isinstance(error, UnknownToUs) else 409, _sentence(error)) from error
 

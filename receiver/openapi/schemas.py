@@ -52,8 +52,11 @@ class Decision(ApiModel):
     confirmed_by: Annotated[str | None, Meta(description="The second operator, where it took one.")]
     reason: Annotated[str, Meta(description="Why, in the operator's words.")]
     at: Time
-    state: Annotated[Stand, Meta(description="Whether it decides, waits for a second operator, or was outvoted by newer news.")]
+    state: Annotated[Stand, Meta(description="Whether it decides, waits for a second operator, was withdrawn, or outvoted by newer news.")]
     event_id: EventId
+    confirmation: Annotated[str | None, Meta(description="Why it was confirmed, in the second operator's words.")] = None
+    withdrawn_by: Annotated[str | None, Meta(description="Who withdrew it before it was confirmed.")] = None
+    withdrawal: Annotated[str | None, Meta(description="Why it was withdrawn.")] = None
 
 
 class Applicant(ApiModel):

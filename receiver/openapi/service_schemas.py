@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from receiver.openapi.schemas import ApiModel, EventId, Reference, Time, Vendor
+from receiver.openapi.schemas import ApiModel, EventId, Hit, Reference, Time, UserId, Vendor
+from store.inbox.internal_events import Ruling
 from store.operations.replays import Stage
 from store.outbox.dispatch import ReactionStatus
 from store.states import Reversal, Status, VendorEnvironment
@@ -31,6 +32,27 @@ class Waiting(ApiModel):
     status: str
     why: Annotated[str, Meta(description="Why it waits, in words.")]
     reaction_id: int | None
+
+
+class ListedDecision(ApiModel):
+    """A decision of a person, its confirmation, or its withdrawal."""
+
+    event_id: EventId
+    at: Time
+    act: Annotated[Literal["decide", "confirm", "withdraw"], Meta(description="What was done.")]
+    vendor: Vendor
+    environment: VendorEnvironment
+    reference: Reference
+    external_user_id: UserId | None
+    decision: Annotated[Ruling, Meta(description="What was decided.")]
+    against: Annotated[list[Hit], Meta(description="The hits against which it was decided or confirmed.")]
+    by: Annotated[str, Meta(description="Who decided.", examples=["night"])]
+    reason: Annotated[str, Meta(description="Why, in the operator's words.")]
+    confirmed_by: str | None
+    confirmation: str | None
+    withdrawn_by: str | None
+    withdrawal: str | None
+    state: Annotated[str, Meta(description="As `decision.state` of the applicant; `replaced` if another decision or answer came since.")]
 
 
 class FailedGroup(ApiModel):

@@ -21,6 +21,7 @@ from store.states import ApplicantKey, VendorEnvironment
 from store.system import clock
 from store.system.deadlines import DeadlineExecutor
 from store.system.names import NAME_CHARS_MAX, is_name, is_storable
+from store.system.safe_text import REASON_CHARS_MAX, is_reason
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Row = TypeVar("Row")
@@ -47,7 +48,13 @@ FIELD = re.compile(r"[a-z_]{1,40}")
 
 #: Why somebody does something, for others to read: nothing in it moves a terminal's cursor.
 Reason = Annotated[
-    str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Why. It is recorded, and shown.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=REASON_CHARS_MAX,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$",
+        description="Why. It is recorded, and shown. Not blank.",
+    ),
 ]
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
@@ -98,6 +105,8 @@ def query(shape: type[Query]) -> Query:
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`", str(error))
         raise wrong((match[1] or match[2]) if match else "") from error
+    if not _has_sane_reason(found):
+        raise wrong("reason")
     # The word `null` would be taken for None by whatever is no text.
     if unset := next((name for name in given if getattr(found, name) is None), None):
         raise wrong(unset)
@@ -107,13 +116,21 @@ def query(shape: type[Query]) -> Query:
 def body(shape: type[Query]) -> Query:
     """Return the request's body, a JSON object; an empty one is none. Raises a problem that names the wrong field."""
     try:
-        return msgspec.json.decode(request_body.body() or b"{}", type=shape)
+        found = msgspec.json.decode(request_body.body() or b"{}", type=shape)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`|field `(\w+)`", str(error))
         named = next((part for part in match.groups() if part), "") if match else ""
         raise Problem(400, f"Invalid value for '{named}' in the body." if FIELD.fullmatch(named) else "Invalid body.") from error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(400, "The body must be a JSON object.") from error
+    if not _has_sane_reason(found):
+        raise Problem(400, "Invalid value for 'reason' in the body.")
+    return found
+
+
+def _has_sane_reason(given: msgspec.Struct) -> bool:
+    reason = getattr(given, "reason", None)
+    return reason is None or is_reason(reason)
 
 
 def moment(name: str, text: str | None) -> datetime | None:

@@ -67,30 +67,42 @@ def decide(
         by_token=by.by_token,
     )
     [event_id] = internal_events.keep(connection, [internal_events.decided(key, body, order=_after(applicant, at))])
-    audit.write(connection, actor=by.name, action=ruling, subject=" ".join(key), reason=reason, os_user=by.os_user)
+    _record(connection, ruling, key, by, reason)
     return Made(event_id, against, waits=needs_two or bool(against))
 
 
-def confirm(connection: Connection, event_id: str, *, by: Actor) -> Made:
+def confirm(connection: Connection, event_id: str, *, by: Actor, reason: str) -> Made:
     """Confirm another operator's decision, against the hits of today, with an entry in the audit log. Raises NotDecided.
 
     Both operators are persons by the names of their tokens; `Day` and `day` are one person."""
     if not by.by_token:
         raise NotDecided("a confirmation comes through a token: give --token-file or STANDING_TOKEN")
-    found = _find(connection, event_id)
-    key, decided = found.key, found.body
-    applicant = applicants.find(connection, key)
-    if applicant is None or not _waits(applicant, event_id):
-        raise NotDecided("this decision waits for nobody: it stands already, was outvoted, or is not handled yet")
+    found, applicant = _waiting(connection, event_id)
+    decided = found.body
     if not decided.by_token:
         raise NotDecided("it was decided without a token, so that nothing proves two persons: decide again with a token")
     if tokens.person(by.name) == tokens.person(decided.by):
         raise NotDecided("who decided cannot confirm it: it takes a second operator")
-    body = structs.replace(decided, confirmed_by=by.name, against=_hits(applicant), seen=_seen(applicant))
-    [confirmed] = internal_events.keep(connection, [internal_events.decided(key, body, order=found.order, receipt=found.receipt)])
-    action = f"confirm {decided.ruling}"
-    audit.write(connection, actor=by.name, action=action, subject=" ".join(key), reason=decided.reason, os_user=by.os_user)
+    body = structs.replace(decided, confirmed_by=by.name, confirmation=reason, against=_hits(applicant), seen=_seen(applicant))
+    confirmed = _keep_in_its_place(connection, found, body)
+    _record(connection, f"confirm {decided.ruling}", found.key, by, reason)
     return Made(confirmed, body.against, waits=False)
+
+
+def withdraw(connection: Connection, event_id: str, *, by: Actor, reason: str) -> Made:
+    """Withdraw a decision that waits for a second operator, with an entry in the audit log. Raises NotDecided.
+
+    Any operator may. What was in force before the decision is in force still."""
+    found, _ = _waiting(connection, event_id)
+    withdrawn = _keep_in_its_place(connection, found, structs.replace(found.body, withdrawn_by=by.name, withdrawal=reason))
+    _record(connection, f"withdraw {found.body.ruling}", found.key, by, reason)
+    return Made(withdrawn, (), waits=False)
+
+
+def described(connection: Connection, event_id: str) -> str:
+    """Return a decision in words: who decided what about which applicant, and why. Raises UnknownToUs."""
+    key, body = _find(connection, event_id)[:2]
+    return f"{body.by} decided: {body.ruling} ({body.reason}), about {key.vendor} {key.reference} ({key.environment})"
 
 
 def waiting(connection: Connection, *, environment: str, limit: int) -> list[Applicant]:
@@ -115,6 +127,10 @@ def _after(applicant: Applicant, at: datetime) -> int | None:
     return clock.microseconds(max(at, applicant.as_of + timedelta(microseconds=1)))
 
 
+def _record(connection: Connection, action: str, key: ApplicantKey, by: Actor, reason: str) -> None:
+    audit.write(connection, actor=by.name, action=action, subject=" ".join(key), reason=reason, os_user=by.os_user)
+
+
 def _waits(applicant: Applicant, event_id: str) -> bool:
     decision = applicant.decision or {}
     return (decision.get("event_id"), decision.get("state")) == (event_id, Stand.WAITS)
@@ -127,6 +143,22 @@ class _Found(NamedTuple):
     body: DecisionBody
     order: int | None
     receipt: int
+
+
+def _waiting(connection: Connection, event_id: str) -> tuple[_Found, Applicant]:
+    """Return a decision that waits for a second operator, and its applicant. Raises NotDecided."""
+    found = _find(connection, event_id)
+    applicant = applicants.find(connection, found.key)
+    if applicant is None or not _waits(applicant, event_id):
+        raise NotDecided("this decision waits for nobody: it stands already, was outvoted or withdrawn, or is not handled yet")
+    return found, applicant
+
+
+def _keep_in_its_place(connection: Connection, found: _Found, body: DecisionBody) -> str:
+    """Keep what was said about a decision, in the decision's place in the order; return the event's id."""
+    statement = internal_events.decided(found.key, body, order=found.order, receipt=found.receipt)
+    [event_id] = internal_events.keep(connection, [statement])
+    return event_id
 
 
 def _find(connection: Connection, event_id: str) -> _Found:

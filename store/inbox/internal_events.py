@@ -33,6 +33,10 @@ RECEIPT_HEADER = "Standing-Receipt"
 BEFORE_ALL = 2**62
 
 
+#: The type of a person's decision, as the inbox shows it.
+DECISION_TYPE = "standing.decision"
+
+
 class Kind(StrEnum):
     """The kind of an internal event."""
 
@@ -55,7 +59,7 @@ class Ruling(StrEnum):
     RESUBMIT = "resubmit"
 
 
-class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A person's decision about an applicant."""
 
     reference: str
@@ -69,6 +73,11 @@ class DecisionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seen: tuple[str, ...] = ()
     #: The second operator, where there is one.
     confirmed_by: str | None = None
+    #: Why the second operator confirmed it. Confirmations of older versions do not say.
+    confirmation: str | None = None
+    #: Who took it back before it was confirmed, and why.
+    withdrawn_by: str | None = None
+    withdrawal: str | None = None
     #: It takes a second operator, whatever speaks against it.
     needs_two: bool = False
     #: The account of the operating system that acted, where it was on the command line.

@@ -105,7 +105,11 @@ def _applicants(connection: Connection, environment: str, after: Place | None, l
 
 def _why(row: Row[Any]) -> str:
     decision = row.decision or {}
-    asked = [f"approval by {decision['by']} waits for a second operator"] if decision.get("state") == Stand.WAITS else []
+    asked = (
+        [f"{decision['by']} decided {decision['status']}, which waits for a second operator"]
+        if decision.get("state") == Stand.WAITS
+        else []
+    )
     return ", ".join(dict.fromkeys([*asked, *row.hits, *row.flags, *row.reasons])) or row.vendor_status or ""
 
 

@@ -9,6 +9,15 @@ def for_a_sheet(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+#: How long a reason may be that somebody gives for an act.
+REASON_CHARS_MAX = 1000
+
+
+def is_reason(text: str) -> bool:
+    """Return whether a text can be given as the reason of an act: printable, not blank, of a bounded length."""
+    return 0 < len(text) <= REASON_CHARS_MAX and text.isprintable() and bool(text.strip())
+
+
 def plain(value: object) -> str:
     """Return a value as text in which nothing moves the cursor or changes colours."""
     if value is None or value == []:

@@ -32,7 +32,12 @@ def decide(service: Service, who: str, decision: str, *, token: str = OPERATOR, 
 
 
 def confirm(service: Service, event_id: str, *, token: str = OPERATOR) -> Answer:
-    return service.request("POST", f"/v1/decisions/{event_id}/confirm", token=token)
+    return answer(service, event_id, "confirm", token=token)
+
+
+def answer(service: Service, event_id: str, what: str, *, token: str = OTHER_OPERATOR, reason: str = "seen by me, too") -> Answer:
+    """What somebody says to a decision: `confirm` or `withdraw`."""
+    return service.request("POST", f"/v1/decisions/{event_id}/{what}", json.dumps({"reason": reason}).encode(), token=token)
 
 
 def come_to(service: Service, who: str, state: str) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def mine(tmp_path: Path) -> str:
 
 def test_to_approve_against_a_hit_takes_two_operators(running: Service, mine: str) -> None:
     who = refused(running, "SANCTIONS")
-    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name", "--token-file", mine)
+    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name", "--token-file", mine, "--yes")
     assert said.returncode == 0, said.stderr
     assert "rejected until a second operator confirms it" in said.stdout
     waiting = come_to(running, who, "waits_for_confirmation")
@@ -88,9 +93,9 @@ def test_to_approve_against_a_hit_takes_two_operators(running: Service, mine: st
     assert [one["hits"] for one in listed if one["reference"] == who] == [["sanctions"]]
     listed = [one for one in running.get("/v1/review", limit="500").json["data"] if one["reference"] == who]
     assert "waits for a second operator" in listed[0]["why"]
-    again = running.standing("decisions", "confirm", event_id, "--token-file", mine)
+    again = running.standing("decisions", "confirm", event_id, "--token-file", mine, "--reason", "x", "--yes")
     assert (again.returncode, "second operator" in again.stderr) == (1, True)
-    without = running.standing("decisions", "confirm", event_id)
+    without = running.standing("decisions", "confirm", event_id, "--reason", "x", "--yes")
     assert (without.returncode, "through a token" in without.stderr) == (1, True)
     assert confirm(running, event_id, token=OTHER_OPERATOR).status == 202
     found = come_to(running, who, "stands")
@@ -105,7 +110,7 @@ def test_to_approve_against_a_hit_takes_two_operators(running: Service, mine: st
 
 def test_who_decides_without_a_token_is_no_person_and_cannot_be_confirmed(running: Service) -> None:
     who = refused(running, "SANCTIONS")
-    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name")
+    said = running.standing("decide", "idngo", who, "approve", "--reason", "another person of this name", "--yes")
     assert (said.returncode, "cannot be confirmed" in said.stderr) == (0, True)
     event_id = come_to(running, who, "waits_for_confirmation")["decision"]["event_id"]
     for token in (OPERATOR, OTHER_OPERATOR):
@@ -136,6 +141,96 @@ def test_every_decision_can_be_made_to_take_two_operators(kept: str, redis_url: 
         assert come_to(service, who, "stands")["status"] == "rejected"
 
 
+def test_where_every_decision_takes_two_a_proposal_leaves_what_was_decided_in_force(kept: str, redis_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": kept, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "TWO_PERSONS": "all"}
+    with Service(tmp_path, settings) as service:
+        who = payloads.new_applicant()
+        service.told("idngo", payloads.idngo(who, answer="GREEN"))
+        refusal = decide(service, who, "reject").json["event_id"]
+        come_to(service, who, "waits_for_confirmation")
+        confirm(service, refusal, token=OTHER_OPERATOR)
+        come_to(service, who, "stands")
+        proposed = decide(service, who, "approve").json["event_id"]
+        found = come_to(service, who, "waits_for_confirmation")
+        assert (found["status"], found["decision"]["event_id"]) == ("rejected", proposed)
+        assert answer(service, proposed, "withdraw").status == 202
+        assert come_to(service, who, "withdrawn")["status"] == "rejected"
+        assert confirm(service, proposed, token=OTHER_OPERATOR).status == 409
+        assert service.standing("rebuild").returncode == 0
+
+
+def test_a_decision_that_waits_is_withdrawn_with_a_reason_by_any_operator(running: Service, mine: str) -> None:
+    who = refused(running, "SANCTIONS")
+    event_id = decide(running, who, "approve", token=OTHER_OPERATOR).json["event_id"]
+    come_to(running, who, "waits_for_confirmation")
+    assert answer(running, event_id, "withdraw", token=READER).status == 403
+    assert answer(running, event_id, "withdraw", reason=" ").status == 400
+    unasked = running.standing("decisions", "withdraw", event_id, "--reason", "mistaken", "--token-file", mine)
+    assert (unasked.returncode, "day decided: approve (ticket 7)" in unasked.stderr) == (1, True)
+    assert running.applicant("idngo", who)["decision"]["state"] == "waits_for_confirmation"
+    said = running.standing("decisions", "withdraw", event_id, "--reason", "the wrong person", "--token-file", mine, "--yes")
+    assert (said.returncode, "withdrawn by night (the wrong person)" in said.stdout) == (0, True), said.stderr
+    found = come_to(running, who, "withdrawn")
+    decision = {name: found["decision"][name] for name in ("by", "withdrawn_by", "withdrawal", "confirmed_by")}
+    assert decision == {"by": "day", "withdrawn_by": "night", "withdrawal": "the wrong person", "confirmed_by": None}
+    assert (found["status"], found["ever_approved"]) == ("rejected", False)
+    assert [one for one in running.get("/v1/review", limit="500").json["data"] if one["reference"] == who] == []
+    assert answer(running, event_id, "withdraw").status == 409
+    assert answer(running, "nothing", "withdraw").status == 404
+    act = running.get("/v1/audit", token=OPERATOR, action="withdraw approve", limit="500").json["data"][-1]
+    assert (act["actor"], act["subject"], act["reason"]) == ("night", f"idngo live {who}", "the wrong person")
+
+
+def test_the_second_operators_own_reason_is_kept_beside_the_first(running: Service, mine: str) -> None:
+    who = refused(running, "PEP")
+    event_id = decide(running, who, "approve", token=OTHER_OPERATOR).json["event_id"]
+    come_to(running, who, "waits_for_confirmation")
+    assert running.request("POST", f"/v1/decisions/{event_id}/confirm", token=OPERATOR).status == 400
+    blank = running.standing("decisions", "confirm", event_id, "--reason", "  ", "--token-file", mine, "--yes")
+    assert (blank.returncode, "not only spaces" in blank.stderr) == (2, True)
+    said = running.standing("decisions", "confirm", event_id, "--reason", "passport seen", "--token-file", mine, "--yes")
+    assert said.returncode == 0, said.stderr
+    decision = come_to(running, who, "stands")["decision"]
+    assert (decision["reason"], decision["confirmed_by"], decision["confirmation"]) == ("ticket 7", "night", "passport seen")
+    act = running.get("/v1/audit", token=OPERATOR, action="confirm approve", limit="500").json["data"][-1]
+    assert (act["subject"], act["reason"]) == (f"idngo live {who}", "passport seen")
+    for command in ("show", "explain"):
+        shown = " ".join(running.standing("applicants", command, "idngo", who).stdout.split())
+        assert "approved by day" in shown, command
+        assert "(ticket 7), confirmed by night (passport seen): stands" in shown, command
+
+
+def test_every_decision_confirmation_and_withdrawal_is_listed_with_its_state(running: Service) -> None:
+    who = refused(running, "PEP")
+    first = decide(running, who, "approve").json["event_id"]
+    come_to(running, who, "waits_for_confirmation")
+    answer(running, first, "withdraw", token=OPERATOR)
+    come_to(running, who, "withdrawn")
+    second = decide(running, who, "approve").json["event_id"]
+    come_to(running, who, "waits_for_confirmation")
+    confirm(running, second, token=OTHER_OPERATOR)
+    come_to(running, who, "stands")
+    told = [
+        ("decide", "replaced"),
+        ("withdraw", "replaced"),
+        ("decide", "replaced"),
+        ("confirm", "stands"),
+    ]
+    page, rows = running.get("/v1/decisions", limit="2").json, []
+    while True:
+        rows += page["data"]
+        if not page["has_more"]:
+            break
+        page = running.get("/v1/decisions", limit="2", cursor=page["next_cursor"]).json
+    mine = [row for row in rows if row["reference"] == who]
+    assert [(row["act"], row["state"]) for row in mine] == told
+    listed = running.standing("decisions", "list", "--all", "--json").stdout.splitlines()
+    assert [row for row in map(json.loads, listed) if row["reference"] == who] == mine[::-1]
+    as_csv = running.standing("decisions", "list", "--all", "--csv").stdout.splitlines()
+    assert as_csv[0].startswith("at,act,vendor,reference,decision,against,by,reason,confirmed_by,confirmation")
+    assert len([line for line in as_csv if who in line]) == 4
+
+
 def test_nobody_confirms_what_they_decided_nor_what_waits_for_nobody(running: Service) -> None:
     who = refused(running, "PEP")
     event_id = decide(running, who, "approve").json["event_id"]
@@ -152,6 +247,9 @@ def test_nobody_confirms_what_they_decided_nor_what_waits_for_nobody(running: Se
     [
         ({"decision": "approve"}, 400),
         ({"decision": "approve", "reason": ""}, 400),
+        ({"decision": "approve", "reason": "   "}, 400),
+        ({"decision": "approve", "reason": "\u2003\u00a0"}, 400),
+        ({"decision": "approve", "reason": "evil \u202e text"}, 400),
         ({"decision": "delete", "reason": "x"}, 400),
         ({"decision": "approve", "reason": "x\0"}, 400),
         ({"decision": "approve", "reason": "x", "by": "somebody else"}, 400),
@@ -171,7 +269,7 @@ def test_only_operators_decide(running: Service) -> None:
     assert confirm(running, "nothing").status == 404
     event_id = running.get("/v1/events", reference=who).json["data"][0]["id"]
     assert confirm(running, event_id).status == 404
-    assert running.standing("decide", "idngo", "nobody", "approve", "--reason", "x").returncode == 1
+    assert running.standing("decide", "idngo", "nobody", "approve", "--reason", "x", "--yes").returncode == 1
 
 
 def test_no_delivery_passes_for_a_statement_of_ours(running: Service) -> None:
@@ -188,7 +286,7 @@ def test_tokens_that_no_service_would_start_with_make_no_persons_of_a_command_li
     (tmp_path / "token").write_text("a-nameless-operators-token")
     nameless = running.environment | {"OPERATOR_TOKENS": "a-nameless-operators-token,another-nameless-operator"}
     said = subprocess.run(
-        [PROGRAMS / "standing", "decide", "idngo", who, "approve", "--reason", "x", "--token-file", str(tmp_path / "token")],
+        [PROGRAMS / "standing", "decide", "idngo", who, "approve", "--reason", "x", "--yes", "--token-file", str(tmp_path / "token")],
         env=nameless, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (said.returncode != 0, "OPERATOR_TOKENS" in said.stderr) == (True, True)

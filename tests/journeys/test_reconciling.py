@@ -115,7 +115,7 @@ def test_an_approval_that_is_read_without_a_time_undoes_neither_doubt_nor_decisi
     asking.told("idenfy", payloads.idenfy(doubted, "APPROVED", AML=[{"status": {"checkSuccessful": False}}]))
     for one in (decided, lost):
         asking.told("idenfy", payloads.idenfy(one, "APPROVED", final=False))
-    assert asking.standing("decide", "idenfy", decided, "reject", "--reason", "fraud").returncode == 0
+    assert asking.standing("decide", "idenfy", decided, "reject", "--reason", "fraud", "--yes").returncode == 0
     for one in (hit, doubted, decided, lost):
         play(vendors, f"idenfy/{one}", status="APPROVED")
     found = reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look", status=1)

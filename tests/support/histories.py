@@ -107,6 +107,7 @@ def _judgement(chance: random.Random) -> Judgement:
         against=chance.choice(((), ("pep",))),
         seen=tuple(f"event-{sequence}" for sequence in range(1, 9) if chance.random() < 0.6),
         confirmed_by=chance.choice((None, "day")),
+        withdrawn_by=chance.choice((None, None, None, "dusk")),
     )
     return Judgement(status=RULINGS[ruling], decided=body)
 

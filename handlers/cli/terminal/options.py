@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from store.system import clock
+from store.system import clock, safe_text
 
 #: Entries of a history or a list that a terminal is asked to bear.
 ROWS_MAX = 500
@@ -31,10 +31,6 @@ class Moment(click.ParamType[datetime]):
 
 
 MOMENT = Moment()
-
-
-#: How long a reason may be that somebody gives for an act.
-REASON_CHARS_MAX = 1000
 
 
 class Rate(click.ParamType[float]):
@@ -66,8 +62,8 @@ class Reason(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
-        if not 0 < len(text) <= REASON_CHARS_MAX or not text.isprintable():
-            self.fail(f"give it in 1 to {REASON_CHARS_MAX} printable characters", param, ctx)
+        if not safe_text.is_reason(text):
+            self.fail(f"give it in 1 to {safe_text.REASON_CHARS_MAX} printable characters, not only spaces", param, ctx)
         return text
 
 

@@ -66,6 +66,8 @@ def print_explanation(found: Mapping[str, Any]) -> None:
     """Print why an applicant has its status: the grounds, then a timeline in the vendor's order."""
     console, applicant = _console(), found["applicant"]
     console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
+    if applicant["decision"]:
+        console.print(Text(f"  decided: {plain(decision_in_words(applicant['decision']))}"))
     if found["linked"]:
         console.print(Text("  whose case it is was linked here; the vendor's events carry no user"))
     console.print(Text("\nWhat was said, in the vendor's order", style="bold"))
@@ -149,7 +151,7 @@ def _title(applicant: Mapping[str, Any]) -> Text:
 def _state(applicant: Mapping[str, Any]) -> Table:
     shown = (
         "vendor_status", "final", "provisional", "may_retry", "reasons", "hits", "flags", "level", "user_message", "last_verdict",
-        "ever_approved", "as_of", "updated_at", "version",
+        "decision", "ever_approved", "as_of", "updated_at", "version",
     )  # fmt: skip
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(style="dim")
@@ -158,9 +160,20 @@ def _state(applicant: Mapping[str, Any]) -> Table:
         value = applicant[name]
         if name == "last_verdict" and value:
             value = " ".join(filter(None, [value["status"], value["level"] and f"at {value['level']}", value["as_of"]]))
+        if name == "decision" and value:
+            value = decision_in_words(value)
         if value not in (None, [], ""):
             table.add_row(name, Text(plain("yes" if value is True else "no" if value is False else value)))
     return table
+
+
+def decision_in_words(decision: Mapping[str, Any]) -> str:
+    """Return a decision as a sentence: what, who, when, why; who confirmed or withdrew it and why; its state."""
+    said = f"{decision['status']} by {decision['by']} at {decision['at']} ({decision['reason']})"
+    for done, why in (("confirmed", "confirmation"), ("withdrawn", "withdrawal")):
+        if decision.get(f"{done}_by"):
+            said += f", {done} by {decision[f'{done}_by']}" + (f" ({decision[why]})" if decision.get(why) else "")
+    return f"{said}: {decision['state'].replace('_', ' ')}"
 
 
 def _print_line(*parts: object) -> None:

@@ -115,6 +115,33 @@ def test_a_hit_of_a_step_that_is_no_verdict_can_be_approved_against_too() -> Non
     assert stands(*then(*story, confirmed_by="day")).status == "approved"
 
 
+@pytest.mark.parametrize("vendor", ["idngo", "idenfy"])
+def test_a_withdrawn_proposal_leaves_what_was_decided_before_it(vendor: str) -> None:
+    base = red(0, "PEP") if vendor == "idngo" else verdict("DENIED", tags=["FACE_BLACKLISTED"], final=True)
+    story = then(base, ruling="reject", hours=1)
+    proposed = decide([base], "approve", at=after(hours=2), needs_two=True)
+    taken_back = decide([base], "approve", at=after(hours=2), needs_two=True, withdrawn_by="day", withdrawal="mistaken", receipt=3)
+    assert state(*story, proposed) == "waits_for_confirmation"
+    last = told(*story, proposed, taken_back)[-1]
+    assert last.applicant.decision is not None
+    assert (last.applicant.status, last.applicant.decision["state"]) == ("rejected", "withdrawn")
+    assert last.applicant.grounds[0]["name"] == "a person's decision"
+    assert last.reason.endswith("withdrawn by day (mistaken): rejected")
+
+
+def test_a_proposal_does_not_lift_a_rejection_that_a_person_decided() -> None:
+    story = then(green(), ruling="reject", hours=1)
+    proposed = decide(story, "approve", at=after(hours=2), needs_two=True)
+    found = stands(*story, proposed)
+    assert (found.status, found.last_verdict and found.last_verdict["status"]) == ("rejected", "rejected")
+    confirmed = decide(story, "approve", at=after(hours=2), needs_two=True, confirmed_by="day")
+    assert statuses(*story, proposed, confirmed) == ["approved", "rejected", "rejected", "approved"]
+    # Confirmed and withdrawn at the same moment: two operators agreed.
+    withdrawn = decide(story, "approve", at=after(hours=2), needs_two=True, withdrawn_by="dusk")
+    for order in ([confirmed, withdrawn], [withdrawn, confirmed]):
+        assert (state(*story, proposed, *order), stands(*story, proposed, *order).status) == ("stands", "approved")
+
+
 def test_who_confirms_takes_the_decisions_place_so_that_news_in_between_outvotes_both() -> None:
     story = [*then(red(0, "PEP")), red(2, "PEP")]
     assert stands(*story, decide(story, "approve", at=after(hours=1), confirmed_by="day")).status == "rejected"

@@ -1,0 +1,69 @@
+"""The list of decisions: what persons decided, confirmed and withdrew, in the order of receipt, each with its state."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, literal, select
+
+from store.applicants import table as applicants
+from store.applicants.table import Applicant
+from store.database.tables import EventRow
+from store.inbox.claims import CLAIMED, Claimed, claimed
+from store.inbox.internal_events import DECISION_TYPE, DecisionBody
+from store.states import ApplicantKey
+from store.system import clock
+
+#: The state of a decision after which another one came: a later decision, its confirmation, or its withdrawal.
+REPLACED = "replaced"
+
+
+class Listed(NamedTuple):
+    """A decision, a confirmation or a withdrawal, and the applicant as it is now."""
+
+    event: Claimed
+    body: DecisionBody
+    applicant: Applicant | None
+
+
+def listing(connection: Connection, *, environment: str, after: int = 0, newest_first: bool = False, limit: int) -> list[Listed]:
+    """Return what persons decided, after a sequence number; or the newest first. Raises Unopenable."""
+    # A literal, so that every plan can use the index over decisions.
+    of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
+    query = select(*CLAIMED).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
+    order = EventRow.sequence.desc() if newest_first else EventRow.sequence
+    events = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
+    keys = [ApplicantKey(event.vendor, environment, body.reference) for event, body in zip(events, bodies, strict=True)]
+    known = applicants.among(connection, list(set(keys))) if keys else {}
+    return [Listed(event, body, known.get(key)) for event, body, key in zip(events, bodies, keys, strict=True)]
+
+
+def describe(one: Listed) -> dict[str, Any]:
+    """Return a decision as it is shown."""
+    body, whose = one.body, one.applicant
+    act = "withdraw" if body.withdrawn_by else "confirm" if body.confirmed_by else "decide"
+    return {
+        "event_id": one.event.id,
+        "at": clock.rfc3339(one.event.received_at),
+        "act": act,
+        "vendor": one.event.vendor,
+        "environment": one.event.environment,
+        "reference": body.reference,
+        "external_user_id": whose.external_user_id if whose else None,
+        "decision": body.ruling,
+        "against": list(body.against),
+        "by": body.by,
+        "reason": body.reason,
+        "confirmed_by": body.confirmed_by,
+        "confirmation": body.confirmation,
+        "withdrawn_by": body.withdrawn_by,
+        "withdrawal": body.withdrawal,
+        "state": _state(one),
+    }
+
+
+def _state(one: Listed) -> str:
+    shown = (one.applicant and one.applicant.decision) or {}
+    return str(shown["state"]) if shown.get("event_id") == one.event.id else REPLACED

@@ -112,6 +112,9 @@ class Flag(StrEnum):
     NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
 
 
+#: Vendors whose events say what was decided, and never why.
+WITHOUT_REASONS = ("ifcgate",)
+
 #: What a verdict's reasons or an open alert can name, in the order in which it is told.
 HITS = ("blacklist", "sanctions", "pep", "adverse_media", "criminal", "aml")
 

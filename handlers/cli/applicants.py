@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
-from store import database
+from handlers.cli.terminal.options import MOMENT_AT, ROWS_MAX, environment_option, json_option, limit_option
+from store import consent, database
 from store.applicants import explanations, feed, history
 from store.applicants import table as applicants
 from store.inbox import events
@@ -31,6 +33,7 @@ def applicants_group() -> None:
 @limit_option
 @environment_option
 @json_option
+@consent.reads
 def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
     """List applicants, the last changed first."""
     config.settings()
@@ -40,31 +43,71 @@ def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
     output.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
+def _about(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say about whom, and when."""
+    for option in (
+        json_option,
+        environment_option,
+        click.option("--at", type=MOMENT_AT, help="As this service knew it at that moment (RFC 3339), or at the end of that day."),
+        click.option("--user", "external_user_id", help="All applicants of a person, by your own id."),
+        click.argument("reference", required=False),
+        click.argument("vendor", required=False),
+    ):
+        command = option(command)
+    return command
+
+
 @applicants_group.command("show")
-@click.argument("vendor", required=False)
-@click.argument("reference", required=False)
-@click.option("--user", "external_user_id", help="All applicants of a person, by your own id.")
-@click.option("--at", type=MOMENT, help="As this service knew it at that moment (RFC 3339).")
-@environment_option
-@json_option
-def show_applicant(
-    vendor: str | None, reference: str | None, external_user_id: str | None, at: datetime | None, environment: str, as_json: bool
-) -> None:
+@_about
+@consent.reads
+def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
     """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
     config.settings()
-    if bool(vendor and reference) == bool(external_user_id):
-        raise click.UsageError("give VENDOR REFERENCE, or --user ID")
     with database.reading() as connection:
-        if external_user_id:
-            keys = [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
-        else:
-            keys = [ApplicantKey(str(vendor), environment, str(reference))]
-        known = [(key, told) for key in keys if (told := history.as_known(connection, key, at)) is not None]
-    if not known:
-        when = f" at {clock.rfc3339(at)}" if at else ""
-        raise click.ClickException(f"no such applicant is known in the {environment} environment{when}")
+        known = [(key, told) for key in _keys(connection, **whom) if (told := history.as_known(connection, key, at)) is not None]
+    _refuse_none(known, at, whom["environment"])
     for key, told in known:
         _show(key, told, at, as_json)
+
+
+@applicants_group.command("explain")
+@_about
+@consent.reads
+def explain_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
+    """Show why an applicant has its status: every event in the vendor's order, with its outcome. VENDOR REFERENCE, or --user ID."""
+    config.settings()
+    with database.reading() as connection:
+        explained = [explanations.explain(connection, key, at) for key in _keys(connection, **whom)]
+    found = [one for one in explained if one is not None]
+    _refuse_none(found, at, whom["environment"])
+    if as_json:
+        output.print_json(found)
+        return
+    _say_when(at)
+    for one in found:
+        output.print_explanation(one)
+
+
+def _keys(
+    connection: Connection, *, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str
+) -> list[ApplicantKey]:
+    """Return the applicant that is named, or all of a person."""
+    if bool(vendor and reference) == bool(external_user_id) or (external_user_id and vendor):
+        raise click.UsageError("give VENDOR REFERENCE, or --user ID")
+    if external_user_id:
+        return [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
+    return [ApplicantKey(str(vendor), environment, str(reference))]
+
+
+def _refuse_none(found: Sequence[object], at: datetime | None, environment: str) -> None:
+    if not found:
+        when = f" at {clock.rfc3339(at)}" if at else ""
+        raise click.ClickException(f"no such applicant is known in the {environment} environment{when}")
+
+
+def _say_when(at: datetime | None) -> None:
+    if at:
+        click.echo(f"As this service knew it at {clock.rfc3339(at)}:")
 
 
 def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json: bool) -> None:
@@ -75,24 +118,8 @@ def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json:
     if as_json:
         output.print_json([told | {"history": changes}])
         return
-    if at:
-        click.echo(f"As this service knew it at {clock.rfc3339(at)}:")
+    _say_when(at)
     output.print_applicant(told, changes, whys)
-
-
-@applicants_group.command("explain")
-@click.argument("vendor")
-@click.argument("reference")
-@environment_option
-@json_option
-def explain_applicant(vendor: str, reference: str, environment: str, as_json: bool) -> None:
-    """Show why an applicant has its status: every event in the vendor's order, with its outcome."""
-    config.settings()
-    with database.reading() as connection:
-        found = explanations.explain(connection, ApplicantKey(vendor, environment, reference))
-    if found is None:
-        raise click.ClickException(f"no such applicant is known in the {environment} environment")
-    output.print_json([found]) if as_json else output.print_explanation(found)
 
 
 commands = [applicants_group]

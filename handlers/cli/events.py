@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from handlers.cli.terminal import masking, output
 from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option
-from store import audit, config, database
+from store import audit, config, consent, database
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
@@ -32,6 +32,7 @@ def events_group() -> None:
 @limit_option
 @environment_option
 @json_option
+@consent.reads
 def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     """List events, the last received first."""
     config.settings()
@@ -41,17 +42,34 @@ def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     output.say_if_cut(found, limit, "newest", "Nothing is found")
 
 
+_reveal_option = click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
+_reason_option = click.option("--reason", type=REASON, help="Why you need to see it.")
+
+
 @events_group.command("show")
 @click.argument("event_id", metavar="ID")
+@click.option("--body", "with_body", is_flag=True, help="With its body, in the vendor's own words. It is recorded that you read it.")
+@_reveal_option
+@_reason_option
 @json_option
-def show_event(event_id: str, as_json: bool) -> None:
-    """Show an event, without its body."""
+@consent.reads
+def show_event(event_id: str, with_body: bool, reveal: bool, reason: str | None, as_json: bool) -> None:
+    """Show an event; with --body what the vendor sent. Personal data and comments are masked unless you ask to see them."""
     config.settings()
-    with database.reading() as connection:
-        found = events.find(connection, event_id) if is_event_id(event_id) else None
+    if with_body:
+        _show_with_body(event_id, reveal=reveal, reason=reason, as_json=as_json)
+        return
+    if reveal or reason:
+        raise click.UsageError("--reveal and --reason go with --body")
+    found = database.read(lambda connection: _find(connection, event_id))
+    output.print_json([found]) if as_json else output.print_fields(found)
+
+
+def _find(connection: Connection, event_id: str) -> dict[str, Any]:
+    found = events.find(connection, event_id) if is_event_id(event_id) else None
     if found is None:
         raise click.ClickException(f"no event has the id {event_id}")
-    output.print_json([found]) if as_json else output.print_fields(found)
+    return found
 
 
 @click.group("failed")
@@ -62,6 +80,7 @@ def failed_group() -> None:
 @failed_group.command("list")
 @environment_option
 @json_option
+@consent.reads
 def list_failed(as_json: bool, environment: str) -> None:
     """List dead letters by vendor, type and error, the largest group first."""
     config.settings()
@@ -75,18 +94,21 @@ def list_failed(as_json: bool, environment: str) -> None:
 
 @failed_group.command("show")
 @click.argument("event_id", metavar="ID")
-@click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
-@click.option("--reason", type=REASON, help="Why you need to see it.")
+@_reveal_option
+@_reason_option
 @json_option
+@consent.reads
 def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) -> None:
     """Show an event with its body. Personal data is masked unless you ask to see it. The audit log records that you read it."""
     config.settings()
+    _show_with_body(event_id, reveal=reveal, reason=reason, as_json=as_json)
+
+
+def _show_with_body(event_id: str, *, reveal: bool, reason: str | None, as_json: bool) -> None:
     if reveal and not reason:
         raise click.UsageError("say with --reason why you need to see personal data")
     with database.begin() as connection:
-        found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
-        if found is None:
-            raise click.ClickException(f"no event has the id {event_id}")
+        found = _find(connection, event_id)
         action = "revealed a body" if reveal else "read a body, masked"
         audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
         body = _body(connection, found["id"], reveal)

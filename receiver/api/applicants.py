@@ -83,10 +83,11 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=One, answers=schemas.Explanation, unknown=UNKNOWN)
-def explain_applicant(connection: Connection, vendor: str, reference: str, query: One) -> dict[str, Any] | None:
+@call(right=Right.READ, query=ApplicantQuery, answers=schemas.Explanation, unknown=UNKNOWN)
+def explain_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
     """Why an applicant has its status: the grounds, and every event in the vendor's order, with its outcome."""
-    return explanations.explain(connection, queries.key(vendor, query.environment, reference))
+    key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
+    return explanations.explain(connection, key, at)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")

@@ -198,8 +198,9 @@ class Explanation(ApiModel):
 
     applicant: Applicant
     linked: Annotated[bool, Meta(description="Whether its user was linked here.")]
-    grounds: Annotated[list[Ground], Meta(description="The deciding one first.")]
+    grounds: Annotated[list[Ground], Meta(description="The deciding one first; none with `at`.")]
     events: Annotated[list[ExplainedEvent], Meta(description="All that named it, in the vendor's order.")]
+    vendor_gives_reasons: Annotated[bool, Meta(description="Whether this vendor's events ever say why.")]
 
 
 class User(ApiModel):

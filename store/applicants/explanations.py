@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from store.applicants import history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import EventRow, MentionRow, TransitionRow
-from store.states import ApplicantKey
+from store.states import WITHOUT_REASONS, ApplicantKey
 from store.system import clock
 
 
-def explain(connection: Connection, key: ApplicantKey) -> dict[str, Any] | None:
+def explain(connection: Connection, key: ApplicantKey, at: datetime | None = None) -> dict[str, Any] | None:
     """Return the applicant, its grounds (the deciding one first), and every event that named it, in the vendor's order. None if it is
-    unknown."""
-    applicant = applicants.find(connection, key)
-    if applicant is None:
+    unknown.
+
+    With a moment: as it was shown then, with what was received and changed until then. Grounds of the past are not kept, so there are
+    none."""
+    applicant, shown = applicants.find(connection, key), history.as_known(connection, key, at)
+    if applicant is None or shown is None:
         return None
-    said = _said(connection, key)
+    said = _said(connection, key, at)
     return {
-        "applicant": applicants.describe(applicant),
+        "applicant": shown,
         "linked": applicant.linked_user_id is not None,
-        "grounds": _grounds(applicant, {one["event_id"]: one for one in said}),
+        "grounds": [] if at else _grounds(applicant, {one["event_id"]: one for one in said}),
         "events": said,
+        "vendor_gives_reasons": key.vendor not in WITHOUT_REASONS,
     }
 
 
@@ -43,8 +49,8 @@ def _grounds(applicant: Applicant, said: dict[str, dict[str, Any]]) -> list[dict
     ]
 
 
-def _said(connection: Connection, key: ApplicantKey) -> list[dict[str, Any]]:
-    changes = _changes(connection, key)
+def _said(connection: Connection, key: ApplicantKey, at: datetime | None) -> list[dict[str, Any]]:
+    changes = _changes(connection, key, at)
     query = (
         select(
             MentionRow.__table__,
@@ -59,12 +65,16 @@ def _said(connection: Connection, key: ApplicantKey) -> list[dict[str, Any]]:
         .where(MentionRow.vendor == key.vendor, MentionRow.environment == key.environment, MentionRow.reference == key.reference)
         .order_by(MentionRow.place, MentionRow.rank, MentionRow.event_sequence)
     )
+    if at:
+        query = query.where(EventRow.received_at <= at)
     return [_describe(row, changes[row.id]) for row in connection.execute(query)]
 
 
-def _changes(connection: Connection, key: ApplicantKey) -> dict[str, list[dict[str, Any]]]:
+def _changes(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, list[dict[str, Any]]]:
     """Return what each event changed when it was handled."""
     query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.is_not(None))
+    if at:
+        query = query.where(TransitionRow.at <= at)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(query.order_by(TransitionRow.version)):
         change = {

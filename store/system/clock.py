@@ -32,6 +32,14 @@ def rfc3339(moment: datetime | None) -> str | None:
     return text.removesuffix("+00:00") + "Z"
 
 
+def parse_date(text: str, *, end: bool = False) -> datetime:
+    """Return the first moment of a day in UTC (`2026-11-24`), or its last millisecond. Raises ValueError if the text is no date."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError("not a date")
+    day = datetime.fromisoformat(f"{text}T00:00:00+00:00")
+    return day.replace(hour=23, minute=59, second=59, microsecond=999_000) if end else day
+
+
 def parse_rfc3339(text: str) -> datetime:
     """Return the time of an RFC 3339 text, in UTC. Raises ValueError if it is not RFC 3339, or has no zone."""
     if not _RFC3339.fullmatch(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support import payloads
@@ -84,6 +84,72 @@ def test_the_terminal_answers_why_a_customer_is_blocked(running: Service) -> Non
     as_json = json.loads(running.standing("applicants", "explain", "idngo", who, "--json").stdout)
     assert as_json == explained(running, "idngo", who)
     assert running.standing("applicants", "explain", "idngo", "nobody").returncode == 1
+
+
+def test_why_is_answered_by_your_own_id_across_vendors(running: Service) -> None:
+    who, scan, user = payloads.new_applicant(), payloads.new_scan(), f"user-{payloads.new_applicant()}"
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["FORGERY"], externalUserId=user))
+    running.told("idenfy", payloads.idenfy(scan, clientId=user))
+    found = [json.loads(line) for line in running.standing("applicants", "explain", "--user", user, "--json").stdout.splitlines()]
+    assert found == [explained(running, "idenfy", scan), explained(running, "idngo", who)]
+    said = running.standing("applicants", "explain", "--user", user).stdout
+    assert (who in said, scan in said, "FORGERY" in said) == (True, True, True)
+    assert running.standing("applicants", "explain", "--user", "nobody-by-this-id").returncode == 1
+    assert running.standing("applicants", "explain", "idngo", who, "--user", user).returncode == 2
+    assert running.standing("applicants", "explain").returncode == 2
+
+
+def test_a_date_alone_means_what_was_known_at_the_end_of_that_day(running: Service) -> None:
+    who = payloads.new_applicant()
+    running.told("idngo", payloads.idngo(who, answer="GREEN"))
+    today = datetime.now(UTC)
+    for command in ("show", "explain"):
+        shown = running.standing("applicants", command, "idngo", who, "--at", f"{today:%Y-%m-%d}")
+        assert (shown.returncode, "approved" in shown.stdout) == (0, True), shown.stderr
+        assert f"{today:%Y-%m-%d}T23:59:59.999Z" in shown.stdout
+        before = running.standing("applicants", command, "idngo", who, "--at", f"{today - timedelta(days=1):%Y-%m-%d}")
+        assert (before.returncode, "no such applicant is known" in before.stderr) == (1, True)
+    assert running.standing("applicants", "show", "idngo", who, "--at", "2026-02-30").returncode == 2
+    assert running.standing("reversals", "--since", f"{today:%Y-%m-%d}").returncode == 0
+
+
+def test_an_explanation_of_the_past_holds_what_had_been_received_by_then(running: Service) -> None:
+    who = payloads.new_applicant()
+    green = running.told("idngo", payloads.idngo(who, answer="GREEN"))
+    between = now()
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(days=7)))
+    past = running.get(f"/v1/applicants/idngo/{who}/explanation", at=between).json
+    assert (past["applicant"]["status"], [one["event_id"] for one in past["events"]], past["grounds"]) == ("approved", [green["id"]], [])
+    assert [change["to"] for event in past["events"] for change in event["changes"]] == ["approved"]
+    assert json.loads(running.standing("applicants", "explain", "idngo", who, "--at", between, "--json").stdout) == past
+
+
+def test_the_vendors_own_words_are_shown_of_any_event_with_a_reason(running: Service) -> None:
+    who = payloads.new_applicant()
+    review = {"reviewAnswer": "RED", "reviewRejectType": "FINAL", "clientComment": "seen before as Maria", "rejectLabels": ["FORGERY"]}
+    event_id = running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", reviewResult=review))["id"]
+    assert f"standing events show {event_id} --body --reveal --reason WHY" in running.standing("applicants", "explain", "idngo", who).stdout
+    masked = running.standing("events", "show", event_id, "--body").stdout
+    assert ("FORGERY" in masked, "Maria" in masked) == (True, False)
+    for wrong in (["--body", "--reveal"], ["--reveal", "--reason", "x"], ["--body", "--reveal", "--reason", " "]):
+        assert running.standing("events", "show", event_id, *wrong).returncode == 2, wrong
+    revealed = running.standing("events", "show", event_id, "--body", "--reveal", "--reason", "complaint 9")
+    assert '"clientComment": "seen before as Maria"' in revealed.stdout
+    assert "clientComment" not in running.standing("events", "show", event_id).stdout
+    acts = running.get("/v1/audit", token="operate-me-if-you-may", limit=500).json["data"]
+    mine = [(act["action"], act["reason"]) for act in acts if act["subject"] == f"event {event_id}"]
+    assert mine == [("read a body, masked", None), ("revealed a body", "complaint 9")]
+
+
+def test_a_vendor_that_gives_no_reason_is_said_to_give_none(running: Service) -> None:
+    case, who = payloads.new_case(), payloads.new_applicant()
+    running.told("ifcgate", payloads.ifcgate(case, "rejected"))
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL"))
+    assert "ifcgate gives no reason" in running.standing("applicants", "explain", "ifcgate", case).stdout
+    assert "this vendor gives no reason" in running.standing("applicants", "show", "ifcgate", case).stdout
+    assert "gives no reason" not in running.standing("applicants", "explain", "idngo", who).stdout
+    told = [explained(running, vendor, one)["vendor_gives_reasons"] for vendor, one in (("ifcgate", case), ("idngo", who))]
+    assert told == [False, True]
 
 
 def test_what_was_known_at_any_moment_is_shown_as_it_then_was(running: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,28 @@ Command = Callable[..., Any]
 
 
 class Moment(click.ParamType[datetime]):
-    """A time with its zone."""
+    """A time with its zone, or a date alone: that day's beginning in UTC, or its end."""
 
     name = "time"
 
+    def __init__(self, *, end_of_day: bool = False) -> None:
+        self._end_of_day = end_of_day
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        with suppress(ValueError):
+            return clock.parse_date(value, end=self._end_of_day)
         try:
-            return value if isinstance(value, datetime) else clock.parse_rfc3339(value)
+            return clock.parse_rfc3339(value)
         except ValueError:
-            self.fail("give it as RFC 3339, such as 2026-03-30T12:00:00Z", param, ctx)
+            self.fail("give it as RFC 3339, such as 2026-03-30T12:00:00Z, or as a date, such as 2026-03-30", param, ctx)
 
 
 MOMENT = Moment()
+
+#: A moment up to which something is looked at: a date alone means all of that day.
+MOMENT_AT = Moment(end_of_day=True)
 
 
 class Rate(click.ParamType[float]):

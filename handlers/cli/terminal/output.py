@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from handlers.cli.terminal.options import ROWS_MAX
+from store.states import WITHOUT_REASONS
 from store.system.safe_text import for_a_sheet, plain
 
 #: Colours of statuses and outcomes: what is good, what waits, what is bad.
@@ -68,6 +69,8 @@ def print_explanation(found: Mapping[str, Any]) -> None:
     console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
     if applicant["decision"]:
         console.print(Text(f"  decided: {plain(decision_in_words(applicant['decision']))}"))
+    for line in _about_reasons(found):
+        console.print(Text(f"  {line}"))
     if found["linked"]:
         console.print(Text("  whose case it is was linked here; the vendor's events carry no user"))
     console.print(Text("\nWhat was said, in the vendor's order", style="bold"))
@@ -119,6 +122,15 @@ def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str,
     return lines
 
 
+def _about_reasons(found: Mapping[str, Any]) -> Iterable[str]:
+    """Yield where the vendor's own words are, or that there are none."""
+    if not found["vendor_gives_reasons"]:
+        yield f"{found['applicant']['vendor']} gives no reason for what it decides: its events say the outcome alone"
+    deciding = next((ground["event_id"] for ground in found["grounds"] if ground["decides"] and ground["event_id"]), None)
+    if deciding:
+        yield f"in full: standing events show {deciding} --body --reveal --reason WHY"
+
+
 def _event_title(event: Mapping[str, Any]) -> Text:
     late = "" if event["occurred_at"] else " (ours: the vendor gives no time)"
     title = Text(f"\n{event['occurred_at'] or event['received_at']}{late}  ", style="bold")
@@ -162,6 +174,8 @@ def _state(applicant: Mapping[str, Any]) -> Table:
             value = " ".join(filter(None, [value["status"], value["level"] and f"at {value['level']}", value["as_of"]]))
         if name == "decision" and value:
             value = decision_in_words(value)
+        if name == "reasons" and not value and applicant["vendor"] in WITHOUT_REASONS:
+            value = "none: this vendor gives no reason"
         if value not in (None, [], ""):
             table.add_row(name, Text(plain("yes" if value is True else "no" if value is False else value)))
     return table

@@ -667,7 +667,7 @@ DESCRIBED = {
     ("post", "/webhooks/{vendor}"): set(),
     ("get", "/v1/applicants"): PAGE | {"external_user_id", "vendor", "status", "hit", "updated_after"},
     ("get", "/v1/applicants/{vendor}/{reference}"): {"environment", "at"},
-    ("get", "/v1/applicants/{vendor}/{reference}/explanation"): {"environment"},
+    ("get", "/v1/applicants/{vendor}/{reference}/explanation"): {"environment", "at"},
     ("get", "/v1/applicants/{vendor}/{reference}/history"): PAGE,
     ("post", "/v1/applicants/{vendor}/{reference}/decisions"): {"environment"},
     ("get", "/v1/decisions"): PAGE,

@@ -118,6 +118,16 @@ WITHOUT_REASONS = ("ifcgate",)
 #: What a verdict's reasons or an open alert can name, in the order in which it is told.
 HITS = ("blacklist", "sanctions", "pep", "adverse_media", "criminal", "aml")
 
+#: The same, in words for people.
+HIT_WORDS = {
+    "blacklist": "on a blacklist",
+    "sanctions": "on a sanctions list",
+    "pep": "politically exposed",
+    "adverse_media": "adverse media",
+    "criminal": "criminal record",
+    "aml": "a find of the AML screening",
+}
+
 ENVIRONMENTS = ("live", "sandbox")
 
 

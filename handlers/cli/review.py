@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import MOMENT, csv_option, environment_option, json_option, limit_option
 from handlers.cli.terminal.output import say_if_cut
-from store import audit, config, database
+from store import audit, config, consent, database
 from store.applicants import feed
-from store.operations import review_queue
+from store.operations import fallen_approvals, review_queue
+from store.operations.fallen_approvals import Fallen
 from store.states import Reversal
 from store.system import clock
 
 DAY = timedelta(days=1)
+
+#: Rows that are read at a time.
+PAGE = 500
 
 
 @click.command()
@@ -24,6 +30,7 @@ DAY = timedelta(days=1)
 @environment_option
 @json_option
 @csv_option
+@consent.reads
 def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
     """List what waits for a person, the oldest first: applicants in doubt or with an open alert, failed and unreadable events."""
     config.settings()
@@ -35,22 +42,27 @@ def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
 
 
 @click.command()
-@click.option("--since", type=MOMENT, help="Told at this moment or later (RFC 3339).  [default: a day ago]")
+@click.option("--since", type=MOMENT, help="Told at this moment or later.  [default: a day ago; with --current: ever]")
 @click.option(
     "--kind",
-    type=click.Choice([*Reversal, "all"]),
-    default=Reversal.ADVERSE,
+    type=click.Choice([*(kind.value for kind in Reversal), "all"]),
+    default=Reversal.ADVERSE.value,
     show_default=True,
     help="What the change did to the approval.",
 )
+@click.option("--current", is_flag=True, help="Each applicant once, with where it stands now, why, and who was told: all of them.")
 @limit_option
 @environment_option
 @json_option
 @csv_option
-def reversals(as_csv: bool, as_json: bool, environment: str, limit: int, kind: str, since: datetime | None) -> None:
-    """List the changes that turned an approval, the oldest first."""
+@consent.reads
+def reversals(as_csv: bool, as_json: bool, environment: str, limit: int, current: bool, kind: str, since: datetime | None) -> None:
+    """List the changes that turned an approval, the oldest first; or, with --current, the applicants whose approval fell."""
     config.settings()
     kinds = list(Reversal) if kind == "all" else [kind]
+    if current:
+        _list_current(kinds, since, environment, as_json=as_json, as_csv=as_csv)
+        return
     since = since or clock.now() - DAY
     with database.reading() as connection:
         epoch, _ = feed.position(connection, None)
@@ -61,7 +73,30 @@ def reversals(as_csv: bool, as_json: bool, environment: str, limit: int, kind: s
     say_if_cut(found, limit, "oldest", f"No approval turned since {clock.rfc3339(since)}")
 
 
-# dead letters -------------------------------------------------------------------------------------------------
+def _list_current(kinds: Sequence[str], since: datetime | None, environment: str, *, as_json: bool, as_csv: bool) -> None:
+    """List every fallen approval, however many there are."""
+    found = [fallen_approvals.describe(one) for one in _all_current(kinds, since, environment)]
+    columns = ("external_user_id", "vendor", "reference", "reversal", "fell_at", "status", "since", "reinstated", "reason", "told")
+    rows = found if as_json else [row | {"reinstated": "yes" if row["reinstated"] else "no", "told": _told(row)} for row in found]
+    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
+    if not found:
+        click.echo("No approval fell (--sandbox looks into the sandbox).", err=True)
+
+
+def _all_current(kinds: Sequence[str], since: datetime | None, environment: str) -> Iterator[Fallen]:
+    page: list[Fallen] = []
+
+    def read(connection: Connection) -> list[Fallen]:
+        last = page[-1].change.number if page else 0
+        return fallen_approvals.listing(connection, environment=environment, kinds=kinds, since=since, after=last, limit=PAGE)
+
+    while page := database.read(read):
+        yield from page
+
+
+def _told(row: dict[str, Any]) -> str:
+    """Return who was told and when, in words."""
+    return "; ".join(" ".join(filter(None, [one["subscriber"], one["status"], one["at"] and f"at {one['at']}"])) for one in row["told"])
 
 
 # the record ---------------------------------------------------------------------------------------------------
@@ -79,6 +114,7 @@ def audit_group() -> None:
 @limit_option
 @json_option
 @csv_option
+@consent.reads
 def list_acts(as_csv: bool, as_json: bool, limit: int, **wanted: Any) -> None:
     """List who did what, when, why, and to how many, the last first."""
     config.settings()

@@ -18,7 +18,8 @@ from receiver.web.queries import AwareMoment, One, Page
 from store import audit
 from store.applicants import feed
 from store.inbox import events
-from store.operations import review_queue
+from store.operations import fallen_approvals, review_queue
+from store.operations.fallen_approvals import Fallen
 from store.operations.review_queue import Place, Waiting, What
 from store.states import Reversal
 from store.system.names import EVENT_ID
@@ -50,6 +51,7 @@ WAITING = PageOf(
 )
 #: The feed's epoch beside each row: the cursor of a change begins with it.
 REVERSALS = PageOf(schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
+FALLEN = PageOf(service_schemas.FallenApproval, place=lambda one: [one.change.number], describe=fallen_approvals.describe)
 ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.describe)
 
 
@@ -73,6 +75,16 @@ def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[i
         connection, environment=query.environment, kinds=[query.kind], since=since, number=after[0], limit=query.limit + 1
     )
     return [(row, epoch) for row in rows]
+
+
+@blueprint.get("/reversals/current")
+@call(right=Right.READ, query=ReversalsQuery, answers=FALLEN)
+def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[Fallen]:
+    """Each applicant whose approval was turned: where it stands now, since when, why, and who was told."""
+    since = queries.moment("since", query.since)
+    return fallen_approvals.listing(
+        connection, environment=query.environment, kinds=[query.kind], since=since, after=after[0], limit=query.limit + 1
+    )
 
 
 @blueprint.get("/failed")

@@ -55,6 +55,31 @@ class ListedDecision(ApiModel):
     state: Annotated[str, Meta(description="As `decision.state` of the applicant; `replaced` if another decision or answer came since.")]
 
 
+class ToldSubscriber(ApiModel):
+    """A subscriber that a reversal is for."""
+
+    subscriber: Annotated[str, Meta(description="Who is told.")]
+    status: ReactionStatus
+    at: Annotated[Time | None, Meta(description="When it was told, or when telling it gave up.")]
+
+
+class FallenApproval(ApiModel):
+    """An applicant whose approval was turned, by its last reversal of the kind."""
+
+    external_user_id: UserId | None
+    vendor: Vendor
+    environment: VendorEnvironment
+    reference: Reference
+    reversal: Reversal
+    fell_at: Annotated[Time, Meta(description="When this service knew of the reversal.")]
+    status: Annotated[Status, Meta(description="Where it stands now.")]
+    since: Annotated[Time, Meta(description="Since when it has that status.")]
+    reinstated: Annotated[bool, Meta(description="Whether it is approved again.")]
+    reason: Annotated[str, Meta(description="Why the approval fell, in words.")]
+    told: Annotated[list[ToldSubscriber], Meta(description="Who was to be told of the reversal.")]
+    event_id: EventId | None
+
+
 class FailedGroup(ApiModel):
     """Dead letters of one vendor, type and error."""
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, insert, select, update
+from sqlalchemy.pool import NullPool
 
+from store.database.tables import ApplicantRow, Feed, TransitionRow
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR, READER
 from tests.support import payloads
@@ -113,6 +116,65 @@ def test_lists_come_as_csv_that_no_spreadsheet_runs(night: Night) -> None:
     night.service.told("idngo", payloads.idngo(evil, answer="GREEN"))
     night.service.told("idngo", payloads.idngo(evil, answer="RED", reject="FINAL", at=after(minutes=1)))
     assert [row[2] for row in csv.reader(night.service.standing("reversals", "--csv").stdout.splitlines())][-1] == f"'{evil}"
+
+
+def test_fallen_approvals_are_a_list_to_work_with(night: Night) -> None:
+    case = payloads.new_case()
+    night.service.told("ifcgate", payloads.ifcgate(case))
+    night.service.told("ifcgate", payloads.ifcgate(case, "rejected", at=after(minutes=1)))
+    rows = night.lines("reversals", "--current")
+    assert [(row["reference"], row["status"], row["reinstated"], row["reason"]) for row in rows] == [
+        (night.fallen, "rejected", False, "on a sanctions list"),
+        (night.reinstated, "approved", True, "on a sanctions list"),
+        (case, "rejected", False, rows[2]["reason"]),
+    ]
+    assert "ifcgate gives no reason" in rows[2]["reason"]
+    assert [row["external_user_id"] for row in rows] == [f"customer-{night.fallen[:6]}", f"customer-{night.reinstated[:6]}", None]
+    history = night.service.history("idngo", night.reinstated)
+    assert (rows[1]["fell_at"], rows[1]["since"]) == (history[1]["at"], history[2]["at"])
+    assert night.service.get("/v1/reversals/current").json["data"] == rows
+    assert night.lines("reversals", "--current", "--since", "2099-01-01") == []
+    again = night.lines("reversals", "--current", "--kind", "reinstated")
+    assert [one["reference"] for one in again] == [night.reinstated]
+    assert night.lines("reversals", "--current", "--sandbox") == []
+
+
+def test_a_fallen_approval_says_who_was_told_and_when(night: Night) -> None:
+    eventually(lambda: "log" in night.service.subscribers(), "the log to follow the feed")
+    who = payloads.new_applicant()
+    night.service.told("idngo", payloads.idngo(who, answer="GREEN"))
+    night.service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BACK_SIDE_MISSING"], at=after(minutes=1)))
+
+    def told() -> dict[str, Any] | None:
+        row = night.lines("reversals", "--current")[-1]
+        return row if {one["status"] for one in row["told"]} == {"done"} else None
+
+    row = eventually(told, "the log to be told")
+    assert (row["reference"], row["reason"], [one["subscriber"] for one in row["told"]]) == (who, "back side missing", ["log"])
+    assert row["fell_at"] <= row["told"][0]["at"]
+    as_csv = list(csv.reader(night.service.standing("reversals", "--current", "--csv").stdout.splitlines()))[-1]
+    assert as_csv[-3:] == ["no", "back side missing", f"log done at {row['told'][0]['at']}"]
+
+
+def test_every_fallen_approval_is_listed_however_many_and_no_cell_holds_json(night: Night) -> None:
+    engine = create_engine(night.service.environment["DATABASE_URL"], poolclass=NullPool)
+    with engine.begin() as connection:
+        [applicant] = connection.execute(select(ApplicantRow.__table__).where(ApplicantRow.reference == night.fallen))
+        [change] = connection.execute(
+            select(TransitionRow.__table__).where(TransitionRow.reference == night.fallen, TransitionRow.reversal.is_not(None))
+        )
+        more = [f"{night.fallen}-{place}" for place in range(501)]
+        connection.execute(insert(ApplicantRow), [dict(applicant._mapping) | {"reference": name} for name in more])
+        connection.execute(
+            insert(TransitionRow),
+            [dict(change._mapping) | {"reference": name, "number": 10_000 + place} for place, name in enumerate(more)],
+        )
+        connection.execute(update(Feed).values(last=20_000))
+    head, *rows = list(csv.reader(night.service.standing("reversals", "--current", "--csv").stdout.splitlines()))
+    assert head == ["external_user_id", "vendor", "reference", "reversal", "fell_at", "status", "since", "reinstated", "reason", "told"]
+    assert len(rows) == 503
+    assert {row[7] for row in rows} == {"yes", "no"}
+    assert [cell for row in rows for cell in row if cell.startswith(("[", "{"))] == []
 
 
 def test_dead_letters_are_grouped_by_what_went_wrong_with_an_example(night: Night) -> None:

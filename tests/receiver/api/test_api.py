@@ -686,6 +686,7 @@ DESCRIBED = {
     ("put", "/v1/links/ifcgate/{case_id}"): {"environment"},
     ("get", "/v1/review"): PAGE,
     ("get", "/v1/reversals"): PAGE | {"since", "kind"},
+    ("get", "/v1/reversals/current"): PAGE | {"since", "kind"},
     ("get", "/v1/failed"): {"environment"},
     ("get", "/v1/replays"): {"limit"},
     ("get", "/v1/replays/{replay_id}"): set(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -117,3 +117,13 @@ def test_of_many_answers_the_last_are_kept(subscribed: str) -> None:
             outcomes.failed(connection, [Failure(due=due, answer=f"no {attempt}", retry_at=now)], holder="me", rest=None)
     (found,) = written()
     assert [answer["said"] for answer in found["answers"]] == [f"no {attempt}" for attempt in range(2, ANSWERS_MAX + 2)]
+
+
+def test_who_was_told_of_an_approval_that_fell_is_not_forgotten(subscribed: str) -> None:
+    change("plain")
+    change("fallen", reversal=Reversal.ADVERSE)
+    succeed([(due, "ok") for due in claim("one")], holder="one")
+    assert {one["status"] for one in written()} == {"done"}
+    with database.begin() as connection:
+        outcomes.forget_done(connection, before=datetime.now(UTC) + timedelta(days=1))
+    assert [one["reference"] for one in written()] == ["fallen"]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal, or_, select, tuple_
 
-from store import database, operators
+from store import config, database, operators
 from store.database.operations_tables import Act
+from store.database.tables import ApplicantRow, EventRow, MentionRow
+from store.states import ApplicantKey
 from store.system import clock
+
+#: The action of a plain look-up.
+LOOKED_UP = "look up"
+
+#: What the column of subjects holds.
+SUBJECT_CHARS_MAX = 500
 
 
 def write(
@@ -34,17 +43,51 @@ def record(connection: Connection, *, action: str, subject: str, reason: str | N
     write(connection, actor=by.name, action=action, subject=subject, reason=reason, touched=touched, os_user=by.os_user)
 
 
+def record_look_up(subject: str) -> None:
+    """Record that whoever is at this terminal looked something up, if AUDIT_READS asks for it. Commits."""
+    if config.settings().audit_reads:
+        database.write(lambda connection: record(connection, action=LOOKED_UP, subject=subject[:SUBJECT_CHARS_MAX]))
+
+
+def applicant_subject(key: ApplicantKey) -> str:
+    """Return how an act names an applicant."""
+    return " ".join(key)
+
+
+def user_subject(external_user_id: str) -> str:
+    """Return how an act names a person."""
+    return f"user {external_user_id}"
+
+
+def event_subject(event_id: str) -> str:
+    """Return how an act names an event."""
+    return f"event {event_id}"
+
+
+def list_subject(what: str, wanted: Mapping[str, object]) -> str:
+    """Return how an act names a list: the person whom it is about, else what is listed, with its filters."""
+    if wanted.get("external_user_id"):
+        return user_subject(str(wanted["external_user_id"]))
+    return ", ".join([f"list of {what}", *(f"{name} {value}" for name, value in wanted.items() if value)])
+
+
 def listing(
     connection: Connection,
     *,
     actor: str | None = None,
     action: str | None = None,
     since: datetime | None = None,
+    about: ApplicantKey | None = None,
+    about_user: str | None = None,
+    environment: str = "live",
     after: int = 0,
     newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return acts in order, after one of them; or the newest first. An actor's name matches in any case."""
+    """Return acts in order, after one of them; or the newest first. An actor's name matches in any case.
+
+    Acts about an applicant are those that name it, or an event that named it. Those about a person (in an environment) are the acts about
+    each applicant of that person, and those that name the person."""
     query = select(Act.__table__).where(Act.id > after)
     if actor:
         # A name is one person, whatever its case; names of tokens are ASCII.
@@ -53,7 +96,36 @@ def listing(
         query = query.where(Act.action == action)
     if since:
         query = query.where(Act.at >= since)
+    if about is not None:
+        query = query.where(_names(connection, [about], []))
+    if about_user is not None:
+        query = query.where(_names(connection, _applicants_of(connection, about_user, environment), [user_subject(about_user)]))
     return list(connection.execute(query.order_by(Act.id.desc() if newest_first else Act.id).limit(limit)).all())
+
+
+def _applicants_of(connection: Connection, external_user_id: str, environment: str) -> list[ApplicantKey]:
+    mine = (ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id)
+    query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).where(*mine)
+    return [ApplicantKey(*row) for row in connection.execute(query)]
+
+
+def _names(connection: Connection, keys: list[ApplicantKey], subjects: list[str]) -> ColumnElement[bool]:
+    """Return the condition for acts that name one of the subjects, one of the applicants, or an event that named one."""
+    named = [*subjects, *map(applicant_subject, keys)]
+    if not keys:
+        return Act.subject.in_(named)
+    names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
+    events = select(_event_subject(connection)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
+    return or_(Act.subject.in_(named), Act.subject.in_(events.where(tuple_(*names).in_(keys))))
+
+
+def _event_subject(connection: Connection) -> ColumnElement[str]:
+    """Return how an act names an event. SQLite keeps an id without its hyphens."""
+    text = cast(EventRow.id, String)
+    if connection.dialect.name != "sqlite":
+        return literal("event ") + text
+    parts = [func.substr(text, start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))]
+    return literal("event ") + parts[0] + "-" + parts[1] + "-" + parts[2] + "-" + parts[3] + "-" + parts[4]
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Settings:
     review_max: timedelta
     #: Whether every decision takes two operators, or only an approval against a hit or an alert.
     all_take_two: bool
+    #: Whether the audit log records plain look-ups of applicants, persons and events, too.
+    audit_reads: bool
 
 
 def read(environment: Environment) -> Settings:
@@ -67,6 +69,7 @@ def read(environment: Environment) -> Settings:
         spool_bytes_max=environment.number("SPOOL_BYTES_MAX", SPOOL_BYTES_MAX, most=2**50),
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
         all_take_two=_all_take_two(environment),
+        audit_reads=_audit_reads(environment),
     )
 
 
@@ -112,6 +115,13 @@ def _all_take_two(environment: Environment) -> bool:
     if given not in ("approvals", "all"):
         environment.wrong("TWO_PERSONS", "must be approvals or all")
     return given == "all"
+
+
+def _audit_reads(environment: Environment) -> bool:
+    given = environment.text("AUDIT_READS", "no")
+    if given not in ("yes", "no"):
+        environment.wrong("AUDIT_READS", "must be yes or no")
+    return given == "yes"
 
 
 def _spool_dir(environment: Environment) -> Path | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from handlers import config
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import MOMENT_AT, ROWS_MAX, environment_option, json_option, limit_option
-from store import consent, database
+from store import audit, consent, database
 from store.applicants import explanations, feed, history
 from store.applicants import table as applicants
 from store.inbox import events
@@ -37,6 +37,7 @@ def applicants_group() -> None:
 def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
     """List applicants, the last changed first."""
     config.settings()
+    audit.record_look_up(audit.list_subject("applicants", wanted))
     with database.reading() as connection:
         found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=limit)]
     output.print_json(found) if as_json else output.print_applicants(found)
@@ -66,6 +67,7 @@ def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
     with database.reading() as connection:
         known = [(key, told) for key in _keys(connection, **whom) if (told := history.as_known(connection, key, at)) is not None]
     _refuse_none(known, at, whom["environment"])
+    _record_look_up(**whom)
     for key, told in known:
         _show(key, told, at, as_json)
 
@@ -80,6 +82,7 @@ def explain_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
         explained = [explanations.explain(connection, key, at) for key in _keys(connection, **whom)]
     found = [one for one in explained if one is not None]
     _refuse_none(found, at, whom["environment"])
+    _record_look_up(**whom)
     if as_json:
         output.print_json(found)
         return
@@ -97,6 +100,13 @@ def _keys(
     if external_user_id:
         return [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
     return [ApplicantKey(str(vendor), environment, str(reference))]
+
+
+def _record_look_up(*, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str) -> None:
+    if external_user_id:
+        audit.record_look_up(audit.user_subject(external_user_id))
+    else:
+        audit.record_look_up(audit.applicant_subject(ApplicantKey(str(vendor), environment, str(reference))))
 
 
 def _refuse_none(found: Sequence[object], at: datetime | None, environment: str) -> None:

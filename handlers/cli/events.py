@@ -36,6 +36,7 @@ def events_group() -> None:
 def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
     """List events, the last received first."""
     config.settings()
+    audit.record_look_up(audit.list_subject("events", wanted))
     with database.reading() as connection:
         found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
     output.print_json(found) if as_json else output.print_events(found)
@@ -62,6 +63,7 @@ def show_event(event_id: str, with_body: bool, reveal: bool, reason: str | None,
     if reveal or reason:
         raise click.UsageError("--reveal and --reason go with --body")
     found = database.read(lambda connection: _find(connection, event_id))
+    audit.record_look_up(audit.event_subject(found["id"]))
     output.print_json([found]) if as_json else output.print_fields(found)
 
 

@@ -25,6 +25,7 @@ from store import audit, database, operators
 from store import config as store_config
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
+from store.states import ApplicantKey
 from store.system import clock
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
@@ -104,8 +105,8 @@ def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str
         raise click.UsageError("say with --reason why you need to see personal data")
     if what and not isinstance(client, Idenfy):
         raise click.UsageError("--data and --files are iDenfy's")
-    action = "asked a vendor, revealed" if reveal else "asked a vendor, masked"
-    subject = f"{vendor} {reference}{' ' + what if what else ''}"
+    action = f"asked a vendor{f' for {what}' if what else ''}, {'revealed' if reveal else 'masked'}"
+    subject = audit.applicant_subject(ApplicantKey(vendor, config.settings().api_environment, reference))
     database.write(lambda connection: audit.record(connection, action=action, subject=subject, reason=reason))
     try:
         body = _answer(client, reference, what)

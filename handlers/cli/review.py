@@ -16,7 +16,7 @@ from store import audit, config, consent, database
 from store.applicants import feed
 from store.operations import fallen_approvals, review_queue
 from store.operations.fallen_approvals import Fallen
-from store.states import Reversal
+from store.states import ApplicantKey, Reversal
 from store.system import clock
 
 DAY = timedelta(days=1)
@@ -110,17 +110,21 @@ def audit_group() -> None:
 @audit_group.command("list")
 @click.option("--actor", help="A token's name, or a user's of this command line.")
 @click.option("--action", help='What was done, such as "read a body".')
-@click.option("--since", type=MOMENT, help="Done at this moment or later (RFC 3339).")
+@click.option("--since", type=MOMENT, help="Done at this moment or later (RFC 3339, or a date).")
+@click.option("--applicant", nargs=2, metavar="VENDOR REFERENCE", help="About an applicant, or an event that named it.")
+@click.option("--user", "about_user", help="About a person, by your own id, and all their applicants.")
 @limit_option
+@environment_option
 @json_option
 @csv_option
 @consent.reads
-def list_acts(as_csv: bool, as_json: bool, limit: int, **wanted: Any) -> None:
+def list_acts(as_csv: bool, as_json: bool, limit: int, environment: str, applicant: tuple[str, str] | None, **wanted: Any) -> None:
     """List who did what, when, why, and to how many, the last first."""
     config.settings()
+    wanted |= {"environment": environment, "about": ApplicantKey(applicant[0], environment, applicant[1]) if applicant else None}
     with database.reading() as connection:
         found = [audit.describe(row) for row in audit.listing(connection, **wanted, newest_first=True, limit=limit)]
-    output.print_list(found, ("at", "actor", "action", "subject", "reason", "touched"), as_json=as_json, as_csv=as_csv)
+    output.print_list(found, ("at", "actor", "os_user", "action", "subject", "reason", "touched"), as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "newest", "Nobody did anything that is recorded")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from flask import Blueprint
@@ -14,11 +15,12 @@ from receiver.web import queries
 from receiver.web.auth import Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
+from store import audit
 from store.applicants import explanations, feed
 from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
-from store.states import Status
+from store.states import ApplicantKey, Status
 from store.system.names import is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
@@ -46,6 +48,10 @@ LISTED = PageOf(
 CHANGES = PageOf(schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version])
 
 
+def _applicant_in_words(path: Mapping[str, str], query: Any) -> str:
+    return audit.applicant_subject(ApplicantKey(path["vendor"], query.environment, path["reference"]))
+
+
 UNKNOWN = "No applicant of this vendor has this reference here."
 
 
@@ -55,6 +61,7 @@ UNKNOWN = "No applicant of this vendor has this reference here."
     query=ApplicantQuery,
     answers=schemas.Applicant,
     unknown=UNKNOWN,
+    looks_up=_applicant_in_words,
     others=(304,),
     accepts=("If-None-Match",),
     sends=("ETag",),
@@ -66,7 +73,12 @@ def get_applicant(connection: Connection, vendor: str, reference: str, query: Ap
 
 
 @blueprint.get("/applicants")
-@call(right=Right.READ, query=ApplicantsQuery, answers=LISTED)
+@call(
+    right=Right.READ,
+    query=ApplicantsQuery,
+    answers=LISTED,
+    looks_up=lambda _, query: audit.list_subject("applicants", queries.filters(query)),
+)
 def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) -> list[Applicant]:
     """Applicants, in the order of their last change."""
     return applicants.listing(
@@ -83,7 +95,7 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=ApplicantQuery, answers=schemas.Explanation, unknown=UNKNOWN)
+@call(right=Right.READ, query=ApplicantQuery, answers=schemas.Explanation, unknown=UNKNOWN, looks_up=_applicant_in_words)
 def explain_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
     """Why an applicant has its status: the grounds, and every event in the vendor's order, with its outcome."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
@@ -91,7 +103,7 @@ def explain_applicant(connection: Connection, vendor: str, reference: str, query
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
-@call(right=Right.READ, query=Page, answers=CHANGES, unknown=UNKNOWN)
+@call(right=Right.READ, query=Page, answers=CHANGES, unknown=UNKNOWN, looks_up=_applicant_in_words)
 def list_history(connection: Connection, vendor: str, reference: str, query: Page, after: tuple[int]) -> list[Row[Any]] | None:
     """An applicant's changes, oldest first."""
     key = queries.key(vendor, query.environment, reference)
@@ -100,7 +112,13 @@ def list_history(connection: Connection, vendor: str, reference: str, query: Pag
 
 
 @blueprint.get("/users/<name:external_user_id>")
-@call(right=Right.READ, query=One, answers=schemas.User, unknown="No applicant of this person is known.")
+@call(
+    right=Right.READ,
+    query=One,
+    answers=schemas.User,
+    unknown="No applicant of this person is known.",
+    looks_up=lambda path, _: audit.user_subject(path["external_user_id"]),
+)
 def get_user(connection: Connection, external_user_id: str, query: One) -> dict[str, Any] | None:
     """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
     rows = applicants.of_user(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
@@ -33,12 +34,16 @@ class EventsQuery(Page, forbid_unknown_fields=True):
     received_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
 
 
+class BodyQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    reason: queries.Reason
+
+
 UNKNOWN = "No event has this id."
 LISTED = PageOf(schemas.EventModel, place=lambda row: [row.sequence], describe=events.describe)
 
 
 @blueprint.get("/events")
-@call(right=Right.READ, query=EventsQuery, answers=LISTED)
+@call(right=Right.READ, query=EventsQuery, answers=LISTED, looks_up=lambda _, query: audit.list_subject("events", queries.filters(query)))
 def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
     """The inbox, in the order of receipt, without bodies."""
     return events.listing(
@@ -54,23 +59,23 @@ def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -
 
 
 @blueprint.get("/events/<name:event_id>")
-@call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN)
+@call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN, looks_up=lambda path, _: audit.event_subject(path["event_id"]))
 def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
     """One event, without its body."""
     return events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
 
 
 @blueprint.get("/events/<name:event_id>/body")
-@call(right=Right.OPERATE, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
-def get_event_body(connection: Connection, event_id: str, caller: Caller) -> Response | None:
-    """An event's body, byte for byte. The audit log records who read it."""
+@call(right=Right.OPERATE, query=BodyQuery, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
+def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
+    """An event's body, byte for byte. The audit log records who read it, and why."""
     try:
         found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
     except Unopenable as error:
         raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
     if found is None:
         return None
-    audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
+    audit.write(connection, actor=caller.name, action="read a body", subject=audit.event_subject(event_id), reason=query.reason, touched=1)
     return Response(found, content_type=BODY.media_type, headers={"Cache-Control": "no-store"})
 
 

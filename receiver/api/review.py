@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 
 from receiver.api.reactions import REACTION_ID
 from receiver.openapi import schemas, service_schemas
+from receiver.openapi.schemas import VendorName
 from receiver.web import queries
 from receiver.web.auth import Right
 from receiver.web.call import ListOf, PageOf, call
@@ -21,7 +22,7 @@ from store.inbox import events
 from store.operations import fallen_approvals, review_queue
 from store.operations.fallen_approvals import Fallen
 from store.operations.review_queue import Place, Waiting, What
-from store.states import Reversal
+from store.states import ApplicantKey, Reversal, VendorEnvironment
 from store.system.names import EVENT_ID
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
@@ -38,6 +39,10 @@ class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
     actor: Annotated[queries.Text | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
     action: Annotated[queries.Text | None, Meta(description="What was done, such as `read a body`.")] = None
     since: Annotated[queries.TimeText | None, Meta(description="RFC 3339; done at this moment or later.")] = None
+    vendor: Annotated[VendorName | None, Meta(description="With `reference`: about an applicant, or an event that named it.")] = None
+    reference: Annotated[queries.Text | None, Meta(description="With `vendor`.")] = None
+    external_user_id: Annotated[queries.Text | None, Meta(description="About a person, and all their applicants.")] = None
+    environment: Annotated[VendorEnvironment, Meta(description="Of the applicant, or of the person's.")] = VendorEnvironment.LIVE
     limit: queries.Limit = 50
     cursor: Annotated[queries.Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
@@ -99,4 +104,17 @@ def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
 def list_acts(connection: Connection, query: AuditQuery, after: tuple[int]) -> list[Row[Any]]:
     """The audit log: what persons with a right did, and why, in order."""
     since = queries.moment("since", query.since)
-    return audit.listing(connection, actor=query.actor, action=query.action, since=since, after=after[0], limit=query.limit + 1)
+    if (query.vendor is None) != (query.reference is None):
+        raise queries.wrong("vendor" if query.vendor is None else "reference")
+    about = ApplicantKey(query.vendor, query.environment, query.reference) if query.vendor and query.reference else None
+    return audit.listing(
+        connection,
+        actor=query.actor,
+        action=query.action,
+        since=since,
+        about=about,
+        about_user=query.external_user_id,
+        environment=query.environment,
+        after=after[0],
+        limit=query.limit + 1,
+    )

@@ -147,8 +147,9 @@ def _parameter(place: str, name: str, description: str = "", *, required: bool =
 def _query_parameters(made: Call) -> list[dict[str, Any]]:
     if made.query is None:
         return []
-    properties = _generated([made.query])[made.query.__name__]["properties"]
-    return [_query_parameter(name, schema) for name, schema in properties.items()]
+    shape = _generated([made.query])[made.query.__name__]
+    needed = shape.get("required", ())
+    return [_query_parameter(name, schema) | {"required": name in needed} for name, schema in shape["properties"].items()]
 
 
 def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:

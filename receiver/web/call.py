@@ -13,9 +13,11 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from receiver.web import auth, queries
-from receiver.web.auth import Right
+from receiver.web.auth import Caller, Right
 from receiver.web.problems import Problem
 from receiver.web.queries import Nothing, Number
+from store import audit
+from store.config import settings
 from store.inbox import wakeup
 
 #: What a view may take besides the names in its path.
@@ -66,6 +68,8 @@ class Call:
     #: The view changes something; a worker is woken after the commit.
     writes: bool = False
     wakes: bool = False
+    #: How the audit log names what a plain look-up is about, by the path and the query, if AUDIT_READS asks for it.
+    looks_up: Callable[[Mapping[str, str], Any], str] | None = None
     #: What the 404 says.
     unknown: str = "There is nothing here."
     #: A token shows more, and is not needed.
@@ -91,7 +95,9 @@ class Call:
         @wraps(view)
         def run(**path: str) -> Response:
             parts = self.parts()
-            work = partial(view, **path, **{name: parts[name] for name in named})
+            work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
+            if self.looks_up and settings().audit_reads:
+                work = _recorded(work, parts["caller"], self.looks_up(path, parts["query"]))
             return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
 
         run.__dict__["call"] = self
@@ -107,7 +113,8 @@ class Call:
 
     def transaction(self, work: Callable[[Connection], Any]) -> Any:
         """Return what the work returns, committed if it writes."""
-        result = (queries.write if self.writes else queries.read)(work)
+        writes = self.writes or (self.looks_up is not None and settings().audit_reads)
+        result = (queries.write if writes else queries.read)(work)
         if self.wakes and result is not None:
             wakeup.notify()
         return result
@@ -122,6 +129,18 @@ class Call:
             return queries.page(result, query.limit, place=self.answers.place, describe=self.answers.describe)
         answer = queries.answer({"data": result} if isinstance(self.answers, ListOf) else result, self.status)
         return _conditional(answer) if "ETag" in self.sends else answer
+
+
+def _recorded(work: Callable[..., Any], caller: Caller, subject: str) -> Callable[..., Any]:
+    """Return work that also records who looked, if there is anything to see."""
+
+    def recorded(connection: Connection) -> Any:
+        result = work(connection)
+        if result is not None:
+            audit.write(connection, actor=caller.name, action=audit.LOOKED_UP, subject=subject[: audit.SUBJECT_CHARS_MAX])
+        return result
+
+    return recorded
 
 
 def _conditional(answer: Response) -> Response:

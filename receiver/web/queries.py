@@ -103,7 +103,7 @@ def query(shape: type[Query]) -> Query:
     try:
         found = msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
-        match = re.search(r"\$\.(\w+)|unknown field `(\w+)`", str(error))
+        match = re.search(r"\$\.(\w+)|field `(\w+)`", str(error))
         raise wrong((match[1] or match[2]) if match else "") from error
     if not _has_sane_reason(found):
         raise wrong("reason")
@@ -131,6 +131,12 @@ def body(shape: type[Query]) -> Query:
 def _has_sane_reason(given: msgspec.Struct) -> bool:
     reason = getattr(given, "reason", None)
     return reason is None or is_reason(reason)
+
+
+def filters(query: msgspec.Struct) -> dict[str, Any]:
+    """Return what a query asks for, without its place in a list."""
+    given = msgspec.structs.asdict(query)
+    return {name: value for name, value in given.items() if value is not None and name not in ("limit", "cursor")}
 
 
 def moment(name: str, text: str | None) -> datetime | None:

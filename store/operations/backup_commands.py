@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import operators
+from store import audit, database, operators
 from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
@@ -34,11 +35,21 @@ def take(file: Path, *, overwrite: bool) -> None:
     """Back up, and print what the file holds and what it does not."""
     with _told(), _bar("copying") as progress:
         contents = backup.take(file, overwrite=overwrite, progress=progress)
+    _record(file, contents)
     click.echo(f"{file}: {_described(contents)}; {contents.file_bytes / 1e6:,.1f} MB, checked.")
     _warn(
         f"The encryption keys are NOT in it. They come from the {_source_of_keys()}: keep a copy of them, apart from the backup."
         " Without them no body in it can ever be opened."
     )
+
+
+def _record(file: Path, contents: Contents) -> None:
+    """Record who took the backup. A database that cannot be written, which a backup may be taken of, is told."""
+    subject = f"file {os.fsencode(file.name).decode(errors='replace')}"[: audit.SUBJECT_CHARS_MAX]
+    try:
+        database.write(lambda connection: audit.record(connection, action="backup", subject=subject, touched=contents.events))
+    except database.Failure:
+        _warn("The audit log does not record this backup: the database cannot be written.")
 
 
 def verify(file: Path) -> bool:

@@ -124,7 +124,9 @@ def _is_kept(ground: Ground, service: Service, letter: Letter, reference: str) -
 
 def _body(ground: Ground, event_id: str) -> bytes:
     headers = {"Authorization": f"Bearer {ground.token('OPERATOR')}"}
-    with urllib.request.urlopen(urllib.request.Request(f"{ground.base}/v1/events/{event_id}/body", headers=headers), timeout=10) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{ground.base}/v1/events/{event_id}/body?reason=verdict", headers=headers), timeout=10
+    ) as answer:
         body: bytes = answer.read()
         return body
 

@@ -192,10 +192,10 @@ def test_a_body_is_shown_masked_and_revealed_only_with_a_reason_which_is_recorde
     assert night.service.standing("failed", "show", night.failed, "--reveal").returncode == 2
     revealed = night.service.standing("failed", "show", night.failed, "--reveal", "--reason", "ticket 7").stdout
     assert "Maria Beispiel" in revealed
-    night.service.get(f"/v1/events/{night.failed}/body", token=OPERATOR)
+    night.service.get(f"/v1/events/{night.failed}/body?reason=ticket+7", token=OPERATOR)
     acts = night.lines("audit", "list")
     assert [(act["action"], act["reason"]) for act in acts] == [
-        ("read a body", None),
+        ("read a body", "ticket 7"),
         ("revealed a body", "ticket 7"),
         ("read a body, masked", None),
     ]
@@ -214,6 +214,56 @@ def test_whose_token_is_in_the_environment_is_who_acted_on_the_command_line(nigh
     night.service.environment["STANDING_TOKEN"] = READER
     refused = night.service.standing("failed", "show", night.failed)
     assert (refused.returncode, "none of OPERATOR_TOKENS" in refused.stderr) == (1, True)
+
+
+def test_who_looked_at_a_person_is_listed_by_applicant_and_by_your_own_id(night: Night) -> None:
+    service, user = night.service, f"customer-{night.fallen[:6]}"
+    event_id = service.get("/v1/events", reference=night.fallen).json["data"][0]["id"]
+    service.get(f"/v1/events/{event_id}/body", token=OPERATOR, reason="complaint 3")
+    night.lines("events", "show", night.failed, "--body")
+    decision = json.dumps({"decision": "reject", "reason": "as the vendor says"}).encode()
+    assert service.request("POST", f"/v1/applicants/idngo/{night.fallen}/decisions", decision, token=OPERATOR).status == 202
+    acts = night.lines("audit", "list", "--applicant", "idngo", night.fallen)
+    assert [(act["actor"], act["action"], act["reason"]) for act in acts] == [
+        ("night", "reject", "as the vendor says"), ("night", "read a body", "complaint 3"),
+    ]  # fmt: skip
+    assert night.lines("audit", "list", "--user", user) == acts
+    assert night.lines("audit", "list", "--user", user, "--sandbox") == []
+    assert night.lines("audit", "list", "--applicant", "idenfy", night.fallen) == []
+    about = {"vendor": "idngo", "reference": night.fallen}
+    assert service.get("/v1/audit", token=OPERATOR, **about).json["data"] == acts[::-1]
+    assert service.get("/v1/audit", token=OPERATOR, external_user_id=user).json["data"] == acts[::-1]
+    refused = [service.get("/v1/audit", token=OPERATOR, **{name: about[name]}) for name in about]
+    assert [answer.json["detail"] for answer in refused] == ["Invalid query parameter 'reference'.", "Invalid query parameter 'vendor'."]
+
+
+def test_plain_look_ups_are_recorded_where_that_is_asked_for(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "AUDIT_READS": "yes"}
+    with Service(tmp_path, settings) as service:
+        who = payloads.new_applicant()
+        event_id, user = service.told("idngo", payloads.idngo(who, answer="GREEN"))["id"], f"customer-{who[:6]}"
+        paths = [f"applicants/idngo/{who}{part}" for part in ("", "/history", "/explanation")]
+        for path in (*paths, f"users/{user}", f"events/{event_id}", f"applicants?external_user_id={user}", "applicants/idngo/nobody"):
+            service.get(f"/v1/{path}")
+        for command in (["show", "idngo", who], ["explain", "--user", user], ["list", "--status", "approved"], ["show", "idngo", "nobody"]):
+            service.standing("applicants", *command)
+        service.standing("events", "show", event_id)
+        acts = service.get("/v1/audit", token=OPERATOR, action="look up", limit=500).json["data"]
+        account = pwd.getpwuid(os.getuid()).pw_name
+        # What waits for the event to be settled looks it up, too.
+        assert [(act["actor"], act["subject"]) for act in acts if act["subject"] != f"event {event_id}"] == [
+            *[("reader", f"idngo live {who}")] * 3, *[("reader", f"user {user}")] * 2,
+            (account, f"idngo live {who}"), (account, f"user {user}"), (account, "list of applicants, status approved, environment live"),
+        ]  # fmt: skip
+        assert {act["actor"] for act in acts if act["subject"] == f"event {event_id}"} == {"reader", account}
+        mine = service.get("/v1/audit", token=OPERATOR, external_user_id=user, limit=500).json["data"]
+        assert {act["subject"] for act in mine} == {f"idngo live {who}", f"user {user}", f"event {event_id}"}
+
+
+def test_plain_look_ups_are_not_recorded_unless_that_is_asked_for(night: Night) -> None:
+    night.service.applicant("idngo", night.fallen)
+    night.service.standing("applicants", "show", "idngo", night.fallen)
+    assert night.lines("audit", "list") == []
 
 
 def test_a_table_is_what_a_person_gets(night: Night) -> None:

@@ -48,7 +48,7 @@ def test_a_key_is_rotated_while_deliveries_come_and_the_old_one_can_be_taken_awa
         service.environment["ENCRYPTION_KEYS"] = NEW_KEY
         service.start_web()
         event_id, body = next(iter(bodies.items()))
-        assert service.request("GET", f"/v1/events/{event_id}/body", token=OPERATOR).body == body
+        assert service.request("GET", f"/v1/events/{event_id}/body?reason=ticket+7", token=OPERATOR).body == body
 
 
 def test_a_key_that_is_missing_is_named_and_nothing_is_lost(database_url: str, redis_url: str, tmp_path: Path) -> None:

@@ -573,7 +573,7 @@ def test_a_vendor_without_secrets_is_not_found(from_files: Service, vendor: str)
     ("token", "status"), [("a-plain-token-of-a-line", 403), ("operate-me-if-you-may", 401), ("link-me-if-you-may", 401)]
 )
 def test_a_right_that_no_token_is_configured_for_is_nobodys(from_files: Service, token: str, status: int) -> None:
-    unknown = "/v1/events/00000000-0000-7000-8000-000000000000/body"
+    unknown = "/v1/events/00000000-0000-7000-8000-000000000000/body?reason=x"
     assert from_files.get(unknown, token=token).status == status
 
 

@@ -546,21 +546,29 @@ BODIES = [
 def test_a_body_is_given_back_byte_for_byte(running: Service, vendor: str) -> None:
     for body in BODIES:
         event_id = running.deliver(vendor, body).json["event_id"]
-        answer = running.get(f"/v1/events/{event_id}/body", token=OPERATOR)
+        answer = running.get(f"/v1/events/{event_id}/body?reason=ticket+7", token=OPERATOR)
         assert (answer.status, answer.body) == (200, body)
         assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/octet-stream", "no-store")
 
 
 def test_who_reads_a_body_is_recorded(running: Service) -> None:
     event_id = running.deliver("idngo", payloads.idngo(payloads.new_applicant())).json["event_id"]
-    running.get(f"/v1/events/{event_id}/body", token=OPERATOR)
+    running.get(f"/v1/events/{event_id}/body?reason=ticket+7", token=OPERATOR)
     assert [act for act in acts(running) if event_id in act[2]] == [("night", "read a body", f"event {event_id}")]
+
+
+@pytest.mark.parametrize("reason", ["", "?reason=", "?reason=%20%20", "?reason=%E2%80%AEevil", f"?reason={'x' * 1001}"])
+def test_a_body_is_opened_for_a_reason_alone(running: Service, reason: str) -> None:
+    event_id = running.deliver("idngo", payloads.idngo(payloads.new_applicant())).json["event_id"]
+    answer = running.get(f"/v1/events/{event_id}/body{reason}", token=OPERATOR)
+    assert (answer.status, answer.json["detail"]) == (400, "Invalid query parameter 'reason'.")
+    assert [act for act in acts(running) if event_id in act[2]] == []
 
 
 def test_who_only_reads_states_reads_no_body(running: Service) -> None:
     event_id = running.deliver("idngo", payloads.idngo(payloads.new_applicant())).json["event_id"]
     for token in (READER, LINKER):
-        answer = running.get(f"/v1/events/{event_id}/body", token=token)
+        answer = running.get(f"/v1/events/{event_id}/body?reason=x", token=token)
         assert answer.status == 403
         assert b"applicantId" not in answer.body
     assert [act for act in acts(running) if event_id in act[2]] == []
@@ -681,7 +689,7 @@ DESCRIBED = {
     ("post", "/v1/reactions/{reaction_id}/run"): set(),
     ("get", "/v1/events"): PAGE | {"vendor", "status", "reference", "received_after"},
     ("get", "/v1/events/{event_id}"): set(),
-    ("get", "/v1/events/{event_id}/body"): set(),
+    ("get", "/v1/events/{event_id}/body"): {"reason"},
     ("post", "/v1/events/{event_id}/replay"): set(),
     ("put", "/v1/links/ifcgate/{case_id}"): {"environment"},
     ("get", "/v1/review"): PAGE,
@@ -693,7 +701,7 @@ DESCRIBED = {
     ("post", "/v1/replays/{replay_id}/cancel"): set(),
     ("post", "/v1/replays"): set(),
     ("post", "/v1/replays/{replay_id}/run"): set(),
-    ("get", "/v1/audit"): {"actor", "action", "since", "limit", "cursor"},
+    ("get", "/v1/audit"): {"actor", "action", "since", "limit", "cursor", "vendor", "reference", "external_user_id", "environment"},
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),
     ("get", "/metrics"): set(),

@@ -106,9 +106,9 @@ def cursor(place: object) -> str:
         f"/v1/events/{NO_EVENT}%00",
         f"/v1/events/{NO_EVENT.replace('-', '')}",
         f"/v1/events/%7B{NO_EVENT}%7D",
-        f"/v1/events/{NO_EVENT}/body",
-        "/v1/events/x/body",
-        "/v1/events/%00/body",
+        f"/v1/events/{NO_EVENT}/body?reason=x",
+        "/v1/events/x/body?reason=x",
+        "/v1/events/%00/body?reason=x",
         "/healthz/",
         "/HEALTHZ",
         "/healthz;x",
@@ -391,7 +391,7 @@ def test_a_body_up_to_the_limit_is_kept(running: Service, length: int, chunks: i
     body = json.dumps([length, chunks]).encode().ljust(length)[:length]
     answer = send(running, "POST", "/webhooks/idngo", headers=signing.idngo(body).items(), body=body, chunks=chunks)
     assert answer.status == 200, answer.body
-    assert running.get(f"/v1/events/{answer.json['event_id']}/body", token=OPERATOR).body == body
+    assert running.get(f"/v1/events/{answer.json['event_id']}/body?reason=ticket+7", token=OPERATOR).body == body
 
 
 CONTENT_TYPES = [
@@ -407,7 +407,7 @@ def test_no_content_type_is_demanded(running: Service, vendor: str) -> None:
         headers = [*signing.headers(vendor, body).items(), ("Content-Type", content_type)]
         answer = send(running, "POST", f"/webhooks/{vendor}", headers=headers, body=body)
         assert answer.status == 200, content_type
-        assert running.get(f"/v1/events/{answer.json['event_id']}/body", token=OPERATOR).body == body
+        assert running.get(f"/v1/events/{answer.json['event_id']}/body?reason=ticket+7", token=OPERATOR).body == body
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
@@ -457,9 +457,9 @@ CALLS = [
     ("GET", "/v1/changes?wait=x", [LINKER], 400),
     ("GET", "/v1/events?limit=0", [LINKER], 400),
     ("GET", f"/v1/events/{NO_EVENT}", [LINKER], 404),
-    ("GET", f"/v1/events/{NO_EVENT}/body", [LINKER, READER], 404),
+    ("GET", f"/v1/events/{NO_EVENT}/body?reason=x", [LINKER, READER], 404),
     ("POST", f"/v1/events/{NO_EVENT}/replay", [LINKER, READER], 404),
-    ("GET", "/v1/events/x/body", [LINKER, READER], 404),
+    ("GET", "/v1/events/x/body?reason=x", [LINKER, READER], 404),
     ("POST", "/v1/events/x/replay", [LINKER, READER], 404),
     ("PUT", "/v1/links/ifcgate/x", [READER], 400),
     ("PUT", "/v1/links/ifcgate/x?environment=mars", [READER], 400),
@@ -575,7 +575,7 @@ MARK = "marked-7f3a9"
         ("GET", f"/v1/applicants/{MARK}/{MARK}", [], b"", 404),
         ("GET", f"/v1/applicants/idngo/{MARK}/history", [], b"", 404),
         ("GET", f"/v1/events/{MARK}", [], b"", 404),
-        ("GET", f"/v1/events/{MARK}/body", [], b"", 404),
+        ("GET", f"/v1/events/{MARK}/body?reason=x", [], b"", 404),
         ("GET", f"/v1/users/{MARK}", [], b"", 404),
         ("POST", f"/webhooks/{MARK}", [], b"", 404),
         ("PATCH", f"/v1/applicants/idngo/{MARK}", [], b"", 405),

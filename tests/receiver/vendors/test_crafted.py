@@ -103,7 +103,7 @@ def test_an_empty_reference_finds_nothing(running: Service) -> None:
 @pytest.mark.parametrize("path", ["/v1/events/{}", "/v1/events/{}/body"])
 def test_no_call_swallows_a_parameter_that_it_does_not_have(running: Service, path: str) -> None:
     event = running.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
-    is_a_problem(send(running, "GET", f"{path.format(event['id'])}?environment=mars", token=OPERATOR), 400)
+    is_a_problem(send(running, "GET", f"{path.format(event['id'])}?environment=mars&reason=x", token=OPERATOR), 400)
 
 
 @pytest.mark.parametrize("case", ["%ff", "%fe", "a%ED%A0%80"])

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import cli, database
+from store import audit, cli, database, operators
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
@@ -87,6 +87,9 @@ def test_a_backup_is_one_private_file_and_says_what_it_holds_and_what_it_does_no
     assert KEY not in said.stdout + said.stderr
     assert (tmp_path / "b.sqlite3").stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith("b.")] == ["b.sqlite3"]
+    with database.reading() as connection:
+        [act] = audit.listing(connection, limit=5)
+    assert (act.actor, act.action, act.subject, act.touched) == (operators.account(), "backup", "file b.sqlite3", 2)
 
 
 def test_a_backup_is_of_one_instant_however_much_is_kept_while_it_is_copied(path: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from receiver import config
+from store import consent
 
 WATCH_SECONDS = 2.0
 
@@ -34,6 +35,7 @@ class Bounded(click.FloatRange):
 
 
 @click.command()
+@consent.runs
 def up() -> None:
     """Run everything on this machine: web, worker and, unless configured otherwise, an embedded Valkey and SQLite."""
     from receiver.local import up, valkey
@@ -46,6 +48,7 @@ def up() -> None:
 
 
 @click.command()
+@consent.runs
 def web() -> None:
     """Run the web process alone."""
     from store.database import starting
@@ -70,6 +73,7 @@ def web() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' read APIs instead, to be asked, until Ctrl-C.")
 @click.option("--port", default=8100, type=click.IntRange(0, 65535), help="With --vendors: where.  [default: 8100]")
+@consent.runs
 def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
     """Play the three vendors: sign made-up stories, send them to a running service, and check the results.
 
@@ -86,6 +90,7 @@ def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@consent.reads
 def doctor(as_json: bool) -> None:
     """Report what is configured, what can be reached, and what is wrong. Exit status 1 if something is wrong.
 
@@ -107,6 +112,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world.")
 @click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@consent.reads
 def status(as_json: bool, watch: bool, environment: str) -> None:
     """The first screen to look at: running processes, backlog, failures, silent vendors, fallen approvals.
 
@@ -135,6 +141,7 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
 
 @click.command("secrets")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@consent.reads
 def list_secrets(as_json: bool) -> None:
     """List the vendors' secrets by fingerprint, and when each last matched: an old one that no longer matches can be removed."""
     from receiver.monitoring import secret_usage

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from store import audit, config, database
+from store import audit, config, consent, database
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
@@ -18,7 +18,6 @@ from store.system import logs
 from store.system.environment import Misconfigured
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -28,6 +27,7 @@ def standing() -> None:
 
 
 @click.command()
+@consent.runs
 def migrate() -> None:
     """Bring the database's tables up to date. Processes do so automatically when they start."""
     from store.database.migrations import upgrade
@@ -41,6 +41,7 @@ def migrate() -> None:
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@consent.reads
 def backup(file: Path, force: bool) -> None:
     """Copy the embedded SQLite into FILE, while the service runs. The encryption keys are not in it."""
     from store.operations import backup_commands
@@ -50,6 +51,7 @@ def backup(file: Path, force: bool) -> None:
 
 @click.command("verify-backup")
 @click.argument("file", type=FILE)
+@consent.reads
 def verify_backup(file: Path) -> None:
     """Check that FILE is whole and can be restored, and which configured keys open its bodies. Changes nothing.
 
@@ -62,7 +64,7 @@ def verify_backup(file: Path) -> None:
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--without-keys", is_flag=True, help="Restore although no configured key opens a body in it.")
-@yes_option
+@consent.changes
 def restore(file: Path, without_keys: bool, yes: bool) -> None:
     """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
     from store.operations import backup_commands
@@ -71,13 +73,15 @@ def restore(file: Path, without_keys: bool, yes: bool) -> None:
 
 
 @click.command()
-@yes_option
+@consent.changes
 def new_epoch(yes: bool) -> None:
     """Begin a new epoch of the feed, so that each reader starts again: after PostgreSQL was restored by its own means."""
-    click.echo("Every cursor that the feed gave until now will be refused, so that each of its readers must start again.", err=True)
-    click.echo("That is right after a restore (`standing restore` does it automatically), and a burden otherwise.", err=True)
-    if not yes:
-        click.confirm("Begin a new epoch?", abort=True, err=True)
+    consent.ask(
+        "Begin a new epoch?",
+        "Every cursor that the feed gave until now will be refused, so that each of its readers must start again.",
+        "That is right after a restore (`standing restore` does it automatically), and a burden otherwise.",
+        yes=yes,
+    )
     with database.begin() as connection:
         epoch = feed.begin_epoch(connection)
         audit.record(connection, action="new-epoch", subject=f"the feed's epoch {epoch}")
@@ -91,6 +95,7 @@ def keys() -> None:
 
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@consent.reads
 def list_keys(as_json: bool) -> None:
     """List the keys by their public ids, and how many bodies each encrypts: a key with none can be removed."""
     from store.operations import key_rotation
@@ -104,7 +109,8 @@ def list_keys(as_json: bool) -> None:
 
 
 @keys.command()
-def rotate() -> None:
+@consent.changes
+def rotate(yes: bool) -> None:
     """Encrypt with the first of ENCRYPTION_KEYS what another key encrypted, while the service runs. Run it again if it was interrupted."""
     from rich.console import Console
     from rich.progress import Progress
@@ -114,6 +120,9 @@ def rotate() -> None:
 
     config.settings()
     total = sum(count for used, count in key_rotation.in_use().items() if used != key_rotation.newest_key())
+    if total:
+        says = f"{total} bodies will be encrypted again, with the key {key_rotation.newest_key()}. The service may run meanwhile."
+        consent.ask("Encrypt them again?", says, yes=yes)
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("encrypting again", total=total)

@@ -14,6 +14,7 @@ from handlers.cli.terminal.options import MOMENT, environment_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
+from store import consent
 from store.applicants.exports import ExportFilter
 from store.states import Status
 
@@ -38,6 +39,7 @@ def export_group() -> None:
 
 @export_group.command("applicants")
 @_export_options
+@consent.reads
 def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
     """Write every applicant: as JSON lines like the API's, or as CSV for a spreadsheet.
 
@@ -49,6 +51,7 @@ def export_applicants(kind: str, output: Path | None, **wanted: Any) -> None:
 
 @export_group.command("changes")
 @_export_options
+@consent.reads
 def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
     """Write the change feed, in its order and with its cursors, up to its end now."""
     config.settings()

@@ -16,7 +16,7 @@ from handlers.transfer import import_check, import_file, importing
 from handlers.transfer.import_check import Checked, FileChanged
 from handlers.transfer.import_rows import Wrong
 from handlers.transfer.importing import Brought
-from store import database
+from store import consent, database
 from store.inbox import imports
 from store.inbox.imports import Span
 from store.states import Outcome
@@ -30,7 +30,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--source", help="Where it was known from, for lines that do not say so.")
 @environment_option
 @click.option("--no-wait", is_flag=True, help="Do not wait until workers have handled it.")
-def import_known(file: Path, source: str | None, environment: str, no_wait: bool) -> None:
+@consent.changes
+def import_known(file: Path, source: str | None, environment: str, no_wait: bool, yes: bool) -> None:
     """Import where applicants stood before: what this service never heard of, so that a later refusal is known for a reversal.
 
     Columns (JSON lines: keys): vendor, reference, status, at (RFC 3339) and source; if you like external_user_id, reasons and hits, of
@@ -45,6 +46,8 @@ def import_known(file: Path, source: str | None, environment: str, no_wait: bool
         raise click.UsageError("the source must be a text of 1 to 200 characters")
     with _interruptible():
         checked = _check(file, source)
+        says = f"{checked.rows:,} rows of {file.name} are right. Those that are not known yet are kept in the {environment} environment."
+        consent.ask("Import them?", says, yes=yes)
         brought = _bring(checked, environment)
         if brought.span and not no_wait:
             sys.exit(_wait(brought, brought.span))

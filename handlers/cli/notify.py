@@ -11,7 +11,7 @@ from handlers.cli.terminal.output import say_if_cut
 from handlers.notify import resubmission, subscribers
 from handlers.notify.endpoints import Endpoint, endpoints
 from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
-from store import audit, database
+from store import audit, consent, database
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.system import clock, safe_text
@@ -45,6 +45,7 @@ def reactions_group() -> None:
 @click.option("--subscriber", help="Of one subscriber.")
 @limit_option
 @json_option
+@consent.reads
 def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: str | None) -> None:
     """List reactions, the last first."""
     config.settings()
@@ -59,6 +60,7 @@ def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: st
 @reactions_group.command("show")
 @click.argument("reaction_id", metavar="ID", type=click.IntRange(min=1, max=2**63 - 1))
 @json_option
+@consent.reads
 def show_reaction(as_json: bool, reaction_id: int) -> None:
     """Show a reaction, and the answer to each attempt."""
     config.settings()
@@ -79,14 +81,16 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
 @click.option("--failed", "all_failed", is_flag=True, help="All that gave up.")
 @click.option("--subscriber", help="With --failed: of one subscriber.")
 @click.option("--reason", type=REASON, help="Why. It is recorded.")
-def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, reaction_ids: tuple[int, ...]) -> None:
+@consent.changes
+def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, reaction_ids: tuple[int, ...], yes: bool) -> None:
     """Run reactions again that gave up: some by their ids, or all."""
     config.settings()
     if bool(reaction_ids) == all_failed:
         raise click.UsageError("name reactions by their ids, or all with --failed")
+    which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
+    consent.ask("Run them again?", f"These reactions are done again by a worker, if they gave up: {which}.", yes=yes)
     with database.begin() as connection:
         count = reactions.run_again(connection, reaction_ids or None, subscriber=subscriber)
-        which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
         audit.record(connection, action="run reactions", subject=which[:500], reason=reason, touched=count)
     click.echo(f"{count} reactions are done again by a worker.", err=True)
 
@@ -101,6 +105,7 @@ def notify_group() -> None:
 
 @notify_group.command("list")
 @json_option
+@consent.reads
 def list_subscribers(as_json: bool) -> None:
     """List the subscribers, what waits for each, and which are paused or answered 410."""
     config.settings()
@@ -129,9 +134,11 @@ def list_subscribers(as_json: bool) -> None:
 
 @notify_group.command("resume")
 @click.argument("subscriber")
-def resume(subscriber: str) -> None:
+@consent.changes
+def resume(subscriber: str, yes: bool) -> None:
     """Notify a subscriber again that refuses, is paused, or had answered 410: what waits for it is tried again at once."""
     config.settings()
+    consent.ask("Notify it again?", f"{subscriber} is told of every change that waits for it, from the next moment on.", yes=yes)
     with database.begin() as connection:
         if not reactions.resume(connection, subscriber):
             raise click.ClickException(f"no subscriber is called {subscriber} (standing notify list)")
@@ -140,13 +147,18 @@ def resume(subscriber: str) -> None:
 
 
 @notify_group.command("test")
-def send_example() -> None:
+@consent.changes
+def send_example(yes: bool) -> None:
     """Send each endpoint of NOTIFY_URLS an example, signed as changes are, and print its answer. Exit status 1 unless all accept it."""
     config.settings()
     known = endpoints()
     if not known:
         raise click.ClickException("NOTIFY_URLS names no endpoint")
+    names = ", ".join(endpoint.name for endpoint in known)
+    consent.ask("Send it?", f"An example, which is about nobody and says so, is sent to {names}.", yes=yes)
     taken = [_send_example(endpoint) for endpoint in known]
+    subject = f"endpoints {names}"[: audit.SUBJECT_CHARS_MAX]
+    database.write(lambda connection: audit.record(connection, action="send an example", subject=subject, touched=len(known)))
     raise SystemExit(0 if all(taken) else 1)
 
 

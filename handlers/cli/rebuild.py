@@ -13,7 +13,7 @@ from handlers.cli.terminal.options import CHANGES_MAX, json_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
-from store import database
+from store import audit, consent, database
 from store.database.tables import ApplicantRow, EventRow
 
 
@@ -22,13 +22,14 @@ from store.database.tables import ApplicantRow, EventRow
 @click.option("--apply", "apply", flag_value=True, help="Mend what differs, while the service runs; each change is told.")
 @click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Mend nothing if more would change.")
 @json_option
-def rebuild(apply: bool, max_changes: int, as_json: bool) -> None:
+@consent.changes
+def rebuild(apply: bool, max_changes: int, as_json: bool, yes: bool) -> None:
     """Derive every applicant from the kept events, and compare: who would change, and from where to where."""
     config.settings()
-    sys.exit(_run(apply=apply, max_changes=max_changes, as_json=as_json))
+    sys.exit(_run(apply=apply, max_changes=max_changes, as_json=as_json, yes=yes))
 
 
-def _run(*, apply: bool, max_changes: int, as_json: bool) -> int:
+def _run(*, apply: bool, max_changes: int, as_json: bool, yes: bool) -> int:
     """Compare, and repair if asked to; return the exit status."""
     renamed, found = _compare()
     differences.show(
@@ -40,9 +41,11 @@ def _run(*, apply: bool, max_changes: int, as_json: bool) -> int:
     if len(found) > max_changes:
         click.echo(f"Nothing was mended: {len(found)} applicants differ, more than --max-changes {max_changes}.", err=True)
         return 1
+    consent.ask(f"Repair {len(found)} applicants?", "Each is written as its events say, and each change is told.", yes=yes)
     with progress_bar() as bar:
         task = bar.add_task("mending", total=len(found))
         mended = mending.mend((one.key for one in found), on_applicants=lambda count: bar.advance(task, count))
+    database.write(lambda connection: audit.record(connection, action="rebuild", subject="applicants that differed", touched=mended))
     click.echo(f"Mended {mended} applicants.", err=True)
     return 0
 

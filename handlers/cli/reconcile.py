@@ -21,7 +21,7 @@ from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from handlers.vendors import VENDORS
-from store import audit, database, operators
+from store import audit, consent, database, operators
 from store import config as store_config
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
@@ -50,7 +50,10 @@ vendor_argument = click.Choice(list(VENDORS))
 @click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Stop before more are changed of a vendor.")
 @json_option
 @csv_option
-def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, **wanted: Any) -> None:
+@consent.changes
+def reconcile(
+    vendor: str | None, repair: bool, reason: str | None, max_changes: int, as_json: bool, as_csv: bool, yes: bool, **wanted: Any
+) -> None:
     """Ask the vendors for the current status, and list where it drifts from ours. iDenfy forbids polling, and is asked slowly.
 
     Exit status 1 if anything drifts and was not repaired, or an answer was not clear."""
@@ -60,6 +63,9 @@ def reconcile(vendor: str | None, repair: bool, reason: str | None, max_changes:
     asked = _clients(clients.clients(settings), vendor)
     repairing = Repair(by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes) if repair else None
     whom = _whom(asked, vendor, **wanted)
+    if repair:
+        says = f"What drifts at {', '.join(asked)} is repaired as it is found, of at most {max_changes} applicants of each."
+        consent.ask("Ask and repair?", says, yes=yes)
     found: list[Finding] = []
     done: list[ReconciliationRun] = []
     for client in asked.values():
@@ -98,6 +104,7 @@ def _whom(
 @click.option("--files", "what", flag_value="files", help="iDenfy: where its files are, for a short time.")
 @click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
 @click.option("--reason", type=REASON, help="Why you need to see it.")
+@consent.reads
 def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str | None) -> None:
     """Show what a vendor answers about an applicant. Nothing of it is kept; personal data is masked unless you ask to see it."""
     client = _clients(clients.clients(config.settings()), vendor)[vendor]

@@ -14,7 +14,7 @@ from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, env
 from handlers.cli.terminal.output import say_if_cut
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
-from store import audit, database, operators
+from store import audit, consent, database, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
@@ -39,10 +39,10 @@ NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDIN
 @environment_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 @click.option("--reason", type=REASON, help="Why. It is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Stop before more applicants than that are changed.")
 @rate_option
 @json_option
+@consent.changes
 def replay(
     event_ids: tuple[str, ...],
     dry_run: bool,
@@ -64,8 +64,7 @@ def replay(
     count = _say_what_it_would_do(wanted, as_json)
     if dry_run or not count:
         return
-    if not yes:
-        click.confirm(f"Handle {count} events again?", abort=True, err=True)
+    consent.ask(f"Handle {count} events again?", yes=yes)
     replay_id = execute.begin(wanted, by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes)
     _run(replay_id, rate, as_json)
 
@@ -143,6 +142,7 @@ def replays_group() -> None:
 @replays_group.command("list")
 @limit_option
 @json_option
+@consent.reads
 def list_replays(as_json: bool, limit: int) -> None:
     """List replays, the last begun first."""
     config.settings()
@@ -155,6 +155,7 @@ def list_replays(as_json: bool, limit: int) -> None:
 @replays_group.command("show")
 @click.argument("replay_id", metavar="ID")
 @json_option
+@consent.reads
 def show_replay(as_json: bool, replay_id: str) -> None:
     """Show a replay: which events, why, and its progress."""
     config.settings()
@@ -167,12 +168,15 @@ def show_replay(as_json: bool, replay_id: str) -> None:
 @click.option("--max-changes", type=CHANGES_MAX, help="Allow so many applicants to change, in all.  [default: as before]")
 @rate_option
 @json_option
-def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id: str) -> None:
+@consent.changes
+def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id: str, yes: bool) -> None:
     """Resume a replay that was interrupted or stopped."""
     config.settings()
     row = _find(replay_id)
     if row.status not in replays.RESUMABLE:
         raise click.ClickException(f"it is {row.status}")
+    most = row.changes_max if max_changes is None else max_changes
+    consent.ask("Resume it?", f"{row.events - row.done} events are still to be handled again; at most {most} applicants change.", yes=yes)
     with database.begin() as connection:
         more = {"changes_max": max_changes} if max_changes is not None else {}
         replays.set_stage(connection, replay_id, Stage.INTERRUPTED, runner=None, **more)
@@ -182,12 +186,14 @@ def resume(as_json: bool, rate: float | None, max_changes: int | None, replay_id
 
 @replays_group.command("cancel")
 @click.argument("replay_id", metavar="ID")
-def cancel(replay_id: str) -> None:
+@consent.changes
+def cancel(replay_id: str, yes: bool) -> None:
     """End a replay for good, wherever it runs. What it did is not undone."""
     config.settings()
     row = _find(replay_id)
     if row.status not in replays.OPEN:
         raise click.ClickException(f"it is {row.status}")
+    consent.ask("Cancel it?", f"It ends for good, with {row.events - row.done} events not handled again.", yes=yes)
     with database.begin() as connection:
         replays.set_stage(connection, replay_id, Stage.CANCELLED)
         audit.record(connection, action="cancel", subject=f"replay {replay_id}")

@@ -7,10 +7,12 @@ import click
 from handlers import config, process
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import json_option
+from store import consent
 from store.inbox import unspool
 
 
 @click.command()
+@consent.runs
 def worker() -> None:
     """Run a worker: it handles what is kept, whether a wake-up comes or not."""
     from handlers.worker import rq_worker
@@ -24,6 +26,7 @@ def worker() -> None:
 
 @click.command()
 @json_option
+@consent.runs
 def process_pending(as_json: bool) -> None:
     """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
     config.settings()

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit, database, operators
+from store import audit, consent, database, operators
 from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
@@ -75,8 +75,7 @@ def restore(file: Path, *, unasked: bool, without_keys: bool) -> None:
                 " or give --without-keys."
             )
         _say_what_will_happen(file, found, path)
-        if not unasked:
-            click.confirm("Restore it?", abort=True, err=True)
+        consent.ask("Restore it?", yes=unasked)
         with _bar("restoring") as progress:
             kept = backup.restore(file, actor=operators.at_this_terminal(), progress=progress)
     click.echo(f"Restored {path}: {_described(found)}. A new epoch of the feed has begun.")

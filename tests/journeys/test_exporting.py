@@ -126,7 +126,7 @@ def test_more_than_a_page_comes_whole_and_in_order(stocked: Service, tmp_path: P
     users = [f"user-{number}" for number in range(1203)]
     rows = (f"idenfy,scan-{number:05d},approved,2025-01-02T03:04:05Z,old-crm,{user}\n" for number, user in enumerate(users))
     (tmp_path / "known.csv").write_text("vendor,reference,status,at,source,external_user_id\n" + "".join(rows))
-    assert stocked.standing("import", str(tmp_path / "known.csv")).returncode == 0
+    assert stocked.standing("import", "--yes", str(tmp_path / "known.csv")).returncode == 0
     found = [one for one in lines(stocked, "applicants", "--vendor", "idenfy") if one["external_user_id"] in set(users)]
     assert [one["external_user_id"] for one in found] == users
     numbers = [int(one["cursor"].partition(".")[2]) for one in lines(stocked, "changes")]

@@ -24,7 +24,7 @@ def imported(
     row = {"vendor": vendor, "reference": reference, "status": status, "at": at.isoformat(), "source": "old-crm"}
     file = folder / "known.jsonl"
     file.write_text(json.dumps(row | more))
-    done = service.standing("import", str(file))
+    done = service.standing("import", "--yes", str(file))
     assert done.returncode == 0, done.stderr
     return done
 
@@ -79,7 +79,7 @@ def test_what_is_imported_into_the_sandbox_stays_there(running: Service, tmp_pat
     who = payloads.new_applicant()
     row = {"vendor": "idngo", "reference": who, "status": "approved", "at": LONG_BEFORE.isoformat()}
     (tmp_path / "known.jsonl").write_text(json.dumps(row))
-    assert running.standing("import", str(tmp_path / "known.jsonl"), "--sandbox", "--source", "old-crm").returncode == 0
+    assert running.standing("import", str(tmp_path / "known.jsonl"), "--sandbox", "--source", "old-crm", "--yes").returncode == 0
     assert running.applicant("idngo", who, environment="sandbox")["status"] == "approved"
     assert running.get(f"/v1/applicants/idngo/{who}").status == 404
 

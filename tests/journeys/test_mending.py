@@ -49,7 +49,7 @@ def test_a_mending_beside_live_traffic_loses_nothing_and_tells_each_change_once(
     traffic = threading.Thread(target=verdicts)
     traffic.start()
     going_on.wait(10)
-    mending = service.standing("rebuild", "--apply", "--max-changes", "1000")
+    mending = service.standing("rebuild", "--apply", "--yes", "--max-changes", "1000")
     traffic.join()
     assert mending.returncode == 0, mending.stderr
     eventually(lambda: service.get("/readyz").json["backlog"]["pending"] == 0, "everything to be handled")

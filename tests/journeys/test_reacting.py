@@ -164,7 +164,7 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     assert told.service.request("POST", f"/v1/reactions/{one}/run", token=OPERATOR).status == 202
     eventually(lambda: told.service.get(f"/v1/reactions/{one}").json["status"] == "done", "the first to be done")
     assert told.service.get(f"/v1/reactions/{other}").json["status"] == "failed"
-    assert told.service.standing("reactions", "run", "--failed", "--reason", "downstream is mended").returncode == 0
+    assert told.service.standing("reactions", "run", "--failed", "--yes", "--reason", "downstream is mended").returncode == 0
     eventually(lambda: not told.reactions(status="failed"), "the other to be done")
     assert [act["action"] for act in told.lines("audit", "list")] == ["run reactions", "run reactions"]
     none_failed = b'standing_reactions_failed{subscriber="log"} 0.0'
@@ -181,7 +181,7 @@ def test_an_endpoint_that_is_gone_is_told_nothing_more_until_somebody_says_so(to
     time.sleep(1)
     assert len(told.downstream.came) == 1
     told.downstream.answer = lambda _: Reply()
-    assert told.service.standing("notify", "resume", name).returncode == 0
+    assert told.service.standing("notify", "resume", "--yes", name).returncode == 0
     told.came(3)
 
 
@@ -208,7 +208,7 @@ def test_an_endpoint_that_keeps_failing_rests_and_others_go_on(database_url: str
             assert len(resting) == 1
             assert [message.path for message in downstream.came].count("/broken") <= 16
             downstream.answer = lambda _: Reply()
-            told.service.standing("notify", "resume", resting[0]["subscriber"])
+            told.service.standing("notify", "resume", "--yes", resting[0]["subscriber"])
             eventually(
                 lambda: len({m.reference for m in downstream.came if m.path == "/broken"}) == 30, "the resting one to be told", seconds=40
             )
@@ -283,13 +283,13 @@ def test_killed_between_two_steps_it_tells_every_change_at_least_once_and_in_ord
 
 
 def test_an_example_can_be_sent_and_what_is_configured_wrongly_is_told(told: Telling) -> None:
-    sent = told.service.standing("notify", "test")
+    sent = told.service.standing("notify", "test", "--yes")
     assert (sent.returncode, "took it: 200 thanks" in sent.stdout) == (0, True)
     [message] = told.downstream.came
     Webhook(SECRETS[1]).verify(message.body, message.headers)
     assert message.json["data"]["environment"] == "sandbox"
     told.downstream.answer = lambda _: Reply(400)
-    assert told.service.standing("notify", "test").returncode == 1
+    assert told.service.standing("notify", "test", "--yes").returncode == 1
     told.service.environment |= {"NOTIFY_URLS": "http://user:word@example.com", "NOTIFY_ON": "some", "NOTIFY_SECRETS": "short"}
     wrong = told.service.standing("doctor").stdout
     assert [name for name in ("NOTIFY_URLS", "NOTIFY_ON", "NOTIFY_SECRETS") if name not in wrong] == []

@@ -71,7 +71,7 @@ def test_a_verdict_that_got_lost_is_found_repaired_explained_and_outvoted_by_new
     }  # fmt: skip
     assert asking.applicant("idngo", who)["status"] == "approved"
     assert "--reason" in asking.standing("reconcile", "idngo", who, "--repair").stderr
-    repaired = reconcile(asking, "idngo", "--all", "--repair", "--reason", "outage of Tuesday")[who]
+    repaired = reconcile(asking, "idngo", "--all", "--repair", "--yes", "--reason", "outage of Tuesday")[who]
     assert repaired["says"] == "asked, IDnGO says completed, RED:FINAL: rejected"
     event = asking.get(f"/v1/events/{repaired['event_id']}").json
     assert (event["event_type"], event["status"]) == ("standing.read", "applied")
@@ -96,13 +96,13 @@ def test_without_a_clock_an_answer_takes_its_place_before_whatever_comes_after_t
     play(vendors, f"idenfy/{fallen}", status="DENIED")
     play(vendors, f"idenfy/{doubtful}", status="SUSPECTED")
     play(vendors, f"idenfy/{open_one}", status="APPROVED", says={"manualFace": "FACE_MISMATCH"})
-    found = reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look", status=1)
+    found = reconcile(asking, "idenfy", "--all", "--repair", "--yes", "--reason", "look", status=1)
     theirs = {reference: one["theirs"] for reference, one in found.items()}
     assert theirs == {fallen: "rejected", doubtful: "needs_review", open_one: None}
     assert [asking.applicant("idenfy", one)["status"] for one in (fallen, doubtful, open_one)] == ["rejected", "needs_review", "rejected"]
     # Found right by persons, and nothing named: now it counts.
     play(vendors, f"idenfy/{open_one}", status="APPROVED", says={"manualFace": "FACE_MATCH", "manualDocument": "DOC_VALIDATED"})
-    assert list(reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look")) == [open_one]
+    assert list(reconcile(asking, "idenfy", "--all", "--repair", "--yes", "--reason", "look")) == [open_one]
     assert asking.applicant("idenfy", open_one)["status"] == "approved"
     asking.told("idenfy", payloads.idenfy(open_one, "DENIED", tags=["FACE_BLACKLISTED"]))
     assert asking.applicant("idenfy", open_one)["status"] == "rejected"
@@ -118,7 +118,7 @@ def test_an_approval_that_is_read_without_a_time_undoes_neither_doubt_nor_decisi
     assert asking.standing("decide", "idenfy", decided, "reject", "--reason", "fraud", "--yes").returncode == 0
     for one in (hit, doubted, decided, lost):
         play(vendors, f"idenfy/{one}", status="APPROVED")
-    found = reconcile(asking, "idenfy", "--all", "--repair", "--reason", "look", status=1)
+    found = reconcile(asking, "idenfy", "--all", "--repair", "--yes", "--reason", "look", status=1)
     assert {reference: bool(one["event_id"]) for reference, one in found.items()} == {
         hit: False,
         doubted: False,
@@ -148,7 +148,7 @@ def test_ifcgates_list_finds_cases_of_which_nobody_told_us(asking: Service, vend
     play(vendors, f"ifcgate/{changed}", status="rejected", at=LATER)
     play(vendors, f"ifcgate/{unheard}", status="in_review", at=LATER)
     asked = len(vendors.played["ifcgate"].asked)
-    found = reconcile(asking, "ifcgate", "--since", "2026-04-01T00:00:00Z", "--repair", "--reason", "outage")
+    found = reconcile(asking, "ifcgate", "--since", "2026-04-01T00:00:00Z", "--repair", "--yes", "--reason", "outage")
     assert {reference: (one["ours"], one["theirs"]) for reference, one in found.items()} == {
         changed: ("approved", "rejected"), unheard: (None, "in_review"),
     }  # fmt: skip
@@ -165,7 +165,7 @@ def test_an_answer_that_is_not_understood_repairs_nothing_and_a_refusal_ends_the
     play(vendors, "idngo", fault=fault)
     asked = len(vendors.played["idngo"].asked)
     try:
-        done = asking.standing("reconcile", "idngo", "--all", "--repair", "--reason", "look")
+        done = asking.standing("reconcile", "idngo", "--all", "--repair", "--yes", "--reason", "look")
     finally:
         play(vendors, "idngo", fault=None)
     assert done.returncode == 1
@@ -181,7 +181,7 @@ def test_a_run_stops_before_more_applicants_change_than_are_allowed(asking: Serv
     for one in some:
         asking.told("idngo", payloads.idngo(one, answer="GREEN"))
         play(vendors, f"idngo/{one}", status="RED:FINAL", at=LATER)
-    done = asking.standing("reconcile", "idngo", "--all", "--repair", "--reason", "look", "--max-changes", "2")
+    done = asking.standing("reconcile", "idngo", "--all", "--repair", "--yes", "--reason", "look", "--max-changes", "2")
     assert (done.returncode, "more than 2 applicants would be changed" in done.stderr) == (1, True)
     assert sorted(asking.applicant("idngo", one)["status"] for one in some) == ["approved", "rejected", "rejected"]
 
@@ -203,7 +203,7 @@ def test_an_answer_is_shown_on_demand_masked_and_not_kept(asking: Service, vendo
 def test_an_applicant_is_found_by_an_id_of_ours(asking: Service, vendors: Vendors) -> None:
     who = payloads.new_applicant()
     play(vendors, f"idngo/{who}", status="GREEN", at=LATER, user="customer/7 ü")
-    found = reconcile(asking, "idngo", "--user", "customer/7 ü", "--repair", "--reason", "unheard of")
+    found = reconcile(asking, "idngo", "--user", "customer/7 ü", "--repair", "--yes", "--reason", "unheard of")
     assert (found[who]["ours"], found[who]["repair"]) == (None, "approved")
     assert asking.applicant("idngo", who)["external_user_id"] == "customer/7 ü"
 

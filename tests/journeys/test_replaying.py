@@ -148,7 +148,7 @@ def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone
     assert mishap.service.get("/v1/replays", token=OPERATOR).json["data"] == [replay]
     assert mishap.service.get(f"/v1/replays/{replay['id']}", token=OPERATOR).json == replay
     assert mishap.service.get("/v1/replays").status == 403
-    mishap.run("replays", "resume", replay["id"], "--max-changes", "60")
+    mishap.run("replays", "resume", "--yes", replay["id"], "--max-changes", "60")
     assert mishap.standing(whose) == ["approved"] * 60
     assert mishap.replay()["changed"] == 60
 
@@ -165,9 +165,9 @@ def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) 
     assert (running.returncode, replay["status"]) == (1, "interrupted")
     assert f"standing replays resume {replay['id']}" in errors
     assert mishap.standing(whose).count("approved") < 120
-    mishap.run("replays", "resume", replay["id"])
+    mishap.run("replays", "resume", "--yes", replay["id"])
     assert mishap.standing(whose) == ["approved"] * 120
-    assert mishap.run("replays", "cancel", replay["id"], status=1).stderr.strip().endswith("it is done")
+    assert mishap.run("replays", "cancel", "--yes", replay["id"], status=1).stderr.strip().endswith("it is done")
 
 
 def test_what_was_in_hand_when_it_was_interrupted_is_handled_before_it_goes_on(mishap: Mishap) -> None:
@@ -178,7 +178,7 @@ def test_what_was_in_hand_when_it_was_interrupted_is_handled_before_it_goes_on(m
         mishap.run("replay", "--failed", "--reason", "unlucky", "--yes", "--max-changes", "60", status=1)
     replay = mishap.replay()
     assert (replay["status"], replay["done"], replay["changed"]) == ("interrupted", 50, 50)
-    mishap.run("replays", "resume", replay["id"])
+    mishap.run("replays", "resume", "--yes", replay["id"])
     assert mishap.standing(whose) == ["approved"] * 60
 
 
@@ -195,7 +195,7 @@ def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> Non
     assert running.wait(30) == 1
     assert mishap.replay()["status"] == "cancelled"
     assert mishap.standing(whose).count("approved") < 120
-    assert "it is cancelled" in mishap.run("replays", "resume", mishap.replay()["id"], status=1).stderr
+    assert "it is cancelled" in mishap.run("replays", "resume", "--yes", mishap.replay()["id"], status=1).stderr
 
 
 @pytest.mark.parametrize(

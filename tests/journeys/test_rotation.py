@@ -37,10 +37,10 @@ def test_a_key_is_rotated_while_deliveries_come_and_the_old_one_can_be_taken_awa
         service.start_worker()
         service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         assert [(row["bodies"], row["seals"]) for row in lines(service, "keys", "list")] == [(1, True), (250, False)]
-        rotated = service.standing("keys", "rotate")
+        rotated = service.standing("keys", "rotate", "--yes")
         assert (rotated.returncode, "Encrypted 250 bodies with the newest key." in rotated.stderr) == (0, True), rotated.stderr
         assert [row["bodies"] for row in lines(service, "keys", "list")] == [251, 0]
-        assert "Encrypted 0 bodies with the newest key." in service.standing("keys", "rotate").stderr
+        assert "Encrypted 0 bodies with the newest key." in service.standing("keys", "rotate", "--yes").stderr
         [act] = lines(service, "audit", "list")
         assert (act["action"], act["touched"]) == ("rotate keys", 250)
         for process in service.processes:
@@ -56,7 +56,7 @@ def test_a_key_that_is_missing_is_named_and_nothing_is_lost(database_url: str, r
     with Service(tmp_path, settings) as service:
         service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         service.environment["ENCRYPTION_KEYS"] = NEW_KEY
-        refused = service.standing("keys", "rotate")
+        refused = service.standing("keys", "rotate", "--yes")
         assert refused.returncode == 1
         assert "no configured key has the id" in refused.stderr
 

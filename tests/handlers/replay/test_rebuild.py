@@ -81,7 +81,7 @@ def everything() -> list[Any]:
 def test_what_is_right_is_left_alone(handled: None) -> None:
     before = everything()
     assert found() == (0, [])
-    assert found("--apply") == (0, [])
+    assert found("--apply", "--yes") == (0, [])
     assert everything() == before
 
 
@@ -98,7 +98,7 @@ def test_what_was_tampered_with_is_named_and_not_mended_by_a_check(handled: None
 def test_a_mending_is_told_in_the_feed_once_and_touches_nobody_else(handled: None) -> None:
     tamper(REJECTED, status="approved")
     before, other = changes_told(), state(APPROVED)
-    assert found("--apply")[0] == 0
+    assert found("--apply", "--yes")[0] == 0
     mended = state(REJECTED)
     assert mended is not None
     assert (mended.status, mended.version, changes_told()) == ("rejected", 2, before + 1)
@@ -113,11 +113,11 @@ def test_more_changes_than_allowed_are_refused_whole(handled: None) -> None:
     tamper(REJECTED, status="approved")
     tamper(APPROVED, status="rejected")
     before = everything()
-    result = rebuild("--apply", "--max-changes", "1")
+    result = rebuild("--apply", "--yes", "--max-changes", "1")
     assert result.exit_code == 1
     assert "Nothing was mended: 2 applicants differ" in result.stderr
     assert everything() == before
-    assert rebuild("--apply", "--max-changes", "2").exit_code == 0
+    assert rebuild("--apply", "--yes", "--max-changes", "2").exit_code == 0
 
 
 def test_after_a_changed_mapping_the_check_says_who_would_change_and_how_many_approvals_rise(
@@ -129,7 +129,7 @@ def test_after_a_changed_mapping_the_check_says_who_would_change_and_how_many_ap
     assert result.exit_code == 1
     assert "1  needs_review → approved" in result.stdout
     assert "0 approvals would fall, 1 would rise." in result.stdout
-    rebuild("--apply")
+    rebuild("--apply", "--yes")
     mended = state(CASE, "ifcgate")
     assert mended is not None
     assert (mended.status, mended.ever_approved) == ("approved", True)

@@ -1,0 +1,169 @@
+"""Every command is declared: it reads, or changes, or runs a part of the service. Those that change say so, ask, and are recorded."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+from sqlalchemy import create_engine, update
+from sqlalchemy.pool import NullPool
+
+from store import consent
+from store.consent import Effect
+from store.database.tables import ApplicantRow
+from tests.conftest import KEY
+from tests.docs.test_pages import page
+from tests.journeys.test_reconciling import CREDENTIALS
+from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR
+from tests.support import payloads, played
+from tests.support.service import Service, end, eventually
+
+NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
+
+#: An endpoint that nobody listens at: an example is sent, and not taken.
+ENDPOINT = {
+    "NOTIFY_URLS": "https://127.0.0.1:9/x",
+    "NOTIFY_PRIVATE_HOSTS": "127.0.0.1",
+    "NOTIFY_SECRETS": "whsec_" + base64.b64encode(bytes(32)).decode(),
+}
+
+
+def leaves(commands: Iterator[click.Command], before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be run, by its words."""
+    for command in commands:
+        words = f"{before} {command.name}".strip()
+        if isinstance(command, click.Group) and not command.invoke_without_command:
+            yield from leaves(iter(command.commands.values()), words)
+        elif isinstance(command, click.Group):
+            yield words, command
+            yield from leaves(iter(command.commands.values()), words)
+        else:
+            yield words, command
+
+
+COMMANDS = dict(leaves(command for entry in entry_points(group="standing.commands") for command in entry.load()))
+
+
+def of(effect: Effect) -> set[str]:
+    return {words for words, command in COMMANDS.items() if consent.effect_of(command) == effect}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_is_declared_and_asks_only_if_it_changes_something(words: str) -> None:
+    command = COMMANDS[words]
+    asks = any("--yes" in parameter.opts for parameter in command.params)
+    assert asks == (consent.effect_of(command) == Effect.CHANGES)
+
+
+def test_the_page_names_the_commands_that_change_and_those_that_run_a_part_of_the_service() -> None:
+    named = {
+        effect: set(re.findall(r"`standing ([a-z -]+)`", line))
+        for effect, start in ((Effect.CHANGES, "They change something, ask"), (Effect.RUNS, "They run a part of the service"))
+        for line in page("commands").splitlines()
+        if line.startswith(start)
+    }
+    assert named == {effect: of(effect) for effect in named}
+    assert len(named) == 2
+
+
+@pytest.fixture
+def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A service whose vendor can be asked."""
+    with ExitStack() as stack:
+        vendors = stack.enter_context(played.playing(CREDENTIALS))
+        settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY} | CREDENTIALS | vendors.settings()
+        service = stack.enter_context(Service(tmp_path, settings))
+        drifted = payloads.new_applicant()
+        service.told("idngo", payloads.idngo(drifted, answer="GREEN"))
+        played.play(vendors, f"idngo/{drifted}", {"status": "RED:FINAL", "at": "2026-06-01T00:00:00Z"})
+        yield service
+
+
+def refused(service: Service) -> str:
+    who = payloads.new_applicant()
+    service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["PEP"]))
+    return who
+
+
+def waits_for_a_second_operator(service: Service) -> str:
+    who, body = refused(service), json.dumps({"decision": "approve", "reason": "x"}).encode()
+    event_id: str = service.request("POST", f"/v1/applicants/idngo/{who}/decisions", body, token=OPERATOR).json["event_id"]
+    service.settled(event_id)
+    return event_id
+
+
+def proposed_replay(service: Service) -> str:
+    body = json.dumps({"reason": "x", "outcome": "applied"}).encode()
+    replay: str = service.request("POST", "/v1/replays", body, token=OPERATOR).json["id"]
+    eventually(lambda: service.get(f"/v1/replays/{replay}", token=OPERATOR).json["status"] == "proposed", "the forecast")
+    return replay
+
+
+def wrongly_shown(service: Service) -> None:
+    who = refused(service)
+    engine = create_engine(service.environment["DATABASE_URL"], poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(update(ApplicantRow).where(ApplicantRow.reference == who).values(status="approved"))
+
+
+def prepared(service: Service, words: str, folder: Path) -> list[str]:
+    """What has to be, for a command to have something to do; gives its arguments."""
+    event_id = service.get("/v1/events").json["data"][0]["id"]
+    known = folder / "known.csv"
+    known.write_text(f"vendor,reference,status,at,source\nidngo,{payloads.new_applicant()},approved,2025-01-01T00:00:00Z,old\n")
+    match words:
+        case "decide":
+            return ["idngo", refused(service), "reject", "--reason", "x"]
+        case "decisions confirm" | "decisions withdraw":
+            return [waits_for_a_second_operator(service), "--reason", "x"]
+        case "replay":
+            return [event_id, "--reason", "x"]
+        case "replays resume" | "replays cancel":
+            return [proposed_replay(service)]
+        case "rebuild":
+            wrongly_shown(service)
+            return ["--apply"]
+        case "reactions run":
+            return ["--failed"]
+        case "notify resume":
+            eventually(lambda: "log" in service.subscribers(), "the log to follow the feed")
+            return ["log"]
+        case "reconcile":
+            return ["idngo", "--all", "--repair", "--reason", "x"]
+        case "import":
+            return [str(known)]
+        case _:
+            return []
+
+
+def acts(service: Service) -> list[str]:
+    return [json.loads(line)["action"] for line in service.standing("audit", "list", "--limit", "500", "--json").stdout.splitlines()]
+
+
+def holds_good(service: Service, words: str, arguments: list[str]) -> None:
+    """Asked and not answered, it says what it would do, and nothing is recorded; with consent it is done, and one act is recorded."""
+    before = acts(service)
+    unasked = service.standing(*words.split(), *arguments)
+    assert (unasked.returncode, "[y/N]" in unasked.stderr, "Aborted!" in unasked.stderr) == (1, True, True), (words, unasked.stderr)
+    assert len(unasked.stderr.splitlines()) > 1, f"{words} does not say what it will do"
+    assert acts(service) == before, words
+    done = service.standing(*words.split(), *arguments, "--yes")
+    assert acts(service) != before, (words, done.stdout, done.stderr)
+
+
+def test_every_command_that_changes_something_asks_and_is_recorded(service: Service, tmp_path: Path) -> None:
+    service.environment |= {"STANDING_TOKEN": OTHER_OPERATOR, "ENCRYPTION_KEYS": f"{NEW_KEY},{KEY}"} | ENDPOINT
+    for words in sorted(of(Effect.CHANGES) - {"restore", "keys rotate"}):
+        holds_good(service, words, prepared(service, words, tmp_path))
+    holds_good(service, "keys rotate", [])
+    if service.environment["DATABASE_URL"].startswith("sqlite"):
+        assert service.standing("backup", str(tmp_path / "b.sqlite3")).returncode == 0
+        end(*service.processes)
+        holds_good(service, "restore", [str(tmp_path / "b.sqlite3")])

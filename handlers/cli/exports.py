@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from handlers import config
-from handlers.cli.terminal.options import MOMENT, environment_option
+from handlers.cli.terminal.options import MOMENT, environment_option, older_than_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
 from store import consent
 from store.applicants.exports import ExportFilter
 from store.states import Status
+from store.system import clock
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"
+)
 
 
 def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"),
+        output_option,
         environment_option,
         click.option("--since", type=MOMENT, help="Changed at this moment or later (RFC 3339)."),
         click.option("--status", type=click.Choice([status.value for status in Status]), help="Where it stands, or where a change led."),
@@ -57,6 +63,19 @@ def export_changes(kind: str, output: Path | None, **wanted: Any) -> None:
     config.settings()
     count, pages = export.begin_changes(ExportFilter(**wanted))
     _export(count, pages, export.CHANGE_COLUMNS if kind == "csv" else None, output)
+
+
+@export_group.command("review")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True, help="How to write it.")
+@older_than_option
+@environment_option
+@output_option
+@consent.reads
+def export_review(kind: str, output: Path | None, environment: str, older_than: timedelta | None) -> None:
+    """Write all that waits for a person, the oldest first: since when, for how many minutes, and who looks after it."""
+    config.settings()
+    count, pages = export.begin_review(environment, clock.now() - older_than if older_than else None)
+    _export(count, pages, export.REVIEW_COLUMNS if kind == "csv" else None, output)
 
 
 def _export(count: int, pages: Iterator[export.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import MOMENT, csv_option, environment_option, json_option, limit_option
+from handlers.cli.terminal.options import MOMENT, csv_option, environment_option, json_option, limit_option, older_than_option, token_option
 from handlers.cli.terminal.output import say_if_cut
-from store import audit, config, consent, database
+from store import audit, config, consent, database, operators
 from store.applicants import feed
-from store.operations import fallen_approvals, review_queue
+from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
+from store.operations.review_claims import NotClaimed
+from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey, Reversal
-from store.system import clock
+from store.system import clock, safe_text
 
 DAY = timedelta(days=1)
 
@@ -25,20 +28,62 @@ DAY = timedelta(days=1)
 PAGE = 500
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@older_than_option
 @limit_option
 @environment_option
 @json_option
 @csv_option
+@click.pass_context
 @consent.reads
-def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
-    """List what waits for a person, the oldest first: applicants in doubt or with an open alert, failed and unreadable events."""
+def review(context: click.Context, as_csv: bool, as_json: bool, environment: str, limit: int, older_than: timedelta | None) -> None:
+    """List what waits for a person, the oldest first: applicants in doubt or with an open alert, failed and unreadable events.
+
+    `claim` and `unclaim` say who looks after an entry, by its name."""
     config.settings()
+    if context.invoked_subcommand:
+        return
+    wanted = Narrowed(until=clock.now() - older_than if older_than else None)
     with database.reading() as connection:
-        found = [review_queue.describe(one) for one in review_queue.listing(connection, environment=environment, limit=limit)]
-    columns = ("since", "what", "vendor", "reference", "status", "why", "event_id")
+        waiting = review_queue.listing(connection, environment=environment, wanted=wanted, limit=limit)
+    found = [review_queue.describe(one) for one in waiting]
+    columns = ("since", "waiting_minutes", "claimed_by", "what", "name", "status", "why")
     output.print_list(found, columns, as_json=as_json, as_csv=as_csv)
     say_if_cut(found, limit, "oldest", "Nothing waits for a person")
+
+
+@review.command("claim")
+@click.argument("name")
+@token_option
+@environment_option
+@json_option
+@consent.changes
+def claim(name: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+    """Claim an entry by its NAME, as the list shows it, so that nobody else does the same."""
+    _claim("looks after", review_claims.claim, name, token_file, environment, as_json=as_json, yes=yes)
+
+
+@review.command("unclaim")
+@click.argument("name")
+@token_option
+@environment_option
+@json_option
+@consent.changes
+def unclaim(name: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+    """Give a claimed entry back, whoever claimed it."""
+    _claim("gives back", review_claims.unclaim, name, token_file, environment, as_json=as_json, yes=yes)
+
+
+def _claim(
+    does: str, answer: Callable[..., Waiting], name: str, token_file: Path | None, environment: str, *, as_json: bool, yes: bool
+) -> None:
+    by = operators.at_this_terminal(token_file)
+    consent.ask("Record it?", f"{by.name} {does} {safe_text.plain(name)} ({environment}).", yes=yes)
+    try:
+        found = database.write(lambda connection: answer(connection, review_claims.entry(environment, name), by=by))
+    except NotClaimed as error:
+        raise click.ClickException(str(error)) from error
+    output.print_json([review_queue.describe(found)]) if as_json else output.print_fields(review_queue.describe(found))
 
 
 @click.command()

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ from store import audit, database
 from store.applicants import exports, feed
 from store.applicants import table as applicants
 from store.applicants.exports import ExportFilter
+from store.operations import review_queue
+from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey
 from store.system import clock, safe_text
 
@@ -32,6 +35,11 @@ APPLICANT_COLUMNS = tuple(applicants.describe(applicants.unknown(ApplicantKey(""
 CHANGE_COLUMNS = (
     "cursor", "type", "vendor", "environment", "reference", "from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at",
     "code_version", "applicant",
+)  # fmt: skip
+
+REVIEW_COLUMNS = (
+    "since", "waiting_minutes", "claimed_by", "claimed_at", "what", "name", "vendor", "environment", "reference", "status", "why",
+    "event_id", "reaction_id",
 )  # fmt: skip
 
 _lines = msgspec.json.Encoder()
@@ -56,6 +64,25 @@ def begin_changes(wanted: ExportFilter) -> tuple[int, Iterator[Page]]:
         count = exports.count_changes(connection, wanted, last=last)
         _record(connection, "changes", wanted, count)
     return count, _changes(wanted, epoch, last)
+
+
+def begin_review(environment: str, until: datetime | None) -> tuple[int, Iterator[Page]]:
+    """Return all that waits for a person, the oldest first, page by page, and its number. The audit log records who asked.
+
+    `until`: what has waited since then or longer."""
+    found = database.read(lambda connection: _all_waiting(connection, environment, Narrowed(until=until)))
+    subject = f"review, {environment}"
+    database.write(lambda connection: audit.record(connection, action="export", subject=subject, touched=len(found)))
+    return len(found), iter([found])
+
+
+def _all_waiting(connection: Connection, environment: str, wanted: Narrowed) -> Page:
+    found: list[Waiting] = []
+    while page := review_queue.listing(
+        connection, environment=environment, wanted=wanted, after=found[-1].place if found else None, limit=PAGE
+    ):
+        found += page
+    return [review_queue.describe(one) for one in found]
 
 
 def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None, on_rows: Callable[[int], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -13,20 +14,25 @@ from receiver.api.reactions import REACTION_ID
 from receiver.openapi import schemas, service_schemas
 from receiver.openapi.schemas import VendorName
 from receiver.web import queries
-from receiver.web.auth import Right
+from receiver.web.auth import Caller, Right
 from receiver.web.call import ListOf, PageOf, call
+from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment, One, Page
 from store import audit
 from store.applicants import feed
 from store.inbox import events
-from store.operations import fallen_approvals, review_queue
+from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
-from store.operations.review_queue import Place, Waiting, What
+from store.operations.review_claims import PERIOD, NotClaimed, NotWaiting
+from store.operations.review_queue import Narrowed, Place, Waiting, What
+from store.operators import Actor
 from store.states import ApplicantKey, Reversal, VendorEnvironment
-from store.system.names import EVENT_ID
+from store.system import clock
+from store.system.names import EVENT_ID, is_storable
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 
+Period = Annotated[str, Meta(max_length=6, pattern=f"^{PERIOD.pattern}$")]
 PlaceName = Annotated[str, Meta(max_length=300, pattern=r"^[^\x00]*$")]
 
 
@@ -54,21 +60,52 @@ WAITING = PageOf(
     after=tuple[AwareMoment, What, PlaceName],
     start=None,
 )
+CLAIMED = call(right=Right.OPERATE, query=One, answers=service_schemas.Waiting, others=(409,), writes=True)
 #: The feed's epoch beside each row: the cursor of a change begins with it.
 REVERSALS = PageOf(schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
 FALLEN = PageOf(service_schemas.FallenApproval, place=lambda one: [one.change.number], describe=fallen_approvals.describe)
 ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.describe)
 
 
+class ReviewQuery(Page, forbid_unknown_fields=True):
+    older_than: Annotated[Period | None, Meta(description="Those that have waited for longer, such as `90m`, `12h` or `3d`.")] = None
+
+
 @blueprint.get("/review")
-@call(right=Right.READ, query=Page, answers=WAITING)
-def list_review(connection: Connection, query: Page, after: Any) -> list[Waiting]:
+@call(right=Right.READ, query=ReviewQuery, answers=WAITING)
+def list_review(connection: Connection, query: ReviewQuery, after: Any) -> list[Waiting]:
     """What waits for a review, the oldest first: applicants in doubt or with an open alert, failed and unreadable events."""
     place = Place(*after) if after else None
     names = {"event": EVENT_ID, "reaction": REACTION_ID}
     if place and place.what in names and not names[place.what].fullmatch(place.name):
         raise queries.wrong("cursor")
-    return review_queue.listing(connection, environment=query.environment, after=place, limit=query.limit + 1)
+    wanted = Narrowed(until=clock.now() - review_claims.period(query.older_than) if query.older_than else None)
+    return review_queue.listing(connection, environment=query.environment, wanted=wanted, after=place, limit=query.limit + 1)
+
+
+@blueprint.put("/review/<name:entry>/claim")
+@CLAIMED
+def claim_review(connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
+    """Claim an entry of the review queue by its `name`, so that nobody else does the same. Claiming it again changes nothing."""
+    return _claim(review_claims.claim, connection, entry, caller, query)
+
+
+@blueprint.delete("/review/<name:entry>/claim")
+@CLAIMED
+def unclaim_review(connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
+    """Give a claimed entry of the review queue back, whoever claimed it."""
+    return _claim(review_claims.unclaim, connection, entry, caller, query)
+
+
+def _claim(answer: Callable[..., Waiting], connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
+    if not is_storable(entry):
+        raise Problem(404, "Nothing of this name waits for a person.")
+    try:
+        found = answer(connection, review_claims.entry(query.environment, entry), by=Actor(caller.name, by_token=True))
+    except NotClaimed as error:
+        text = str(error)
+        raise Problem(404 if isinstance(error, NotWaiting) else 409, f"{text[0].upper()}{text[1:]}.") from error
+    return review_queue.describe(found)
 
 
 @blueprint.get("/reversals")

@@ -24,7 +24,9 @@ class Waiting(ApiModel):
     """An entry of the review queue."""
 
     what: Annotated[Literal["applicant", "event", "reaction"], Meta(description="What it is.")]
+    name: Annotated[str, Meta(description="To claim it: `vendor/reference`, or the id of the event or the reaction.")]
     since: Time
+    waiting_minutes: Annotated[int, Meta(description="For how many whole minutes it has waited.")]
     vendor: Vendor
     environment: VendorEnvironment
     reference: Reference | None
@@ -32,6 +34,8 @@ class Waiting(ApiModel):
     status: str
     why: Annotated[str, Meta(description="Why it waits, in words.")]
     reaction_id: int | None
+    claimed_by: Annotated[str | None, Meta(description="Who looks after it.")]
+    claimed_at: Annotated[Time | None, Meta(description="Since when.")]
 
 
 class ListedDecision(ApiModel):

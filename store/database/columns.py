@@ -45,6 +45,7 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 # Names and words are compared byte by byte on both databases, so that both agree on an order.
 Name = String(NAME_CHARS_MAX).with_variant(String(NAME_CHARS_MAX, collation="C"), "postgresql")
 Word = String(40).with_variant(String(40, collation="C"), "postgresql")
+EntryName = String(300).with_variant(String(300, collation="C"), "postgresql")
 EventId = Uuid(as_uuid=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.database.columns import Base, EventId, Name, Number, partial
+from store.database.columns import Base, EntryName, EventId, Name, Number, partial
 
 
 class Act(Base):
@@ -25,6 +25,21 @@ class Act(Base):
     touched: Mapped[int | None]
     #: The account of the operating system, where a person acted on the command line with a token.
     os_user: Mapped[str | None] = mapped_column(Name)
+
+    __table_args__ = (Index(None, "subject"),)
+
+
+class ReviewClaim(Base):
+    """Who has claimed an entry of the review queue, and when."""
+
+    __tablename__ = "review_claims"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    #: The entry's name: `vendor/reference` of an applicant, or the id of an event or a reaction.
+    name: Mapped[str] = mapped_column(EntryName, primary_key=True)
+    claimed_by: Mapped[str] = mapped_column(Name)
+    at: Mapped[datetime]
 
 
 class Reconciliation(Base):

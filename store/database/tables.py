@@ -71,6 +71,7 @@ class EventRow(Base):
         partial("ix_events_retries", "retry_at", where="status = 'pending' AND retry_at IS NOT NULL"),
         partial("ix_events_suspects", "sequence", where="status = 'pending' AND suspect IS TRUE"),
         partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
+        partial("ix_events_decisions", "environment", "sequence", where="event_type = 'standing.decision'"),
         partial("ix_events_subject", "vendor", "environment", "subject", "body_sha256", where="subject IS NOT NULL"),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -11,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
 
 from store.applicants import decisions
-from store.database.operations_tables import Reaction
+from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.outbox import dispatch
 from store.states import Flag, Outcome, Stand, Status
@@ -42,18 +43,57 @@ class Waiting:
     status: str
     why: str
     reaction_id: int | None = None
+    claimed_by: str | None = None
+    claimed_at: datetime | None = None
 
 
-def listing(connection: Connection, *, environment: str, after: Place | None = None, limit: int) -> list[Waiting]:
+class Narrowed(NamedTuple):
+    """Which entries are wanted."""
+
+    #: Those that have waited since then or longer.
+    until: datetime | None = None
+    #: The one of this name; of reactions, of this id.
+    name: str | int | None = None
+
+
+EVERYTHING = Narrowed()
+
+
+def listing(
+    connection: Connection, *, environment: str, wanted: Narrowed = EVERYTHING, after: Place | None = None, limit: int
+) -> list[Waiting]:
     """Return the entries, the oldest first, after a place in that order."""
-    kinds = [kind(connection, environment, after, limit) for kind in (_applicants, _events, _reactions)]
-    return list(islice(merge(*kinds, key=_order), limit))
+    kinds = [kind(connection, environment, wanted, after, limit) for kind in (_applicants, _events, _reactions)]
+    return _claimed(connection, environment, list(islice(merge(*kinds, key=_order), limit)))
+
+
+def find(connection: Connection, *, environment: str, what: What, name: str) -> Waiting | None:
+    """Return an entry by its name, if it waits."""
+    kinds: dict[What, Callable[..., list[Waiting]]] = {"applicant": _applicants, "event": _events, "reaction": _reactions}
+    wanted = Narrowed(name=int(name) if what == "reaction" else name)
+    return next(iter(_claimed(connection, environment, kinds[what](connection, environment, wanted, None, 1))), None)
 
 
 def describe(one: Waiting) -> dict[str, Any]:
     """Return an entry as it is shown."""
-    told = {"what": one.place.what, "since": clock.rfc3339(one.place.since)}
-    return told | {name: value for name, value in vars(one).items() if name != "place"}
+    minutes = int((clock.now() - one.place.since).total_seconds() // 60)
+    told = {"what": one.place.what, "name": one.place.name, "since": clock.rfc3339(one.place.since), "waiting_minutes": minutes}
+    shown = {name: value for name, value in vars(one).items() if name != "place"}
+    return told | shown | {"claimed_at": clock.rfc3339(one.claimed_at)}
+
+
+def _claimed(connection: Connection, environment: str, found: list[Waiting]) -> list[Waiting]:
+    """Return the entries with their claims. A claim from before the entry began to wait is of an earlier time."""
+    names = [one.place.name for one in found]
+    query = select(ReviewClaim.__table__).where(ReviewClaim.environment == environment, ReviewClaim.name.in_(names))
+    claims = {(row.what, row.name): row for row in connection.execute(query)} if names else {}
+    return [_with_claim(one, claims.get((one.place.what, one.place.name))) for one in found]
+
+
+def _with_claim(one: Waiting, claim: Row[Any] | None) -> Waiting:
+    if claim is None or claim.at < one.place.since:
+        return one
+    return replace(one, claimed_by=claim.claimed_by, claimed_at=claim.at)
 
 
 def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
@@ -73,7 +113,7 @@ def doubtful(connection: Connection, *, environment: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _applicants(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+def _applicants(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
     alert = cast(ApplicantRow.flags, String).contains(f'"{Flag.MONITORING_ALERT}"')
     doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, alert, decisions.WAITS)
@@ -88,7 +128,7 @@ def _applicants(connection: Connection, environment: str, after: Place | None, l
     query = select(ApplicantRow.__table__, since.label("since"), name.label("name")).where(
         ApplicantRow.environment == environment, doubtful
     )
-    query = query.where(*_later(since, name, "applicant", after)).order_by(since, name).limit(limit)
+    query = query.where(*_later(since, name, "applicant", after), *_narrowed(since, name, wanted)).order_by(since, name).limit(limit)
     return [
         Waiting(
             place=Place(row.since, "applicant", row.name),
@@ -113,10 +153,14 @@ def _why(row: Row[Any]) -> str:
     return ", ".join(dict.fromkeys([*asked, *row.hits, *row.flags, *row.reasons])) or row.vendor_status or ""
 
 
-def _events(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+def _events(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     columns = (EventRow.id, EventRow.vendor, EventRow.reference, EventRow.status, EventRow.reason, EventRow.received_at)
     query = select(*columns).where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment)
-    query = query.where(*_later(EventRow.received_at, EventRow.id, "event", after)).order_by(EventRow.received_at, EventRow.id).limit(limit)
+    query = (
+        query.where(*_later(EventRow.received_at, EventRow.id, "event", after), *_narrowed(EventRow.received_at, EventRow.id, wanted))
+        .order_by(EventRow.received_at, EventRow.id)
+        .limit(limit)
+    )
     return [
         Waiting(
             place=Place(row.received_at, "event", row.id),
@@ -131,9 +175,11 @@ def _events(connection: Connection, environment: str, after: Place | None, limit
     ]
 
 
-def _reactions(connection: Connection, environment: str, after: Place | None, limit: int) -> list[Waiting]:
+def _reactions(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     query = select(Reaction.__table__).where(Reaction.status == dispatch.ReactionStatus.FAILED, Reaction.environment == environment)
-    query = query.where(*_later(Reaction.settled_at, Reaction.id, "reaction", after)).order_by(Reaction.settled_at, Reaction.id)
+    query = query.where(
+        *_later(Reaction.settled_at, Reaction.id, "reaction", after), *_narrowed(Reaction.settled_at, Reaction.id, wanted)
+    ).order_by(Reaction.settled_at, Reaction.id)
     return [
         Waiting(
             place=Place(row.settled_at, "reaction", str(row.id)),
@@ -161,3 +207,8 @@ def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what
         return [since >= after.since if what > after.what else since > after.since]
     last = int(after.name) if what == "reaction" else after.name
     return [or_(since > after.since, (since == after.since) & (name > last))]
+
+
+def _narrowed(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], wanted: Narrowed) -> list[ColumnElement[bool]]:
+    older = [since <= wanted.until] if wanted.until else []
+    return [*older, *([name == wanted.name] if wanted.name is not None else [])]

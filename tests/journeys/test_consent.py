@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 import pytest
@@ -92,6 +93,12 @@ def refused(service: Service) -> str:
     return who
 
 
+def in_doubt(service: Service) -> str:
+    who = payloads.new_applicant()
+    service.told("idngo", payloads.idngo(who, answer="YELLOW"))
+    return who
+
+
 def waits_for_a_second_operator(service: Service) -> str:
     who, body = refused(service), json.dumps({"decision": "approve", "reason": "x"}).encode()
     event_id: str = service.request("POST", f"/v1/applicants/idngo/{who}/decisions", body, token=OPERATOR).json["event_id"]
@@ -132,6 +139,12 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
             return ["--apply"]
         case "reactions run":
             return ["--failed"]
+        case "review claim":
+            return [f"idngo/{in_doubt(service)}"]
+        case "review unclaim":
+            name = f"idngo/{in_doubt(service)}"
+            assert service.request("PUT", f"/v1/review/{quote(name, safe='')}/claim", token=OPERATOR).status == 200
+            return [name]
         case "notify resume":
             eventually(lambda: "log" in service.subscribers(), "the log to follow the feed")
             return ["log"]

@@ -7,16 +7,19 @@ import hashlib
 import json
 import os
 import pwd
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import create_engine, insert, select, update
 from sqlalchemy.pool import NullPool
 
-from store.database.tables import ApplicantRow, Feed, TransitionRow
+from store.database.tables import ApplicantRow, EventRow, Feed, TransitionRow
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR, READER
 from tests.support import payloads
@@ -86,6 +89,61 @@ def test_what_waits_for_a_person_is_one_list_with_the_oldest_first(night: Night)
         page = night.service.get("/v1/review", limit=1, cursor=page["next_cursor"]).json
     assert walked == found
     assert night.lines("review", "--sandbox") == []
+
+
+def test_an_entry_is_claimed_by_one_person_and_given_back(night: Night) -> None:
+    service, name = night.service, f"idenfy/{night.doubtful}"
+    entry = quote(name, safe="")
+    assert service.request("PUT", f"/v1/review/{entry}/claim", token=READER).status == 403
+    claimed = service.request("PUT", f"/v1/review/{entry}/claim", token=OPERATOR)
+    assert (claimed.status, claimed.json["claimed_by"], claimed.json["name"]) == (200, "night", name)
+    assert service.request("PUT", f"/v1/review/{entry}/claim", token=OPERATOR).json == claimed.json
+    taken = service.request("PUT", f"/v1/review/{entry}/claim", token=OTHER_OPERATOR)
+    assert (taken.status, "claimed by night" in taken.json["detail"]) == (409, True)
+    assert [row["claimed_by"] for row in night.lines("review")] == ["night", None, None]
+    assert night.lines("review", "unclaim", name, "--yes")[0]["claimed_by"] is None
+    assert service.request("DELETE", f"/v1/review/{entry}/claim", token=OPERATOR).status == 409
+    assert night.lines("review", "claim", night.failed, "--yes")[0]["claimed_by"] == pwd.getpwuid(os.getuid()).pw_name
+    for nobody in ("idngo/nobody", "7", "x", "%00"):
+        path = f"/v1/review/{quote(nobody, safe='%')}/claim"
+        assert service.request("PUT", path, token=OPERATOR).status == 404, nobody
+    acts = [(act["actor"], act["action"], act["subject"]) for act in night.lines("audit", "list")][::-1]
+    assert acts[:2] == [
+        ("night", "claim", f"idenfy live {night.doubtful}"), (acts[1][0], "unclaim", f"idenfy live {night.doubtful}"),
+    ]  # fmt: skip
+    assert acts[2][1:] == ("claim", f"event {night.failed}")
+
+
+def test_a_claim_ends_with_what_was_claimed(night: Night) -> None:
+    entry = quote(f"idenfy/{night.doubtful}", safe="")
+    night.service.request("PUT", f"/v1/review/{entry}/claim", token=OPERATOR)
+    night.service.told("idenfy", payloads.idenfy(night.doubtful, "APPROVED"))
+    assert night.service.request("PUT", f"/v1/review/{entry}/claim", token=OPERATOR).status == 404
+    night.service.told("idenfy", payloads.idenfy(night.doubtful, "SUSPECTED", tags=["FACE_SUSPECTED"]))
+    assert [row["claimed_by"] for row in night.lines("review") if row["reference"] == night.doubtful] == [None]
+
+
+def test_what_waits_is_told_in_minutes_by_its_age_and_exported_whole(night: Night, tmp_path: Path) -> None:
+    engine = create_engine(night.service.environment["DATABASE_URL"], poolclass=NullPool)
+    four_days_ago = datetime.now(UTC) - timedelta(days=4)
+    with engine.begin() as connection:
+        connection.execute(update(EventRow).where(EventRow.id == night.unreadable).values(received_at=four_days_ago))
+        [event] = connection.execute(select(EventRow.__table__).where(EventRow.id == night.failed))
+        own = [{"sequence": 10_000 + place, "id": str(uuid.uuid4()), "identity": place.to_bytes(32, "big")} for place in range(501)]
+        more = [dict(event._mapping) | names for names in own]
+        connection.execute(insert(EventRow), more)
+    [old] = night.lines("review", "--older-than", "3d")
+    assert (old["event_id"], old["waiting_minutes"] // 60 // 24) == (night.unreadable, 4)
+    assert night.service.get("/v1/review", older_than="3d").json["data"] == [old]
+    assert night.service.get("/v1/review", older_than="3 days").status == 400
+    assert night.service.standing("review", "--older-than", "3").returncode == 2
+    assert night.lines("review", "--older-than", "5d") == []
+    done = night.service.standing("export", "review", "--format", "csv", "-o", str(tmp_path / "review.csv"))
+    head, *rows = list(csv.reader((tmp_path / "review.csv").read_text().splitlines()))
+    assert (done.returncode, len(rows), head[:3]) == (0, 504, ["since", "waiting_minutes", "claimed_by"])
+    assert rows[0][head.index("event_id")] == night.unreadable
+    act = night.lines("audit", "list")[0]
+    assert (act["action"], act["subject"], act["touched"]) == ("export", "review, live", 504)
 
 
 def test_an_applicant_waits_since_it_came_to_be_in_doubt_and_not_since_its_last_change(night: Night) -> None:

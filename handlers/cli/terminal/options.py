@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from store.operations import review_claims
 from store.system import clock, safe_text
 
 #: Entries of a history or a list that a terminal is asked to bear.
@@ -79,6 +80,22 @@ class Reason(click.ParamType[str]):
 
 
 REASON = Reason()
+
+
+class Period(click.ParamType[timedelta]):
+    """A number of minutes, hours or days."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return value if isinstance(value, timedelta) else review_claims.period(value)
+        except ValueError:
+            self.fail("give it as a number of minutes, hours or days, such as 90m, 12h or 3d", param, ctx)
+
+
+def older_than_option(command: Command) -> Command:
+    return click.option("--older-than", type=Period(), help="Those that have waited for longer, such as 3d.")(command)
 
 
 def token_option(command: Command) -> Command:

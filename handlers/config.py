@@ -63,6 +63,8 @@ class Settings:
     #: Further labels of IDnGO and tags of iDenfy, and what they say about an approval.
     idngo_words: dict[str, Meaning] = field(default_factory=dict)
     idenfy_words: dict[str, Meaning] = field(default_factory=dict)
+    #: Whether the date on which a document runs out is kept, where a vendor tells it.
+    keep_expiry: bool = False
     attempts_max: int = 14
     retry_base: timedelta = timedelta(seconds=30)
     retry_limit: timedelta = timedelta(hours=6)
@@ -96,7 +98,7 @@ class Settings:
 def read(environment: Environment) -> Settings:
     """Return the settings. The environment collects what is wrong with them."""
     levels = environment.items("IDNGO_APPROVING_LEVELS")
-    plain_http = _yes_or_no(environment, "NOTIFY_PLAIN_HTTP")
+    plain_http = environment.yes_or_no("NOTIFY_PLAIN_HTTP")
     notify_on = environment.text("NOTIFY_ON", "adverse")
     if notify_on not in NOTIFY_ON:
         environment.wrong("NOTIFY_ON", f"must be one of {', '.join(NOTIFY_ON)}")
@@ -115,6 +117,7 @@ def read(environment: Environment) -> Settings:
         idngo_approving_levels=frozenset(levels) if levels else None,
         ifcgate_statuses=dict(environment.each("IFCGATE_STATUSES", ifcgate.word_and_status)),
         idngo_words=words.further(environment, "IDNGO_WORDS", LABELS),
+        keep_expiry=environment.yes_or_no("KEEP_EXPIRY"),
         idenfy_words=words.further(environment, "IDENFY_WORDS", TAGS),
         attempts_max=environment.number("ATTEMPTS_MAX", 14, most=100),
         retry_base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30, most=86_400)),
@@ -132,18 +135,11 @@ def read(environment: Environment) -> Settings:
         api_environment=_api_environment(environment),
         reconcile_vendors=_reconcile_vendors(environment, apis),
         reconcile_every=timedelta(hours=environment.number("RECONCILE_HOURS", 24, most=24 * 365)),
-        reconcile_repairs=_yes_or_no(environment, "RECONCILE_REPAIR"),
+        reconcile_repairs=environment.yes_or_no("RECONCILE_REPAIR"),
         reaction_attempts_max=environment.number("REACTION_ATTEMPTS_MAX", 15, most=100),
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
-
-
-def _yes_or_no(environment: Environment, name: str) -> bool:
-    given = environment.text(name, "no")
-    if given not in ("yes", "no"):
-        environment.wrong(name, "must be yes or no")
-    return given == "yes"
 
 
 def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[str, ...]:

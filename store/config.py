@@ -69,7 +69,7 @@ def read(environment: Environment) -> Settings:
         spool_bytes_max=environment.number("SPOOL_BYTES_MAX", SPOOL_BYTES_MAX, most=2**50),
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
         all_take_two=_all_take_two(environment),
-        audit_reads=_audit_reads(environment),
+        audit_reads=environment.yes_or_no("AUDIT_READS"),
     )
 
 
@@ -115,13 +115,6 @@ def _all_take_two(environment: Environment) -> bool:
     if given not in ("approvals", "all"):
         environment.wrong("TWO_PERSONS", "must be approvals or all")
     return given == "all"
-
-
-def _audit_reads(environment: Environment) -> bool:
-    given = environment.text("AUDIT_READS", "no")
-    if given not in ("yes", "no"):
-        environment.wrong("AUDIT_READS", "must be yes or no")
-    return given == "yes"
 
 
 def _spool_dir(environment: Environment) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import MOMENT_AT, ROWS_MAX, environment_option, json_option, limit_option
+from handlers.cli.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option, limit_option
 from store import audit, consent, database
 from store.applicants import explanations, feed, history
 from store.applicants import table as applicants
@@ -30,12 +30,14 @@ def applicants_group() -> None:
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Where they stand.")
 @click.option("--hit", type=click.Choice(HITS), help="What their latest verdict or an open alert names.")
 @click.option("--user", "external_user_id", help="Your own id of the person.")
+@click.option("--expiring", type=PERIOD, help="Whose document runs out within this time, or ran out, such as 30d (KEEP_EXPIRY).")
 @limit_option
 @environment_option
 @json_option
 @consent.reads
-def list_applicants(as_json: bool, limit: int, **wanted: Any) -> None:
+def list_applicants(as_json: bool, limit: int, expiring: timedelta | None, **wanted: Any) -> None:
     """List applicants, the last changed first."""
+    wanted["expiring_by"] = clock.day_in(expiring) if expiring else None
     config.settings()
     audit.record_look_up(audit.list_subject("applicants", wanted))
     with database.reading() as connection:

@@ -83,7 +83,7 @@ def _compared(shown: Finding, known: Applicant, news: News, occasion: Occasion) 
     would = transitions.decide(known, reading, now=clock.now())
     theirs, hits = _meant(reading)
     found = replace(shown, theirs=theirs, theirs_since=news.occurred_at, says=news.because)
-    if theirs == shown.ours and set(hits) <= set(known.hits):
+    if theirs == shown.ours and set(hits) <= set(known.hits) and "document_expires_on" not in would.changed:
         return found
     why_not = _why_not(found, known, news) if occasion.by_receipt else None
     if why_not is None and not would.changed:

@@ -73,6 +73,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
         decision=_described(ruled[0]) if ruled else None,
         objections=[one._asdict() for one in objections(registers, base)],
         problem_documents=applicant.problem_documents if asks_again else [],
+        document_expires_on=expiry.value if (expiry := registers.get("document_expires_on")) else None,
         ever_approved=holds(registers, "ever_approved"),
         as_of=as_of and EPOCH + timedelta(microseconds=as_of.value),
         first_sequence=first and first.value,

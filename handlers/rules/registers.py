@@ -140,6 +140,8 @@ def _of_step(step: Step, reading: Reading) -> Values:
         values["decision"] = {"verdict": verdict, "hits": list(step.hits)} | mark, rank
     if step.verdict and step.status == Status.APPROVED:
         values["ever_approved"] = True, 0
+    if step.document_expires_on is not None:
+        values["document_expires_on"] = step.document_expires_on, rank
     if step.reopens and not (repeat or reading.occasion.seen_before):
         values["reopened"] = True, rank
     if step.wipes:
@@ -151,7 +153,13 @@ def _of_step(step: Step, reading: Reading) -> Values:
 def _of_deletion(deletion: Deletion) -> Values:
     rank = RANK[Status.DELETED]
     base = Step(status=Status.CREATED, vendor_status=deletion.vendor_status, final=deletion.final)
-    return {"erased": (True, rank), "open": (shown_of(base) | {"flags": []}, rank), "reopened": (True, rank), "wiped": (True, rank)}
+    return {
+        "erased": (True, rank),
+        "open": (shown_of(base) | {"flags": []}, rank),
+        "reopened": (True, rank),
+        "wiped": (True, rank),
+        "document_expires_on": (None, rank),
+    }
 
 
 def _of_judgement(status: Status, decided: DecisionBody) -> Values:

@@ -38,7 +38,7 @@ FALLEN: dict[Status, Reversal] = {
 #: A difference in one of these is a change.
 TOLD = (
     "external_user_id", "status", "final", "provisional", "vendor_status", "may_retry", "reasons", "hits", "flags", "checks",
-    "user_message", "level", "last_verdict", "decision", "problem_documents",
+    "user_message", "level", "last_verdict", "decision", "problem_documents", "document_expires_on",
 )  # fmt: skip
 
 

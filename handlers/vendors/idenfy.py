@@ -10,6 +10,7 @@ from msgspec import structs
 from handlers.config import Settings
 from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, moves_nothing, names
+from handlers.vendors.expiry import of_idenfy, with_expiry
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.idenfy import TAGS
@@ -71,6 +72,7 @@ class IdenfyPayload(Screenings):
     scanRefList: Any = None
     alertStatus: Any = None
     expirationThreshold: Any = None
+    data: Any = None
 
 
 def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
@@ -85,7 +87,8 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
         raise Unreadable(unreadable.reason, event_type=as_name(header)) from unreadable
     match kind := _kind(header, event):
         case "result":
-            return _result(header, event, body, TAGS | settings.idenfy_words)
+            news = _result(header, event, body, TAGS | settings.idenfy_words)
+            return with_expiry(news, of_idenfy(event.data) if settings.keep_expiry else None)
         case "monitoring":
             return _monitoring(header, event)
         case "document":

@@ -14,6 +14,7 @@ from msgspec import structs
 from handlers.config import Settings
 from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, moves_nothing, names
+from handlers.vendors.expiry import of_idngo, with_expiry
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
@@ -133,20 +134,19 @@ class One(msgspec.Struct):
 def interpret_answer(body: bytes, settings: Settings) -> News:
     """Return what `GET /resources/applicants/{id}/one` says: a completed review at its date, another at its start. Raises Unreadable."""
     one = decode(body, One)
-    reference, review = as_name(one.id), _review(one)
+    reference, review, user = as_name(one.id), _review(one), as_name(one.externalUserId)
     if reference is None:
         raise Unreadable("the answer names no id that can be stored", event_type=READ)
     completed, words = review.reviewStatus == "completed", words_of(settings)
     at = moment(review.reviewDate if completed else review.createDate, zone_needed=False)
     says = _reviewed(review, words, settings) if completed else _under_way(review)
-    if says is not None:
-        says = _proved(says, body, ANSWER, words)
+    says = says and _proved(says, body, ANSWER, words)
     if says is None or at is None:
         missing = "has no date of its review" if says else "says nothing of a review that is known"
         raise Unreadable(f"the answer {missing}", event_type=READ, reference=reference)
     because = f"asked, IDnGO says {review.reviewStatus}" + (f", {says.vendor_status}" if completed else "")
-    user = as_name(one.externalUserId)
-    return News(event_type=READ, references=(reference,), occurred_at=at, says=says, because=because, external_user_id=user)
+    news = News(event_type=READ, references=(reference,), occurred_at=at, says=says, because=because, external_user_id=user)
+    return with_expiry(news, of_idngo(body) if settings.keep_expiry else None)
 
 
 def _reviewed(review: Review, words: Words, settings: Settings) -> Step | None:

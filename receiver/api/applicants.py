@@ -21,6 +21,7 @@ from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.states import ApplicantKey, Status
+from store.system import clock
 from store.system.names import is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
@@ -32,6 +33,7 @@ class ApplicantsQuery(Page, forbid_unknown_fields=True):
     status: Status | None = None
     hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
     updated_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; changed later than this.")] = None
+    expiring: Annotated[queries.Period | None, Meta(description="Whose document runs out within this time, or ran out: `30d`.")] = None
 
 
 class ApplicantQuery(One, forbid_unknown_fields=True):
@@ -89,6 +91,7 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
         status=query.status,
         hit=query.hit,
         updated_after=queries.moment("updated_after", query.updated_after),
+        expiring_by=clock.day_in(clock.period(query.expiring)) if query.expiring else None,
         after=after,
         limit=query.limit + 1,
     )

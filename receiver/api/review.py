@@ -23,7 +23,7 @@ from store.applicants import feed
 from store.inbox import events
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
-from store.operations.review_claims import PERIOD, NotClaimed, NotWaiting
+from store.operations.review_claims import NotClaimed, NotWaiting
 from store.operations.review_queue import Narrowed, Place, Waiting, What
 from store.operators import Actor
 from store.states import ApplicantKey, Reversal, VendorEnvironment
@@ -32,7 +32,6 @@ from store.system.names import EVENT_ID, is_storable
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 
-Period = Annotated[str, Meta(max_length=6, pattern=f"^{PERIOD.pattern}$")]
 PlaceName = Annotated[str, Meta(max_length=300, pattern=r"^[^\x00]*$")]
 
 
@@ -68,7 +67,7 @@ ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.de
 
 
 class ReviewQuery(Page, forbid_unknown_fields=True):
-    older_than: Annotated[Period | None, Meta(description="Those that have waited for longer, such as `90m`, `12h` or `3d`.")] = None
+    older_than: Annotated[queries.Period | None, Meta(description="Those that have waited for longer: `90m`, `12h`, `3d`.")] = None
 
 
 @blueprint.get("/review")
@@ -79,7 +78,7 @@ def list_review(connection: Connection, query: ReviewQuery, after: Any) -> list[
     names = {"event": EVENT_ID, "reaction": REACTION_ID}
     if place and place.what in names and not names[place.what].fullmatch(place.name):
         raise queries.wrong("cursor")
-    wanted = Narrowed(until=clock.now() - review_claims.period(query.older_than) if query.older_than else None)
+    wanted = Narrowed(until=clock.now() - clock.period(query.older_than) if query.older_than else None)
     return review_queue.listing(connection, environment=query.environment, wanted=wanted, after=place, limit=query.limit + 1)
 
 

@@ -84,6 +84,7 @@ class Applicant(ApiModel):
     version: Annotated[int, Meta(ge=1, description="One more with each change.")]
     last_event_id: Annotated[EventId | None, Meta(description="The event that last moved it.")]
     problem_documents: Annotated[list[dict[str, Any]], Meta(description="What to send again, document by document.")] = []
+    document_expires_on: Annotated[str | None, Meta(description="When its document runs out, where `KEEP_EXPIRY` keeps that.")] = None
     decision: Annotated[Decision | None, Meta(description="What a person decided last, beside the vendor's own word.")] = None
 
 

@@ -43,6 +43,9 @@ Text = Annotated[str, Meta(min_length=1)]
 AwareMoment = Annotated[datetime, Meta(tz=True)]
 TimeText = Annotated[str, Meta(min_length=1, extra_json_schema={"format": "date-time"})]
 
+#: A number of minutes, hours or days.
+Period = Annotated[str, Meta(max_length=6, pattern=f"^{clock.PERIOD.pattern}$")]
+
 #: What may be quoted of a name that somebody sent.
 FIELD = re.compile(r"[a-z_]{1,40}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -47,6 +47,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     last_verdict: dict[str, Any] | None = None
     #: What a person decided last, and whether that stands.
     decision: dict[str, Any] | None = None
+    #: The date on which the document runs out, as `YYYY-MM-DD`, where KEEP_EXPIRY keeps it.
+    document_expires_on: str | None = None
     ever_approved: bool = False
     as_of: datetime | None = None
     updated_at: datetime
@@ -121,12 +123,15 @@ def listing(
     status: str | None = None,
     hit: str | None = None,
     updated_after: datetime | None = None,
+    expiring_by: date | None = None,
     after: tuple[datetime, str, str] | None = None,
     newest_first: bool = False,
     where: Sequence[ColumnElement[bool]] = (),
     limit: int,
 ) -> list[Applicant]:
-    """Return applicants in the order of their last change, after a place in that order; or the last changed first."""
+    """Return applicants in the order of their last change, after a place in that order; or the last changed first.
+
+    `expiring_by`: those whose document runs out on that day, or ran out before."""
     query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
@@ -137,6 +142,8 @@ def listing(
     if hit:
         # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
         query = query.where(cast(ApplicantRow.hits, String).contains(f'"{hit}"'))
+    if expiring_by:
+        query = query.where(ApplicantRow.document_expires_on <= expiring_by.isoformat())
     if updated_after:
         query = query.where(ApplicantRow.updated_at > updated_after)
     if after:

@@ -155,6 +155,7 @@ class ApplicantRow(Base):
     level: Mapped[str | None] = mapped_column(Name)
     last_verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     decision: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    document_expires_on: Mapped[str | None]
     ever_approved: Mapped[bool]
     as_of: Mapped[datetime | None]
     updated_at: Mapped[datetime]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete
@@ -17,11 +16,6 @@ from store.states import ApplicantKey
 from store.system import clock
 from store.system.names import EVENT_ID
 from store.tokens import person
-
-#: How long an entry has waited: a number of minutes, hours or days.
-PERIOD = re.compile(r"[1-9][0-9]{0,4}[mhd]", re.ASCII)
-
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class NotClaimed(Exception):
@@ -38,13 +32,6 @@ class Entry(NamedTuple):
     environment: str
     what: What
     name: str
-
-
-def period(text: str) -> timedelta:
-    """Return the time that a text such as `90m`, `12h` or `3d` names. Raises ValueError."""
-    if not PERIOD.fullmatch(text):
-        raise ValueError("not a number with m, h or d")
-    return int(text[:-1]) * _UNITS[text[-1]]
 
 
 def entry(environment: str, name: str) -> Entry:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from store.system import fault_points
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: A number of minutes, hours or days.
+PERIOD = re.compile(r"[1-9][0-9]{0,4}[mhd]", re.ASCII)
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -30,6 +35,18 @@ def rfc3339(moment: datetime | None) -> str | None:
     moment = moment.astimezone(UTC)
     text = moment.isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def period(text: str) -> timedelta:
+    """Return the time that a text such as `90m`, `12h` or `3d` names. Raises ValueError."""
+    if not PERIOD.fullmatch(text):
+        raise ValueError("not a number with m, h or d")
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def day_in(passed: timedelta) -> date:
+    """Return the day, in UTC, on which so much time will have passed."""
+    return (now() + passed).astimezone(UTC).date()
 
 
 def parse_date(text: str, *, end: bool = False) -> datetime:

@@ -64,6 +64,13 @@ class Environment:
             return default
         return int(text)
 
+    def yes_or_no(self, name: str) -> bool:
+        """Return whether a setting says yes; without it, no."""
+        given = self.text(name, "no")
+        if given not in ("yes", "no"):
+            self.wrong(name, "must be yes or no")
+        return given == "yes"
+
     def each(self, name: str, parse: Callable[[str], T], entries: tuple[str, ...] | None = None) -> tuple[T, ...]:
         """Return a list whose entries `parse` turned into values. The ValueError of `parse` says what is wrong with an entry."""
         values = []

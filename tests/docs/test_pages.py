@@ -24,7 +24,7 @@ def page(name: str) -> str:
 
 def settings() -> list[str]:
     """Every setting that the code reads, as its reading code spells it."""
-    read = re.compile(r'(?:environment\.(?:text|items|number|each)\(|_yes_or_no\(environment,)\s*"([A-Z_]+)"')
+    read = re.compile(r'(?:environment\.(?:text|items|number|each|yes_or_no)\()\s*"([A-Z_]+)"')
     found = {
         name
         for package in ("receiver", "handlers", "store")

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from store.operations import review_claims
 from store.system import clock, safe_text
 
 #: Entries of a history or a list that a terminal is asked to bear.
@@ -89,13 +88,16 @@ class Period(click.ParamType[timedelta]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         try:
-            return value if isinstance(value, timedelta) else review_claims.period(value)
+            return value if isinstance(value, timedelta) else clock.period(value)
         except ValueError:
             self.fail("give it as a number of minutes, hours or days, such as 90m, 12h or 3d", param, ctx)
 
 
+PERIOD = Period()
+
+
 def older_than_option(command: Command) -> Command:
-    return click.option("--older-than", type=Period(), help="Those that have waited for longer, such as 3d.")(command)
+    return click.option("--older-than", type=PERIOD, help="Those that have waited for longer, such as 3d.")(command)
 
 
 def token_option(command: Command) -> Command:

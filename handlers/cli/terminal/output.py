@@ -81,7 +81,8 @@ def print_explanation(found: Mapping[str, Any]) -> None:
 def print_applicants(applicants: Iterable[Mapping[str, Any]]) -> None:
     """Print applicants, one a line."""
     for row in applicants:
-        words = ", ".join([*row["hits"], *row["flags"]])
+        expires = [f"document until {row['document_expires_on']}"] if row["document_expires_on"] else []
+        words = ", ".join([*row["hits"], *row["flags"], *expires])
         _print_line(
             row["updated_at"], row["vendor"], row["reference"], row["status"], words, f"user {row['external_user_id'] or 'unknown'}"
         )
@@ -163,7 +164,7 @@ def _title(applicant: Mapping[str, Any]) -> Text:
 def _state(applicant: Mapping[str, Any]) -> Table:
     shown = (
         "vendor_status", "final", "provisional", "may_retry", "reasons", "hits", "flags", "level", "user_message", "last_verdict",
-        "decision", "ever_approved", "as_of", "updated_at", "version",
+        "document_expires_on", "decision", "ever_approved", "as_of", "updated_at", "version",
     )  # fmt: skip
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     table.add_column(style="dim")

@@ -673,7 +673,7 @@ PAGE = {"environment", "limit", "cursor"}
 
 DESCRIBED = {
     ("post", "/webhooks/{vendor}"): set(),
-    ("get", "/v1/applicants"): PAGE | {"external_user_id", "vendor", "status", "hit", "updated_after"},
+    ("get", "/v1/applicants"): PAGE | {"external_user_id", "vendor", "status", "hit", "updated_after", "expiring"},
     ("get", "/v1/applicants/{vendor}/{reference}"): {"environment", "at"},
     ("get", "/v1/applicants/{vendor}/{reference}/explanation"): {"environment", "at"},
     ("get", "/v1/applicants/{vendor}/{reference}/history"): PAGE,

@@ -1,4 +1,4 @@
-"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`."""
+"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`, `refusals`."""
 
 from __future__ import annotations
 
@@ -151,4 +151,26 @@ def list_secrets(as_json: bool) -> None:
             click.echo(f"{found.vendor:8} {found.environment:8} {found.fingerprint}  {found.says}  ({use})")
 
 
-commands = [up, web, simulate, doctor, status, list_secrets]
+@click.command("refusals")
+@click.option("--vendor", help="Sent as one vendor.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
+    """List whose requests were refused in the last week: by address, vendor and cause, the most frequent first.
+
+    Behind a proxy, name it in TRUSTED_PROXIES: without that its own address is listed."""
+    from store import database
+    from store.operations import refusals
+
+    config.settings()
+    found = database.read(lambda connection: list(refusals.listing(connection, vendor=vendor, limit=limit)))
+    for one in found:
+        if as_json:
+            click.echo(msgspec.json.encode(one))
+        else:
+            click.echo("{count:8}  {peer:40} {vendor:8} {cause:20} first {first_at}  last {last_at}".format(**one))
+    if not found:
+        click.echo("Nobody was refused in the last week.", err=True)
+
+
+commands = [up, web, simulate, doctor, status, list_secrets, list_refusals]

@@ -56,7 +56,8 @@ def replay(
     """Handle events again (reprocess): by id, or all that match a filter. The applicants that they named, or name, are derived from
     scratch.
 
-    Prints first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, or an event could not be handled."""
+    Prints first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, an event could not be handled, or
+    nothing improved."""
     config.settings()
     wanted = _wanted(event_ids, filters)
     if not dry_run and not reason:
@@ -94,7 +95,8 @@ def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
         found = forecast.would_do(wanted, on_events=lambda done: bar.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
-    click.echo(f"{count} events would be handled again.", err=True)
+    mended = f" {found.unhappy} of them are unreadable or dead letters: {found.mended} would become readable." if found.unhappy else ""
+    click.echo(f"{count} events would be handled again.{mended}", err=True)
     return count
 
 
@@ -121,12 +123,14 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
     if as_json:
         output.print_json([replays.describe(row)])
     click.echo(_said(stage, row), err=True)
-    sys.exit(0 if stage == Stage.DONE and not row.failed else 1)
+    improved = row.mended or row.changed or not row.unhappy
+    sys.exit(0 if stage == Stage.DONE and not row.failed and improved else 1)
 
 
 def _said(stage: Stage, row: Row[Any]) -> str:
     failed = f"; {row.failed} events failed again" if row.failed else ""
-    did = f"Handled {row.done} events again; {row.changed} applicants changed{failed}."
+    mended = f"; {row.mended} of {row.unhappy} unreadable events or dead letters are mended" if row.unhappy else ""
+    did = f"Handled {row.done} events again; {row.changed} applicants changed{mended}{failed}."
     if stage == Stage.STOPPED:
         return f"{did} Stopped: more than {row.changes_max} would change (standing replays resume {row.id} --max-changes N)."
     return did if stage == Stage.DONE else f"{did} It was {stage}."

@@ -37,9 +37,9 @@ class ReplayRunner:
         self._runner = runner
         self._child = ChildProcess()
 
-    def look(self) -> None:
+    def look(self, *, look_seconds: float) -> None:
         """Start the next replay, unless one is running. A frozen one is killed first, and taken over by whoever looks next."""
-        if self._child.kill_if_frozen():
+        if self._child.kill_if_frozen(look_seconds=look_seconds):
             log.error("a replay is frozen; its process is killed")
         if self._child.runs():
             return
@@ -77,6 +77,8 @@ def _propose(row: Any) -> None:
         "approvals_rising": rising,
         "moves": [{"from": before, "to": after, "count": count} for (before, after), count in moves.most_common()],
         "cannot_be_read": len(found.failing),
+        "unhappy": found.unhappy,
+        "would_be_mended": found.mended,
         "applicants": [_brief(one) for one in map(forecast.describe, found.differences[:NAMED_MAX])],
     }
     with database.begin() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
@@ -72,6 +73,25 @@ def get_event_body(connection: Connection, event_id: str, caller: Caller) -> Res
         return None
     audit.write(connection, actor=caller.name, action="read a body", subject=f"event {event_id}")
     return Response(found, content_type=BODY.media_type, headers={"Cache-Control": "no-store"})
+
+
+class DismissRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Why nothing is to be done about an event."""
+
+    reason: queries.Reason
+
+
+@blueprint.post("/events/<name:event_id>/dismiss")
+@call(right=Right.OPERATE, body=DismissRequest, answers=schemas.EventModel, others=(409,), unknown=UNKNOWN, writes=True)
+def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: DismissRequest) -> dict[str, Any] | None:
+    """Have an unreadable event, or a dead letter, listed no longer as one to look at. Its outcome stays; a replay undoes it."""
+    found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+    if found is None:
+        return None
+    if not events.dismiss(connection, found["id"]):
+        raise Problem(409, f"This event is {found['status']}: only an unreadable event or a dead letter can be dismissed.")
+    audit.write(connection, actor=caller.name, action="dismiss", subject=f"event {found['id']}", reason=body.reason, touched=1)
+    return events.find(connection, event_id)
 
 
 @blueprint.post("/events/<name:event_id>/replay")

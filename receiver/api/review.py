@@ -20,7 +20,7 @@ from store.applicants import feed
 from store.inbox import events
 from store.operations import review_queue
 from store.operations.review_queue import Place, Waiting, What
-from store.states import Reversal
+from store.states import Outcome, Reversal
 from store.system.names import EVENT_ID
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
@@ -79,7 +79,7 @@ def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[i
 @call(right=Right.READ, query=One, answers=ListOf(service_schemas.FailedGroup))
 def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
     """Dead letters by vendor, type and error, the largest group first."""
-    return events.failed_groups(connection, environment=query.environment)
+    return events.unhappy_groups(connection, environment=query.environment, outcome=Outcome.FAILED)
 
 
 @blueprint.get("/audit")

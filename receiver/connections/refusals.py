@@ -15,7 +15,7 @@ from gunicorn.util import write_nonblock
 from prometheus_client import Counter
 
 from receiver import config
-from receiver.connections import limits, peers
+from receiver.connections import limits, peers, refusal_counts
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -43,6 +43,7 @@ def begin() -> None:
 def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseException | None = None) -> None:
     """Log and count a refusal. `error` is for unexpected failures; for a client's fault the cause is enough."""
     REFUSED.labels(cause).inc()
+    refusal_counts.note(peer=peer, cause=cause)
     more = {"request_id": request_id} if request_id else {}
     if error is None:
         log.warning("a request was refused by the HTTP server", cause=cause, peer=peer, **more)

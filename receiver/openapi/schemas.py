@@ -151,6 +151,7 @@ class EventModel(ApiModel):
     repeat: Annotated[bool, Meta(description="Whether the same body had come before, with others in between.")]
     deliveries: Annotated[int, Meta(ge=1, description="The first, and every duplicate.")]
     attempts: Annotated[int, Meta(ge=0, description="How often handling it failed.")]
+    dismissed_at: Annotated[Time | None, Meta(description="When a person decided that nothing is to be done about it.")]
 
 
 class ExplainedChange(ApiModel, rename={"from_status": "from", "to_status": "to"}):

@@ -54,19 +54,22 @@ def collect_seldom() -> None:
 class LifeSign:
     """The reading end of a pipe, through which a child shows its parent that it is not frozen: it writes a byte every second.
 
-    A process that was stopped (SIGSTOP), or whose threads all wait for one that never gives way, writes nothing."""
+    A process that was stopped (SIGSTOP), or whose threads all wait for one that never gives way, writes nothing. Time is counted in
+    looks, so that a parent that was stopped itself misses nothing."""
 
     def __init__(self, reader: int) -> None:
         self._reader = reader
         os.set_blocking(reader, False)
-        self._seen_at = time.monotonic()
+        self._missed = 0
 
-    def is_missing(self, seconds: float) -> bool:
-        """Return whether the child has shown nothing for so long."""
-        with suppress(BlockingIOError):
-            if os.read(self._reader, PIPE_BYTES):
-                self._seen_at = time.monotonic()
-        return time.monotonic() - self._seen_at > seconds
+    def is_missing(self, *, look_seconds: float) -> bool:
+        """Look for life; return whether there was none for `FROZEN_SECONDS`, where a parent looks so often."""
+        try:
+            shown = os.read(self._reader, PIPE_BYTES)
+        except BlockingIOError:
+            shown = b""
+        self._missed = 0 if shown else self._missed + 1
+        return self._missed * look_seconds > FROZEN_SECONDS
 
 
 def show_life(writer: int) -> None:
@@ -101,9 +104,9 @@ class ChildProcess:
         assert self._process.stdout
         self._life = LifeSign(self._process.stdout.fileno())
 
-    def kill_if_frozen(self, seconds: float = FROZEN_SECONDS) -> bool:
-        """Kill the module if it has shown no life for so long. Return whether it was killed."""
-        if not self.runs() or self._life is None or not self._life.is_missing(seconds):
+    def kill_if_frozen(self, *, look_seconds: float) -> bool:
+        """Kill the module if it is frozen; to be called so often. Return whether it was killed."""
+        if not self.runs() or self._life is None or not self._life.is_missing(look_seconds=look_seconds):
             return False
         assert self._process
         self._process.kill()

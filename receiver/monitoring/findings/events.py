@@ -14,7 +14,7 @@ from store.system import clock
 NO_DEAD_LETTER = Sentence("failed", "ok", "no dead letters")
 DEAD_LETTERS = Sentence("failed", "look", "{letters} could not be handled", "standing failed list{sandbox}")
 ALL_READABLE = Sentence("unreadable", "ok", "no unreadable events")
-UNREADABLE = Sentence("unreadable", "look", "{events} cannot be read", "standing events list --status unreadable{sandbox}")
+UNREADABLE = Sentence("unreadable", "look", "{events} cannot be read", "standing failed list --unreadable{sandbox}")
 NO_DOUBT = Sentence("review", "ok", "no applicants in doubt")
 DOUBT = Sentence("review", "look", "{applicants} in doubt", "standing review{sandbox}")
 STILL = Sentence(

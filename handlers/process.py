@@ -38,9 +38,6 @@ BATCH, NEWEST_BATCH = 400, 150
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
 
-#: What is logged of a change, beside the status.
-LOGGED = ("event_id", "vendor", "environment", "reference", "reversal", "version")
-
 #: A context manager around each step of the rules, so that an event that hangs is noticed; never around a wait for the database.
 Watchdog = AbstractContextManager[object]
 
@@ -131,7 +128,15 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
             _write_all(token, [reading], watched)
     else:
         for change in changes:
-            log.info("an applicant changed", status=change.to_status, **{name: getattr(change, name) for name in LOGGED})
+            log.info(
+                "an applicant changed",
+                event_id=change.event_id,
+                vendor=change.vendor,
+                environment=change.environment,
+                status=change.to_status,
+                reversal=change.reversal,
+                version=change.version,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

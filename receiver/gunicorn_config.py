@@ -23,6 +23,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import structlog
+from gevent.hub import Hub
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
@@ -35,12 +38,16 @@ from store.database import starting
 from store.system import logs, processes
 from store.system.environment import Misconfigured
 
+processes.begin()
+log = structlog.get_logger()
+# A greenlet's exception is logged as any other: gevent itself prints its message.
+Hub.print_exception = lambda _hub, _context, kind, error, trace: logs.last_words(kind, error, trace)
 heads.install()
 
 _settings = web_config.settings()
 
 wsgi_app = "receiver:create_app()"
-bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 workers = _settings.processes
 worker_connections = limits.install(_settings.connections)
 timeout = 30
@@ -49,6 +56,7 @@ keepalive = _settings.keepalive_seconds
 max_requests = 200_000
 max_requests_jitter = 20_000
 control_socket_disable = True
+umask = 0o077
 # Of the headers that proxies add, none is needed here, so that none that contradicts another refuses a delivery.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
@@ -86,6 +94,14 @@ logger_class = JsonLogger
 class Worker(GeventWorker):  # type: ignore[misc]
     """Gives each connection its deadlines. gunicorn's own worker waits for a slow sender without limit, and at its end for long polling."""
 
+    def init_process(self) -> None:
+        """Serve until the end. A failure is logged here, because gunicorn prints its message."""
+        try:
+            super().init_process()
+        except Exception as error:
+            log.critical("the web process failed", error=logs.describe_error(error))
+            sys.exit(-1 if self.booted else Arbiter.WORKER_BOOT_ERROR)
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         with limits.opened(client):
             AsyncWorker.handle(self, listener, client, addr)
@@ -116,6 +132,7 @@ worker_class = Worker
 
 def on_starting(_server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
+    starting.tell_who_may_read()
     if not database.is_sqlite():
         try:
             starting.look()

@@ -14,7 +14,7 @@ from store import audit, config, database
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
-from store.system import logs
+from store.system import logs, processes
 from store.system.environment import Misconfigured
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -132,7 +132,7 @@ commands = [migrate, backup, verify_backup, restore, new_epoch, keys]
 def main() -> None:
     """Run the command line. Exit status 2 for wrong usage or configuration."""
     # Standard output is for what was asked for; what happens on the way goes to the logs, and only if it matters.
-    logs.configure(least=logging.WARNING)
+    processes.begin(least=logging.WARNING)
     for entry in sorted(entry_points(group="standing.commands"), key=lambda entry: entry.name):
         try:
             registered = entry.load()

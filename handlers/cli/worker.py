@@ -15,9 +15,10 @@ def worker() -> None:
     """Run a worker: it handles what is kept, whether a wake-up comes or not."""
     from handlers.worker import rq_worker
     from store.database import starting
-    from store.system import logs
+    from store.system import processes
 
-    logs.configure()
+    processes.begin()
+    starting.tell_who_may_read()
     starting.look()
     rq_worker.run()
 

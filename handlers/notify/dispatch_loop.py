@@ -86,7 +86,7 @@ class Dispatcher:
             try:
                 rest = self._round(claims=not stopping.is_set())
             except Exception as error:  # Usually the database is unavailable: what is due waits.
-                log.warning("reactions wait", reaction=next(iter(self._told)), error=describe_error(error))
+                log.warning("reactions wait", subscriber=next(iter(self._told)), error=describe_error(error))
                 rest = PAUSE_SECONDS
             self._end_if_one_hangs(others)
             self._collect(rest)
@@ -169,7 +169,7 @@ class Dispatcher:
         hanging = [due for due, began in self._doing.values() if now - began > self._seconds_max(due)]
         if not hanging:
             return
-        log.error("a reaction hangs; the process that does it ends", reaction=hanging[0].subscriber)
+        log.error("a reaction hangs; the process that does it ends", subscriber=hanging[0].subscriber)
         try:
             for due in hanging:
                 foreign = self._told[due.subscriber].is_foreign

@@ -22,7 +22,7 @@ from handlers.notify.dispatch_loop import Dispatcher, Hands, Requests, Threads
 from handlers.notify.subscribers import AT_ONCE, Log, Subscriber
 from store import database
 from store.outbox import outcomes
-from store.system import clock, logs, processes
+from store.system import clock, processes
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -90,7 +90,7 @@ PARTS: dict[str, Callable[[], Sequence[Group]]] = {
 
 def main(part: str, holder: str, parent: str) -> None:
     """Notify one part of the subscribers, as long as the parent runs."""
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(parent)
     os.nice(NICE)
     threading.stack_size(STACK_BYTES)

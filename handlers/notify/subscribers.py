@@ -109,8 +109,16 @@ class Log:
         return bool(change.reversal == Reversal.ADVERSE)
 
     def tell(self, entry: dict[str, Any]) -> str:
-        told = {name: entry[name] for name in ("event_id", "vendor", "environment", "reference", "reversal")}
-        log.warning("an approval fell", **told, status=entry["to"], version=entry["applicant"]["version"])
+        log.warning(
+            "an approval fell",
+            change=entry["cursor"],
+            event_id=entry["event_id"],
+            vendor=entry["vendor"],
+            environment=entry["environment"],
+            reversal=entry["reversal"],
+            status=entry["to"],
+            version=entry["applicant"]["version"],
+        )
         return "logged"
 
 
@@ -144,5 +152,5 @@ def functions() -> list[Subscriber]:
         try:
             found.append(Function(entry.name, entry.load()))
         except Exception as error:  # Whatever is broken in it must not keep others from being told.
-            log.error("a reaction cannot be loaded", reaction=entry.name, error=type(error).__name__)
+            log.error("a reaction cannot be loaded", subscriber=entry.name, error=describe_error(error))
     return found

@@ -20,7 +20,7 @@ from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from store import config as store_config
 from store.operations.reconciliations import ApplicantFilter
-from store.system import clock, logs, processes
+from store.system import clock, processes
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
     repair = Repair(actor="standing", reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
     one = ReconciliationRun(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
     reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
-    log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
+    log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired)
 
 
 def _whom(client: Client, every: timedelta) -> ApplicantFilter:
@@ -74,7 +74,6 @@ def _tell(finding: Finding) -> None:
     log.warning(
         "the vendor says otherwise" if finding.drifts else "the vendor gave no answer",
         vendor=key.vendor,
-        reference=key.reference,
         ours=finding.ours,
         theirs=finding.theirs,
         event_id=finding.event_id,
@@ -94,7 +93,7 @@ def _rest(seconds: float) -> None:
 
 def main(parent: str) -> None:
     """Ask as long as the parent runs."""
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(parent)
     run()
 

@@ -63,7 +63,7 @@ def run(replay_id: str, runner: str) -> None:
         _propose(row)
     else:
         stage = execute.run(replay_id, per_second=row.per_second, on_events=lambda _: None)
-        log.info("a replay ended", replay=replay_id, stage=stage)
+        log.info("a replay ended", replay_id=replay_id, stage=stage)
 
 
 def _propose(row: Any) -> None:
@@ -97,7 +97,7 @@ def _say_alive(replay_id: str, runner: str) -> None:
         try:
             mine = database.write(lambda connection: replays.heartbeat(connection, replay_id, runner))
             if not mine:
-                log.warning("somebody else took the replay over", replay=replay_id)
+                log.warning("somebody else took the replay over", replay_id=replay_id)
                 os._exit(0)
         except Exception as error:  # Whatever it is, a replay that nobody speaks for is taken over.
             log.warning("a replay's runner could not say that it lives", error=describe_error(error))
@@ -105,9 +105,7 @@ def _say_alive(replay_id: str, runner: str) -> None:
 
 
 if __name__ == "__main__":
-    from store.system import logs
-
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(sys.argv[3])
     config.settings()
     run(sys.argv[1], sys.argv[2])

@@ -44,11 +44,11 @@ def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseExc
     """Log and count a refusal. `error` is for unexpected failures; for a client's fault the cause is enough."""
     REFUSED.labels(cause).inc()
     refusal_counts.note(peer=peer, cause=cause)
-    more = {"request_id": request_id} if request_id else {}
+    told = log.bind(request_id=request_id) if request_id else log
     if error is None:
-        log.warning("a request was refused by the HTTP server", cause=cause, peer=peer, **more)
+        told.warning("a request was refused by the HTTP server", cause=cause, peer=peer)
     else:
-        log.error("a request failed in the HTTP server", cause=cause, peer=peer, error=describe_error(error), **more)
+        told.error("a request failed in the HTTP server", cause=cause, peer=peer, error=describe_error(error))
 
 
 def answer(client: Any, *, peer: str, error: BaseException) -> None:

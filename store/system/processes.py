@@ -1,9 +1,10 @@
-"""Processes: start and end a child, end with the parent, and collect garbage rarely."""
+"""Processes: begin, start and end a child, end with the parent, and collect garbage rarely."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from store.system import logs
+
 _SET_PARENT_DEATH_SIGNAL = 1
 
 #: How often a child shows that it is not frozen, and how much of that a parent reads at a time.
@@ -21,6 +24,16 @@ BEAT_SECONDS, PIPE_BYTES = 1.0, 65536
 
 #: A child that has shown no life for so long is frozen, and is replaced.
 FROZEN_SECONDS = 15.0
+
+
+#: What a process creates is for its owner alone.
+_UMASK = 0o077
+
+
+def begin(*, least: int = logging.INFO) -> None:
+    """Begin a process: its files are for its owner alone, and it logs JSON lines from the least level up."""
+    os.umask(_UMASK)
+    logs.configure(least=least)
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -104,7 +104,8 @@ def test_an_approval_that_fell_is_sent_as_the_feed_shows_it_signed_with_every_se
     assert message.headers["content-type"] == "application/json"
     # The built-in reaction: somebody may have to be woken.
     [warning] = eventually(lambda: warnings(told), "the warning")
-    assert (warning["reference"], warning["level"], warning["reversal"]) == (who, "warning", "adverse")
+    assert (warning["change"], warning["event_id"]) == (entry["cursor"], entry["event_id"])
+    assert (warning["level"], warning["reversal"]) == ("warning", "adverse")
     assert [row["status"] for row in told.lines("reactions", "list")] == ["done", "done"]
     time.sleep(0.5)
     assert len(told.downstream.came) == 1
@@ -152,6 +153,8 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     told.came(3)
     failed = eventually(lambda: (found := told.reactions(status="failed")) and len(found) == 2 and found, "both to give up")
     assert {(row["reference"], row["said"]) for row in failed} == {(unwanted, "422 unknown applicant")}
+    logged = [line for line in map(json.loads, told.service.logged().splitlines()) if line["event"] == "a reaction failed"]
+    assert {(line["subscriber"], line["reaction_id"]) for line in logged} == {(row["subscriber"], row["id"]) for row in failed}
     waiting = [row for row in told.lines("review") if row["what"] == "reaction"]
     assert [(row["reference"], row["why"]) for row in waiting] == [(unwanted, "422 unknown applicant")] * 2
     assert told.service.get("/v1/review").json["data"] == told.lines("review")

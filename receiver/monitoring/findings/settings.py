@@ -14,7 +14,7 @@ from receiver.vendors import VENDORS
 from store import audit
 from store import config as store_config
 from store.system import logs
-from store.system.environment import Environment, secrets_dir
+from store.system.environment import Environment, others_may_read, secrets_dir
 from store.tokens import Token
 
 #: A shorter secret of a vendor could be guessed from one signed delivery.
@@ -35,6 +35,7 @@ READABLE = Sentence("rights", "ok", "whoever may act as {user} on this host can 
 BESIDE = Sentence("ENCRYPTION_KEYS", "look", "from the {source}, beside the database: whoever copies the folder can read the bodies")
 KEYS = Sentence("ENCRYPTION_KEYS", "ok", "{count} keys, from the {source}")
 EXPOSED = Sentence("{name}", "wrong", "{path} can be read by others: chmod 600 it")
+OPEN_FOLDER = Sentence("VAR_DIR", "look", "{folder} can be read by others: chmod -R go= {folder}")
 NO_RULES = Sentence("handlers", "wrong", "cannot be loaded ({error}): events are kept, and wait")
 RULES = Sentence("handlers", "ok", "the rules can be loaded")
 NO_FUNCTION = Sentence("reaction", "wrong", "{name} cannot be loaded ({error}): its changes wait")
@@ -85,6 +86,8 @@ def secrets_at_rest(environment: Environment, stored: store_config.Settings) -> 
     source = environment.source("ENCRYPTION_KEYS") or ""
     beside = source.startswith("file ") and make_url(stored.database_url).get_backend_name() == "sqlite"
     yield BESIDE(source=source) if beside else KEYS(count=len(stored.encryption_keys), source=source)
+    if others_may_read(environment.var_dir):
+        yield OPEN_FOLDER(folder=environment.var_dir)
     folder = secrets_dir(environment.var_dir)
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

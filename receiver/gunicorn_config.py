@@ -33,10 +33,11 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver.api.change_watcher import ChangeWatcher
 from receiver.connections import heads, limits
+from store import config as store_config
 from store import database
 from store.database import starting
 from store.system import logs, processes
-from store.system.environment import Misconfigured
+from store.system.environment import Environment, Misconfigured
 
 processes.begin()
 log = structlog.get_logger()
@@ -140,6 +141,19 @@ def on_starting(_server: Any) -> None:
             sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
+
+
+def on_reload(_server: Any) -> None:
+    """Take again what files hold: secrets, tokens, keys, addresses. Where they are wrong, everything stays as it was."""
+    environment = Environment()
+    store_config.read(environment)
+    web_config.read(environment)
+    if environment.problems:
+        log.error("settings are wrong: nothing was taken from them", error="; ".join(environment.problems))
+        return
+    database.forget()
+    web_config.settings.cache_clear()
+    web_config.settings()
 
 
 def post_fork(server: Any, worker: Any) -> None:

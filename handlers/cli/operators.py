@@ -28,6 +28,6 @@ def at_this_terminal(token_file: Path | None) -> Actor:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise click.ClickException(f"the token's file cannot be read ({type(error).__name__})") from error

@@ -38,8 +38,8 @@ def review(as_csv: bool, as_json: bool, environment: str, limit: int) -> None:
 @click.option("--since", type=MOMENT, help="Told at this moment or later (RFC 3339).  [default: a day ago]")
 @click.option(
     "--kind",
-    type=click.Choice([*Reversal, "all"]),
-    default=Reversal.ADVERSE,
+    type=click.Choice([*(kind.value for kind in Reversal), "all"]),
+    default=Reversal.ADVERSE.value,
     show_default=True,
     help="What the change did to the approval.",
 )

@@ -73,6 +73,7 @@ FAREWELL_SECONDS = 2.0
 # Each process counts for itself; the counts are added up from files, which each start resets. Where there is a file system in memory
 # they are there, so that a process can start while the disk is full.
 _memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
+worker_tmp_dir = _memory
 _metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-", dir=_memory)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 

@@ -27,7 +27,7 @@ from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
-from store.system import backoff, file_locks, processes
+from store.system import backoff, file_locks, processes, service_urls
 from store.system.environment import Environment, secrets_dir
 from store.system.logs import announce as say
 from store.system.logs import describe_error
@@ -149,8 +149,9 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PROMETHEUS_MULTIPROC_DIR": str(var_dir / "run" / "metrics"),
+        "PYTHONPATH": processes.import_path(),
     }
-    for line in PROCFILE.read_text().splitlines():
+    for line in PROCFILE.read_text(encoding="utf-8").splitlines():
         name, _, command = line.partition(":")
         program, *arguments = shlex.split(command)
         yield Process(name, [str(programs / program), *arguments], environment)
@@ -159,7 +160,7 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
 def _start_valkey(var_dir: Path) -> Process:
     """Start the embedded Valkey, and wait until it answers. One that an earlier run left behind is ended first."""
     path = embedded_socket(var_dir)
-    client = Redis.from_url(f"unix://{path}", socket_timeout=1, retry=None)
+    client = Redis.from_url(service_urls.of_socket(path), socket_timeout=1, retry=None)
     with suppress(RedisError):  # Usually there is none.
         client.shutdown()
     process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), dict(os.environ))

@@ -102,7 +102,7 @@ class Environment:
 
     def _read(self, name: str, path: Path) -> str:
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             self.wrong(name, f"names a file that cannot be read ({type(error).__name__})")
             return ""

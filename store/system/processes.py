@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from store.system import logs
@@ -34,6 +35,15 @@ def begin(*, least: int = logging.INFO) -> None:
     """Begin a process: its files are for its owner alone, and it logs JSON lines from the least level up."""
     os.umask(_UMASK)
     logs.configure(least=least)
+
+
+def import_path() -> str:
+    """Return a PYTHONPATH by which a program finds this installation first.
+
+    gunicorn looks for modules in the current folder before all others, unless that folder is on the path already. It may hold packages of
+    our names."""
+    root = Path(__file__).parent.parent.parent
+    return os.pathsep.join(dict.fromkeys([str(root), str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -112,7 +122,10 @@ class ChildProcess:
 
     def start_module(self, module: str, *arguments: str) -> None:
         """Start a module of this installation, which calls `live_with_parent` with its last argument."""
-        self.start([sys.executable, "-m", module, *arguments, str(os.getpid())], stdout=subprocess.PIPE, bufsize=0)
+        # Without it, Python looks for the module in the current folder first.
+        environment = os.environ | {"PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-m", module, *arguments, str(os.getpid())]
+        self.start(command, env=environment, stdout=subprocess.PIPE, bufsize=0)
         assert self._process
         assert self._process.stdout
         self._life = LifeSign(self._process.stdout.fileno())

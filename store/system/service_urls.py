@@ -10,7 +10,8 @@ import math
 import os
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
@@ -52,6 +53,16 @@ POSTGRESQL_WORDS = {
     "channel_binding": ("disable", "prefer", "require"),
     "gssencmode": ("disable", "prefer", "require"),
 }
+
+
+def of_sqlite(path: Path) -> str:
+    """Return the URL of an SQLite file, whatever its path holds."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def of_socket(path: Path) -> str:
+    """Return the URL of a queue on a Unix socket, whatever its path holds."""
+    return f"unix://{quote(str(path))}"
 
 
 def redis_fault(text: str) -> str | None:

@@ -121,7 +121,7 @@ def test_dead_letters_are_handled_again_once_the_fault_is_mended_and_it_is_recor
     whose = mishap.fail(3)
     mishap.mend()
     said = mishap.run("replay", "--failed", "--reason", "mapping mended, ticket 7", "--yes")
-    assert "Handled 3 events again; 3 applicants changed." in said.stderr
+    assert "Handled 3 events again; 3 applicants changed; 3 of 3 unreadable events or dead letters are mended." in said.stderr
     assert mishap.standing(whose) == ["approved"] * 3
     replay = mishap.replay()
     told = {name: replay[name] for name in ("status", "events", "done", "changed", "reason")}

@@ -45,7 +45,7 @@ class _Step(Struct):
 class ProblemDocuments:
     """Asks about each IDnGO applicant that may send again, in the environment of the API."""
 
-    name = "problem documents"
+    name = title = "problem documents"
     is_foreign = False
     at_once = AT_ONCE
 

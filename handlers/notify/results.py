@@ -72,8 +72,7 @@ class Results:
                 for result in results:
                     self._write([result], write)
                 return
-            due = results[0].due
-            log.error("a result cannot be noted", subscriber=due.subscriber, reaction_id=due.id, error=describe_error(error))
+            log.error("a result cannot be noted", subscriber=results[0].due.title, reaction_id=results[0].due.id, error=describe_error(error))
         self.waiting = [result for result in self.waiting if result not in results]
 
     def _succeeded(self, results: Sequence[Result]) -> None:
@@ -81,7 +80,7 @@ class Results:
             outcomes.succeeded(connection, [(result.due, str(result.said)) for result in results], holder=self._holder)
 
     def _stopped(self, results: Sequence[Result]) -> None:
-        log.warning("a subscriber wants nothing more", subscriber=results[0].due.subscriber)
+        log.warning("a subscriber wants nothing more", subscriber=results[0].due.title)
         with database.begin() as connection:
             for result in results:
                 outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.said))
@@ -102,7 +101,7 @@ class Results:
             assert isinstance(result.said, BaseException)
             log.error(
                 "a reaction could not be tried: a failure of our own; it is tried again",
-                subscriber=result.due.subscriber, reaction_id=result.due.id, error=describe_error(result.said),
+                subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.said),
             )  # fmt: skip
         with database.begin() as connection:
             dues = [result.due for result in results]
@@ -112,7 +111,7 @@ class Results:
 def _failure(result: Result) -> Failure:
     due = result.due
     again = due.attempts < config.settings().reaction_attempts_max
-    log.warning("a reaction failed", subscriber=due.subscriber, reaction_id=due.id, count=due.attempts, again=again)
+    log.warning("a reaction failed", subscriber=due.title, reaction_id=due.id, count=due.attempts, again=again)
     rest = result.said.rest if isinstance(result.said, NotNow) else timedelta()
     return Failure(due=due, answer=str(result.said), retry_at=_retry_at(due, rest) if again else None)
 

@@ -77,6 +77,11 @@ class Subscriber(Protocol):
     def name(self) -> str: ...
 
     @property
+    def title(self) -> str:
+        """How it is shown. Its name is how it is kept."""
+        ...
+
+    @property
     def is_foreign(self) -> bool:
         """Whether foreign code runs in this process, which may hang or crash it: then a claim counts as an attempt."""
         ...
@@ -100,7 +105,7 @@ class Subscriber(Protocol):
 class Log:
     """Logs a warning for every approval that fell, because an operator may have to be woken. Ids only."""
 
-    name = "log"
+    name = title = "log"
     is_foreign = False
     #: A line takes no time; to note one by one that it was written does.
     at_once = 100
@@ -131,6 +136,10 @@ class Function:
     at_once = AT_ONCE
     function: Callable[[Change], object]
 
+    @property
+    def title(self) -> str:
+        return self.name
+
     def wants(self, change: Any) -> bool:
         return change.environment in config.settings().environments
 
@@ -143,6 +152,11 @@ class Function:
         except BaseException as error:  # Whatever it is, the function is tried again.
             raise Refused(describe_error(error)) from error
         return "done"
+
+
+def function_names() -> list[str]:
+    """Return the names of the installed functions, also of those that cannot be loaded. Loads none."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
 
 
 def functions() -> list[Subscriber]:

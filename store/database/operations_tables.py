@@ -150,6 +150,12 @@ class Subscriber(Base):
     paused_until: Mapped[datetime | None]
     #: It asked for nothing more (410).
     stopped_at: Mapped[datetime | None]
+    #: How it is shown; null: by its name.
+    title: Mapped[str | None] = mapped_column(Name)
+    #: When a worker found it in no setting; null: it is configured.
+    retired_at: Mapped[datetime | None]
+    #: When an operator ended what was pending for it. If it is configured again, it begins at the end of the feed.
+    forgotten_at: Mapped[datetime | None]
 
 
 class Reaction(Base):

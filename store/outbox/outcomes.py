@@ -112,5 +112,6 @@ def spare(connection: Connection, names: Collection[str], *, holder: str) -> Non
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Remove reactions that were done long ago."""
-    connection.execute(delete(Reaction).where(Reaction.status == ReactionStatus.DONE, Reaction.settled_at < before))
+    """Remove reactions that were done, or forgotten, long ago."""
+    over = Reaction.status.in_((ReactionStatus.DONE, ReactionStatus.FORGOTTEN))
+    connection.execute(delete(Reaction).where(over, Reaction.settled_at < before))

@@ -28,6 +28,7 @@ from store.inbox.claims import Claimed, Settlement
 from store.operations import delivery_counts
 from store.states import ApplicantKey
 from store.system import backoff, clock, fault_points
+from store.system.counts import counted
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -240,7 +241,7 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
     attempts, settings = event.attempts + 1, config.settings()
     log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=attempts)
     if attempts >= settings.attempts_max:
-        claims.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
+        claims.bury(event.sequence, token=token, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
         return
     pause = backoff.spread(settings.retry_base, attempts, settings.retry_limit)
     claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from receiver import config
+from store.system.counts import counted
+from store.system.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0
 
@@ -98,7 +99,7 @@ def doctor(as_json: bool) -> None:
     for finding in doctor.examine():
         findings.append(finding)
         if as_json:
-            click.echo(msgspec.json.encode(finding))
+            click.echo(json_of(finding))
         else:
             mark = {"ok": click.style("ok   ", "green"), "look": click.style("look ", "yellow"), "wrong": click.style("wrong", "red")}
             click.echo(f"{mark[finding.verdict]} {finding}" + (f"  ({finding.look})" if finding.look else ""))
@@ -123,7 +124,7 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
     found = status.lines(environment)
     if as_json:
         for line in found:
-            click.echo(msgspec.json.encode(line))
+            click.echo(json_of(line))
     elif watch:
         with Live(status.as_screen(found, environment), console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             while True:
@@ -147,9 +148,9 @@ def list_secrets(as_json: bool) -> None:
     for found in database.read(secret_usage.look):
         last = clock.rfc3339(found.last_at)
         if as_json:
-            click.echo(msgspec.json.encode(vars(found) | {"last_at": last}))
+            click.echo(json_of(vars(found) | {"last_at": last}))
         else:
-            use = f"{found.matches} matches, the last at {last}" if last else "never matched"
+            use = f"{counted(found.matches, 'match', 'matches')}, the last at {last}" if last else "never matched"
             click.echo(f"{found.vendor:8} {found.environment:8} {found.fingerprint}  {found.says}  ({use})")
 
 

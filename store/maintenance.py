@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from store import audit, config, database
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
+from store.system.counts import counted
+from store.system.safe_text import as_json as json_of
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -88,9 +89,9 @@ def list_keys(as_json: bool) -> None:
     for used, count in key_rotation.in_use().items():
         seals = used == key_rotation.newest_key()
         if as_json:
-            click.echo(msgspec.json.encode({"key": used, "bodies": count, "seals": seals}))
+            click.echo(json_of({"key": used, "bodies": count, "seals": seals}))
         else:
-            click.echo(f"{used}  {count:>10} bodies{'  (seals what comes)' if seals else ''}")
+            click.echo(f"{used}  {count:>10} {'body' if count == 1 else 'bodies'}{'  (seals what comes)' if seals else ''}")
 
 
 @keys.command()
@@ -110,10 +111,8 @@ def rotate() -> None:
             sealed = key_rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
     except Unopenable as unopenable:
         raise click.ClickException(f"{unopenable}: give it in ENCRYPTION_KEYS, after the newest") from unopenable
-    click.echo(
-        f"Encrypted {sealed} bodies with the newest key. A key that encrypts no body any more (standing keys list) may be removed.",
-        err=True,
-    )
+    did = f"Encrypted {counted(sealed, 'body', 'bodies')} with the newest key."
+    click.echo(f"{did} A key that encrypts no body any more (standing keys list) may be removed.", err=True)
 
 
 commands = [migrate, backup, verify_backup, restore, new_epoch, keys]

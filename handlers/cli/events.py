@@ -13,6 +13,7 @@ from store import audit, config, database
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
+from store.system.counts import counted
 from store.system.names import EVENT_ID
 
 
@@ -62,13 +63,13 @@ def dismiss(event_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     """Have unreadable events, or dead letters, listed no longer as ones to look at. Their outcome stays; a replay undoes it."""
     config.settings()
     if not yes:
-        click.confirm(f"Dismiss {len(event_ids)} events? They stay kept, and move nothing.", abort=True, err=True)
+        click.confirm(f"Dismiss {counted(len(event_ids), 'event')}? They stay kept, and move nothing.", abort=True, err=True)
     with database.begin() as connection:
         for event_id in event_ids:
             if not is_event_id(event_id) or not events.dismiss(connection, event_id):
                 raise click.ClickException(f"no unreadable event and no dead letter has the id {event_id}; nothing was dismissed")
             audit.write(connection, actor=audit.user(), action="dismiss", subject=f"event {event_id}", reason=reason, touched=1)
-    click.echo(f"Dismissed {len(event_ids)} events.", err=True)
+    click.echo(f"Dismissed {counted(len(event_ids), 'event')}.", err=True)
 
 
 @click.group("failed")

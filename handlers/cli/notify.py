@@ -93,7 +93,7 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
         count = reactions.run_again(connection, reaction_ids or None, subscriber=subscriber)
         which = ", ".join(map(str, reaction_ids)) if reaction_ids else f"all that gave up{f' of {subscriber}' if subscriber else ''}"
         audit.write(connection, actor=audit.user(), action="run reactions", subject=which[:500], reason=reason, touched=count)
-    click.echo(f"{counted(count, 'reaction')} {'is' if count == 1 else 'are'} done again by a worker.", err=True)
+    click.echo(f"{counted(count, 'reaction is', 'reactions are')} done again by a worker.", err=True)
 
 
 # who is told --------------------------------------------------------------------------------------------------

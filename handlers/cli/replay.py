@@ -18,9 +18,12 @@ from store import audit, database
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
+from store.system.counts import counted
 from store.system.names import EVENT_ID
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
+
+UNHAPPY = "unreadable events or dead letters"
 
 NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDING]
 
@@ -66,7 +69,7 @@ def replay(
     if dry_run or not count:
         return
     if not yes:
-        click.confirm(f"Handle {count} events again?", abort=True, err=True)
+        click.confirm(f"Handle {counted(count, 'event')} again?", abort=True, err=True)
     replay_id = execute.begin(wanted, actor=audit.user(), reason=str(reason), changes_max=max_changes)
     _run(replay_id, rate, as_json)
 
@@ -95,8 +98,9 @@ def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
         found = forecast.would_do(wanted, on_events=lambda done: bar.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
-    mended = f" {found.unhappy} of them are unreadable or dead letters: {found.mended} would become readable." if found.unhappy else ""
-    click.echo(f"{count} events would be handled again.{mended}", err=True)
+    unhappy = counted(found.unhappy, "unreadable event or dead letter", UNHAPPY)
+    mended = f" Among them: {unhappy}, of which {found.mended} would become readable." if found.unhappy else ""
+    click.echo(f"{counted(count, 'event')} would be handled again.{mended}", err=True)
     return count
 
 
@@ -128,9 +132,9 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
 
 
 def _said(stage: Stage, row: Row[Any]) -> str:
-    failed = f"; {row.failed} events failed again" if row.failed else ""
-    mended = f"; {row.mended} of {row.unhappy} unreadable events or dead letters are mended" if row.unhappy else ""
-    did = f"Handled {row.done} events again; {row.changed} applicants changed{mended}{failed}."
+    failed = f"; {counted(row.failed, 'event')} failed again" if row.failed else ""
+    mended = f"; mended {row.mended} of {counted(row.unhappy, 'unreadable event or dead letter', UNHAPPY)}" if row.unhappy else ""
+    did = f"Handled {counted(row.done, 'event')} again; {counted(row.changed, 'applicant')} changed{mended}{failed}."
     if stage == Stage.STOPPED:
         return f"{did} Stopped: more than {row.changes_max} would change (standing replays resume {row.id} --max-changes N)."
     return did if stage == Stage.DONE else f"{did} It was {stage}."
@@ -195,7 +199,7 @@ def cancel(replay_id: str) -> None:
     with database.begin() as connection:
         replays.set_stage(connection, replay_id, Stage.CANCELLED)
         audit.write(connection, actor=audit.user(), action="cancel", subject=f"replay {replay_id}")
-    click.echo(f"Cancelled; {row.done} of {row.events} events had been handled again.", err=True)
+    click.echo(f"Cancelled; {row.done} of {counted(row.events, 'event')} had been handled again.", err=True)
 
 
 def _find(replay_id: str) -> Any:

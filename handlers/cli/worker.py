@@ -8,6 +8,7 @@ from handlers import config, process
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import json_option
 from store.inbox import unspool
+from store.system.counts import counted
 
 
 @click.command()
@@ -32,7 +33,7 @@ def process_pending(as_json: bool) -> None:
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count
-    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
+    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
 
 
 commands = [worker, process_pending]

@@ -18,7 +18,7 @@ from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
 from store.states import ApplicantKey, VendorEnvironment
-from store.system import clock
+from store.system import clock, safe_text
 from store.system.deadlines import DeadlineExecutor
 from store.system.names import NAME_CHARS_MAX, is_name, is_storable
 
@@ -45,10 +45,8 @@ TimeText = Annotated[str, Meta(min_length=1, extra_json_schema={"format": "date-
 #: What may be quoted of a name that somebody sent.
 FIELD = re.compile(r"[a-z_]{1,40}")
 
-#: Why somebody does something, for others to read: nothing in it moves a terminal's cursor.
-Reason = Annotated[
-    str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="Why. It is recorded, and shown.")
-]
+#: Why somebody does something, for others to read: nothing in it moves a terminal's cursor, hides, or turns the text around.
+Reason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=safe_text.SHOWABLE, description="Why. It is recorded, and shown.")]
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
 

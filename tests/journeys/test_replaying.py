@@ -121,7 +121,7 @@ def test_dead_letters_are_handled_again_once_the_fault_is_mended_and_it_is_recor
     whose = mishap.fail(3)
     mishap.mend()
     said = mishap.run("replay", "--failed", "--reason", "mapping mended, ticket 7", "--yes")
-    assert "Handled 3 events again; 3 applicants changed; 3 of 3 unreadable events or dead letters are mended." in said.stderr
+    assert "Handled 3 events again; 3 applicants changed; mended 3 of 3 unreadable events or dead letters." in said.stderr
     assert mishap.standing(whose) == ["approved"] * 3
     replay = mishap.replay()
     told = {name: replay[name] for name in ("status", "events", "done", "changed", "reason")}
@@ -226,7 +226,7 @@ def test_events_are_found_by_whom_they_named(mishap: Mishap) -> None:
         said = mishap.run("replay", *filters, "--dry-run")
         assert ("No applicant would change." in said.stdout, said.stderr) == (True, "2 events would be handled again.\n")
     said = mishap.run("replay", first["id"], "--reason", "look", "--yes")
-    assert "Handled 1 events again; 0 applicants changed." in said.stderr
+    assert "Handled 1 event again; 0 applicants changed." in said.stderr
     assert "no event has the id" in mishap.run("replay", "nothing", "--reason", "x", status=1).stderr
 
 
@@ -356,12 +356,12 @@ def test_what_a_replay_would_mend_is_said_and_where_nothing_improves_it_ends_wit
     whose = mishap.fail(1)
     unreadable(mishap.service)
     said = mishap.run("replay", "--outcome", "unreadable", "--dry-run").stderr
-    assert "1 events would be handled again. 1 of them are unreadable or dead letters: 0 would become readable." in said
+    assert "1 event would be handled again. Among them: 1 unreadable event or dead letter, of which 0 would become readable." in said
     done = mishap.run("replay", "--outcome", "unreadable", "--reason", "try", "--yes", status=1).stderr
-    assert "Handled 1 events again; 0 applicants changed; 0 of 1 unreadable events or dead letters are mended." in done
+    assert "Handled 1 event again; 0 applicants changed; mended 0 of 1 unreadable event or dead letter." in done
     mishap.mend()
-    assert "1 of them are unreadable or dead letters: 1 would become readable." in mishap.run("replay", "--failed", "--dry-run").stderr
-    assert "1 of 1 unreadable events or dead letters are mended" in mishap.run("replay", "--failed", "--reason", "try", "--yes").stderr
+    assert "1 unreadable event or dead letter, of which 1 would become readable." in mishap.run("replay", "--failed", "--dry-run").stderr
+    assert "mended 1 of 1 unreadable event or dead letter" in mishap.run("replay", "--failed", "--reason", "try", "--yes").stderr
     assert mishap.standing(whose) == ["approved"]
     assert (mishap.replay()["unhappy"], mishap.replay()["mended"]) == (1, 1)
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from handlers.cli.terminal.options import ROWS_MAX
+from store.system.safe_text import as_json as as_json_text
 from store.system.safe_text import for_a_sheet, plain
 
 #: Colours of statuses and outcomes: what is good, what waits, what is bad.
@@ -27,7 +27,7 @@ COLOURS = {
 def print_json(items: Iterable[object]) -> None:
     """Print one JSON object a line."""
     for item in items:
-        click.echo(msgspec.json.encode(item))
+        click.echo(as_json_text(item))
 
 
 def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool = False) -> None:

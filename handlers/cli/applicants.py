@@ -11,7 +11,7 @@ from handlers import config
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import MOMENT, ROWS_MAX, environment_option, json_option, limit_option
 from store import database
-from store.applicants import explanations, feed, history
+from store.applicants import explanations, feed, history, users
 from store.applicants import table as applicants
 from store.inbox import events
 from store.states import HITS, ApplicantKey, Status
@@ -56,7 +56,8 @@ def show_applicant(
         raise click.UsageError("give VENDOR REFERENCE, or --user ID")
     with database.reading() as connection:
         if external_user_id:
-            keys = [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
+            rows = users.applicants_of(connection, external_user_id, environment=environment, limit=ROWS_MAX)
+            keys = [applicant.key for applicant in rows]
         else:
             keys = [ApplicantKey(str(vendor), environment, str(reference))]
         known = [(key, told) for key in keys if (told := history.as_known(connection, key, at)) is not None]
@@ -83,16 +84,21 @@ def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json:
 @applicants_group.command("explain")
 @click.argument("vendor")
 @click.argument("reference")
+@limit_option
 @environment_option
 @json_option
-def explain_applicant(vendor: str, reference: str, environment: str, as_json: bool) -> None:
-    """Show why an applicant has its status: every event in the vendor's order, with its outcome."""
+def explain_applicant(vendor: str, reference: str, environment: str, limit: int, as_json: bool) -> None:
+    """Show why an applicant has its status: the newest events in the vendor's order, each with its outcome."""
     config.settings()
+    key = ApplicantKey(vendor, environment, reference)
     with database.reading() as connection:
-        found = explanations.explain(connection, ApplicantKey(vendor, environment, reference))
+        found = explanations.explain(connection, key)
+        rows = explanations.events(connection, key, newest=True, limit=limit)
     if found is None:
         raise click.ClickException(f"no such applicant is known in the {environment} environment")
-    output.print_json([found]) if as_json else output.print_explanation(found)
+    told = found | {"data": [explanations.describe(row) for row in rows]}
+    output.print_json([told]) if as_json else output.print_explanation(told)
+    output.say_if_cut(rows, limit, "newest", "No event named it")
 
 
 commands = [applicants_group]

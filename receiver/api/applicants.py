@@ -14,7 +14,7 @@ from receiver.web import queries
 from receiver.web.auth import Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
-from store.applicants import explanations, feed
+from store.applicants import explanations, feed, users
 from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
@@ -45,6 +45,22 @@ LISTED = PageOf(
 )
 CHANGES = PageOf(schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version])
 
+EXPLAINED = PageOf(
+    schemas.ExplainedEvent,
+    place=lambda event: list(event["place"]),
+    describe=explanations.describe,
+    after=explanations.Place,
+    start=None,
+    beside=schemas.Explanation,
+)
+OF_USER = PageOf(
+    schemas.Applicant,
+    place=lambda row: [row.vendor, row.first_sequence or 0, row.reference],
+    describe=applicants.describe,
+    after=users.Place,
+    start=None,
+    beside=schemas.User,
+)
 
 UNKNOWN = "No applicant of this vendor has this reference here."
 
@@ -83,10 +99,14 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=One, answers=schemas.Explanation, unknown=UNKNOWN)
-def explain_applicant(connection: Connection, vendor: str, reference: str, query: One) -> dict[str, Any] | None:
-    """Why an applicant has its status: the grounds, and every event in the vendor's order, with its outcome."""
-    return explanations.explain(connection, queries.key(vendor, query.environment, reference))
+@call(right=Right.READ, query=Page, answers=EXPLAINED, unknown=UNKNOWN)
+def explain_applicant(
+    connection: Connection, vendor: str, reference: str, query: Page, after: explanations.Place | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Why an applicant has its status: its ground, and every event in the vendor's order, with its outcome."""
+    key = queries.key(vendor, query.environment, reference)
+    found = explanations.explain(connection, key)
+    return (explanations.events(connection, key, after=after, limit=query.limit + 1), found) if found else None
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
@@ -99,20 +119,18 @@ def list_history(connection: Connection, vendor: str, reference: str, query: Pag
 
 
 @blueprint.get("/users/<name:external_user_id>")
-@call(right=Right.READ, query=One, answers=schemas.User, unknown="No applicant of this person is known.")
-def get_user(connection: Connection, external_user_id: str, query: One) -> dict[str, Any] | None:
+@call(right=Right.READ, query=Page, answers=OF_USER, unknown="No applicant of this person is known.")
+def get_user(
+    connection: Connection, external_user_id: str, query: Page, after: users.Place | None
+) -> tuple[list[Applicant], dict[str, Any]] | None:
     """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
-    rows = applicants.of_user(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []
-    if not rows:
+    found = users.vendors(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []
+    if not found:
         return None
-    newest: dict[str, Applicant] = {}
-    for row in rows:
-        newest.setdefault(row.vendor, row)
-    blocking = {row.vendor for row in rows if row.hits or newest[row.vendor].status == Status.REJECTED}
-    return {
+    rows = users.applicants_of(connection, external_user_id, environment=query.environment, after=after, limit=query.limit + 1)
+    return rows, {
         "external_user_id": external_user_id,
         "environment": query.environment,
-        "approving_vendors": [vendor for vendor, row in newest.items() if row.status == Status.APPROVED],
-        "blocking_vendors": sorted(blocking),
-        "applicants": [applicants.describe(row) for row in rows],
+        "approving_vendors": [one.vendor for one in found if one.newest_status == Status.APPROVED],
+        "blocking_vendors": [one.vendor for one in found if one.has_hits or one.newest_status == Status.REJECTED],
     }

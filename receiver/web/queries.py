@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -123,13 +124,19 @@ def moment(name: str, text: str | None) -> datetime | None:
         raise wrong(name) from error
 
 
-def page(rows: Sequence[Row], limit: int, *, place: Callable[[Row], list[Any]], describe: Callable[[Row], dict[str, Any]]) -> Response:
-    """Return a page of a list. The query asked for one row more than the limit, to know whether there is more."""
+def page(
+    rows: Sequence[Row],
+    limit: int,
+    *,
+    place: Callable[[Row], list[Any]],
+    describe: Callable[[Row], dict[str, Any]],
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> Response:
+    """Return a page of a list, and what is beside it. The query asked for one row more than the limit, to know whether there is more."""
     more = len(rows) > limit
     shown = rows[:limit]
-    return answer(
-        {"data": [describe(row) for row in shown], "next_cursor": encode_cursor(place(shown[-1])) if more else None, "has_more": more}
-    )
+    reached = encode_cursor(place(shown[-1])) if more else None
+    return answer({"data": [describe(row) for row in shown], "next_cursor": reached, "has_more": more, **beside})
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -65,11 +65,11 @@ def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str,
 def print_explanation(found: Mapping[str, Any]) -> None:
     """Print why an applicant has its status: the grounds, then a timeline in the vendor's order."""
     console, applicant = _console(), found["applicant"]
-    console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
+    console.print(_title(applicant), *_grounds(found["grounds"]), sep="\n")
     if found["linked"]:
         console.print(Text("  whose case it is was linked here; the vendor's events carry no user"))
     console.print(Text("\nWhat was said, in the vendor's order", style="bold"))
-    for event in found["events"]:
+    for event in found["data"]:
         console.print(_event_title(event), *_event_lines(event), sep="\n")
 
 
@@ -104,15 +104,14 @@ def print_text(text: str) -> None:
     click.echo("\n".join(plain(line) for line in text.splitlines()))
 
 
-def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:
+def _grounds(grounds: Sequence[Mapping[str, Any]]) -> list[Text]:
     """Return the ground that decides, then those that are overridden or cannot override it."""
-    when = {event["event_id"]: event["occurred_at"] or event["received_at"] for event in events}
     lines = []
     for ground in grounds:
         line = Text("  because of " if ground["decides"] else "  besides, ")
         line.append(ground["name"]).append(" (").append(_coloured(ground["status"])).append(")")
         if ground["said"]:
-            line.append(f": {plain(ground['said'])}, {when[ground['event_id']]}, event {ground['event_id']}", style="")
+            line.append(f": {plain(ground['said'])}, {ground['at']}, event {ground['event_id']}", style="")
         lines.append(line)
     return lines
 

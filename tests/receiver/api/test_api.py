@@ -328,7 +328,7 @@ def test_a_person_is_shown_with_every_vendors_verdict(running: Service) -> None:
     assert (shown["external_user_id"], shown["environment"]) == (user, "live")
     assert sorted(shown["approving_vendors"]) == ["idngo", "ifcgate"]
     assert shown["blocking_vendors"] == ["idenfy"]
-    assert {row["vendor"]: row for row in shown["applicants"]} == {
+    assert {row["vendor"]: row for row in shown["data"]} == {
         "idngo": running.applicant("idngo", who),
         "idenfy": running.applicant("idenfy", scan),
         "ifcgate": running.applicant("ifcgate", case),
@@ -343,7 +343,7 @@ def test_a_person_whom_no_vendor_knows_is_not_found(running: Service) -> None:
 
 def test_a_person_in_the_sandbox_is_no_person_in_the_live_world(population: Population) -> None:
     shown = population.service.get(f"/v1/users/{population.user}", environment="sandbox").json
-    assert (shown["approving_vendors"], references(shown["applicants"])) == (["idngo"], {population.in_sandbox})
+    assert (shown["approving_vendors"], references(shown["data"])) == (["idngo"], {population.in_sandbox})
 
 
 def test_what_is_under_way_neither_approves_nor_blocks(running: Service) -> None:
@@ -667,11 +667,11 @@ DESCRIBED = {
     ("post", "/webhooks/{vendor}"): set(),
     ("get", "/v1/applicants"): PAGE | {"external_user_id", "vendor", "status", "hit", "updated_after"},
     ("get", "/v1/applicants/{vendor}/{reference}"): {"environment", "at"},
-    ("get", "/v1/applicants/{vendor}/{reference}/explanation"): {"environment"},
+    ("get", "/v1/applicants/{vendor}/{reference}/explanation"): PAGE,
     ("get", "/v1/applicants/{vendor}/{reference}/history"): PAGE,
     ("post", "/v1/applicants/{vendor}/{reference}/decisions"): {"environment"},
     ("post", "/v1/decisions/{event_id}/confirm"): set(),
-    ("get", "/v1/users/{external_user_id}"): {"environment"},
+    ("get", "/v1/users/{external_user_id}"): PAGE,
     ("get", "/v1/changes"): {"environment", "limit", "after", "wait"},
     ("get", "/v1/changes/stream"): {"environment", "after"},
     ("get", "/v1/reactions"): PAGE | {"status", "subscriber"},

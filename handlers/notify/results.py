@@ -72,7 +72,9 @@ class Results:
                 for result in results:
                     self._write([result], write)
                 return
-            log.error("a result cannot be noted", subscriber=results[0].due.title, reaction_id=results[0].due.id, error=describe_error(error))
+            log.error(
+                "a result cannot be noted", subscriber=results[0].due.title, reaction_id=results[0].due.id, error=describe_error(error)
+            )
         self.waiting = [result for result in self.waiting if result not in results]
 
     def _succeeded(self, results: Sequence[Result]) -> None:

@@ -169,7 +169,7 @@ def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
     found = database.read(lambda connection: list(refusals.listing(connection, vendor=vendor, limit=limit)))
     for one in found:
         if as_json:
-            click.echo(msgspec.json.encode(one))
+            click.echo(json_of(one))
         else:
             click.echo("{count:8}  {peer:40} {vendor:8} {cause:20} first {first_at}  last {last_at}".format(**one))
     if not found:

@@ -61,13 +61,15 @@ def test_a_full_disk_is_told_everywhere(on_disk: Service, disk: Path) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_read_only_database_is_told_everywhere(service: Service, database_url: str, postgres: Postgres) -> None:
     name = database_url.rpartition("/")[2].partition("?")[0]
-    for read_only, then in (
-        ("on", lambda: told_everywhere(service, "25006 read_only_sql_transaction")),
-        ("off", lambda: well_again(service)),
-    ):
+
+    def make_read_only(read_only: str) -> None:
         postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}')
         postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        then()
+
+    make_read_only("on")
+    told_everywhere(service, "25006 read_only_sql_transaction")
+    make_read_only("off")
+    well_again(service)
 
 
 def told_everywhere(service: Service, cause: str) -> None:

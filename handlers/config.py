@@ -14,8 +14,9 @@ from handlers.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
 from store.states import Status
-from store.system import service_urls
+from store.system import web_addresses
 from store.system.environment import Environment
+from store.system.web_addresses import NamedAddress
 
 #: The changes that endpoints are notified of: approvals that fell, every other status too, or everything.
 NOTIFY_ON = ("adverse", "status", "all")
@@ -72,7 +73,7 @@ class Settings:
     event_seconds_max: int = 10
     worker_bytes_max: int = 512 * 1024 * 1024
     #: Who is told of changes, and how.
-    notify_urls: tuple[str, ...] = ()
+    notify_urls: tuple[NamedAddress, ...] = ()
     #: All of them sign, so that a receiver can go from one to the next.
     notify_secrets: tuple[bytes, ...] = ()
     notify_on: str = "adverse"
@@ -142,13 +143,20 @@ def read(environment: Environment) -> Settings:
     )
 
 
-def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[str, ...]:
-    urls = environment.each("NOTIFY_URLS", lambda text: service_urls.web_address(text, plain_http=plain_http))
-    if len(urls) > NOTIFY_URLS_MAX:
-        environment.wrong("NOTIFY_URLS", f"names {len(urls)} addresses: at most {NOTIFY_URLS_MAX} are possible")
-    if len({service_urls.same(url) for url in urls}) < len(urls):
-        environment.wrong("NOTIFY_URLS", "names an address twice")
-    return urls
+def _yes_or_no(environment: Environment, name: str) -> bool:
+    given = environment.text(name, "no")
+    if given not in ("yes", "no"):
+        environment.wrong(name, "must be yes or no")
+    return given == "yes"
+
+
+def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[NamedAddress, ...]:
+    found = environment.each("NOTIFY_URLS", lambda text: web_addresses.named(text, plain_http=plain_http))
+    if len(found) > NOTIFY_URLS_MAX:
+        environment.wrong("NOTIFY_URLS", f"names {len(found)} addresses: at most {NOTIFY_URLS_MAX} are possible")
+    if repeated := web_addresses.repeated(found):
+        environment.wrong("NOTIFY_URLS", repeated)
+    return found
 
 
 def _api_environment(environment: Environment) -> str:
@@ -223,7 +231,7 @@ def _idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | No
 def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:
     """Return the address of an API, which paths can follow. The caller reports a missing one."""
     try:
-        url = service_urls.web_address(text, plain_http=plain_http) if text else ""
+        url = web_addresses.web_address(text, plain_http=plain_http) if text else ""
     except ValueError as error:
         environment.wrong(name, str(error))
         return ""

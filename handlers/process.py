@@ -28,6 +28,7 @@ from store.inbox.claims import Claimed, Settlement
 from store.operations import delivery_counts
 from store.states import ApplicantKey
 from store.system import backoff, clock, fault_points
+from store.system.counts import counted
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -37,9 +38,6 @@ BATCH, NEWEST_BATCH = 400, 150
 
 #: How many applicants one transaction locks, as far as one event does not name more.
 APPLICANTS_MAX = 500
-
-#: What is logged of a change, beside the status.
-LOGGED = ("event_id", "vendor", "environment", "reference", "reversal", "version")
 
 #: A context manager around each step of the rules, so that an event that hangs is noticed; never around a wait for the database.
 Watchdog = AbstractContextManager[object]
@@ -131,7 +129,15 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
             _write_all(token, [reading], watched)
     else:
         for change in changes:
-            log.info("an applicant changed", status=change.to_status, **{name: getattr(change, name) for name in LOGGED})
+            log.info(
+                "an applicant changed",
+                event_id=change.event_id,
+                vendor=change.vendor,
+                environment=change.environment,
+                status=change.to_status,
+                reversal=change.reversal,
+                version=change.version,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +241,7 @@ def _attempt_failed(token: str, event: Claimed, error: str) -> None:
     attempts, settings = event.attempts + 1, config.settings()
     log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=attempts)
     if attempts >= settings.attempts_max:
-        claims.bury(event.sequence, token=token, reason=f"handling failed {attempts} times, at last with {error}")
+        claims.bury(event.sequence, token=token, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
         return
     pause = backoff.spread(settings.retry_base, attempts, settings.retry_limit)
     claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")

@@ -5,11 +5,16 @@ It holds the signing secrets. It never interprets an event, and works while `han
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
+    from flask import Flask
+
     from receiver import config, unspooler, webhooks
     from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
     from receiver.connections import refusals

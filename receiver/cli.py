@@ -1,4 +1,4 @@
-"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`."""
+"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`, `refusals`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from receiver import config
 from store import consent
+from store.system.counts import counted
+from store.system.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0
 
@@ -52,9 +53,11 @@ def up() -> None:
 def web() -> None:
     """Run the web process alone."""
     from store.database import starting
+    from store.system import processes
 
     config.settings()
     starting.look()
+    os.environ["PYTHONPATH"] = processes.import_path()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606
 
@@ -101,7 +104,7 @@ def doctor(as_json: bool) -> None:
     for finding in doctor.examine():
         findings.append(finding)
         if as_json:
-            click.echo(msgspec.json.encode(finding))
+            click.echo(json_of(finding))
         else:
             mark = {"ok": click.style("ok   ", "green"), "look": click.style("look ", "yellow"), "wrong": click.style("wrong", "red")}
             click.echo(f"{mark[finding.verdict]} {finding}" + (f"  ({finding.look})" if finding.look else ""))
@@ -127,7 +130,7 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
     found = status.lines(environment)
     if as_json:
         for line in found:
-            click.echo(msgspec.json.encode(line))
+            click.echo(json_of(line))
     elif watch:
         with Live(status.as_screen(found, environment), console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             while True:
@@ -152,10 +155,32 @@ def list_secrets(as_json: bool) -> None:
     for found in database.read(secret_usage.look):
         last = clock.rfc3339(found.last_at)
         if as_json:
-            click.echo(msgspec.json.encode(vars(found) | {"last_at": last}))
+            click.echo(json_of(vars(found) | {"last_at": last}))
         else:
-            use = f"{found.matches} matches, the last at {last}" if last else "never matched"
+            use = f"{counted(found.matches, 'match', 'matches')}, the last at {last}" if last else "never matched"
             click.echo(f"{found.vendor:8} {found.environment:8} {found.fingerprint}  {found.says}  ({use})")
 
 
-commands = [up, web, simulate, doctor, status, list_secrets]
+@click.command("refusals")
+@click.option("--vendor", help="Sent as one vendor.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
+    """List whose requests were refused in the last week: by address, vendor and cause, the most frequent first.
+
+    Behind a proxy, name it in TRUSTED_PROXIES: without that its own address is listed."""
+    from store import database
+    from store.operations import refusals
+
+    config.settings()
+    found = database.read(lambda connection: list(refusals.listing(connection, vendor=vendor, limit=limit)))
+    for one in found:
+        if as_json:
+            click.echo(json_of(one))
+        else:
+            click.echo("{count:8}  {peer:40} {vendor:8} {cause:20} first {first_at}  last {last_at}".format(**one))
+    if not found:
+        click.echo("Nobody was refused in the last week.", err=True)
+
+
+commands = [up, web, simulate, doctor, status, list_secrets, list_refusals]

@@ -47,6 +47,16 @@ class Settings:
     #: How long a connection without a request is kept: longer than a proxy keeps it, so that the proxy closes it, and not this end.
     keepalive_seconds: int
 
+    @property
+    def address(self) -> str:
+        """Return the host and the port as an address has them: `127.0.0.1:8000`, `[::1]:8000`."""
+        return address(self.host, self.port)
+
+
+def address(host: str, port: int) -> str:
+    """Return a host and a port in one text; IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 def read(environment: Environment) -> Settings:
     """Return the web process's settings. The environment collects what is wrong with them."""

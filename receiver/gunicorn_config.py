@@ -23,6 +23,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import structlog
+from gevent.hub import Hub
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
@@ -30,17 +33,22 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver.api.change_watcher import ChangeWatcher
 from receiver.connections import heads, limits
+from store import config as store_config
 from store import database
 from store.database import starting
 from store.system import logs, processes
-from store.system.environment import Misconfigured
+from store.system.environment import Environment, Misconfigured
 
+processes.begin()
+log = structlog.get_logger()
+# A greenlet's exception is logged as any other: gevent itself prints its message.
+Hub.print_exception = lambda _hub, _context, kind, error, trace: logs.last_words(kind, error, trace)
 heads.install()
 
 _settings = web_config.settings()
 
 wsgi_app = "receiver:create_app()"
-bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 workers = _settings.processes
 worker_connections = limits.install(_settings.connections)
 timeout = 30
@@ -49,6 +57,7 @@ keepalive = _settings.keepalive_seconds
 max_requests = 200_000
 max_requests_jitter = 20_000
 control_socket_disable = True
+umask = 0o077
 # Of the headers that proxies add, none is needed here, so that none that contradicts another refuses a delivery.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
@@ -64,6 +73,7 @@ FAREWELL_SECONDS = 2.0
 # Each process counts for itself; the counts are added up from files, which each start resets. Where there is a file system in memory
 # they are there, so that a process can start while the disk is full.
 _memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
+worker_tmp_dir = _memory
 _metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="standing-metrics-", dir=_memory)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
@@ -85,6 +95,14 @@ logger_class = JsonLogger
 
 class Worker(GeventWorker):  # type: ignore[misc]
     """Gives each connection its deadlines. gunicorn's own worker waits for a slow sender without limit, and at its end for long polling."""
+
+    def init_process(self) -> None:
+        """Serve until the end. A failure is logged here, because gunicorn prints its message."""
+        try:
+            super().init_process()
+        except Exception as error:
+            log.critical("the web process failed", error=logs.describe_error(error))
+            sys.exit(-1 if self.booted else Arbiter.WORKER_BOOT_ERROR)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         with limits.opened(client):
@@ -116,6 +134,7 @@ worker_class = Worker
 
 def on_starting(_server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
+    starting.tell_who_may_read()
     if not database.is_sqlite():
         try:
             starting.look()
@@ -123,6 +142,19 @@ def on_starting(_server: Any) -> None:
             sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
+
+
+def on_reload(_server: Any) -> None:
+    """Take again what files hold: secrets, tokens, keys, addresses. Where they are wrong, everything stays as it was."""
+    environment = Environment()
+    store_config.read(environment)
+    web_config.read(environment)
+    if environment.problems:
+        log.error("settings are wrong: nothing was taken from them", error="; ".join(environment.problems))
+        return
+    database.forget()
+    web_config.settings.cache_clear()
+    web_config.settings()
 
 
 def post_fork(server: Any, worker: Any) -> None:

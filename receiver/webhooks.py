@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from receiver import config
 from receiver.config import Sender
-from receiver.connections import refusals
+from receiver.connections import refusal_counts, refusals
 from receiver.monitoring.delivery_counts import count
 from receiver.openapi import service_schemas
 from receiver.vendors.base import Forged, Stale
@@ -87,7 +87,9 @@ def _counted(vendor: str) -> Iterator[Received]:
         answer = REFUSED[type(refusal)]
         count(vendor, answer, progress.delivery)
         if not progress.delivery:
-            log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=refusals.peer())
+            peer = refusals.peer()
+            log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=peer)
+            refusal_counts.note(peer=peer, vendor=vendor, cause=answer)
         if isinstance(refusal, Forged):
             raise Problem(401, UNAUTHORIZED[answer]) from refusal
         raise

@@ -1,160 +1,119 @@
-"""The command `standing`: gathers the commands that each package registers. A broken package loses only its own commands."""
+"""The command `standing`: loads the module of the command that is run. A broken package loses only its own commands.
+
+`commands.json` describes every command, so that listing and completing them loads none. `.ci/commands.py` writes it.
+"""
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import sys
-from importlib.metadata import entry_points
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
-import msgspec
 
-from store import audit, config, consent, database
-from store.applicants import feed
-from store.database.engine import engine
-from store.database.sessions import Unfit
-from store.system import logs
-from store.system.environment import Misconfigured
+from store import broken_pipe
 
-FILE = click.Path(dir_okay=False, path_type=Path)
+#: What can be completed as a file is a path; of other values only those that are listed.
+_TYPES = {"path": click.Path()}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class Commands(click.Group):
+    """The commands that `commands.json` describes. Whoever reads their output may stop at any line."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        with broken_pipe.accepted():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with broken_pipe.accepted():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_described())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; while the shell completes, only its description."""
+        if cmd_name not in _described():
+            return None
+        return _sketch(cmd_name, _described()[cmd_name]) if ctx.resilient_parsing else _load(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sketches = click.Group(commands={name: _sketch(name, told) for name, told in _described().items()})
+        sketches.format_commands(ctx, formatter)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="standing")
 def standing() -> None:
     """The current status of every applicant, in step with everything the vendors ever said."""
+    from store.system import processes
+
+    # Standard output is for what was asked for; what happens on the way goes to the logs, and only if it matters.
+    processes.begin(least=logging.WARNING)
 
 
-@click.command()
-@consent.runs
-def migrate() -> None:
-    """Bring the database's tables up to date. Processes do so automatically when they start."""
-    from store.database.migrations import upgrade
+@cache
+def _described() -> dict[str, Any]:
+    described: dict[str, Any] = json.loads((Path(__file__).parent / "commands.json").read_text(encoding="utf-8"))
+    return described
 
+
+def _load(name: str) -> click.Command:
+    """Return a command of its own module. Raises ClickException if the module cannot be loaded."""
     try:
-        click.echo("The tables are up to date now." if upgrade(engine()) else "The tables were up to date.")
-    except Unfit as unfit:
-        raise click.ClickException(str(unfit)) from unfit
+        commands: list[click.Command] = import_module(_described()[name]["module"]).commands
+    except Exception as error:  # Whatever is broken in one package, the others' commands go on working.
+        from store.system.logs import describe_error
+
+        raise click.ClickException(f"The command {name} is missing: it cannot be loaded ({describe_error(error)}).") from error
+    return next(command for command in commands if command.name == name)
 
 
-@click.command()
-@click.argument("file", type=FILE)
-@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-@consent.reads
-def backup(file: Path, force: bool) -> None:
-    """Copy the embedded SQLite into FILE, while the service runs. The encryption keys are not in it."""
-    from store.operations import backup_commands
-
-    backup_commands.take(file, overwrite=force)
+def _sketch(name: str, told: dict[str, Any]) -> click.Command:
+    """Return a command that has everything but what it does."""
+    params = [_parameter(one) for one in told["params"]]
+    if "commands" not in told:
+        return click.Command(name, params=params, help=told["help"])
+    return click.Group(name, {part: _sketch(part, one) for part, one in told["commands"].items()}, params=params, help=told["help"])
 
 
-@click.command("verify-backup")
-@click.argument("file", type=FILE)
-@consent.reads
-def verify_backup(file: Path) -> None:
-    """Check that FILE is whole and can be restored, and which configured keys open its bodies. Changes nothing.
-
-    Exit status 1 if a body cannot be opened, or the file is damaged."""
-    from store.operations import backup_commands
-
-    sys.exit(0 if backup_commands.verify(file) else 1)
-
-
-@click.command()
-@click.argument("file", type=FILE)
-@click.option("--without-keys", is_flag=True, help="Restore although no configured key opens a body in it.")
-@consent.changes
-def restore(file: Path, without_keys: bool, yes: bool) -> None:
-    """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
-    from store.operations import backup_commands
-
-    backup_commands.restore(file, unasked=yes, without_keys=without_keys)
-
-
-@click.command()
-@consent.changes
-def new_epoch(yes: bool) -> None:
-    """Begin a new epoch of the feed, so that each reader starts again: after PostgreSQL was restored by its own means."""
-    consent.ask(
-        "Begin a new epoch?",
-        "Every cursor that the feed gave until now will be refused, so that each of its readers must start again.",
-        "That is right after a restore (`standing restore` does it automatically), and a burden otherwise.",
-        yes=yes,
-    )
-    with database.begin() as connection:
-        epoch = feed.begin_epoch(connection)
-        audit.record(connection, action="new-epoch", subject=f"the feed's epoch {epoch}")
-    click.echo(f"The feed's epoch is {epoch} now.")
-
-
-@click.group()
-def keys() -> None:
-    """The keys for data at rest."""
-
-
-@keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@consent.reads
-def list_keys(as_json: bool) -> None:
-    """List the keys by their public ids, and how many bodies each encrypts: a key with none can be removed."""
-    from store.operations import key_rotation
-
-    for used, count in key_rotation.in_use().items():
-        seals = used == key_rotation.newest_key()
-        if as_json:
-            click.echo(msgspec.json.encode({"key": used, "bodies": count, "seals": seals}))
-        else:
-            click.echo(f"{used}  {count:>10} bodies{'  (seals what comes)' if seals else ''}")
-
-
-@keys.command()
-@consent.changes
-def rotate(yes: bool) -> None:
-    """Encrypt with the first of ENCRYPTION_KEYS what another key encrypted, while the service runs. Run it again if it was interrupted."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from store.inbox.encryption import Unopenable
-    from store.operations import key_rotation
-
-    config.settings()
-    total = sum(count for used, count in key_rotation.in_use().items() if used != key_rotation.newest_key())
-    if total:
-        says = f"{total} bodies will be encrypted again, with the key {key_rotation.newest_key()}. The service may run meanwhile."
-        consent.ask("Encrypt them again?", says, yes=yes)
-    try:
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-            task = progress.add_task("encrypting again", total=total)
-            sealed = key_rotation.rotate(on_sealed=lambda count: progress.advance(task, count))
-    except Unopenable as unopenable:
-        raise click.ClickException(f"{unopenable}: give it in ENCRYPTION_KEYS, after the newest") from unopenable
-    click.echo(
-        f"Encrypted {sealed} bodies with the newest key. A key that encrypts no body any more (standing keys list) may be removed.",
-        err=True,
-    )
-
-
-commands = [migrate, backup, verify_backup, restore, new_epoch, keys]
+def _parameter(told: dict[str, Any]) -> click.Parameter:
+    kind = click.Choice(told["choices"]) if "choices" in told else _TYPES.get(told["type"])
+    if "opts" not in told:
+        return click.Argument([told["name"]], type=kind, nargs=told["nargs"])
+    return click.Option([told["name"], *told["opts"]], type=kind, is_flag=told["is_flag"], multiple=told["multiple"], help=told["help"])
 
 
 def main() -> None:
     """Run the command line. Exit status 2 for wrong usage or configuration."""
-    # Standard output is for what was asked for; what happens on the way goes to the logs, and only if it matters.
-    logs.configure(least=logging.WARNING)
-    for entry in sorted(entry_points(group="standing.commands"), key=lambda entry: entry.name):
-        try:
-            registered = entry.load()
-        except Exception as error:  # Whatever is broken in one package, the others' commands go on working.
-            click.echo(f"The commands of {entry.name!r} are missing: it cannot be loaded ({logs.describe_error(error)}).", err=True)
-            continue
-        for command in registered:
-            standing.add_command(command)
+    _show_any_letter()
     try:
         standing()
-    except Misconfigured as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    except Unfit as unfit:
-        click.echo(f"The database cannot be used: {unfit}", err=True)
-        sys.exit(1)
+    except Exception as error:
+        told = _told(error)
+        if told is None:
+            raise
+        click.echo(told[0], err=True)
+        sys.exit(told[1])
+
+
+def _show_any_letter() -> None:
+    """Write UTF-8 into files and pipes, and in a terminal of another encoding the codes of the letters that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
+def _told(error: Exception) -> tuple[str, int] | None:
+    """Return what an error that a command may end with tells an operator, and the exit status; None for any other."""
+    from store.database.sessions import Unfit
+    from store.system.environment import Misconfigured
+
+    if isinstance(error, Misconfigured):
+        return str(error), 2
+    return (f"The database cannot be used: {error}", 1) if isinstance(error, Unfit) else None

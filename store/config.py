@@ -153,7 +153,7 @@ def _encryption_key(text: str) -> bytes:
 
 
 def _database_url(environment: Environment) -> str:
-    given = environment.text("DATABASE_URL", f"sqlite:///{environment.var_dir / 'standing.sqlite3'}")
+    given = environment.text("DATABASE_URL", service_urls.of_sqlite(environment.var_dir / "standing.sqlite3"))
     text = service_urls.for_sqlalchemy(given)
     if fault := service_urls.database_fault(text):
         environment.wrong("DATABASE_URL", fault)
@@ -163,7 +163,7 @@ def _database_url(environment: Environment) -> str:
 def _redis_url(environment: Environment) -> str:
     text = environment.text("REDIS_URL")
     if not text:
-        return f"unix://{embedded_socket(environment.var_dir)}"
+        return service_urls.of_socket(embedded_socket(environment.var_dir))
     if fault := service_urls.redis_fault(text):
         environment.wrong("REDIS_URL", fault)
     return text

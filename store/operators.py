@@ -52,6 +52,6 @@ def account() -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise UnknownToken(f"the token's file cannot be read ({type(error).__name__})") from error

@@ -1,19 +1,1 @@
 """What can an operator type? One module per command group."""
-
-from __future__ import annotations
-
-from handlers.cli import applicants, decisions, events, exports, imports, notify, rebuild, reconcile, replay, review, worker
-
-commands = [
-    *worker.commands,
-    *applicants.commands,
-    *events.commands,
-    *decisions.commands,
-    *review.commands,
-    *replay.commands,
-    *rebuild.commands,
-    *notify.commands,
-    *reconcile.commands,
-    *imports.commands,
-    *exports.commands,
-]

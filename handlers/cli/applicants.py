@@ -13,7 +13,7 @@ from handlers import config
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option, limit_option
 from store import audit, consent, database
-from store.applicants import explanations, feed, history
+from store.applicants import explanations, feed, history, users
 from store.applicants import table as applicants
 from store.inbox import events
 from store.states import HITS, ApplicantKey, Status
@@ -76,21 +76,32 @@ def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
 
 @applicants_group.command("explain")
 @_about
+@limit_option
 @consent.reads
-def explain_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
-    """Show why an applicant has its status: every event in the vendor's order, with its outcome. VENDOR REFERENCE, or --user ID."""
+def explain_applicant(at: datetime | None, as_json: bool, limit: int, **whom: Any) -> None:
+    """Show why an applicant has its status: the newest events in the vendor's order, each with its outcome. VENDOR REFERENCE, or --user
+    ID."""
     config.settings()
     with database.reading() as connection:
-        explained = [explanations.explain(connection, key, at) for key in _keys(connection, **whom)]
+        explained = [_explained(connection, key, at, limit) for key in _keys(connection, **whom)]
     found = [one for one in explained if one is not None]
     _refuse_none(found, at, whom["environment"])
     _record_look_up(**whom)
     if as_json:
         output.print_json(found)
-        return
-    _say_when(at)
+    else:
+        _say_when(at)
+        for one in found:
+            output.print_explanation(one)
     for one in found:
-        output.print_explanation(one)
+        output.say_if_cut(one["data"], limit, "newest", "No event named it")
+
+
+def _explained(connection: Connection, key: ApplicantKey, at: datetime | None, limit: int) -> dict[str, Any] | None:
+    found = explanations.explain(connection, key, at)
+    if found is None:
+        return None
+    return found | {"data": [explanations.describe(row) for row in explanations.events(connection, key, at=at, newest=True, limit=limit)]}
 
 
 def _keys(
@@ -100,7 +111,8 @@ def _keys(
     if bool(vendor and reference) == bool(external_user_id) or (external_user_id and vendor):
         raise click.UsageError("give VENDOR REFERENCE, or --user ID")
     if external_user_id:
-        return [applicant.key for applicant in applicants.of_user(connection, external_user_id, environment=environment)]
+        rows = users.applicants_of(connection, external_user_id, environment=environment, limit=ROWS_MAX)
+        return [applicant.key for applicant in rows]
     return [ApplicantKey(str(vendor), environment, str(reference))]
 
 

@@ -13,6 +13,7 @@ from store import audit, config, consent, database
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
+from store.system.counts import counted
 from store.system.names import EVENT_ID
 
 
@@ -74,20 +75,38 @@ def _find(connection: Connection, event_id: str) -> dict[str, Any]:
     return found
 
 
+@events_group.command("dismiss")
+@click.argument("event_ids", nargs=-1, required=True, metavar="ID…")
+@click.option("--reason", type=REASON, required=True, help="Why nothing is to be done. It is recorded.")
+@consent.changes
+def dismiss(event_ids: tuple[str, ...], reason: str, yes: bool) -> None:
+    """Have unreadable events, or dead letters, listed no longer as ones to look at. Their outcome stays; a replay undoes it."""
+    config.settings()
+    consent.ask(f"Dismiss {counted(len(event_ids), 'event')}? They stay kept, and move nothing.", yes=yes)
+    with database.begin() as connection:
+        for event_id in event_ids:
+            if not is_event_id(event_id) or not events.dismiss(connection, event_id):
+                raise click.ClickException(f"no unreadable event and no dead letter has the id {event_id}; nothing was dismissed")
+            audit.record(connection, action="dismiss", subject=f"event {event_id}", reason=reason, touched=1)
+    click.echo(f"Dismissed {counted(len(event_ids), 'event')}.", err=True)
+
+
 @click.group("failed")
 def failed_group() -> None:
     """Dead letters: events that could not be handled."""
 
 
 @failed_group.command("list")
+@click.option("--unreadable", "outcome", flag_value=Outcome.UNREADABLE, default=Outcome.FAILED, help="Unreadable events instead.")
+@click.option("--dismissed", is_flag=True, help="Those that were dismissed.")
 @environment_option
 @json_option
 @consent.reads
-def list_failed(as_json: bool, environment: str) -> None:
-    """List dead letters by vendor, type and error, the largest group first."""
+def list_failed(as_json: bool, **wanted: Any) -> None:
+    """List dead letters, or unreadable events, by vendor, type and reason, the largest group first."""
     config.settings()
     with database.reading() as connection:
-        found = events.failed_groups(connection, environment=environment)
+        found = events.unhappy_groups(connection, **wanted)
     columns = ("count", "vendor", "event_type", "first_seen", "last_seen", "reason", "example")
     output.print_list(found, columns, as_json=as_json)
     if not found:

@@ -20,6 +20,7 @@ from store import consent, database
 from store.inbox import imports
 from store.inbox.imports import Span
 from store.states import Outcome
+from store.system.counts import counted
 from store.system.names import is_name
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,7 +67,7 @@ def _check(file: Path, source: str | None) -> Checked:
         task = bar.add_task("checking", total=import_file.count_lines(file))
         checked = import_check.check(file, source=source, on_rows=lambda count: bar.advance(task, count), on_wrong=name_it)
     if checked is None:
-        click.echo(f"{wrong:,} {'line is' if wrong == 1 else 'lines are'} wrong: nothing was written.", err=True)
+        click.echo(f"{counted(wrong, 'line is', 'lines are')} wrong: nothing was written.", err=True)
         sys.exit(2)
     return checked
 
@@ -78,7 +79,9 @@ def _bring(checked: Checked, environment: str) -> Brought:
             brought = importing.bring(checked, environment=environment, on_rows=lambda count: bar.advance(task, count))
     except FileChanged as changed:
         raise click.ClickException("the file was changed after it was checked: import it again, as it is now") from changed
-    click.echo(f"{brought.rows:,} rows: {brought.new:,} new, {brought.rows - brought.new:,} were known.", err=True)
+    click.echo(
+        f"{counted(brought.rows, 'row')}: {brought.new:,} new, {counted(brought.rows - brought.new, 'was known', 'were known')}.", err=True
+    )
     return brought
 
 
@@ -92,8 +95,8 @@ def _wait(brought: Brought, span: Span) -> int:
         return 1
     ended = {one.outcome: one for one in database.read(lambda connection: imports.ended(connection, span))}
     applied = ended.pop(Outcome.APPLIED, None)
-    others = [f"{one.events:,} rows are {outcome}" for outcome, one in sorted(ended.items())]
-    click.echo("; ".join([f"{applied.applicants if applied else 0:,} applicants changed", *others]) + ".", err=True)
+    others = [f"{counted(one.events, 'row is', 'rows are')} {outcome}" for outcome, one in sorted(ended.items())]
+    click.echo("; ".join([f"{counted(applied.applicants if applied else 0, 'applicant')} changed", *others]) + ".", err=True)
     return 1 if {Outcome.UNREADABLE, Outcome.FAILED, Outcome.PENDING} & set(ended) else 0
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+from sqlalchemy import Connection, Row
 
 from handlers import config
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import REASON, json_option, limit_option
 from handlers.cli.terminal.output import say_if_cut
-from handlers.notify import resubmission, subscribers
-from handlers.notify.endpoints import Endpoint, endpoints
-from handlers.notify.subscribers import Gone, NotNow, Refused, Subscriber
+from handlers.notify.dispatcher import configured
+from handlers.notify.endpoints import Endpoint, endpoints, key_of
+from handlers.notify.subscribers import Gone, NotNow, Refused
 from store import audit, consent, database
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
+from store.outbox.reactions import Ambiguous
 from store.system import clock, safe_text
+from store.system.counts import counted
 
 #: What `standing notify test` sends: it says itself that nobody is meant.
 EXAMPLE = {
@@ -92,7 +97,7 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
     with database.begin() as connection:
         count = reactions.run_again(connection, reaction_ids or None, subscriber=subscriber)
         audit.record(connection, action="run reactions", subject=which[:500], reason=reason, touched=count)
-    click.echo(f"{count} reactions are done again by a worker.", err=True)
+    click.echo(f"{counted(count, 'reaction is', 'reactions are')} done again by a worker.", err=True)
 
 
 # who is told --------------------------------------------------------------------------------------------------
@@ -110,17 +115,12 @@ def list_subscribers(as_json: bool) -> None:
     """List the subscribers, what waits for each, and which are paused or answered 410."""
     config.settings()
     with database.reading() as connection:
-        rows, counts = reactions.subscribers(connection), {one.subscriber: one for one in reactions.counts(connection)}
-    everyone: list[Subscriber] = [
-        subscribers.Log(),
-        *endpoints(),
-        *resubmission.subscribers(),
-        *subscribers.functions(),
-    ]
-    told = {one.name for one in everyone}
+        rows, counts = reactions.subscribers(connection), {one.name: one for one in reactions.counts(connection)}
+    told = configured()
     found = [
         {
-            "subscriber": row.name,
+            "subscriber": row.shown,
+            "key": row.name,
             "configured": "yes" if row.name in told else "no",
             "pending": counts[row.name].pending,
             "failed": counts[row.name].failed,
@@ -133,17 +133,60 @@ def list_subscribers(as_json: bool) -> None:
 
 
 @notify_group.command("resume")
-@click.argument("subscriber")
+@click.argument("name_or_url")
 @consent.changes
-def resume(subscriber: str, yes: bool) -> None:
+def resume(name_or_url: str, yes: bool) -> None:
     """Notify a subscriber again that refuses, is paused, or had answered 410: what waits for it is tried again at once."""
     config.settings()
-    consent.ask("Notify it again?", f"{subscriber} is told of every change that waits for it, from the next moment on.", yes=yes)
+    consent.ask("Notify it again?", f"{safe_text.plain(name_or_url)} is told of every change that waits for it.", yes=yes)
     with database.begin() as connection:
-        if not reactions.resume(connection, subscriber):
-            raise click.ClickException(f"no subscriber is called {subscriber} (standing notify list)")
-        audit.record(connection, action="resume", subject=f"subscriber {subscriber}")
-    click.echo(f"{subscriber} is told again.", err=True)
+        found = _subscriber(connection, name_or_url)
+        reactions.resume(connection, found.name)
+        audit.record(connection, action="resume", subject=f"subscriber {found.shown} ({found.name})")
+    click.echo(f"{safe_text.plain(found.shown)} is told again.", err=True)
+
+
+@notify_group.command("forget")
+@click.argument("name_or_url")
+@click.option("--reason", type=REASON, help="Why. It is recorded.")
+@consent.changes
+def forget(name_or_url: str, reason: str | None, yes: bool) -> None:
+    """End what is pending for an endpoint that NOTIFY_URLS names no more. It is not notified of these changes, and no other is."""
+    config.settings()
+    with database.reading() as connection:
+        found = _forgettable(connection, name_or_url)
+        [count] = [one for one in reactions.counts(connection) if one.name == found.name]
+    title = safe_text.plain(found.shown)
+    says = f"{title} will never be told of {counted(count.pending + count.failed, 'change')}. This cannot be undone."
+    consent.ask("Forget it?", says, yes=yes)
+    with database.begin() as connection:
+        found = _forgettable(connection, name_or_url)
+        ended = reactions.forget(connection, found.name)
+        subject = f"subscriber {found.shown} ({found.name})"
+        audit.record(connection, action="forget subscriber", subject=subject, reason=reason, touched=ended)
+    click.echo(f"Ended {counted(ended, 'reaction')} of {title}.", err=True)
+
+
+def _forgettable(connection: Connection, name_or_url: str) -> Row[Any]:
+    """Return a subscriber that no process serves. Raises ClickException."""
+    found = _subscriber(connection, name_or_url)
+    if found.name in configured():
+        raise click.ClickException(f"{safe_text.plain(found.shown)} is configured: take it out of NOTIFY_URLS, and restart the workers")
+    if found.retired_at is None:
+        raise click.ClickException(f"the workers still serve {safe_text.plain(found.shown)}: restart them, with NOTIFY_URLS as it is here")
+    return found
+
+
+def _subscriber(connection: Connection, name_or_url: str) -> Row[Any]:
+    """Return the subscriber that is shown, or kept, under a name, or has an address. Raises ClickException."""
+    names = {name_or_url} | ({key_of(name_or_url)} if "://" in name_or_url else set())
+    try:
+        found = reactions.find_subscriber(connection, names)
+    except Ambiguous as error:
+        raise click.ClickException(str(error)) from error
+    if found is None:
+        raise click.ClickException(f"no subscriber is called {safe_text.plain(name_or_url)} (standing notify list)")
+    return found
 
 
 @notify_group.command("test")
@@ -168,7 +211,7 @@ def _send_example(endpoint: Endpoint) -> bool:
         said, taken = endpoint.tell(entry), True
     except (NotNow, Refused, Gone) as refused:
         said, taken = str(refused), False
-    click.echo(f"{endpoint.name}  {'took it' if taken else 'did not take it'}: {safe_text.plain(said)}")
+    click.echo(f"{endpoint.title}  {'took it' if taken else 'did not take it'}: {safe_text.plain(said)}")
     return taken
 
 

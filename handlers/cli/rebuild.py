@@ -15,6 +15,7 @@ from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
 from store import audit, consent, database
 from store.database.tables import ApplicantRow, EventRow
+from store.system.counts import counted
 
 
 @click.command()
@@ -39,14 +40,14 @@ def _run(*, apply: bool, max_changes: int, as_json: bool, yes: bool) -> int:
     if not apply or not found:
         return 1 if found or renamed.failing else 0
     if len(found) > max_changes:
-        click.echo(f"Nothing was mended: {len(found)} applicants differ, more than --max-changes {max_changes}.", err=True)
+        click.echo(f"Nothing was mended: {counted(len(found), 'applicant')} to mend, more than --max-changes {max_changes}.", err=True)
         return 1
     consent.ask(f"Repair {len(found)} applicants?", "Each is written as its events say, and each change is told.", yes=yes)
     with progress_bar() as bar:
         task = bar.add_task("mending", total=len(found))
         mended = mending.mend((one.key for one in found), on_applicants=lambda count: bar.advance(task, count))
     database.write(lambda connection: audit.record(connection, action="rebuild", subject="applicants that differed", touched=mended))
-    click.echo(f"Mended {mended} applicants.", err=True)
+    click.echo(f"Mended {counted(mended, 'applicant')}.", err=True)
     return 0
 
 

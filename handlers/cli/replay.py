@@ -18,9 +18,12 @@ from store import audit, consent, database, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
+from store.system.counts import counted
 from store.system.names import EVENT_ID
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
+
+UNHAPPY = "unreadable events or dead letters"
 
 NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDING]
 
@@ -56,7 +59,8 @@ def replay(
     """Handle events again (reprocess): by id, or all that match a filter. The applicants that they named, or name, are derived from
     scratch.
 
-    Prints first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, or an event could not be handled."""
+    Prints first what that would do, and asks. Live traffic goes first. Exit status 1 if it stopped, an event could not be handled, or
+    nothing improved."""
     config.settings()
     wanted = _wanted(event_ids, filters)
     if not dry_run and not reason:
@@ -64,7 +68,7 @@ def replay(
     count = _say_what_it_would_do(wanted, as_json)
     if dry_run or not count:
         return
-    consent.ask(f"Handle {count} events again?", yes=yes)
+    consent.ask(f"Handle {counted(count, 'event')} again?", yes=yes)
     replay_id = execute.begin(wanted, by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes)
     _run(replay_id, rate, as_json)
 
@@ -93,7 +97,9 @@ def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
         found = forecast.would_do(wanted, on_events=lambda done: bar.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
-    click.echo(f"{count} events would be handled again.", err=True)
+    unhappy = counted(found.unhappy, "unreadable event or dead letter", UNHAPPY)
+    mended = f" Among them: {unhappy}, of which {found.mended} would become readable." if found.unhappy else ""
+    click.echo(f"{counted(count, 'event')} would be handled again.{mended}", err=True)
     return count
 
 
@@ -120,12 +126,14 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
     if as_json:
         output.print_json([replays.describe(row)])
     click.echo(_said(stage, row), err=True)
-    sys.exit(0 if stage == Stage.DONE and not row.failed else 1)
+    improved = row.mended or row.changed or not row.unhappy
+    sys.exit(0 if stage == Stage.DONE and not row.failed and improved else 1)
 
 
 def _said(stage: Stage, row: Row[Any]) -> str:
-    failed = f"; {row.failed} events failed again" if row.failed else ""
-    did = f"Handled {row.done} events again; {row.changed} applicants changed{failed}."
+    failed = f"; {counted(row.failed, 'event')} failed again" if row.failed else ""
+    mended = f"; mended {row.mended} of {counted(row.unhappy, 'unreadable event or dead letter', UNHAPPY)}" if row.unhappy else ""
+    did = f"Handled {counted(row.done, 'event')} again; {counted(row.changed, 'applicant')} changed{mended}{failed}."
     if stage == Stage.STOPPED:
         return f"{did} Stopped: more than {row.changes_max} would change (standing replays resume {row.id} --max-changes N)."
     return did if stage == Stage.DONE else f"{did} It was {stage}."
@@ -197,7 +205,7 @@ def cancel(replay_id: str, yes: bool) -> None:
     with database.begin() as connection:
         replays.set_stage(connection, replay_id, Stage.CANCELLED)
         audit.record(connection, action="cancel", subject=f"replay {replay_id}")
-    click.echo(f"Cancelled; {row.done} of {row.events} events had been handled again.", err=True)
+    click.echo(f"Cancelled; {row.done} of {counted(row.events, 'event')} had been handled again.", err=True)
 
 
 def _find(replay_id: str) -> Any:

@@ -9,6 +9,7 @@ from handlers.cli.terminal import output
 from handlers.cli.terminal.options import json_option
 from store import consent
 from store.inbox import unspool
+from store.system.counts import counted
 
 
 @click.command()
@@ -17,9 +18,10 @@ def worker() -> None:
     """Run a worker: it handles what is kept, whether a wake-up comes or not."""
     from handlers.worker import rq_worker
     from store.database import starting
-    from store.system import logs
+    from store.system import processes
 
-    logs.configure()
+    processes.begin()
+    starting.tell_who_may_read()
     starting.look()
     rq_worker.run()
 
@@ -34,7 +36,7 @@ def process_pending(as_json: bool) -> None:
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count
-    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {handled} events.")
+    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
 
 
 commands = [worker, process_pending]

@@ -26,8 +26,17 @@ ANSWER_BYTES_MAX = 64 * 1024
 #: A kept connection is not used again after so long: servers let go of one after five seconds at the soonest.
 IDLE_SECONDS_MAX = 4.0
 
-#: IPv6 addresses that stand for an IPv4 address behind a translator (RFC 6052).
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+#: IPv6 addresses that are only another form of an IPv4 address: mapped, and behind the well-known translator (RFC 6052).
+_FORMS_OF_IPV4 = (ipaddress.ip_network("::ffff:0:0/96"), ipaddress.ip_network("64:ff9b::/96"))
+
+#: Every other public IPv6 address is in here (RFC 4291). Old forms that embed IPv4, local translators and site-local addresses are not.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+
+#: Reserved by IANA, and not known to every version of Python.
+_RESERVED = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+
+#: The middle of an interface id that ends in an IPv4 address (ISATAP, RFC 5214).
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 class Unreachable(Exception):
@@ -173,9 +182,18 @@ def is_public(address: str) -> bool:
     """Return whether an address is public: not private, not this machine, not link-local, whatever it is wrapped in."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        if found in _TRANSLATED:
-            return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
-        if inner:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast
+        if not all(is_public(str(inner)) for inner in _embedded(found)):
+            return False
+        if any(found in form for form in _FORMS_OF_IPV4):
+            return True
+        if found not in _GLOBAL_UNICAST:
+            return False
+    return found.is_global and not found.is_multicast and not any(found in net for net in _RESERVED)
+
+
+def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that an IPv6 address holds: packets to it may end there."""
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    ends_in_one = any(address in form for form in _FORMS_OF_IPV4) or (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
+    found = [*([last] if ends_in_one else []), *(address.teredo or ())]
+    return [*found, *([address.sixtofour] if address.sixtofour else [])]

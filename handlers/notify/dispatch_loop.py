@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from handlers import config
 from handlers.clients.http_client import SECONDS_MAX
@@ -86,7 +87,7 @@ class Dispatcher:
             try:
                 rest = self._round(claims=not stopping.is_set())
             except Exception as error:  # Usually the database is unavailable: what is due waits.
-                log.warning("reactions wait", reaction=next(iter(self._told)), error=describe_error(error))
+                log.warning("reactions wait", subscriber=next(iter(self._told.values())).title, error=describe_error(error))
                 rest = PAUSE_SECONDS
             self._end_if_one_hangs(others)
             self._collect(rest)
@@ -103,13 +104,20 @@ class Dispatcher:
     def _get_ready(self) -> None:
         """Take back the claims of a crashed process of the same name."""
         with database.begin() as connection:
+            self._subscribe(connection)
             for name in sorted(self._told):
-                dispatch.subscribe(connection, name)
                 outcomes.release(connection, name, holder=self._holder)
         self._ready = True
 
+    def _subscribe(self, connection: Connection) -> None:
+        for name, one in sorted(self._told.items()):
+            dispatch.subscribe(connection, name, title=one.title)
+
     def _claim(self) -> int:
         work, began = self._look(), time.monotonic()
+        if work.retired:
+            with database.begin() as connection:
+                self._subscribe(connection)
         while work.behind and time.monotonic() - began < FOLLOW_SECONDS:
             self._follow()
             work = self._look()
@@ -169,7 +177,7 @@ class Dispatcher:
         hanging = [due for due, began in self._doing.values() if now - began > self._seconds_max(due)]
         if not hanging:
             return
-        log.error("a reaction hangs; the process that does it ends", reaction=hanging[0].subscriber)
+        log.error("a reaction hangs; the process that does it ends", subscriber=hanging[0].title)
         try:
             for due in hanging:
                 foreign = self._told[due.subscriber].is_foreign

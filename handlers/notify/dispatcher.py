@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -21,8 +21,8 @@ from handlers.notify import endpoints, resubmission, subscribers
 from handlers.notify.dispatch_loop import Dispatcher, Hands, Requests, Threads
 from handlers.notify.subscribers import AT_ONCE, Log, Subscriber
 from store import database
-from store.outbox import outcomes
-from store.system import clock, logs, processes
+from store.outbox import dispatch, outcomes
+from store.system import clock, processes
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -30,8 +30,8 @@ log = structlog.get_logger()
 #: Where processors are short, handling events goes first: it is what there is to tell of.
 NICE = 5
 
-#: How long what is done is remembered, and how often is looked for what can be forgotten.
-REMEMBERED, FORGET_SECONDS = timedelta(days=30), 3600.0
+#: How long what is done is remembered, how often is looked for what can be forgotten, and the pause after the database failed.
+REMEMBERED, UPKEEP_SECONDS, PAUSE_SECONDS = timedelta(days=30), 3600.0, 2.0
 
 #: A thread's stack. All of it counts against the limit of memory that is inherited from the worker.
 STACK_BYTES = 1024 * 1024
@@ -43,8 +43,10 @@ Group = tuple[Sequence[Subscriber], Callable[[], Hands]]
 class Reactor:
     """Notifies some subscribers until it is asked to end; started reactions are finished."""
 
-    def __init__(self, groups: Sequence[Group], *, holder: str) -> None:
-        """Take back the claims of a crashed process of the same name."""
+    def __init__(self, groups: Sequence[Group], *, holder: str, configured: Collection[str] | None = None) -> None:
+        """Take back the claims of a crashed process of the same name. The reactor that is given `configured`, the keys of all
+        subscribers, retires all others."""
+        self._configured = configured
         self._told = [one for group, _ in groups for one in group]
         self._dispatchers = [Dispatcher(group, make(), holder=holder) for group, make in groups if group]
         self._stopping = threading.Event()
@@ -55,8 +57,9 @@ class Reactor:
         threads = [threading.Thread(target=self._serve, args=(one,), daemon=True) for one in self._dispatchers]
         for thread in threads:
             thread.start()
-        while not self._stopping.wait(FORGET_SECONDS):
-            self._forget()
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            pause = UPKEEP_SECONDS if self._keep_up() else PAUSE_SECONDS
         for thread in threads:
             thread.join(config.settings().reaction_seconds_max)
         os._exit(0)  # A pool's threads are not waited for.
@@ -69,12 +72,18 @@ class Reactor:
             log.critical("a dispatcher failed", error=describe_error(error))
             os._exit(1)
 
-    def _forget(self) -> None:
+    def _keep_up(self) -> bool:
+        """Forget what was done long ago, and retire what is configured no more; return whether the database allowed it."""
         try:
             with database.begin() as connection:
                 outcomes.forget_done(connection, before=clock.now() - REMEMBERED)
+                retired = [] if self._configured is None else dispatch.retire(connection, self._configured)
         except database.Failure as error:
             log.warning("what was done long ago is not forgotten yet", error=describe_error(error))
+            return False
+        for title in retired:
+            log.warning("a subscriber is configured no more; what is pending for it waits", reaction=title)
+        return True
 
 
 #: The subscribers of each of the processes beside a worker.
@@ -88,14 +97,20 @@ PARTS: dict[str, Callable[[], Sequence[Group]]] = {
 }
 
 
+def configured() -> list[str]:
+    """Return the keys of all subscribers of this configuration. Loads no function."""
+    known: list[Subscriber] = [Log(), *endpoints.endpoints(), *resubmission.subscribers()]
+    return [*(one.name for one in known), *subscribers.function_names()]
+
+
 def main(part: str, holder: str, parent: str) -> None:
     """Notify one part of the subscribers, as long as the parent runs."""
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(parent)
     os.nice(NICE)
     threading.stack_size(STACK_BYTES)
     config.settings()
-    Reactor(PARTS[part](), holder=holder).run()
+    Reactor(PARTS[part](), holder=holder, configured=configured() if part == "endpoints" else None).run()
 
 
 if __name__ == "__main__":

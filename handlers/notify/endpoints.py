@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from collections import Counter
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,16 +26,18 @@ from store.states import Reversal
 from store.system import clock
 
 
+def key_of(url: str) -> str:
+    """Return the key under which an endpoint is kept. It depends on the address alone, which may hold what nobody else should know."""
+    return f"{str(urlsplit(url).hostname)[:80]} {hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
 class Endpoint:
     """An address to which changes are sent."""
 
     is_foreign = False
 
-    def __init__(self, url: str, *, at_once: int = AT_ONCE) -> None:
-        self._url, self.at_once = url, at_once
-        self.host = str(urlsplit(url).hostname)
-        # The address may hold what nobody else should know.
-        self.name = f"{self.host[:80]} {hashlib.sha256(url.encode()).hexdigest()[:8]}"
+    def __init__(self, url: str, *, title: str, at_once: int = AT_ONCE) -> None:
+        self._url, self.name, self.title, self.at_once = url, key_of(url), title, at_once
 
     def wants(self, change: Any) -> bool:
         settings = config.settings()
@@ -87,9 +90,11 @@ def signed(body: bytes, *, message_id: str, secrets: tuple[bytes, ...], now: dat
 
 def endpoints() -> list[Endpoint]:
     """Return the configured endpoints. Each has its own connections, so that one that hangs takes none from another."""
-    urls = config.settings().notify_urls
-    at_once = min(AT_ONCE, CONNECTIONS_MAX // max(len(urls), 1))
-    return [Endpoint(url, at_once=at_once) for url in urls]
+    given = config.settings().notify_urls
+    at_once = min(AT_ONCE, CONNECTIONS_MAX // max(len(given), 1))
+    alike = Counter(one.title for one in given)
+    titles = {one.url: one.title if alike[one.title] == 1 else f"{one.title} {key_of(one.url)[-8:]}" for one in given}
+    return [Endpoint(one.url, title=titles[one.url], at_once=at_once) for one in given]
 
 
 def _judged(answer: HttpResponse) -> str:

@@ -22,6 +22,7 @@ from store import database
 from store.applicants import resubmission
 from store.states import ApplicantKey, Status
 from store.system import clock
+from store.system.counts import counted
 
 #: It is not asked twice here.
 ONCE = Pacing(attempts_max=1)
@@ -45,7 +46,7 @@ class _Step(Struct):
 class ProblemDocuments:
     """Asks about each IDnGO applicant that may send again, in the environment of the API."""
 
-    name = "problem documents"
+    name = title = "problem documents"
     is_foreign = False
     at_once = AT_ONCE
 
@@ -61,7 +62,7 @@ class ProblemDocuments:
         key = ApplicantKey(entry["vendor"], entry["environment"], entry["reference"])
         with database.begin() as connection:
             kept = resubmission.keep(connection, key, found, verdict=entry["applicant"]["last_verdict"])
-        return f"{len(found)} documents" if kept else "nothing that was not known, or is asked for still"
+        return counted(len(found), "document") if kept else "nothing that was not known, or is asked for still"
 
 
 def problems(answer: bytes) -> list[dict[str, Any]]:

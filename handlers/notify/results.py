@@ -72,7 +72,9 @@ class Results:
                 for result in results:
                     self._write([result], write)
                 return
-            log.error("a result cannot be noted", reaction=results[0].due.subscriber, id=results[0].due.id, error=describe_error(error))
+            log.error(
+                "a result cannot be noted", subscriber=results[0].due.title, reaction_id=results[0].due.id, error=describe_error(error)
+            )
         self.waiting = [result for result in self.waiting if result not in results]
 
     def _succeeded(self, results: Sequence[Result]) -> None:
@@ -80,7 +82,7 @@ class Results:
             outcomes.succeeded(connection, [(result.due, str(result.said)) for result in results], holder=self._holder)
 
     def _stopped(self, results: Sequence[Result]) -> None:
-        log.warning("a subscriber wants nothing more", reaction=results[0].due.subscriber)
+        log.warning("a subscriber wants nothing more", subscriber=results[0].due.title)
         with database.begin() as connection:
             for result in results:
                 outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.said))
@@ -101,7 +103,7 @@ class Results:
             assert isinstance(result.said, BaseException)
             log.error(
                 "a reaction could not be tried: a failure of our own; it is tried again",
-                reaction=result.due.subscriber, id=result.due.id, error=describe_error(result.said),
+                subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.said),
             )  # fmt: skip
         with database.begin() as connection:
             dues = [result.due for result in results]
@@ -111,7 +113,7 @@ class Results:
 def _failure(result: Result) -> Failure:
     due = result.due
     again = due.attempts < config.settings().reaction_attempts_max
-    log.warning("a reaction failed", reaction=due.subscriber, id=due.id, count=due.attempts, again=again)
+    log.warning("a reaction failed", subscriber=due.title, reaction_id=due.id, count=due.attempts, again=again)
     rest = result.said.rest if isinstance(result.said, NotNow) else timedelta()
     return Failure(due=due, answer=str(result.said), retry_at=_retry_at(due, rest) if again else None)
 

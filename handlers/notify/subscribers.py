@@ -77,6 +77,11 @@ class Subscriber(Protocol):
     def name(self) -> str: ...
 
     @property
+    def title(self) -> str:
+        """How it is shown. Its name is how it is kept."""
+        ...
+
+    @property
     def is_foreign(self) -> bool:
         """Whether foreign code runs in this process, which may hang or crash it: then a claim counts as an attempt."""
         ...
@@ -100,7 +105,7 @@ class Subscriber(Protocol):
 class Log:
     """Logs a warning for every approval that fell, because an operator may have to be woken. Ids only."""
 
-    name = "log"
+    name = title = "log"
     is_foreign = False
     #: A line takes no time; to note one by one that it was written does.
     at_once = 100
@@ -109,8 +114,16 @@ class Log:
         return bool(change.reversal == Reversal.ADVERSE)
 
     def tell(self, entry: dict[str, Any]) -> str:
-        told = {name: entry[name] for name in ("event_id", "vendor", "environment", "reference", "reversal")}
-        log.warning("an approval fell", **told, status=entry["to"], version=entry["applicant"]["version"])
+        log.warning(
+            "an approval fell",
+            change=entry["cursor"],
+            event_id=entry["event_id"],
+            vendor=entry["vendor"],
+            environment=entry["environment"],
+            reversal=entry["reversal"],
+            status=entry["to"],
+            version=entry["applicant"]["version"],
+        )
         return "logged"
 
 
@@ -122,6 +135,10 @@ class Function:
     is_foreign = True
     at_once = AT_ONCE
     function: Callable[[Change], object]
+
+    @property
+    def title(self) -> str:
+        return self.name
 
     def wants(self, change: Any) -> bool:
         return change.environment in config.settings().environments
@@ -137,6 +154,11 @@ class Function:
         return "done"
 
 
+def function_names() -> list[str]:
+    """Return the names of the installed functions, also of those that cannot be loaded. Loads none."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
 def functions() -> list[Subscriber]:
     """Return the installed functions. One that cannot be loaded is reported in the log and by `standing doctor`; its changes wait."""
     found: list[Subscriber] = []
@@ -144,5 +166,5 @@ def functions() -> list[Subscriber]:
         try:
             found.append(Function(entry.name, entry.load()))
         except Exception as error:  # Whatever is broken in it must not keep others from being told.
-            log.error("a reaction cannot be loaded", reaction=entry.name, error=type(error).__name__)
+            log.error("a reaction cannot be loaded", subscriber=entry.name, error=describe_error(error))
     return found

@@ -23,6 +23,7 @@ from store.operations import delivery_counts, reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.operators import Actor
 from store.states import ApplicantKey
+from store.system.counts import counted
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100
@@ -150,7 +151,7 @@ def _ask(one: ReconciliationRun, key: ApplicantKey, on_finding: Callable[[Findin
         on_finding(finding)
     if finding.repair and enough:
         assert one.repair is not None
-        raise Enough(f"more than {one.repair.changes_max} applicants would be changed")
+        raise Enough(f"more than {counted(one.repair.changes_max, 'applicant')} would be changed")
 
 
 # whom ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from store import config as store_config
 from store.operations.reconciliations import ApplicantFilter
 from store.operators import Actor
-from store.system import clock, logs, processes
+from store.system import clock, processes
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
     repair = Repair(by=Actor("standing", by_token=False), reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
     one = ReconciliationRun(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
     reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
-    log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired, said=one.said)
+    log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired)
 
 
 def _whom(client: Client, every: timedelta) -> ApplicantFilter:
@@ -75,7 +75,6 @@ def _tell(finding: Finding) -> None:
     log.warning(
         "the vendor says otherwise" if finding.drifts else "the vendor gave no answer",
         vendor=key.vendor,
-        reference=key.reference,
         ours=finding.ours,
         theirs=finding.theirs,
         event_id=finding.event_id,
@@ -95,7 +94,7 @@ def _rest(seconds: float) -> None:
 
 def main(parent: str) -> None:
     """Ask as long as the parent runs."""
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(parent)
     run()
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from handlers.interpret import interpret
 from handlers.rules import transitions
-from handlers.rules.news import EventReading
+from handlers.rules.news import EventReading, Unreadable
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, apply_news
 from store import database
@@ -57,6 +57,8 @@ class Renamed:
     added: dict[ApplicantKey, list[int]] = field(default_factory=dict)
     #: Events of which reading fails, by id: whom they name stays as it is.
     failing: set[str] = field(default_factory=set)
+    #: Events that are noted and would be unreadable, by id.
+    unreadable: set[str] = field(default_factory=set)
 
     def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[ApplicantKey]:
         """Compare which applicants events name with which they named when they were handled; return all of these."""
@@ -67,6 +69,8 @@ class Renamed:
             if reading is None:
                 concerned |= before
                 continue
+            if isinstance(reading.news, Unreadable):
+                self.unreadable.add(event.id)
             now = {ApplicantKey(event.vendor, event.environment, reference) for reference in reading.references}
             concerned |= now | before
             if now != before:

@@ -13,6 +13,7 @@ from sqlalchemy import Row
 from handlers import process
 from handlers.replay.forecast import OnProgress, forecast
 from store import audit, database
+from store.inbox import events as inbox
 from store.inbox.claims import Claimed, claim, release
 from store.operations import health, replays
 from store.operations.replays import ReplayFilter, Stage
@@ -75,6 +76,7 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
     with database.begin() as connection:
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None
+        unhappy = inbox.unhappy(connection, ids)
         if row.status == Stage.RUNNING and row.changed + len(would) > row.changes_max:
             replays.set_stage(connection, replay_id, Stage.STOPPED)
             return Stage.STOPPED
@@ -89,10 +91,17 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
     _wait_for_others(ids)
     with database.begin() as connection:
         changed = row.changed + replays.changed_by(connection, ids, since=since)
-        failed = row.failed + replays.failing(connection, ids)
+        failing = replays.failing(connection, ids)
+        mended = unhappy - failing - inbox.unhappy(connection, ids)
+        counts = {
+            "changed": changed,
+            "failed": row.failed + len(failing),
+            "unhappy": row.unhappy + len(unhappy),
+            "mended": row.mended + len(mended),
+        }
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None
-        replays.set_stage(connection, replay_id, Stage(row.status), changed=changed, failed=failed)
+        replays.set_stage(connection, replay_id, Stage(row.status), **counts)
     return Stage(row.status)
 
 

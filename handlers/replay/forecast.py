@@ -13,6 +13,7 @@ from handlers.replay import derive
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.applicants import mentions
+from store.inbox import events as inbox
 from store.inbox.claims import Claimed
 from store.operations import replays
 from store.operations.replays import ReplayFilter
@@ -26,19 +27,23 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Forecast:
-    """Which applicants a replay would change, and which events would fail."""
+    """Which applicants a replay would change, which events would fail, and which would be readable."""
 
     differences: list[Difference]
     failing: set[str]
+    #: Events that are unreadable or dead letters now, and those of them that would be no longer.
+    unhappy: int
+    mended: int
 
 
 def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
     """Return what handling these events again would do."""
     found: dict[ApplicantKey, Difference] = {}
-    renamed = Renamed()
+    renamed, unhappy = Renamed(), set[str]()
     for events in chunks:
         with database.reading() as connection:
             named = mentions.of_events(connection, [event.sequence for event in events])
+            unhappy |= inbox.unhappy(connection, [event.id for event in events])
         concerned = sorted(renamed.note(events, named))
         for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
             keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
@@ -46,7 +51,8 @@ def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forec
                 found.pop(key, None)
             found |= {one.key: one for one in derive.compare(keys, renamed)}
         on_events(len(events))
-    return Forecast([found[key] for key in sorted(found)], renamed.failing)
+    mended = len(unhappy - renamed.failing - renamed.unreadable)
+    return Forecast([found[key] for key in sorted(found)], renamed.failing, unhappy=len(unhappy), mended=mended)
 
 
 def would_do(wanted: ReplayFilter, *, on_events: OnProgress) -> Forecast:

@@ -37,9 +37,9 @@ class ReplayRunner:
         self._runner = runner
         self._child = ChildProcess()
 
-    def look(self) -> None:
+    def look(self, *, look_seconds: float) -> None:
         """Start the next replay, unless one is running. A frozen one is killed first, and taken over by whoever looks next."""
-        if self._child.kill_if_frozen():
+        if self._child.kill_if_frozen(look_seconds=look_seconds):
             log.error("a replay is frozen; its process is killed")
         if self._child.runs():
             return
@@ -63,7 +63,7 @@ def run(replay_id: str, runner: str) -> None:
         _propose(row)
     else:
         stage = execute.run(replay_id, per_second=row.per_second, on_events=lambda _: None)
-        log.info("a replay ended", replay=replay_id, stage=stage)
+        log.info("a replay ended", replay_id=replay_id, stage=stage)
 
 
 def _propose(row: Any) -> None:
@@ -77,6 +77,8 @@ def _propose(row: Any) -> None:
         "approvals_rising": rising,
         "moves": [{"from": before, "to": after, "count": count} for (before, after), count in moves.most_common()],
         "cannot_be_read": len(found.failing),
+        "unhappy": found.unhappy,
+        "would_be_mended": found.mended,
         "applicants": [_brief(one) for one in map(forecast.describe, found.differences[:NAMED_MAX])],
     }
     with database.begin() as connection:
@@ -95,7 +97,7 @@ def _say_alive(replay_id: str, runner: str) -> None:
         try:
             mine = database.write(lambda connection: replays.heartbeat(connection, replay_id, runner))
             if not mine:
-                log.warning("somebody else took the replay over", replay=replay_id)
+                log.warning("somebody else took the replay over", replay_id=replay_id)
                 os._exit(0)
         except Exception as error:  # Whatever it is, a replay that nobody speaks for is taken over.
             log.warning("a replay's runner could not say that it lives", error=describe_error(error))
@@ -103,9 +105,7 @@ def _say_alive(replay_id: str, runner: str) -> None:
 
 
 if __name__ == "__main__":
-    from store.system import logs
-
-    logs.configure()
+    processes.begin()
     processes.live_with_parent(sys.argv[3])
     config.settings()
     run(sys.argv[1], sys.argv[2])

@@ -42,8 +42,6 @@ REVIEW_COLUMNS = (
     "event_id", "reaction_id",
 )  # fmt: skip
 
-_lines = msgspec.json.Encoder()
-
 Page = list[dict[str, Any]]
 
 
@@ -90,7 +88,7 @@ def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None
     if columns:
         out.write(_as_csv([columns]))
     for page in pages:
-        out.write(_as_csv([_cell(row[name]) for name in columns] for row in page) if columns else _lines.encode_lines(page))
+        out.write(_as_csv([_cell(row[name]) for name in columns] for row in page) if columns else _as_lines(page))
         on_rows(len(page))
     out.flush()
 
@@ -134,6 +132,10 @@ def _record(connection: Connection, what: str, wanted: ExportFilter, count: int)
     limits = (wanted.environment, wanted.vendor, wanted.status, wanted.since and f"since {clock.rfc3339(wanted.since)}")
     subject = ", ".join([what, *(limit for limit in limits if limit)])
     audit.record(connection, action="export", subject=subject, touched=count)
+
+
+def _as_lines(page: Page) -> bytes:
+    return "".join(f"{safe_text.as_json(row)}\n" for row in page).encode()
 
 
 def _as_csv(rows: Iterable[Sequence[str]]) -> bytes:

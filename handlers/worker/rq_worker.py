@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 import structlog
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 import store.config
@@ -34,6 +36,14 @@ class DrainWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         drain.stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log what failed. RQ's own line would quote the exception."""
+        log.error("a wake-up failed", error=describe_error(exc_info[1]))
+
+    def handle_job_failure(self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = "") -> None:
+        """Note in Redis that a wake-up failed, without the exception, whose message may hold personal data."""
+        super().handle_job_failure(job, queue, started_job_registry)
 
 
 def run() -> None:

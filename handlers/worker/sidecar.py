@@ -26,9 +26,9 @@ class Sidecar:
         self._child = ChildProcess()
         self._begun_at = float("-inf")
 
-    def look(self) -> None:
+    def look(self, *, look_seconds: float) -> None:
         """Start the process, unless it runs. One that is frozen is killed first."""
-        if self._child.kill_if_frozen():
+        if self._child.kill_if_frozen(look_seconds=look_seconds):
             log.error("a process beside the worker is frozen; it is replaced", process=self._command[0])
         if not self._child.runs() and time.monotonic() - self._begun_at > PAUSE_SECONDS:
             self._begun_at = time.monotonic()

@@ -101,7 +101,7 @@ class Supervisor:
             if max(looks) > self._looks_max:
                 log.error("an event hangs; the process that handles it is killed")
                 os.kill(self._child, signal.SIGKILL)
-            elif life.is_missing(processes.FROZEN_SECONDS):
+            elif life.is_missing(look_seconds=LOOK_SECONDS):
                 log.error("the working process is frozen; it is killed")
                 os.kill(self._child, signal.SIGKILL)
 

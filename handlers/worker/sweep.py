@@ -44,9 +44,9 @@ def run(dead: int | None) -> None:
                 health.sign_off(_name(dead))
                 dead = None
             watch.look()
-            errands.look()
+            errands.look(look_seconds=SWEEP_SECONDS)
             for companion in companions:
-                companion.look()
+                companion.look(look_seconds=SWEEP_SECONDS)
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
         drain.stopping.wait(SWEEP_SECONDS)

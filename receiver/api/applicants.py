@@ -16,7 +16,7 @@ from receiver.web.auth import Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
 from store import audit
-from store.applicants import explanations, feed
+from store.applicants import explanations, feed, users
 from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
@@ -40,6 +40,10 @@ class ApplicantQuery(One, forbid_unknown_fields=True):
     at: Annotated[queries.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
 
 
+class ExplanationQuery(Page, forbid_unknown_fields=True):
+    at: Annotated[queries.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
+
+
 LISTED = PageOf(
     schemas.Applicant,
     place=lambda row: [row.updated_at, row.vendor, row.reference],
@@ -48,6 +52,23 @@ LISTED = PageOf(
     start=None,
 )
 CHANGES = PageOf(schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version])
+
+EXPLAINED = PageOf(
+    schemas.ExplainedEvent,
+    place=lambda event: list(event["place"]),
+    describe=explanations.describe,
+    after=explanations.Place,
+    start=None,
+    beside=schemas.Explanation,
+)
+OF_USER = PageOf(
+    schemas.Applicant,
+    place=lambda row: [row.vendor, row.first_sequence or 0, row.reference],
+    describe=applicants.describe,
+    after=users.Place,
+    start=None,
+    beside=schemas.User,
+)
 
 
 def _applicant_in_words(path: Mapping[str, str], query: Any) -> str:
@@ -98,11 +119,14 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=ApplicantQuery, answers=schemas.Explanation, unknown=UNKNOWN, looks_up=_applicant_in_words)
-def explain_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
-    """Why an applicant has its status: the grounds, and every event in the vendor's order, with its outcome."""
+@call(right=Right.READ, query=ExplanationQuery, answers=EXPLAINED, unknown=UNKNOWN, looks_up=_applicant_in_words)
+def explain_applicant(
+    connection: Connection, vendor: str, reference: str, query: ExplanationQuery, after: explanations.Place | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Why an applicant has its status: its ground, and every event in the vendor's order, with its outcome."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
-    return explanations.explain(connection, key, at)
+    found = explanations.explain(connection, key, at)
+    return (explanations.events(connection, key, at=at, after=after, limit=query.limit + 1), found) if found else None
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
@@ -117,24 +141,22 @@ def list_history(connection: Connection, vendor: str, reference: str, query: Pag
 @blueprint.get("/users/<name:external_user_id>")
 @call(
     right=Right.READ,
-    query=One,
-    answers=schemas.User,
+    query=Page,
+    answers=OF_USER,
     unknown="No applicant of this person is known.",
     looks_up=lambda path, _: audit.user_subject(path["external_user_id"]),
 )
-def get_user(connection: Connection, external_user_id: str, query: One) -> dict[str, Any] | None:
+def get_user(
+    connection: Connection, external_user_id: str, query: Page, after: users.Place | None
+) -> tuple[list[Applicant], dict[str, Any]] | None:
     """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
-    rows = applicants.of_user(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []
-    if not rows:
+    found = users.vendors(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []
+    if not found:
         return None
-    newest: dict[str, Applicant] = {}
-    for row in rows:
-        newest.setdefault(row.vendor, row)
-    blocking = {row.vendor for row in rows if row.hits or newest[row.vendor].status == Status.REJECTED}
-    return {
+    rows = users.applicants_of(connection, external_user_id, environment=query.environment, after=after, limit=query.limit + 1)
+    return rows, {
         "external_user_id": external_user_id,
         "environment": query.environment,
-        "approving_vendors": [vendor for vendor, row in newest.items() if row.status == Status.APPROVED],
-        "blocking_vendors": sorted(blocking),
-        "applicants": [applicants.describe(row) for row in rows],
+        "approving_vendors": [one.vendor for one in found if one.newest_status == Status.APPROVED],
+        "blocking_vendors": [one.vendor for one in found if one.has_hits or one.newest_status == Status.REJECTED],
     }

@@ -35,7 +35,7 @@ class EventsQuery(Page, forbid_unknown_fields=True):
 
 
 class BodyQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    reason: queries.Reason
+    reason: queries.Reason | None = None
 
 
 UNKNOWN = "No event has this id."
@@ -68,7 +68,7 @@ def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
 @blueprint.get("/events/<name:event_id>/body")
 @call(right=Right.OPERATE, query=BodyQuery, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
-    """An event's body, byte for byte. The audit log records who read it, and why."""
+    """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
     try:
         found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
     except Unopenable as error:
@@ -77,6 +77,25 @@ def get_event_body(connection: Connection, event_id: str, caller: Caller, query:
         return None
     audit.write(connection, actor=caller.name, action="read a body", subject=audit.event_subject(event_id), reason=query.reason, touched=1)
     return Response(found, content_type=BODY.media_type, headers={"Cache-Control": "no-store"})
+
+
+class DismissRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Why nothing is to be done about an event."""
+
+    reason: queries.Reason
+
+
+@blueprint.post("/events/<name:event_id>/dismiss")
+@call(right=Right.OPERATE, body=DismissRequest, answers=schemas.EventModel, others=(409,), unknown=UNKNOWN, writes=True)
+def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: DismissRequest) -> dict[str, Any] | None:
+    """Have an unreadable event, or a dead letter, listed no longer as one to look at. Its outcome stays; a replay undoes it."""
+    found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+    if found is None:
+        return None
+    if not events.dismiss(connection, found["id"]):
+        raise Problem(409, f"This event is {found['status']}: only an unreadable event or a dead letter can be dismissed.")
+    audit.write(connection, actor=caller.name, action="dismiss", subject=f"event {found['id']}", reason=body.reason, touched=1)
+    return events.find(connection, event_id)
 
 
 @blueprint.post("/events/<name:event_id>/replay")

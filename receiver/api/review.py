@@ -26,7 +26,7 @@ from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed, NotWaiting
 from store.operations.review_queue import Narrowed, Place, Waiting, What
 from store.operators import Actor
-from store.states import ApplicantKey, Reversal, VendorEnvironment
+from store.states import ApplicantKey, Outcome, Reversal, VendorEnvironment
 from store.system import clock
 from store.system.names import EVENT_ID, is_storable
 
@@ -132,7 +132,7 @@ def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]
 @call(right=Right.READ, query=One, answers=ListOf(service_schemas.FailedGroup))
 def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
     """Dead letters by vendor, type and error, the largest group first."""
-    return events.failed_groups(connection, environment=query.environment)
+    return events.unhappy_groups(connection, environment=query.environment, outcome=Outcome.FAILED)
 
 
 @blueprint.get("/audit")

@@ -15,7 +15,7 @@ from gunicorn.util import write_nonblock
 from prometheus_client import Counter
 
 from receiver import config
-from receiver.connections import limits, peers
+from receiver.connections import limits, peers, refusal_counts
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -43,11 +43,12 @@ def begin() -> None:
 def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseException | None = None) -> None:
     """Log and count a refusal. `error` is for unexpected failures; for a client's fault the cause is enough."""
     REFUSED.labels(cause).inc()
-    more = {"request_id": request_id} if request_id else {}
+    refusal_counts.note(peer=peer, cause=cause)
+    told = log.bind(request_id=request_id) if request_id else log
     if error is None:
-        log.warning("a request was refused by the HTTP server", cause=cause, peer=peer, **more)
+        told.warning("a request was refused by the HTTP server", cause=cause, peer=peer)
     else:
-        log.error("a request failed in the HTTP server", cause=cause, peer=peer, error=describe_error(error), **more)
+        told.error("a request failed in the HTTP server", cause=cause, peer=peer, error=describe_error(error))
 
 
 def answer(client: Any, *, peer: str, error: BaseException) -> None:

@@ -27,8 +27,10 @@ from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
-from store.system import backoff, file_locks
+from store.system import backoff, file_locks, processes, service_urls
 from store.system.environment import Environment, secrets_dir
+from store.system.logs import announce as say
+from store.system.logs import describe_error
 from store.system.processes import ChildProcess, end_with_parent
 
 PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
@@ -80,8 +82,7 @@ class Process:
 def run() -> None:
     """Run until SIGTERM or Ctrl-C. Raises Misconfigured and NoValkey."""
     began = time.monotonic()
-    # What is kept here is for its owner alone.
-    os.umask(0o077)
+    processes.begin()
     environment = Environment()
     os.environ["VAR_DIR"] = str(environment.var_dir)
     _provide(environment)
@@ -89,18 +90,18 @@ def run() -> None:
     stopping = _until_asked_to_end()
     with _alone(environment.var_dir):
         _refuse_a_taken_port(settings.host, settings.port)
-        processes: list[Process] = []
+        running: list[Process] = []
         try:
             if not environment.text("REDIS_URL"):
-                processes.append(_start_valkey(environment.var_dir))
+                running.append(_start_valkey(environment.var_dir))
             _migrate()
-            processes = [*_of_the_procfile(environment.var_dir), *processes]
-            address = f"http://{settings.host}:{settings.port}"
+            running = [*_of_the_procfile(environment.var_dir), *running]
+            address = f"http://{settings.address}"
             say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
-            _keep_running(processes, stopping, address=address, began=began)
+            _keep_running(running, stopping, address=address, began=began)
         finally:
             say("ending")
-            for process in processes:
+            for process in running:
                 process.stop()
 
 
@@ -148,8 +149,9 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PROMETHEUS_MULTIPROC_DIR": str(var_dir / "run" / "metrics"),
+        "PYTHONPATH": processes.import_path(),
     }
-    for line in PROCFILE.read_text().splitlines():
+    for line in PROCFILE.read_text(encoding="utf-8").splitlines():
         name, _, command = line.partition(":")
         program, *arguments = shlex.split(command)
         yield Process(name, [str(programs / program), *arguments], environment)
@@ -158,7 +160,7 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
 def _start_valkey(var_dir: Path) -> Process:
     """Start the embedded Valkey, and wait until it answers. One that an earlier run left behind is ended first."""
     path = embedded_socket(var_dir)
-    client = Redis.from_url(f"unix://{path}", socket_timeout=1, retry=None)
+    client = Redis.from_url(service_urls.of_socket(path), socket_timeout=1, retry=None)
     with suppress(RedisError):  # Usually there is none.
         client.shutdown()
     process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), dict(os.environ))
@@ -184,7 +186,7 @@ def _migrate() -> None:
     except Unfit as unfit:
         say(f"the database cannot be used: {unfit}")
     except Exception as error:  # The web process keeps trying, and says meanwhile that it cannot keep anything.
-        say(f"the database cannot be prepared yet ({type(error).__name__})")
+        say(f"the database cannot be prepared yet ({describe_error(error)})")
     finally:
         engine().dispose()
 
@@ -218,18 +220,14 @@ def _is_ready(address: str) -> bool:
 
 def _tell_what_was_made(made: list[str], folder: Path) -> None:
     if made:
-        say("=" * 72)
-        say(f"made {', '.join(made)}")
-        say(f"kept in {folder}, readable by you alone. They are for trying out:")
-        say("in production, give your own, and keep the keys away from the database.")
-        say("=" * 72)
+        say(
+            f"made {', '.join(made)}",
+            f"kept in {folder}, readable by you alone. They are for trying out:",
+            "in production, give your own, and keep the keys away from the database.",
+        )
 
 
 def _shown(url: str) -> str:
     """Return a URL without its user and password."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2].partition('?')[0]}"
-
-
-def say(text: str) -> None:
-    click.echo(f"standing: {text}", err=True)

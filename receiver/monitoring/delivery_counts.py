@@ -10,10 +10,12 @@ import time
 import structlog
 from prometheus_client import Counter
 
+from receiver.connections import refusal_counts
 from receiver.vendors import VENDORS
+from store import database
 from store.inbox.deliveries import Delivery
 from store.inbox.spool import host_spool
-from store.operations import delivery_counts
+from store.operations import delivery_counts, refusals
 from store.operations.delivery_counts import Counts
 from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
@@ -52,6 +54,7 @@ def end() -> None:
     """Write the remaining counts, and sign off."""
     try:
         _teller.run(FAREWELL_SECONDS, _tell)
+        _teller.run(FAREWELL_SECONDS, refusal_counts.tell)
         _teller.run(FAREWELL_SECONDS, lambda: delivery_counts.sign_off(_name(os.getpid())))
     except Exception as error:  # Whatever it is: the process ends.
         log.warning("the last counts are lost", error=describe_error(error))
@@ -62,9 +65,11 @@ def _tell_now_and_then() -> None:
     while True:
         try:
             _tell()
+            refusal_counts.tell()
             _sign_off_ended()
             if rounds % 1000 == 0:
                 delivery_counts.forget_old()
+                database.write(refusals.forget_old)
         except Exception as error:  # Counts are kept until the database is back.
             log.warning("counts cannot be told yet", error=describe_error(error))
         rounds += 1

@@ -87,7 +87,7 @@ REACTIONS: list[tuple[str, str, Callable[[Count], float]]] = [
 
 
 def _reactions() -> Iterable[GaugeMetricFamily]:
-    counts = database.read(reactions.counts)
+    counts = [one for one in database.read(reactions.counts) if not one.is_retired]
     for name, says, value in REACTIONS:
         family = GaugeMetricFamily(name, says, labels=["subscriber"])
         for one in counts:

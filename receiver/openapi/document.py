@@ -164,7 +164,8 @@ def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _schemas(calls: list[Call]) -> dict[str, Any]:
     """Return every named schema: answers, bodies, lists, and the enums of queries."""
     lists = {made.answers for made in calls if isinstance(made.answers, ListOf)}
-    shapes = [_entry(made) for made in calls] + [made.body for made in calls] + [service_schemas.Problem, schemas.Notification]
+    beside = [one.beside for one in lists if isinstance(one, PageOf)]
+    shapes = [*map(_entry, calls), *beside, *(made.body for made in calls), service_schemas.Problem, schemas.Notification]
     found = _generated(dict.fromkeys(shape for shape in shapes if shape))
     for made in calls:
         found |= {name: schema for name, schema in _generated([made.query] if made.query else []).items() if "enum" in schema}
@@ -181,6 +182,8 @@ def _entry(made: Call) -> type[Struct] | None:
 
 
 def _listed(answers: ListOf) -> str:
+    if isinstance(answers, PageOf) and answers.beside:
+        return answers.beside.__name__
     return answers.entry.__name__.removesuffix("Model") + ("Page" if isinstance(answers, PageOf) else "List")
 
 
@@ -189,6 +192,7 @@ def _list_schema(answers: ListOf) -> dict[str, Any]:
     if isinstance(answers, PageOf):
         following = {"type": ["string", "null"], "description": "Give it as `cursor` (the feed's as `after`) to go on."}
         properties |= {"next_cursor": following, "has_more": {"type": "boolean", "description": "Whether there is more now."}}
+        properties |= _generated([answers.beside])[answers.beside.__name__]["properties"] if answers.beside else {}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 

@@ -155,6 +155,7 @@ class EventModel(ApiModel):
     repeat: Annotated[bool, Meta(description="Whether the same body had come before, with others in between.")]
     deliveries: Annotated[int, Meta(ge=1, description="The first, and every duplicate.")]
     attempts: Annotated[int, Meta(ge=0, description="How often handling it failed.")]
+    dismissed_at: Annotated[Time | None, Meta(description="When a person decided that nothing is to be done about it.")]
 
 
 class ExplainedChange(ApiModel, rename={"from_status": "from", "to_status": "to"}):
@@ -192,26 +193,26 @@ class Ground(ApiModel):
     decides: Annotated[bool, Meta(description="Whether it is the one that shows.")]
     event_id: EventId | None
     said: str | None
+    at: Annotated[Time | None, Meta(description="When: by the vendor's clock, else by ours.")]
 
 
 class Explanation(ApiModel):
-    """Why an applicant has its status."""
+    """Why an applicant has its status, beside the events that named it, which are in the vendor's order."""
 
     applicant: Applicant
     linked: Annotated[bool, Meta(description="Whether its user was linked here.")]
+    ground: Annotated[Ground | None, Meta(description="What decides; null with `at`.")]
     grounds: Annotated[list[Ground], Meta(description="The deciding one first; none with `at`.")]
-    events: Annotated[list[ExplainedEvent], Meta(description="All that named it, in the vendor's order.")]
     vendor_gives_reasons: Annotated[bool, Meta(description="Whether this vendor's events ever say why.")]
 
 
 class User(ApiModel):
-    """A person across vendors."""
+    """A person across vendors, beside the applicants, of which each vendor's newest verification comes first."""
 
     external_user_id: UserId
     environment: VendorEnvironment
     approving_vendors: Annotated[Words, Meta(description="Those whose newest verification is approved.")]
     blocking_vendors: Annotated[Words, Meta(description="Those whose newest is rejected, or any of whose names a hit.")]
-    applicants: Annotated[list[Applicant], Meta(description="The newest verification of each vendor first.")]
 
 
 class Linked(ApiModel):

@@ -150,6 +150,8 @@ class Replay(ApiModel):
     done: int
     changed: int
     failed: Annotated[int, Meta(ge=0, description="Events that could not be handled this time either.")]
+    unhappy: Annotated[int, Meta(ge=0, description="Events that were unreadable or dead letters before.")]
+    mended: Annotated[int, Meta(ge=0, description="Those of them that are no longer.")]
     per_second: float | None
     forecast: Annotated[dict[str, Any] | None, Meta(description="What it would do, as a worker found.")]
     runner: str | None

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from receiver.simulator.simulate import Account, Show, Wanted, run
 from receiver.simulator.verification import Finding
+from store.system.counts import counted
 
 KINDS = {"first": "what the vendors say", "again": "the same once more", "forged": "forged"}
 ANSWERS = ("accepted", "duplicate", "401")
@@ -55,7 +56,8 @@ def _progress() -> Iterator[Show]:
 
 def tell(account: Account, console: Console) -> None:
     """Print what people want to see: what was answered, what became of it, and where to look next."""
-    console.print(f"{account.wanted.count} stories told to {account.base}, {account.wanted.environment}, with seed {account.wanted.seed}")
+    wanted = account.wanted
+    console.print(f"{counted(wanted.count, 'story', 'stories')} told to {account.base}, {wanted.environment}, with seed {wanted.seed}")
     console.print(Group(_answers(account), _speed(account), "", _stories(account)))
     for line in [*_complaints(account), "", *_example(account), *_next(account)]:
         console.print(line, highlight=False, soft_wrap=True)
@@ -118,8 +120,8 @@ def _counts(account: Account, kind: str) -> Counter[str]:
 def _speed(account: Account) -> str:
     count, seconds = len(account.sent), max(account.seconds, 0.001)
     within = f"half of the answers within {_milliseconds(account, 50):g} ms, 99 of 100 within {_milliseconds(account, 99):g} ms"
-    reordered = sum(not finding.telling.in_order for finding in account.findings)
-    return f"{count} deliveries in {seconds:.1f} s, {count / seconds:.0f} a second; {within}; {reordered} stories told out of order"
+    told = f"{counted(sum(not finding.telling.in_order for finding in account.findings), 'story', 'stories')} told out of order"
+    return f"{counted(count, 'delivery', 'deliveries')} in {seconds:.1f} s, {count / seconds:.0f} a second; {within}; {told}"
 
 
 def _milliseconds(account: Account, percent: int) -> float:
@@ -183,9 +185,10 @@ def _complaints(account: Account) -> Iterator[str]:
         who = f"{forgery.applicant.vendor} {forgery.applicant.reference}"
         yield f"[red]forged:[/] {who} was answered {escape(forgery.answer)}, and asking for its applicant gave {escape(forgery.found)}"
     if account.kept_twice:
-        yield f"[red]kept twice:[/] {account.kept_twice} deliveries were accepted that had been accepted before"
+        yield f"[red]kept twice:[/] {counted(account.kept_twice, 'delivery was', 'deliveries were')} accepted that had been accepted before"
     if account.pending:
-        yield f"[red]not handled:[/] {account.pending} events, as far as can be told after {account.wanted.timeout:g} s. Does a worker run?"
+        waits = f"{counted(account.pending, 'event')}, as far as can be told after {account.wanted.timeout:g} s"
+        yield f"[red]not handled:[/] {waits}. Does a worker run?"
 
 
 def _distrusted(account: Account) -> list[str]:

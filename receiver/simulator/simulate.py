@@ -138,7 +138,7 @@ def _plain_tokens(settings: Settings, environment: Environment) -> Iterator[str]
 
 def _base(settings: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return f"http://{config.address(host, settings.port)}"
 
 
 def _signers(service: Service, settings: Settings, environment: str) -> tuple[dict[str, Signer], dict[str, str]]:

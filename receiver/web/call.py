@@ -41,6 +41,8 @@ class PageOf(ListOf):
     #: The type of a position, and the one that a page without a cursor follows.
     after: Any = tuple[Number]
     start: Any = (0,)
+    #: What is beside the list. The view then returns the rows, and these fields.
+    beside: type[Struct] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class Call:
         if result is None:
             raise Problem(404, self.unknown)
         if isinstance(self.answers, PageOf):
-            return queries.page(result, query.limit, place=self.answers.place, describe=self.answers.describe)
+            rows, beside = result if self.answers.beside else (result, {})
+            return queries.page(rows, query.limit, place=self.answers.place, describe=self.answers.describe, beside=beside)
         answer = queries.answer({"data": result} if isinstance(self.answers, ListOf) else result, self.status)
         return _conditional(answer) if "ETag" in self.sends else answer
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
 from store.states import ApplicantKey, VendorEnvironment
-from store.system import clock
+from store.system import clock, safe_text
 from store.system.deadlines import DeadlineExecutor
 from store.system.names import NAME_CHARS_MAX, is_name, is_storable
 from store.system.safe_text import REASON_CHARS_MAX, is_reason
@@ -49,13 +50,13 @@ Period = Annotated[str, Meta(max_length=6, pattern=f"^{clock.PERIOD.pattern}$")]
 #: What may be quoted of a name that somebody sent.
 FIELD = re.compile(r"[a-z_]{1,40}")
 
-#: Why somebody does something, for others to read: nothing in it moves a terminal's cursor.
+#: Why somebody does something, for others to read: nothing in it moves a terminal's cursor, hides, or turns the text around.
 Reason = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=REASON_CHARS_MAX,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$",
+        pattern=safe_text.SHOWABLE_WORDS,
         description="Why. It is recorded, and shown. Not blank.",
     ),
 ]
@@ -151,13 +152,19 @@ def moment(name: str, text: str | None) -> datetime | None:
         raise wrong(name) from error
 
 
-def page(rows: Sequence[Row], limit: int, *, place: Callable[[Row], list[Any]], describe: Callable[[Row], dict[str, Any]]) -> Response:
-    """Return a page of a list. The query asked for one row more than the limit, to know whether there is more."""
+def page(
+    rows: Sequence[Row],
+    limit: int,
+    *,
+    place: Callable[[Row], list[Any]],
+    describe: Callable[[Row], dict[str, Any]],
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> Response:
+    """Return a page of a list, and what is beside it. The query asked for one row more than the limit, to know whether there is more."""
     more = len(rows) > limit
     shown = rows[:limit]
-    return answer(
-        {"data": [describe(row) for row in shown], "next_cursor": encode_cursor(place(shown[-1])) if more else None, "has_more": more}
-    )
+    reached = encode_cursor(place(shown[-1])) if more else None
+    return answer({"data": [describe(row) for row in shown], "next_cursor": reached, "has_more": more, **beside})
 
 
 def answer(content: object, status: int = 200) -> Response:

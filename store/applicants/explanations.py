@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import Connection, Row, select
+from msgspec import Meta
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, true, tuple_
 
 from store.applicants import history
 from store.applicants import table as applicants
@@ -15,64 +17,83 @@ from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.states import WITHOUT_REASONS, ApplicantKey
 from store.system import clock
 
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+_ORDER = (MentionRow.place, MentionRow.rank, MentionRow.event_sequence)
+
+
+#: An event's place in the vendor's order.
+Place = tuple[Whole, Whole, Whole]
+
 
 def explain(connection: Connection, key: ApplicantKey, at: datetime | None = None) -> dict[str, Any] | None:
-    """Return the applicant, its grounds (the deciding one first), and every event that named it, in the vendor's order. None if it is
-    unknown.
+    """Return the applicant and its grounds, the deciding one first and apart. None if it is unknown.
 
-    With a moment: as it was shown then, with what was received and changed until then. Grounds of the past are not kept, so there are
-    none."""
-    applicant, shown = applicants.find(connection, key), history.as_known(connection, key, at)
+    With a moment: as it was shown then. Grounds of the past are not kept, so there are none."""
+    applicant, shown = applicants.find_shown(connection, key), history.as_known(connection, key, at)
     if applicant is None or shown is None:
         return None
-    said = _said(connection, key, at)
+    grounds = [] if at else _grounds(connection, applicant)
     return {
         "applicant": shown,
         "linked": applicant.linked_user_id is not None,
-        "grounds": [] if at else _grounds(applicant, {one["event_id"]: one for one in said}),
-        "events": said,
+        "ground": next(iter(grounds), None),
+        "grounds": grounds,
         "vendor_gives_reasons": key.vendor not in WITHOUT_REASONS,
     }
 
 
-def _grounds(applicant: Applicant, said: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def events(
+    connection: Connection, key: ApplicantKey, *, at: datetime | None = None, after: Place | None = None, newest: bool = False, limit: int
+) -> list[dict[str, Any]]:
+    """Return events that named an applicant, in the vendor's order, after a place in it; or the newest, in the same order. With a moment:
+    those received until then."""
+    order = [column.desc() for column in _ORDER] if newest else _ORDER
+    page = select(MentionRow.__table__).where(_mentions(key), tuple_(*_ORDER) > tuple_(*after) if after else true())
+    if at:
+        received = select(EventRow.sequence).where(EventRow.sequence == MentionRow.event_sequence, EventRow.received_at <= at)
+        page = page.where(received.exists())
+    some = page.order_by(*order).limit(limit).subquery()
+    columns = (EventRow.id, EventRow.event_type, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat)
+    query = select(some, *columns).join(EventRow, EventRow.sequence == some.c.event_sequence)
+    rows = connection.execute(query.order_by(some.c.place, some.c.rank, some.c.event_sequence)).all()
+    changes = _changes(connection, key, [row.id for row in rows], at)
+    return [_described(row, changes[row.id]) for row in rows]
+
+
+def describe(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as it is shown."""
+    return {name: value for name, value in event.items() if name != "place"}
+
+
+def _mentions(key: ApplicantKey) -> ColumnElement[bool]:
+    return and_(MentionRow.vendor == key.vendor, MentionRow.environment == key.environment, MentionRow.reference == key.reference)
+
+
+def _grounds(connection: Connection, applicant: Applicant) -> list[dict[str, Any]]:
     """Return each ground with what its event said. Those after the first are overridden, or cannot override it."""
+    ids = [ground["event_id"] for ground in applicant.grounds]
+    columns = (EventRow.id, EventRow.sequence, EventRow.occurred_at, EventRow.received_at)
+    rows = connection.execute(select(*columns).where(EventRow.id.in_(ids))).all()
+    # Two questions: in one, a database may look through every mention of the applicant.
+    mentions = select(MentionRow.event_sequence, MentionRow.said).where(_mentions(applicant.key))
+    words = dict(connection.execute(mentions.where(MentionRow.event_sequence.in_([row.sequence for row in rows]))).tuples().all())
+    said = {row.id: (words.get(row.sequence), clock.rfc3339(row.occurred_at or row.received_at)) for row in rows}
     return [
         {
             "status": ground["status"],
             "name": ground["name"],
             "decides": place == 0,
             "event_id": ground["event_id"],
-            "said": said[ground["event_id"]]["said"] if ground["event_id"] in said else None,
+            **dict(zip(("said", "at"), said.get(ground["event_id"], (None, None)), strict=True)),
         }
         for place, ground in enumerate(applicant.grounds)
     ]
 
 
-def _said(connection: Connection, key: ApplicantKey, at: datetime | None) -> list[dict[str, Any]]:
-    changes = _changes(connection, key, at)
-    query = (
-        select(
-            MentionRow.__table__,
-            EventRow.id,
-            EventRow.event_type,
-            EventRow.occurred_at,
-            EventRow.received_at,
-            EventRow.settled_at,
-            EventRow.repeat,
-        )
-        .join(EventRow, EventRow.sequence == MentionRow.event_sequence)
-        .where(MentionRow.vendor == key.vendor, MentionRow.environment == key.environment, MentionRow.reference == key.reference)
-        .order_by(MentionRow.place, MentionRow.rank, MentionRow.event_sequence)
-    )
-    if at:
-        query = query.where(EventRow.received_at <= at)
-    return [_describe(row, changes[row.id]) for row in connection.execute(query)]
-
-
-def _changes(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, list[dict[str, Any]]]:
-    """Return what each event changed when it was handled."""
-    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.is_not(None))
+def _changes(connection: Connection, key: ApplicantKey, event_ids: Collection[str], at: datetime | None) -> dict[str, list[dict[str, Any]]]:
+    """Return what each of some events changed when it was handled, until a moment."""
+    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.event_id.in_(event_ids))
     if at:
         query = query.where(TransitionRow.at <= at)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -88,8 +109,9 @@ def _changes(connection: Connection, key: ApplicantKey, at: datetime | None) -> 
     return found
 
 
-def _describe(row: Row[Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
+def _described(row: Row[Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
     return {
+        "place": (row.place, row.rank, row.event_sequence),
         "event_id": row.id,
         "event_type": row.event_type,
         "occurred_at": clock.rfc3339(row.occurred_at),

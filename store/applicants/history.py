@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
-from store.applicants.table import Applicant, describe, find
+from store.applicants.table import Applicant, describe, find_shown
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
 from store.states import ApplicantKey
@@ -28,7 +28,7 @@ def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None
 
 def as_known(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, Any] | None:
     """Return an applicant as it is shown, or was shown at a time; None if it is, or was, unknown."""
-    applicant = find(connection, key)
+    applicant = find_shown(connection, key)
     if applicant is None or at is None or at >= applicant.updated_at:
         return describe(applicant) if applicant else None
     changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict())

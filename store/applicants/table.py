@@ -21,6 +21,9 @@ _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 #: Columns that the contract does not show.
 _OUR_OWN = ("grounds", "objections", "registers", "linked_user_id", "first_sequence")
 
+#: Columns that a reader needs. What the rules remember of many events is much, and takes long to read.
+SHOWN = tuple(column for column in ApplicantRow.__table__.c if column.name not in ("registers", "objections"))
+
 NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "additional_steps": None}
 
 
@@ -96,7 +99,17 @@ def save(connection: Connection, applicants: Iterable[Applicant]) -> None:
 
 def find(connection: Connection, key: ApplicantKey) -> Applicant | None:
     """Return the applicant if it is known."""
-    row = connection.execute(select(ApplicantRow.__table__).filter_by(**key._asdict()).where(ApplicantRow.version > 0)).one_or_none()
+    return _find(connection, key, ApplicantRow.__table__.c)
+
+
+def find_shown(connection: Connection, key: ApplicantKey) -> Applicant | None:
+    """Return the applicant if it is known, without registers and objections."""
+    return _find(connection, key, SHOWN)
+
+
+def _find(connection: Connection, key: ApplicantKey, columns: Iterable[ColumnElement[Any]]) -> Applicant | None:
+    query = select(*columns).where(_are([key]), ApplicantRow.version > 0)
+    row = connection.execute(query).one_or_none()
     return from_row(row) if row else None
 
 
@@ -129,10 +142,11 @@ def listing(
     where: Sequence[ColumnElement[bool]] = (),
     limit: int,
 ) -> list[Applicant]:
-    """Return applicants in the order of their last change, after a place in that order; or the last changed first.
+    """Return applicants in the order of their last change, after a place in that order; or the last changed first. Without registers and
+    objections.
 
     `expiring_by`: those whose document runs out on that day, or ran out before."""
-    query = select(ApplicantRow.__table__).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
+    query = select(*SHOWN).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
     if vendor:
@@ -159,15 +173,6 @@ def listing(
     order = [ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference]
     backwards = [column.desc() for column in order]
     return [from_row(row) for row in connection.execute(query.order_by(*(backwards if newest_first else order)).limit(limit))]
-
-
-def of_user(connection: Connection, external_user_id: str, *, environment: str) -> list[Applicant]:
-    """Return all applicants of a person, by vendor, the newest verification first."""
-    query = select(ApplicantRow.__table__).where(
-        ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id, ApplicantRow.version > 0
-    )
-    order = (ApplicantRow.vendor, ApplicantRow.first_sequence.desc(), ApplicantRow.reference)
-    return [from_row(row) for row in connection.execute(query.order_by(*order))]
 
 
 def describe(applicant: Applicant) -> dict[str, Any]:

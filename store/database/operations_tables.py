@@ -82,6 +82,9 @@ class Replay(Base):
     changed: Mapped[int]
     #: Events that could not be handled this time either.
     failed: Mapped[int] = mapped_column(server_default="0")
+    #: How many of the events were unreadable or dead letters before, and how many of those are no longer.
+    unhappy: Mapped[int] = mapped_column(server_default="0")
+    mended: Mapped[int] = mapped_column(server_default="0")
     ended_at: Mapped[datetime | None]
     #: What is to be kept to when a worker runs it, which is asked to over HTTP; and what it would do, as that worker found.
     per_second: Mapped[float | None]
@@ -107,8 +110,23 @@ class Tally(Base):
 
     vendor: Mapped[str] = mapped_column(primary_key=True)
     environment: Mapped[str] = mapped_column(primary_key=True)
-    answer: Mapped[str] = mapped_column(primary_key=True)
+    answer: Mapped[str] = mapped_column(Name, primary_key=True)
     #: When the few minutes began.
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    last_at: Mapped[datetime]
+
+
+class Refusal(Base):
+    """Refused requests by address, vendor and cause, in slices of an hour. Kept for a week: an address is personal data."""
+
+    __tablename__ = "refusals"
+
+    peer: Mapped[str] = mapped_column(Name, primary_key=True)
+    #: The vendor that the request named; "" where it was refused before that was read.
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    cause: Mapped[str] = mapped_column(primary_key=True)
+    #: When the hour began.
     since: Mapped[datetime] = mapped_column(primary_key=True)
     count: Mapped[int]
     last_at: Mapped[datetime]
@@ -147,6 +165,12 @@ class Subscriber(Base):
     paused_until: Mapped[datetime | None]
     #: It asked for nothing more (410).
     stopped_at: Mapped[datetime | None]
+    #: How it is shown; null: by its name.
+    title: Mapped[str | None] = mapped_column(Name)
+    #: When a worker found it in no setting; null: it is configured.
+    retired_at: Mapped[datetime | None]
+    #: When an operator ended what was pending for it. If it is configured again, it begins at the end of the feed.
+    forgotten_at: Mapped[datetime | None]
 
 
 class Reaction(Base):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from store import database
+from store import config, database
 from store.database.engine import engine
 from store.database.sessions import Unfit, WrongEncoding
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
-from store.system.environment import Misconfigured
+from store.system.environment import Misconfigured, others_may_read
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -29,6 +29,12 @@ def look() -> None:
     except (*database.Failure, DeadlineExceeded) as error:
         log.warning("the database cannot be reached yet", error=describe_error(error))
     engine().dispose()
+
+
+def tell_who_may_read() -> None:
+    """Log that other accounts of this machine may read VAR_DIR, if they may."""
+    if others_may_read(config.settings().var_dir):
+        log.warning("VAR_DIR can be read by others: take their rights away with chmod -R go=")
 
 
 def _connect() -> None:

@@ -57,6 +57,8 @@ class EventRow(Base):
     claimed_by: Mapped[str | None]
     #: Claimed alone, because a process died (or hung) while it held this event.
     suspect: Mapped[bool] = mapped_column(default=False)
+    #: When a person decided that nothing is to be done about it; the audit log has the reason. A replay undoes it.
+    dismissed_at: Mapped[datetime | None]
     #: To be handled again by deriving its applicants from scratch.
     replayed: Mapped[bool] = mapped_column(default=False)
 

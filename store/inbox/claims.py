@@ -236,6 +236,6 @@ def reopen(connection: Connection, event_id: str) -> bool | None:
     connection.execute(
         update(EventRow)
         .where(EventRow.id == event_id)
-        .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True)
+        .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True, dismissed_at=None)
     )
     return True

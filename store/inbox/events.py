@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, cast, func, or_, select
+from sqlalchemy import Connection, Row, String, cast, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store.database.tables import Alias, EventRow, MentionRow
@@ -17,7 +18,7 @@ from store.system import clock
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
     EventRow.reason, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat, EventRow.deliveries,
-    EventRow.attempts,
+    EventRow.attempts, EventRow.dismissed_at,
 ]  # fmt: skip
 
 
@@ -56,14 +57,31 @@ def listing(
     return list(connection.execute(query.order_by(order).limit(limit)).all())
 
 
-def failed_groups(connection: Connection, *, environment: str) -> list[dict[str, Any]]:
-    """Return dead letters grouped by vendor, type and error, the largest group first: the count, the first and last receipt, and one
-    example."""
+#: What a person has to look at: the outcomes of events that could not be handled, or not be read.
+UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
+
+
+def unhappy(connection: Connection, event_ids: Collection[str]) -> set[str]:
+    """Return those of the events that are dead letters or unreadable."""
+    found = select(EventRow.id).where(EventRow.id.in_(event_ids), EventRow.status.in_(UNHAPPY))
+    return set(connection.execute(found).scalars())
+
+
+def dismiss(connection: Connection, event_id: str) -> bool:
+    """Record that nothing is to be done about an unreadable event or a dead letter. Return False if it is neither, or there is none."""
+    unhappy_one = update(EventRow).where(EventRow.id == event_id, EventRow.status.in_(UNHAPPY))
+    return connection.execute(unhappy_one.values(dismissed_at=clock.now())).rowcount == 1
+
+
+def unhappy_groups(connection: Connection, *, environment: str, outcome: Outcome, dismissed: bool = False) -> list[dict[str, Any]]:
+    """Return dead letters, or unreadable events, grouped by vendor, type and reason, the largest group first: the count, the first and
+    last receipt, and one example. Those that were dismissed are left out, unless they are asked for."""
     by = (EventRow.vendor, EventRow.event_type, EventRow.reason)
     count, example = func.count().label("count"), func.max(cast(EventRow.id, String)).label("example")
     first, last = func.min(EventRow.received_at).label("first_seen"), func.max(EventRow.received_at).label("last_seen")
     columns: list[Any] = [*by, count, first, last, example]
-    query = select(*columns).where(EventRow.status == Outcome.FAILED, EventRow.environment == environment)
+    query = select(*columns).where(EventRow.status == outcome, EventRow.environment == environment)
+    query = query.where(EventRow.dismissed_at.is_not(None) if dismissed else EventRow.dismissed_at.is_(None))
     return [_describe_group(row) for row in connection.execute(query.group_by(*by).order_by(count.desc(), *by))]
 
 
@@ -87,4 +105,4 @@ def newest_id(connection: Connection) -> str | None:
 def describe(row: Row[Any]) -> dict[str, Any]:
     """Return an event as the contract shows it."""
     told = {name: value for name, value in row._mapping.items() if name != "sequence"}
-    return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at")}
+    return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at", "dismissed_at")}

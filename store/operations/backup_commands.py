@@ -17,6 +17,7 @@ from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
 from store.system import clock, environment
+from store.system.counts import counted
 
 
 class NotDone(click.ClickException):
@@ -110,7 +111,7 @@ def _described_now(path: Path) -> str:
 
 def _described(contents: Contents) -> str:
     newest = f", the newest received at {clock.rfc3339(contents.newest_received_at)}" if contents.newest_received_at else ""
-    return f"{contents.events:,} events{newest}, {contents.applicants:,} applicants"
+    return f"{counted(contents.events, 'event')}{newest}, {counted(contents.applicants, 'applicant')}"
 
 
 def _source_of_keys() -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 from store import database
 from store.database.operations_tables import SecretUse, Tally, WebProcess
 from store.system import clock
+from store.system.names import NAME_CHARS_MAX
 
 #: How finely is counted, and how long that is remembered: a week, to compare with.
 SLICE = timedelta(minutes=5)
@@ -98,7 +99,7 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
 
 def unknown_type(event_type: str | None) -> str:
     """Return the word under which events of a type that nobody knows are counted."""
-    return UNKNOWN_TYPE + (event_type or "(none)")
+    return (UNKNOWN_TYPE + (event_type or "(none)"))[:NAME_CHARS_MAX]
 
 
 def count_noticed(connection: Connection, events: Iterable[tuple[str, str, str]]) -> None:

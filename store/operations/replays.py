@@ -189,11 +189,11 @@ def environment_of(connection: Connection, event_id: str) -> str | None:
     return connection.execute(select(EventRow.environment).where(EventRow.id == event_id)).scalar_one_or_none()
 
 
-def failing(connection: Connection, event_ids: list[str]) -> int:
-    """Return how many of the events could not be handled: they are dead letters, or are tried again later."""
+def failing(connection: Connection, event_ids: list[str]) -> set[str]:
+    """Return those of the events that could not be handled: they are dead letters, or are tried again later."""
     again = and_(EventRow.status == claims.PENDING, EventRow.attempts > 0)
-    failing = select(func.count()).where(EventRow.id.in_(event_ids), or_(EventRow.status == Outcome.FAILED, again))
-    return connection.execute(failing).scalar_one()
+    failing = select(EventRow.id).where(EventRow.id.in_(event_ids), or_(EventRow.status == Outcome.FAILED, again))
+    return set(connection.execute(failing).scalars())
 
 
 def pending(connection: Connection, event_ids: list[str]) -> int:

@@ -44,6 +44,8 @@ class ReactionStatus(StrEnum):
     DONE = "done"
     #: It gave up: a person has to look.
     FAILED = "failed"
+    #: An operator ended it, because its subscriber is configured no more.
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class Due:
 
     id: int
     subscriber: str
+    #: How the subscriber is shown.
+    title: str
     #: Including this one.
     attempts: int
     #: What was answered to earlier attempts.
@@ -67,28 +71,49 @@ class Work:
     behind: bool
     #: The subscribers with a reaction to do now.
     due: frozenset[str]
+    #: Whether another process, with other settings, takes one of them for retired.
+    retired: bool
 
 
 # writing down what is to do -----------------------------------------------------------------------------------
 
 
-def subscribe(connection: Connection, name: str) -> None:
-    """Register a subscriber. It is notified of changes from now on."""
-    new = database.insert(Subscriber).values(name=name, seen=feed.last(connection), failures=0)
+def subscribe(connection: Connection, name: str, *, title: str | None = None) -> None:
+    """Register a subscriber, or that it is configured. A new or a forgotten one is notified of changes from now on."""
+    new = database.insert(Subscriber).values(name=name, seen=feed.last(connection), failures=0, title=title)
     connection.execute(new.on_conflict_do_nothing())
+    mine = update(Subscriber).where(Subscriber.name == name)
+    begun = {"seen": feed.last(connection), "failures": 0, "paused_until": None, "stopped_at": None, "forgotten_at": None}
+    connection.execute(mine.where(Subscriber.forgotten_at.is_not(None)).values(**begun))
+    connection.execute(mine.values(title=title, retired_at=None))
+
+
+def retire(connection: Connection, configured: Collection[str]) -> list[str]:
+    """Record which subscribers are configured no more; return how they are shown. What is pending for them stays."""
+    found = select(Subscriber.__table__).where(Subscriber.name.not_in(configured), Subscriber.retired_at.is_(None))
+    rows = connection.execute(found.order_by(Subscriber.name).with_for_update()).all()
+    gone = update(Subscriber).where(Subscriber.name.in_([row.name for row in rows]))
+    connection.execute(gone.values(retired_at=clock.now()))
+    return [shown(row) for row in rows]
+
+
+def shown(subscriber: Any) -> str:
+    """Return how a subscriber is shown."""
+    return str(subscriber.title or subscriber.name)
 
 
 def look(connection: Connection, names: Collection[str]) -> Work:
     """Return the work for some subscribers, with one query."""
     rows = connection.execute(_work(), {"names": list(names), "now": clock.now()}).all()
-    return Work(behind=any(row.behind for row in rows), due=frozenset(row.name for row in rows if row.due and is_awake(row)))
+    due = frozenset(row.name for row in rows if row.due and is_awake(row))
+    return Work(behind=any(row.behind for row in rows), due=due, retired=any(row.retired_at for row in rows))
 
 
 @cache
-def _work() -> Select[str, bool, bool, datetime | None, datetime | None]:
+def _work() -> Select[str, bool, bool, datetime | None, datetime | None, datetime | None]:
     behind = (Subscriber.seen < select(Feed.last).scalar_subquery()).label("behind")
-    columns = (Subscriber.name, behind, _due(Subscriber.name).exists().label("due"), Subscriber.stopped_at, Subscriber.paused_until)
-    return select(*columns).where(Subscriber.name.in_(bindparam("names", expanding=True)))
+    due, states = _due(Subscriber.name).exists().label("due"), (Subscriber.stopped_at, Subscriber.paused_until, Subscriber.retired_at)
+    return select(Subscriber.name, behind, due, *states).where(Subscriber.name.in_(bindparam("names", expanding=True)))
 
 
 def follow(connection: Connection, wants: Mapping[str, Callable[[Any], bool]], *, most: int) -> int:
@@ -152,17 +177,22 @@ def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncou
     A claim counts as an attempt, except for the uncounted subscribers. For those an attempt counts once its result is recorded."""
     now = clock.now()
     awake = [row for row in connection.execute(select(Subscriber.__table__).where(Subscriber.name.in_(most))) if is_awake(row)]
-    found = [(one.name, row) for one in awake for row in _next(connection, one, most[one.name], now)]
+    found = [(one, row) for one in awake for row in _next(connection, one, most[one.name], now)]
     if not found:
         return []
     database.relax_durability(connection)
-    _hold(connection, [row.id for name, row in found if name not in uncounted], holder, now, counts=1)
-    _hold(connection, [row.id for name, row in found if name in uncounted], holder, now, counts=0)
+    _hold(connection, [row.id for one, row in found if one.name not in uncounted], holder, now, counts=1)
+    _hold(connection, [row.id for one, row in found if one.name in uncounted], holder, now, counts=0)
     numbers = {row.number for _, row in found}
     changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_(numbers))).all()
     epoch, _ = feed.position(connection, None)
     told = {change.number: feed.describe_entry(change, epoch) for change in changes}
-    return [Due(id=row.id, subscriber=name, attempts=row.attempts + 1, answers=row.answers, change=told[row.number]) for name, row in found]
+    return [_taken(one, row, told[row.number]) for one, row in found]
+
+
+def _taken(subscriber: Any, row: Any, change: dict[str, Any]) -> Due:
+    names = {"subscriber": subscriber.name, "title": shown(subscriber)}
+    return Due(id=row.id, **names, attempts=row.attempts + 1, answers=row.answers, change=change)
 
 
 def _next(connection: Connection, subscriber: Any, most: int, now: datetime) -> Sequence[Any]:

@@ -112,6 +112,7 @@ def spare(connection: Connection, names: Collection[str], *, holder: str) -> Non
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Remove reactions that were done long ago. Urgent ones stay: they say who was told of an approval that fell, and when."""
-    old = and_(Reaction.status == ReactionStatus.DONE, Reaction.settled_at < before, ~Reaction.urgent)
-    connection.execute(delete(Reaction).where(old))
+    """Remove reactions that were done, or forgotten, long ago. Urgent ones stay: they say who was told of an approval that fell, and
+    when."""
+    over = Reaction.status.in_((ReactionStatus.DONE, ReactionStatus.FORGOTTEN))
+    connection.execute(delete(Reaction).where(over, Reaction.settled_at < before, ~Reaction.urgent))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, select, update
+from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
 
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
@@ -15,10 +15,34 @@ from store.outbox.dispatch import ReactionStatus
 from store.states import Reversal
 from store.system import clock
 
+SHOWN = func.coalesce(Subscriber.title, Subscriber.name)
+
+
+class Ambiguous(Exception):
+    """Several subscribers are shown alike. The message names their keys."""
+
 
 def subscribers(connection: Connection) -> list[Row[Any]]:
-    """Return the subscribers."""
-    return list(connection.execute(select(Subscriber.__table__).order_by(Subscriber.name)).all())
+    """Return the subscribers, without those that were forgotten."""
+    kept = select(Subscriber.__table__, SHOWN.label("shown")).where(Subscriber.forgotten_at.is_(None))
+    return list(connection.execute(kept.order_by(SHOWN, Subscriber.name)).all())
+
+
+def find_subscriber(connection: Connection, names: Collection[str]) -> Row[Any] | None:
+    """Return the subscriber that has one of these keys, or is shown so; None if there is none. Raises Ambiguous."""
+    found = [row for row in subscribers(connection) if row.name in names] or [row for row in subscribers(connection) if row.shown in names]
+    if len(found) > 1:
+        raise Ambiguous(f"several are called so: {', '.join(row.name for row in found)}")
+    return found[0] if found else None
+
+
+def forget(connection: Connection, name: str) -> int:
+    """End what is pending or gave up for a subscriber that is configured no more; return how many reactions."""
+    ended = {"status": ReactionStatus.FORGOTTEN, "settled_at": clock.now(), "claimed_by": None, "claimed_until": None}
+    mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status.in_((ReactionStatus.PENDING, ReactionStatus.FAILED)))
+    count = connection.execute(mine.values(**ended)).rowcount
+    connection.execute(update(Subscriber).where(Subscriber.name == name).values(forgotten_at=clock.now()))
+    return count
 
 
 def resume(connection: Connection, name: str) -> bool:
@@ -35,13 +59,14 @@ def listing(
     after: int = 0, newest_first: bool = False, limit: int,
 ) -> list[Row[Any]]:  # fmt: skip
     """Return reactions in the order of creation, after one of them; or the newest first."""
-    query = select(Reaction.__table__, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal).join(
-        TransitionRow, TransitionRow.number == Reaction.number
-    )
-    query = query.where(Reaction.id > after)
-    for column, value in ((Reaction.status, status), (Reaction.subscriber, subscriber), (Reaction.environment, environment)):
+    change = (TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal)
+    query = select(Reaction.__table__, SHOWN.label("shown"), *change).join(TransitionRow, TransitionRow.number == Reaction.number)
+    query = query.join(Subscriber, Subscriber.name == Reaction.subscriber).where(Reaction.id > after)
+    for column, value in ((Reaction.status, status), (Reaction.environment, environment)):
         if value is not None:
             query = query.where(column == value)
+    if subscriber is not None:
+        query = query.where(or_(Subscriber.name == subscriber, Subscriber.title == subscriber))
     return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
 
 
@@ -53,8 +78,9 @@ def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
 
 def describe(row: Row[Any]) -> dict[str, Any]:
     """Return a reaction as it is shown: its change and its progress."""
-    names = ("id", "subscriber", "vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
-    told = {name: row._mapping[name] for name in names} | {"from": row.from_status, "to": row.to_status}
+    names = ("vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
+    told = {"id": row.id, "subscriber": row.shown} | {name: row._mapping[name] for name in names}
+    told |= {"from": row.from_status, "to": row.to_status}
     moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
     return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}
 
@@ -63,7 +89,8 @@ def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, s
     """Make reactions that gave up pending again, some or all; return how many."""
     chosen = [Reaction.status == ReactionStatus.FAILED]
     chosen += [Reaction.id.in_(reaction_ids)] if reaction_ids is not None else []
-    chosen += [Reaction.subscriber == subscriber] if subscriber is not None else []
+    named = select(Subscriber.name).where(or_(Subscriber.name == subscriber, Subscriber.title == subscriber))
+    chosen += [Reaction.subscriber.in_(named)] if subscriber is not None else []
     afresh = update(Reaction).where(*chosen).values(status=ReactionStatus.PENDING, settled_at=None, attempts=0, due_at=None)
     return connection.execute(afresh).rowcount
 
@@ -72,8 +99,11 @@ def run_again(connection: Connection, reaction_ids: Collection[int] | None, *, s
 class Count:
     """The open reactions of a subscriber."""
 
+    #: Its key, and how it is shown.
+    name: str
     subscriber: str
     is_stopped: bool
+    is_retired: bool
     pending: int
     #: How many of those that wait tell that an approval fell.
     adverse: int
@@ -86,12 +116,14 @@ class Count:
 
 
 def counts(connection: Connection) -> list[Count]:
-    """Return the open reactions of each subscriber."""
+    """Return the open reactions of each subscriber, also of those that are configured no more. Without those that were forgotten."""
     open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((ReactionStatus.PENDING, ReactionStatus.FAILED)))
     waits = Reaction.status == ReactionStatus.PENDING
     query = (
         select(
-            Subscriber.name.label("subscriber"),
+            Subscriber.name,
+            SHOWN.label("subscriber"),
+            Subscriber.retired_at.is_not(None).label("is_retired"),
             Subscriber.stopped_at.is_not(None).label("is_stopped"),
             func.count(case((waits, 1))).label("pending"),
             func.count(case((waits & (TransitionRow.reversal == Reversal.ADVERSE), 1))).label("adverse"),
@@ -101,11 +133,12 @@ def counts(connection: Connection) -> list[Count]:
         )
         .join(Reaction, open_ones, isouter=True)
         .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
+        .where(Subscriber.forgotten_at.is_(None))
         .group_by(Subscriber.name, Subscriber.stopped_at)
-        .order_by(Subscriber.name)
+        .order_by(SHOWN, Subscriber.name)
     )
     rows = connection.execute(query).all()
-    return [Count(**row._mapping, answer=_last_answer(connection, row.subscriber) if row.refused else None) for row in rows]
+    return [Count(**row._mapping, answer=_last_answer(connection, row.name) if row.refused else None) for row in rows]
 
 
 def _last_answer(connection: Connection, subscriber: str) -> str | None:

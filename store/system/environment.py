@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -108,13 +109,18 @@ class Environment:
 
     def _read(self, name: str, path: Path) -> str:
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             self.wrong(name, f"names a file that cannot be read ({type(error).__name__})")
             return ""
 
     def _made(self, name: str) -> Path:
         return secrets_dir(self.var_dir) / name
+
+
+def others_may_read(folder: Path) -> bool:
+    """Return whether a folder exists that other accounts of this machine may enter or list."""
+    return folder.is_dir() and bool(folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def secrets_dir(var_dir: Path) -> Path:

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line, with ids and our own words, never personal data.
 
-Only the keys in `KEYS` are written, whatever a caller passes. An exception is logged with its type and place, not with its message,
-which may quote data. Warnings of other libraries are cut at their first colon for the same reason.
+Only the keys in `KEYS` are written, whatever a caller passes. An exception is logged with its type, cause and place, not with its
+message, which may quote data. Of other libraries' lines only the place is shown, for the same reason.
 """
 
 from __future__ import annotations
@@ -10,85 +10,140 @@ import logging
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from store.system import causes
+
 KEYS = frozenset(
     {
-        "event", "level", "timestamp", "logger", "request_id", "event_id", "vendor", "environment", "reference", "status",
-        "answer", "reversal", "version", "error", "count", "process", "cause", "peer",
+        "event", "level", "timestamp", "logger", "place", "process", "request_id", "event_id", "change", "vendor", "environment",
+        "status", "answer", "reversal", "version", "error", "cause", "peer", "count", "subscriber", "reaction_id", "again", "replay_id",
+        "stage", "asked", "drifted", "repaired", "ours", "theirs",
     }
 )  # fmt: skip
+
+#: What is said of a line of another library, and of a warning.
+FOREIGN, WARNING = "a line of a library, which is not shown", "a warning of a library, which is not shown"
+
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
 _ROOT = Path(__file__).parent.parent.parent
 
 
 def configure(*, least: int = logging.INFO) -> None:
     """Send our logs, and those of every library, to standard error as JSON lines, from the least level up."""
-    ours: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     # Our own lines go straight out: through `logging` one for each delivery cost an eighth of what can be accepted.
     structlog.configure(
-        processors=[*ours, _place, _only_known_keys, structlog.processors.JSONRenderer(serializer=_encode)],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _described,
+            _only_known_keys,
+            structlog.processors.JSONRenderer(serializer=_encode),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *ours, _cut],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _place,
-                _only_known_keys,
-                structlog.processors.JSONRenderer(),
-            ],
-            keep_exc_info=True,
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(least)
-    for name in ("gunicorn.error", "gunicorn.access", "rq.worker", "alembic", "py.warnings"):
+    logging.basicConfig(handlers=[_Foreign()], level=least, force=True)
+    for name in ("gunicorn.error", "gunicorn.access", "rq.worker", "alembic"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
-    logging.captureWarnings(True)
-    sys.excepthook = _last_words
-    threading.excepthook = lambda args: _last_words(args.exc_type, args.exc_value, args.exc_traceback)
+    warnings.showwarning = _warned
+    sys.excepthook = last_words
+    sys.unraisablehook = lambda args: last_words(args.exc_type, args.exc_value, args.exc_traceback)
+    threading.excepthook = lambda args: last_words(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def announce(*texts: str) -> None:
+    """Tell a person at a terminal what the service does, several texts within a frame; where there is no terminal, in one log line."""
+    if not sys.stderr.isatty():
+        structlog.get_logger().info(" ".join(texts))
+        return
+    frame = ["=" * 72] if len(texts) > 1 else []
+    sys.stderr.writelines(f"standing: {text}\n" for text in [*frame, *texts, *frame])
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception's type and the place in our code where it passed: `KeyError at handlers/process.py:71`."""
-    kinds, cause = [type(error).__name__], error.__cause__ or error.__context__
-    while cause is not None and len(kinds) < 4:
-        kinds.append(type(cause).__name__)
-        cause = cause.__cause__ or cause.__context__
+    """Return an exception's type, its cause, and the place in our code: `OperationalError (disk I/O error) at store/audit.py:71`."""
+    kinds: list[str] = []
+    at: BaseException | None = error
+    for _ in range(4):
+        if at is None:
+            break
+        cause, kind = causes.of(at), type(at).__name__
+        if kinds and kinds[-1] == kind:
+            kinds.pop()
+        kinds.append(f"{kind} ({cause})" if cause else kind)
+        at = at.__cause__ or at.__context__
+    place = _place(error)
+    return " from ".join(kinds) + (f" at {place}" if place else "")
+
+
+def last_words(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Log an exception that nobody caught."""
+    if not isinstance(error, KeyboardInterrupt):
+        told = describe_error(error.with_traceback(trace)) if error else kind.__name__
+        structlog.get_logger().critical("an exception that nobody expected", error=told)
+
+
+class _Foreign(logging.Handler):
+    """Writes a library's line as one of ours: its level, its logger and its place, and the exception's kind."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = _shown(record)
+        told = structlog.get_logger().bind(logger=record.name)
+        if text == FOREIGN:
+            told = told.bind(place=_file(record.pathname, record.lineno))
+        if isinstance(record.exc_info, tuple) and record.exc_info[1]:
+            told = told.bind(error=describe_error(record.exc_info[1]))
+        told.log(max(known for known in _LEVELS if known <= max(record.levelno, logging.DEBUG)), text)
+
+
+def _shown(record: logging.LogRecord) -> str:
+    """Return the text of a library's line: of the web server's news about its own processes, and of nothing else."""
+    text = record.msg if isinstance(record.msg, str) else ""
+    if record.name != "gunicorn.error" or "request" in text.lower() or not text or text.startswith("Traceback"):
+        return FOREIGN
+    try:
+        return (text if record.exc_info or "\n" in text else record.getMessage()).partition("\n")[0]
+    except (TypeError, ValueError):  # On purpose: arguments that do not fit a library's own text are its fault, and no reason to fail.
+        return FOREIGN
+
+
+def _place(error: BaseException) -> str:
+    """Return the last place in our code that an exception passed, else the last of all."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT) and "site-packages" not in frame.filename]
     if not frames:
-        return " from ".join(kinds)
+        return ""
     place = (ours or frames)[-1]
-    file = Path(place.filename)
-    name = file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else file.name
-    return f"{' from '.join(kinds)} at {name}:{place.lineno}"
+    return _file(place.filename, place.lineno)
+
+
+def _file(name: str, line: int | None) -> str:
+    """Return a place in our code by its path in it, and one in other code by the end of its path."""
+    file = Path(name)
+    ours = file.is_relative_to(_ROOT) and "site-packages" not in name
+    return f"{file.relative_to(_ROOT).as_posix() if ours else '/'.join(file.parts[-3:])}:{line}"
 
 
 def _encode(line: MutableMapping[str, Any], **_: object) -> bytes:
     return msgspec.json.encode(line, enc_hook=str)
 
 
-def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _described(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put an exception's kind in the place of the exception, whose message and locals nobody may see."""
     info = line.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
@@ -96,25 +151,11 @@ def _place(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mut
     return line
 
 
-def _cut(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep another library's news about its own processes; of its warnings keep only the text before the first colon or line end."""
-    text = next(iter(str(line["event"]).splitlines()), "")
-    if line.get("level") not in ("debug", "info") and not _of_its_processes(line.get("logger"), text):
-        text = text.partition(":")[0]
-    line["event"] = text
-    return line
-
-
-def _of_its_processes(logger: object, text: str) -> bool:
-    """Return whether the web server reports on its own processes and sockets, and not on a request."""
-    return logger == "gunicorn.error" and "request" not in text.lower()
-
-
 def _only_known_keys(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {key: value for key, value in line.items() if key in KEYS}
 
 
-def _last_words(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    if error is None or isinstance(error, KeyboardInterrupt):
-        return
-    structlog.get_logger().critical("an exception that nobody expected", error=describe_error(error.with_traceback(trace)))
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    structlog.get_logger().warning(WARNING, error=category.__name__, place=_file(filename, lineno))

@@ -1,9 +1,10 @@
-"""Processes: start and end a child, end with the parent, and collect garbage rarely."""
+"""Processes: begin, start and end a child, end with the parent, and collect garbage rarely."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import signal
 import subprocess
@@ -12,7 +13,10 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+from store.system import logs
 
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -21,6 +25,25 @@ BEAT_SECONDS, PIPE_BYTES = 1.0, 65536
 
 #: A child that has shown no life for so long is frozen, and is replaced.
 FROZEN_SECONDS = 15.0
+
+
+#: What a process creates is for its owner alone.
+_UMASK = 0o077
+
+
+def begin(*, least: int = logging.INFO) -> None:
+    """Begin a process: its files are for its owner alone, and it logs JSON lines from the least level up."""
+    os.umask(_UMASK)
+    logs.configure(least=least)
+
+
+def import_path() -> str:
+    """Return a PYTHONPATH by which a program finds this installation first.
+
+    gunicorn looks for modules in the current folder before all others, unless that folder is on the path already. It may hold packages of
+    our names."""
+    root = Path(__file__).parent.parent.parent
+    return os.pathsep.join(dict.fromkeys([str(root), str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -54,19 +77,22 @@ def collect_seldom() -> None:
 class LifeSign:
     """The reading end of a pipe, through which a child shows its parent that it is not frozen: it writes a byte every second.
 
-    A process that was stopped (SIGSTOP), or whose threads all wait for one that never gives way, writes nothing."""
+    A process that was stopped (SIGSTOP), or whose threads all wait for one that never gives way, writes nothing. Time is counted in
+    looks, so that a parent that was stopped itself misses nothing."""
 
     def __init__(self, reader: int) -> None:
         self._reader = reader
         os.set_blocking(reader, False)
-        self._seen_at = time.monotonic()
+        self._missed = 0
 
-    def is_missing(self, seconds: float) -> bool:
-        """Return whether the child has shown nothing for so long."""
-        with suppress(BlockingIOError):
-            if os.read(self._reader, PIPE_BYTES):
-                self._seen_at = time.monotonic()
-        return time.monotonic() - self._seen_at > seconds
+    def is_missing(self, *, look_seconds: float) -> bool:
+        """Look for life; return whether there was none for `FROZEN_SECONDS`, where a parent looks so often."""
+        try:
+            shown = os.read(self._reader, PIPE_BYTES)
+        except BlockingIOError:
+            shown = b""
+        self._missed = 0 if shown else self._missed + 1
+        return self._missed * look_seconds > FROZEN_SECONDS
 
 
 def show_life(writer: int) -> None:
@@ -96,14 +122,17 @@ class ChildProcess:
 
     def start_module(self, module: str, *arguments: str) -> None:
         """Start a module of this installation, which calls `live_with_parent` with its last argument."""
-        self.start([sys.executable, "-m", module, *arguments, str(os.getpid())], stdout=subprocess.PIPE, bufsize=0)
+        # Without it, Python looks for the module in the current folder first.
+        environment = os.environ | {"PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-m", module, *arguments, str(os.getpid())]
+        self.start(command, env=environment, stdout=subprocess.PIPE, bufsize=0)
         assert self._process
         assert self._process.stdout
         self._life = LifeSign(self._process.stdout.fileno())
 
-    def kill_if_frozen(self, seconds: float = FROZEN_SECONDS) -> bool:
-        """Kill the module if it has shown no life for so long. Return whether it was killed."""
-        if not self.runs() or self._life is None or not self._life.is_missing(seconds):
+    def kill_if_frozen(self, *, look_seconds: float) -> bool:
+        """Kill the module if it is frozen; to be called so often. Return whether it was killed."""
+        if not self.runs() or self._life is None or not self._life.is_missing(look_seconds=look_seconds):
             return False
         assert self._process
         self._process.kill()

@@ -10,7 +10,8 @@ import math
 import os
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
@@ -52,6 +53,16 @@ POSTGRESQL_WORDS = {
     "channel_binding": ("disable", "prefer", "require"),
     "gssencmode": ("disable", "prefer", "require"),
 }
+
+
+def of_sqlite(path: Path) -> str:
+    """Return the URL of an SQLite file, whatever its path holds."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def of_socket(path: Path) -> str:
+    """Return the URL of a queue on a Unix socket, whatever its path holds."""
+    return f"unix://{quote(str(path))}"
 
 
 def redis_fault(text: str) -> str | None:
@@ -193,23 +204,3 @@ def _is_folder(text: str) -> bool:
 def for_sqlalchemy(text: str) -> str:
     """Return a database's URL as SQLAlchemy spells it."""
     return re.sub(r"^postgres://", "postgresql://", text)
-
-
-def web_address(text: str, *, plain_http: bool) -> str:
-    """Return a URL that can be called: https, or http where that is allowed. Raises ValueError, which says what is wrong."""
-    url = urlsplit(text)
-    if url.scheme not in (("https", "http") if plain_http else ("https",)):
-        raise ValueError("does not begin with https:// (NOTIFY_PLAIN_HTTP=yes allows http://)")
-    if not url.hostname or url.username or url.fragment:
-        raise ValueError("must name a host, and neither a user nor a fragment")
-    _ = url.port  # Raises ValueError itself.
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("has letters that a URL cannot have")
-    return text
-
-
-def same(url: str) -> tuple[object, ...]:
-    """Return what two spellings of one address have in common."""
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query

@@ -143,7 +143,7 @@ def fallen(trouble: Trouble) -> None:
 
 def silent(trouble: Trouble) -> None:
     trouble.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
-    eventually(lambda: "1 matches" in trouble.run("standing secrets"), "the delivery to be counted")
+    eventually(lambda: "1 match," in trouble.run("standing secrets"), "the delivery to be counted")
     with database.begin() as connection:
         connection.execute(Tally.__table__.delete())
         for days in range(8):
@@ -165,7 +165,7 @@ def old_secret(trouble: Trouble) -> None:
     restart(trouble, IDNGO_SECRETS=f"{signing.IDNGO_SECRET},an older one")
     for secret in (signing.IDNGO_SECRET, "an older one"):
         trouble.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"), secret=secret)
-    eventually(lambda: trouble.run("standing secrets").count("1 matches") == 2, "both to be counted")
+    eventually(lambda: trouble.run("standing secrets").count("1 match,") == 2, "both to be counted")
 
 
 def refused_downstream(trouble: Trouble) -> None:

@@ -182,10 +182,12 @@ def test_broken_rules_stop_no_delivery_from_being_kept(database_url: str, redis_
     rules.write_text("def broken(:")
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "PYTHONPATH": str(copy)}
     with Service(tmp_path, settings, worker=False, cwd=copy) as service:
-        broken = service.standing("--help")
-        assert broken.returncode == 0
-        assert "'handlers'" in broken.stderr
+        assert service.standing("--help").returncode == 0
+        broken = service.standing("events", "list")
+        assert broken.returncode == 1
+        assert "The command events is missing" in broken.stderr
         assert "SyntaxError" in broken.stderr
+        assert "wrong handlers: cannot be loaded (SyntaxError" in service.standing("doctor").stdout
         who, answer, _ = approve(service)
         assert answer.status == 200
         assert service.start_worker().wait(30) != 0

@@ -32,7 +32,7 @@ def imported(
 def test_the_blacklisting_of_a_customer_from_before_is_an_adverse_reversal(running: Service, tmp_path: Path) -> None:
     who = payloads.new_applicant()
     done = imported(running, tmp_path, "idngo", who, "approved", external_user_id="customer-from-before")
-    assert done.stderr.splitlines()[-2:] == ["1 rows: 1 new, 0 were known.", "1 applicants changed."]
+    assert done.stderr.splitlines()[-2:] == ["1 row: 1 new, 0 were known.", "1 applicant changed."]
     state = running.applicant("idngo", who)
     assert (state["status"], state["ever_approved"], state["external_user_id"]) == ("approved", True, "customer-from-before")
     event = running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST"]))
@@ -54,7 +54,7 @@ def test_an_import_that_is_older_than_what_the_vendor_said_changes_no_status(run
     running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"]))
     before = running.history("idngo", who)
     done = imported(running, tmp_path, "idngo", who, "approved")
-    assert "0 applicants changed; 1 rows are superseded." in done.stderr
+    assert "0 applicants changed; 1 row is superseded." in done.stderr
     state = running.applicant("idngo", who)
     assert (state["status"], state["hits"]) == ("rejected", ["sanctions"])
     assert running.history("idngo", who) == before

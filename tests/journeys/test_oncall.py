@@ -158,6 +158,7 @@ def test_approvals_that_turned_are_listed_adverse_ones_by_default(night: Night) 
         (night.fallen, "adverse", "rejected"),
         (night.reinstated, "adverse", "rejected"),
     ]
+    assert [row["reversal"] for row in night.lines("reversals", "--kind", "reinstated")] == ["reinstated"]
     assert [row["reversal"] for row in night.lines("reversals", "--kind", "all")] == ["adverse", "adverse", "reinstated"]
     assert night.lines("reversals", "--since", "2099-01-01T00:00:00Z") == []
     assert night.service.get("/v1/reversals").json["data"] == adverse

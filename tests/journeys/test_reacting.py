@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import time
@@ -20,7 +21,7 @@ from tests.receiver.connections.test_strangers import OPERATOR, READER
 from tests.support import payloads
 from tests.support.downstream import Downstream, Message, Reply
 from tests.support.payloads import after
-from tests.support.service import Service, eventually
+from tests.support.service import Service, end, eventually
 
 SECRETS = [f"whsec_{base64.b64encode(text).decode()}" for text in (b"a newer secret for downstream", b"an older secret for downstream")]
 
@@ -104,7 +105,8 @@ def test_an_approval_that_fell_is_sent_as_the_feed_shows_it_signed_with_every_se
     assert message.headers["content-type"] == "application/json"
     # The built-in reaction: somebody may have to be woken.
     [warning] = eventually(lambda: warnings(told), "the warning")
-    assert (warning["reference"], warning["level"], warning["reversal"]) == (who, "warning", "adverse")
+    assert (warning["change"], warning["event_id"]) == (entry["cursor"], entry["event_id"])
+    assert (warning["level"], warning["reversal"]) == ("warning", "adverse")
     assert [row["status"] for row in told.lines("reactions", "list")] == ["done", "done"]
     time.sleep(0.5)
     assert len(told.downstream.came) == 1
@@ -152,6 +154,8 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     told.came(3)
     failed = eventually(lambda: (found := told.reactions(status="failed")) and len(found) == 2 and found, "both to give up")
     assert {(row["reference"], row["said"]) for row in failed} == {(unwanted, "422 unknown applicant")}
+    logged = [line for line in map(json.loads, told.service.logged().splitlines()) if line["event"] == "a reaction failed"]
+    assert {(line["subscriber"], line["reaction_id"]) for line in logged} == {(row["subscriber"], row["id"]) for row in failed}
     waiting = [row for row in told.lines("review") if row["what"] == "reaction"]
     assert [(row["reference"], row["why"]) for row in waiting] == [(unwanted, "422 unknown applicant")] * 2
     assert told.service.get("/v1/review").json["data"] == told.lines("review")
@@ -212,6 +216,89 @@ def test_an_endpoint_that_keeps_failing_rests_and_others_go_on(database_url: str
             eventually(
                 lambda: len({m.reference for m in downstream.came if m.path == "/broken"}) == 30, "the resting one to be told", seconds=40
             )
+
+
+def test_an_endpoint_that_is_configured_no_more_is_shown_out_of_alerts_and_can_be_forgotten(told: Telling) -> None:
+    told.downstream.answer = lambda _: Reply(500)
+    service, url = told.service, told.downstream.url()
+    title, name = f"127.0.0.1:{told.downstream.port}/hook", endpoint_key(told)
+    who = payloads.new_applicant()
+    told.approve(who)
+    told.reject(who)
+    waiting = f'standing_reactions_pending{{subscriber="{title}"}} 2.0'.encode()
+    eventually(lambda: waiting in service.get("/metrics", token=None).body, "both to wait")
+    early = service.standing("notify", "forget", url, "--yes")
+    assert (early.returncode, "is configured: take it out of NOTIFY_URLS" in early.stderr) == (1, True)
+    with_it = dict(service.environment)
+    del service.environment["NOTIFY_URLS"]
+    served = service.standing("notify", "forget", url, "--yes")
+    assert (served.returncode, "the workers still serve" in served.stderr) == (1, True)
+    restart_worker(service)
+    eventually(lambda: title not in service.subscribers(), "it to be out of the metrics")
+    [listed] = [one for one in told.lines("notify", "list") if one["subscriber"] != "log"]
+    assert (listed["subscriber"], listed["key"], listed["configured"], listed["pending"]) == (title, name, "no", 2)
+    [line] = [one for one in told.lines("status") if one["about"] == "reactions"]
+    assert (line["verdict"], line["look"]) == ("ok", "standing notify list")
+    assert line["says"] == f"2 reactions were meant for {title}, which is configured no more"
+
+    asked = service.standing("notify", "forget", title)
+    assert (asked.returncode, "will never be told of 2 changes" in asked.stderr) == (1, True)
+    done = service.standing("notify", "forget", url, "--yes", "--reason", "moved away")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, f"Ended 2 reactions of {title}.")
+    [act] = [one for one in told.lines("audit", "list") if one["action"] == "forget subscriber"]
+    assert (act["subject"], act["reason"], act["touched"]) == (f"subscriber {title} ({name})", "moved away", 2)
+    assert [one["subscriber"] for one in told.lines("notify", "list")] == ["log"]
+    assert {row["status"] for row in told.reactions(subscriber=title)} == {"forgotten"}
+
+    # Configured again, it is told of what comes from then on.
+    told.downstream.answer, told.downstream.came[:] = lambda _: Reply(), []
+    service.environment |= with_it
+    restart_worker(service)
+    eventually(lambda: title in service.subscribers(), "it to be known again")
+    told.approve(who, minute=5)
+    assert [message.version for message in told.came(1)] == [3]
+
+
+def test_a_name_given_to_an_endpoint_keeps_what_waits_for_it_and_is_shown_everywhere(told: Telling) -> None:
+    told.downstream.answer = lambda _: Reply(500)
+    service, name = told.service, endpoint_key(told)
+    who = payloads.new_applicant()
+    told.approve(who)
+    eventually(lambda: [row for row in told.reactions() if row["said"]], "the first answer")
+    service.environment["NOTIFY_URLS"] = f"accounts={told.downstream.url()}"
+    restart_worker(service)
+    eventually(lambda: service.subscribers() == {"accounts", "log"}, "the name to be shown")
+    [listed] = [one for one in told.lines("notify", "list") if one["subscriber"] == "accounts"]
+    assert (listed["key"], listed["configured"], listed["pending"]) == (name, "yes", 1)
+    assert [row["subscriber"] for row in told.lines("reactions", "list", "--subscriber", "accounts")] == ["accounts"]
+    assert [row["subscriber"] for row in told.reactions(subscriber="accounts")] == ["accounts"]
+    told.downstream.answer = lambda _: Reply()
+    assert service.standing("notify", "test").stdout.startswith("accounts  took it")
+    assert service.standing("notify", "resume", "accounts").returncode == 0
+    eventually(lambda: [row["status"] for row in told.reactions(subscriber="accounts")] == ["done"], "it to be told", seconds=40)
+
+
+def test_while_a_worker_of_other_settings_serves_an_endpoint_it_is_not_retired(told: Telling) -> None:
+    title = f"127.0.0.1:{told.downstream.port}/hook"
+    with_it = told.service.environment["NOTIFY_URLS"]
+    del told.service.environment["NOTIFY_URLS"]
+    told.service.start_worker()
+    eventually(lambda: "configured no more" in told.service.logged(), "the other worker to retire it")
+    eventually(lambda: title in told.service.subscribers(), "it to be served again")
+    told.approve(payloads.new_applicant())
+    told.came(1)
+    told.service.environment["NOTIFY_URLS"] = with_it
+    assert told.service.standing("notify", "forget", title, "--yes").returncode == 1
+
+
+def endpoint_key(told: Telling) -> str:
+    """The key of the only endpoint: what was kept of it before endpoints had names."""
+    return f"127.0.0.1 {hashlib.sha256(told.downstream.url().encode()).hexdigest()[:8]}"
+
+
+def restart_worker(service: Service) -> None:
+    end(service.processes.pop())
+    service.start_worker()
 
 
 def test_redirects_are_not_followed_and_nonsense_is_a_failure(told: Telling) -> None:

@@ -121,7 +121,7 @@ def test_dead_letters_are_handled_again_once_the_fault_is_mended_and_it_is_recor
     whose = mishap.fail(3)
     mishap.mend()
     said = mishap.run("replay", "--failed", "--reason", "mapping mended, ticket 7", "--yes")
-    assert "Handled 3 events again; 3 applicants changed." in said.stderr
+    assert "Handled 3 events again; 3 applicants changed; mended 3 of 3 unreadable events or dead letters." in said.stderr
     assert mishap.standing(whose) == ["approved"] * 3
     replay = mishap.replay()
     told = {name: replay[name] for name in ("status", "events", "done", "changed", "reason")}
@@ -226,7 +226,7 @@ def test_events_are_found_by_whom_they_named(mishap: Mishap) -> None:
         said = mishap.run("replay", *filters, "--dry-run")
         assert ("No applicant would change." in said.stdout, said.stderr) == (True, "2 events would be handled again.\n")
     said = mishap.run("replay", first["id"], "--reason", "look", "--yes")
-    assert "Handled 1 events again; 0 applicants changed." in said.stderr
+    assert "Handled 1 event again; 0 applicants changed." in said.stderr
     assert "no event has the id" in mishap.run("replay", "nothing", "--reason", "x", status=1).stderr
 
 
@@ -341,3 +341,66 @@ def test_only_operators_may_ask(running: Service) -> None:
     body = json.dumps({"reason": "x", "outcome": "failed"}).encode()
     assert running.request("POST", "/v1/replays", body, token=READER).status == 403
     assert running.request("POST", "/v1/replays/nothing/run", token=OPERATOR).status == 404
+
+
+# unreadable events ----------------------------------------------------------------------------------------------
+
+
+def unreadable(service: Service) -> str:
+    event = service.told("idngo", {"applicantId": payloads.new_applicant()})
+    assert event["status"] == "unreadable"
+    return str(event["id"])
+
+
+def test_what_a_replay_would_mend_is_said_and_where_nothing_improves_it_ends_with_1(mishap: Mishap) -> None:
+    whose = mishap.fail(1)
+    unreadable(mishap.service)
+    said = mishap.run("replay", "--outcome", "unreadable", "--dry-run").stderr
+    assert "1 event would be handled again. Among them: 1 unreadable event or dead letter, of which 0 would become readable." in said
+    done = mishap.run("replay", "--outcome", "unreadable", "--reason", "try", "--yes", status=1).stderr
+    assert "Handled 1 event again; 0 applicants changed; mended 0 of 1 unreadable event or dead letter." in done
+    mishap.mend()
+    assert "1 unreadable event or dead letter, of which 1 would become readable." in mishap.run("replay", "--failed", "--dry-run").stderr
+    assert "mended 1 of 1 unreadable event or dead letter" in mishap.run("replay", "--failed", "--reason", "try", "--yes").stderr
+    assert mishap.standing(whose) == ["approved"]
+    assert (mishap.replay()["unhappy"], mishap.replay()["mended"]) == (1, 1)
+
+
+def unread(mishap: Mishap) -> dict[str, Any]:
+    lines = [json.loads(line) for line in mishap.service.standing("status", "--json").stdout.splitlines()]
+    return next(line for line in lines if line["about"] == "unreadable")
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+def test_an_unreadable_event_is_dismissed_with_a_reason_until_it_is_replayed(mishap: Mishap, over_http: bool) -> None:
+    first, second = unreadable(mishap.service), unreadable(mishap.service)
+    assert (unread(mishap)["verdict"], unread(mishap)["look"]) == ("look", "standing failed list --unreadable")
+    (group,) = map(json.loads, mishap.run("failed", "list", "--unreadable", "--json").stdout.splitlines())
+    assert (group["count"], group["reason"]) == (2, "the body names no type")
+    if over_http:
+        for event_id in (first, second):
+            answer = mishap.service.request("POST", f"/v1/events/{event_id}/dismiss", b'{"reason": "a test of theirs"}', token=OPERATOR)
+            assert answer.status == 200, answer.body
+    else:
+        assert mishap.run("events", "dismiss", first, second, "--reason", "a test of theirs", "--yes").returncode == 0
+    assert unread(mishap)["verdict"] == "ok"
+    shown = mishap.service.get(f"/v1/events/{first}").json
+    assert (shown["status"], shown["dismissed_at"] is not None) == ("unreadable", True)
+    assert mishap.run("review", "--json").stdout == ""
+    assert mishap.run("failed", "list", "--unreadable", "--json").stdout == ""
+    (group,) = map(json.loads, mishap.run("failed", "list", "--unreadable", "--dismissed", "--json").stdout.splitlines())
+    assert group["count"] == 2
+    acts = [json.loads(line) for line in mishap.run("audit", "list", "--json").stdout.splitlines()]
+    assert [act["reason"] for act in acts if act["action"] == "dismiss"] == ["a test of theirs"] * 2
+    mishap.run("replay", first, "--reason", "look again", "--yes", status=1)
+    assert (mishap.service.get(f"/v1/events/{first}").json["dismissed_at"], unread(mishap)["verdict"]) == (None, "look")
+
+
+def test_what_is_neither_unreadable_nor_failed_is_not_dismissed(mishap: Mishap) -> None:
+    applied = mishap.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))["id"]
+    bad = unreadable(mishap.service)
+    assert "nothing was dismissed" in mishap.run("events", "dismiss", bad, applied, "--reason", "why", "--yes", status=1).stderr
+    assert mishap.service.get(f"/v1/events/{bad}").json["dismissed_at"] is None
+    answer = mishap.service.request("POST", f"/v1/events/{applied}/dismiss", b'{"reason": "why"}', token=OPERATOR)
+    assert (answer.status, "applied" in answer.json["detail"]) == (409, True)
+    assert mishap.service.request("POST", f"/v1/events/{bad}/dismiss", b'{"reason": "why"}', token=READER).status == 403

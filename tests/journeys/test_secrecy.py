@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from tests.conftest import KEY, next_part
 from tests.support import payloads, signing
 from tests.support.payloads import after
-from tests.support.service import Answer, Service
+from tests.support.service import Answer, Service, eventually
 
 #: Each stands for a kind of what must not come out. Chosen so that none occurs by chance.
 MARK = "Zzmarkedzz"
@@ -117,7 +117,18 @@ def test_a_delivery_can_be_followed_through_the_logs_by_ids(running: Service) ->
     running.settled(event_id)
     lines = [json.loads(line) for line in running.logged().splitlines() if event_id in line]
     assert any(line.get("request_id") == "followed-1" and line["vendor"] == "idngo" for line in lines)
-    assert any(line.get("reference") == who and line["status"] == "approved" for line in lines)
+    assert any(line["event"] == "an applicant changed" and line["status"] == "approved" for line in lines)
+
+
+def test_no_log_line_holds_a_reference_or_a_user(running: Service) -> None:
+    who, user = payloads.new_applicant(), "user-of-no-log-line"
+    event = running.told("idngo", payloads.idngo(who, answer="GREEN", externalUserId=user))
+    running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST"], at=after(days=1)))
+    fell = eventually(lambda: [line for line in running.logged().splitlines() if "an approval fell" in line], "the warning")
+    assert json.loads(fell[-1])["reversal"] == "adverse"
+    assert event["id"] in running.logged()
+    assert who not in running.logged()
+    assert user not in running.logged()
 
 
 @pytest.fixture(scope="module")

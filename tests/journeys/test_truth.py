@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def metric(service: Service, name: str) -> str | None:
 
 def test_a_full_disk_is_told_everywhere(on_disk: Service, disk: Path) -> None:
     fill(disk)
-    told_everywhere(on_disk, "disk is full")
+    told_everywhere(on_disk, "database or disk is full")
     free(disk)
     well_again(on_disk)
 
@@ -60,10 +61,15 @@ def test_a_full_disk_is_told_everywhere(on_disk: Service, disk: Path) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_read_only_database_is_told_everywhere(service: Service, database_url: str, postgres: Postgres) -> None:
     name = database_url.rpartition("/")[2].partition("?")[0]
-    for read_only, then in (("on", lambda: told_everywhere(service, "it is read-only")), ("off", lambda: well_again(service))):
+
+    def make_read_only(read_only: str) -> None:
         postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}')
         postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        then()
+
+    make_read_only("on")
+    told_everywhere(service, "25006 read_only_sql_transaction")
+    make_read_only("off")
+    well_again(service)
 
 
 def told_everywhere(service: Service, cause: str) -> None:
@@ -129,6 +135,32 @@ def test_unknown_types_are_told_with_how_often_they_came(on_sqlite: Service) -> 
     assert [line["says"] for line in lines if "new event types" in line["says"]] == [says]
     count = 'standing_unknown_event_types_last_week{vendor="idenfy"}'
     eventually(lambda: metric(on_sqlite, re.escape(count)) == "3.0", "the metrics to tell it", seconds=40)
+
+
+def refused_by(service: Service, *options: str) -> list[tuple[str, str, str, int]]:
+    found = [json.loads(line) for line in service.standing("refusals", "--json", *options).stdout.splitlines()]
+    return [(one["peer"], one["vendor"], one["cause"], one["count"]) for one in found]
+
+
+def test_refusals_are_told_by_address_vendor_and_cause(tmp_path: Path, redis_url: str, database_url: str) -> None:
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "TRUSTED_PROXIES": "127.0.0.0/8"}
+    with Service(tmp_path, settings, worker=False) as service:
+        for peer, times in (("192.0.2.7", 3), ("2001:db8::1", 1)):
+            for _ in range(times):
+                headers = {"Idenfy-Signature": "00", "X-Forwarded-For": peer}
+                assert service.request("POST", "/webhooks/idenfy", b"{}", headers=headers).status == 401
+        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant()), secret="not theirs").status == 401
+        with socket.create_connection(("127.0.0.1", service.port)) as stranger:
+            stranger.sendall(b"not HTTP\r\n\r\n")
+            stranger.recv(100)
+        eventually(lambda: len(refused_by(service)) == 4, "the refusals to be written", seconds=30)
+        assert refused_by(service) == [
+            ("192.0.2.7", "idenfy", "forged", 3),
+            ("127.0.0.1", "", "malformed_head", 1),
+            ("127.0.0.1", "idngo", "forged", 1),
+            ("2001:db8::1", "idenfy", "forged", 1),
+        ]
+        assert refused_by(service, "--vendor", "idenfy", "--limit", "1") == [("192.0.2.7", "idenfy", "forged", 3)]
 
 
 def test_readiness_says_everything_that_degrades_it(on_sqlite: Service) -> None:

@@ -118,6 +118,15 @@ def test_a_process_that_dies_is_started_again(up: Up) -> None:
     assert up.said().count("it is started again in") == 3
 
 
+def test_every_line_is_a_json_object_where_no_terminal_reads_it(up: Up) -> None:
+    before = up.children()
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: up.ready() and len(set(up.children()) - set(before)) == 1, "a process in its place")
+    end(up.process)
+    lines = [json.loads(line) for line in up.said().splitlines()]
+    assert {"made", "ready", "ending"} <= {line["event"].split()[0] for line in lines}
+
+
 def test_nothing_outlives_it_when_it_is_killed(up: Up) -> None:
     children = up.children()
     up.process.kill()

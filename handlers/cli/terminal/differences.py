@@ -11,6 +11,7 @@ from handlers.cli.terminal import output
 from handlers.replay.derive import Difference
 from handlers.replay.forecast import describe, turned
 from store.system import safe_text
+from store.system.counts import counted
 
 
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
@@ -27,15 +28,15 @@ def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) ->
     if not found:
         click.echo(none)
         return
-    click.echo(f"\n{len(found)} applicants {many}:")
+    click.echo(f"\n{counted(len(found), 'applicant')} {many}:")
     for (before, after), count in Counter(one.move for one in found).most_common():
         click.echo(f"{count:8}  {before or '(unknown)'} → {after}")
     falling, rising = turned(found)
-    click.echo(f"{falling} approvals would fall, {rising} would rise.")
+    click.echo(f"{counted(falling, 'approval')} would fall, {rising} would rise.")
 
 
 def tell_failing(event_ids: Collection[str]) -> None:
     """Print how many events could not be interpreted, and name some."""
     if event_ids:
         some = ", ".join(sorted(event_ids)[:3])
-        click.echo(f"{len(event_ids)} events cannot be handled: reading them fails ({some}). Whom they name stays as it is.", err=True)
+        click.echo(f"{counted(len(event_ids), 'event')} cannot be handled: reading fails ({some}). Whom they name stays.", err=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from store.system.counts import counted
+
 MASKED = "•••"
 
 #: Fields whose values are the vendors' own words, ids and times. Names, numbers of documents, links and comments are not among them.
@@ -28,7 +30,7 @@ def readable(body: bytes, *, reveal: bool = False) -> str:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return body.decode(errors="replace") if reveal else f"{len(body)} bytes that are no JSON"
+        return body.decode(errors="replace") if reveal else f"{counted(len(body), 'byte')} that are no JSON"
     return json.dumps(content if reveal else masked(content), indent=2, ensure_ascii=False)
 
 

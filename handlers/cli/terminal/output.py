@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from handlers.cli.terminal.options import ROWS_MAX
 from store.states import WITHOUT_REASONS
+from store.system.safe_text import as_json as as_json_text
 from store.system.safe_text import for_a_sheet, plain
 
 #: Colours of statuses and outcomes: what is good, what waits, what is bad.
@@ -28,7 +28,7 @@ COLOURS = {
 def print_json(items: Iterable[object]) -> None:
     """Print one JSON object a line."""
     for item in items:
-        click.echo(msgspec.json.encode(item))
+        click.echo(as_json_text(item))
 
 
 def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool = False) -> None:
@@ -66,7 +66,7 @@ def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str,
 def print_explanation(found: Mapping[str, Any]) -> None:
     """Print why an applicant has its status: the grounds, then a timeline in the vendor's order."""
     console, applicant = _console(), found["applicant"]
-    console.print(_title(applicant), *_grounds(found["grounds"], found["events"]), sep="\n")
+    console.print(_title(applicant), *_grounds(found["grounds"]), sep="\n")
     if applicant["decision"]:
         console.print(Text(f"  decided: {plain(decision_in_words(applicant['decision']))}"))
     for line in _about_reasons(found):
@@ -74,7 +74,7 @@ def print_explanation(found: Mapping[str, Any]) -> None:
     if found["linked"]:
         console.print(Text("  whose case it is was linked here; the vendor's events carry no user"))
     console.print(Text("\nWhat was said, in the vendor's order", style="bold"))
-    for event in found["events"]:
+    for event in found["data"]:
         console.print(_event_title(event), *_event_lines(event), sep="\n")
 
 
@@ -110,15 +110,14 @@ def print_text(text: str) -> None:
     click.echo("\n".join(plain(line) for line in text.splitlines()))
 
 
-def _grounds(grounds: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[Text]:
+def _grounds(grounds: Sequence[Mapping[str, Any]]) -> list[Text]:
     """Return the ground that decides, then those that are overridden or cannot override it."""
-    when = {event["event_id"]: event["occurred_at"] or event["received_at"] for event in events}
     lines = []
     for ground in grounds:
         line = Text("  because of " if ground["decides"] else "  besides, ")
         line.append(ground["name"]).append(" (").append(_coloured(ground["status"])).append(")")
         if ground["said"]:
-            line.append(f": {plain(ground['said'])}, {when[ground['event_id']]}, event {ground['event_id']}", style="")
+            line.append(f": {plain(ground['said'])}, {ground['at']}, event {ground['event_id']}", style="")
         lines.append(line)
     return lines
 

@@ -14,12 +14,10 @@ from store.system import clock
 NO_DEAD_LETTER = Sentence("failed", "ok", "no dead letters")
 DEAD_LETTERS = Sentence("failed", "look", "{letters} could not be handled", "standing failed list{sandbox}")
 ALL_READABLE = Sentence("unreadable", "ok", "no unreadable events")
-UNREADABLE = Sentence("unreadable", "look", "{events} cannot be read", "standing events list --status unreadable{sandbox}")
+UNREADABLE = Sentence("unreadable", "look", "{events} cannot be read", "standing failed list --unreadable{sandbox}")
 NO_DOUBT = Sentence("review", "ok", "no applicants in doubt")
 DOUBT = Sentence("review", "look", "{applicants} in doubt", "standing review{sandbox}")
-STILL = Sentence(
-    "in review", "look", "{applicants} without a word for {hours} hours", "standing applicants list --status in_review{sandbox}"
-)
+STILL = Sentence("in review", "look", "{applicants} without a word for {hours}", "standing applicants list --status in_review{sandbox}")
 NONE_FELL = Sentence("reversals", "ok", "no approvals fell in the last day")
 FELL = Sentence("reversals", "look", "{approvals} fell in the last day", "standing reversals{sandbox}")
 ASKED = Sentence("{vendor} asked", "ok", "asked about {asked} in the last round, {drifted} drifted, {repaired} repaired")
@@ -46,7 +44,7 @@ def applicants(connection: Connection, environment: str) -> Iterator[Finding]:
     longer_than = config.settings().review_max
     still = anomalies.stuck_in_review(connection, environment=environment, longer_than=longer_than)
     if still:
-        yield STILL(applicants=many(still, "applicant"), hours=f"{longer_than.total_seconds() / 3600:.0f}", sandbox=sandbox)
+        yield STILL(applicants=many(still, "applicant"), hours=many(round(longer_than.total_seconds() / 3600), "hour"), sandbox=sandbox)
     fell = anomalies.adverse_reversals(connection, environment=environment, since=clock.now() - anomalies.DAY)
     yield FELL(approvals=many(fell, "approval"), sandbox=sandbox) if fell else NONE_FELL()
 

@@ -27,6 +27,8 @@ SLOW = Sentence(
 )
 STOPPED = Sentence("reactions", "look", "{subscriber} asked for nothing more (410)", "standing notify list")
 
+RETIRED = Sentence("reactions", "ok", "{reactions} were meant for {subscriber}, which is configured no more", "standing notify list")
+
 
 def subscribers(connection: Connection) -> Iterator[Finding]:
     """Yield what waits for each subscriber, and what gave up."""
@@ -36,6 +38,10 @@ def subscribers(connection: Connection) -> Iterator[Finding]:
 
 def _subscriber(one: Count) -> Iterator[Finding]:
     who = {"subscriber": one.subscriber}
+    if one.is_retired:
+        if one.pending + one.failed:
+            yield RETIRED(reactions=many(one.pending + one.failed, "reaction"), **who)
+        return
     if one.failed:
         yield GAVE_UP(reactions=many(one.failed, "reaction"), **who)
     waits = clock.now() - one.oldest_at if one.oldest_at else timedelta(0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from store.system.counts import counted
+
 #: `wrong`: deliveries are refused, or events wait for somebody to act. `look`: somebody should look at it. `ok`: nothing to do.
 Verdict = Literal["ok", "look", "wrong"]
 
@@ -37,7 +39,7 @@ class Sentence:
 
 def many(count: int, one: str, several: str | None = None) -> str:
     """Return a count with its noun: `no events`, `1 event`, `2 events`."""
-    return f"{count or 'no'} {one if count == 1 else several or one + 's'}"
+    return counted(count, one, several) if count else f"no {several or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -9,12 +9,12 @@ from importlib.metadata import entry_points
 from sqlalchemy import make_url
 
 from receiver import config
-from receiver.monitoring.findings.sentence import Finding, Sentence
+from receiver.monitoring.findings.sentence import Finding, Sentence, many
 from receiver.vendors import VENDORS
 from store import config as store_config
 from store import operators
 from store.system import logs
-from store.system.environment import Environment, secrets_dir
+from store.system.environment import Environment, others_may_read, secrets_dir
 from store.tokens import Token
 
 #: A shorter secret of a vendor could be guessed from one signed delivery.
@@ -33,8 +33,9 @@ JOINED = Sentence("rights", "look", "{person} stands in {lists}: one person hold
 ALONE = Sentence("rights", "look", "OPERATOR_TOKENS has one name: nothing that takes two persons can be confirmed")
 READABLE = Sentence("rights", "ok", "whoever may act as {user} on this host can read every plain token: give sha256 digests instead")
 BESIDE = Sentence("ENCRYPTION_KEYS", "look", "from the {source}, beside the database: whoever copies the folder can read the bodies")
-KEYS = Sentence("ENCRYPTION_KEYS", "ok", "{count} keys, from the {source}")
+KEYS = Sentence("ENCRYPTION_KEYS", "ok", "{keys}, from the {source}")
 EXPOSED = Sentence("{name}", "wrong", "{path} can be read by others: chmod 600 it")
+OPEN_FOLDER = Sentence("VAR_DIR", "look", "{folder} can be read by others: chmod -R go= {folder}")
 NO_RULES = Sentence("handlers", "wrong", "cannot be loaded ({error}): events are kept, and wait")
 RULES = Sentence("handlers", "ok", "the rules can be loaded")
 NO_FUNCTION = Sentence("reaction", "wrong", "{name} cannot be loaded ({error}): its changes wait")
@@ -84,7 +85,9 @@ def secrets_at_rest(environment: Environment, stored: store_config.Settings) -> 
     """Yield where the keys for data at rest come from, and which files others can read."""
     source = environment.source("ENCRYPTION_KEYS") or ""
     beside = source.startswith("file ") and make_url(stored.database_url).get_backend_name() == "sqlite"
-    yield BESIDE(source=source) if beside else KEYS(count=len(stored.encryption_keys), source=source)
+    yield BESIDE(source=source) if beside else KEYS(keys=many(len(stored.encryption_keys), "key"), source=source)
+    if others_may_read(environment.var_dir):
+        yield OPEN_FOLDER(folder=environment.var_dir)
     folder = secrets_dir(environment.var_dir)
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):

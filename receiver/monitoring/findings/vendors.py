@@ -17,7 +17,10 @@ HEARD = Sentence("{vendor}", "ok", "last delivery {age} ago")
 NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets")
 SILENT = Sentence("{vendor}", "look", "{missing} deliveries would usually have come since the last one: look at the vendor's dashboard")
 REFUSED = Sentence(
-    "{vendor}", "look", "{refused} of {answered} refused lately: an attack, or a secret was changed on one side alone", "standing secrets"
+    "{vendor}",
+    "look",
+    "{refused} of {answered} refused lately: an attack, or a secret was changed on one side alone",
+    "standing refusals --vendor {vendor}",
 )
 TOO_LARGE = Sentence("{vendor}", "look", "{deliveries} larger than MAX_BODY_BYTES in the last day")
 NOT_UNDERSTOOD = Sentence(

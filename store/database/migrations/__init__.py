@@ -18,12 +18,25 @@ from store.database.sessions import Unfit
 #: Any number that nothing else on this database locks: "STANDING" in ASCII, as a signed 64-bit integer.
 MIGRATION_LOCK = int.from_bytes(b"STANDING")
 
+#: PostgreSQL's code for a right that is missing.
+INSUFFICIENT_PRIVILEGE = "42501"
+
 #: So long a process waits for another one to bring the tables up to date.
 PATIENCE_SECONDS = 60.0
 
 
 def upgrade(engine: Engine) -> bool:
     """Bring the tables up to date; return whether there was anything to do. Raises Unfit if this code cannot use them."""
+    try:
+        return _upgrade(engine)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        who = f"the role {engine.url.username}" if engine.url.username else "this role"
+        raise Unfit(f"{who} may not create or use the tables: grant it CREATE on the schema, and have it own the tables") from error
+
+
+def _upgrade(engine: Engine) -> bool:
     with engine.connect().execution_options(reads_only=True) as connection:
         if _bears(connection):
             return False
@@ -128,5 +141,6 @@ def known() -> set[str]:
 
 def _configuration() -> Config:
     configuration = Config()
-    configuration.set_main_option("script_location", str(Path(__file__).parent))
+    # A % begins a reference in such a file.
+    configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return configuration

@@ -19,7 +19,7 @@ import pytest
 
 from handlers import clients as reads
 from handlers import config
-from handlers.clients import idngo
+from handlers.clients import http_client, idngo
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.ifcgate import Ifcgate
@@ -115,6 +115,25 @@ class Waiting:
 
     def watch(self) -> Timer:
         return Timer(monotonic=lambda: self.at, sleep=self.sleep)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "192.0.0.8", "192.88.99.1",
+        "::1", "::", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1", "100::1", "2001:db8::1", "3fff::1", "5f00::1",
+        "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "64:ff9b:1::808:808",
+        "2002:7f00:1::", "2001:0:7f00:1::f7f7:f7f7", "2001:0:808:808::8000:fffe", "2a00:1450:4001::5efe:7f00:1",
+        "2a00:1450:4001::200:5efe:a00:1",
+    ],
+)  # fmt: skip
+def test_an_address_that_leads_to_a_private_one_is_not_public(address: str) -> None:
+    assert not http_client.is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"])
+def test_an_address_that_leads_to_a_public_one_is_public(address: str) -> None:
+    assert http_client.is_public(address)
 
 
 def patience(waiting: Waiting, **different: Any) -> Pacing:

@@ -115,7 +115,7 @@ def test_more_changes_than_allowed_are_refused_whole(handled: None) -> None:
     before = everything()
     result = rebuild("--apply", "--yes", "--max-changes", "1")
     assert result.exit_code == 1
-    assert "Nothing was mended: 2 applicants differ" in result.stderr
+    assert "Nothing was mended: 2 applicants to mend" in result.stderr
     assert everything() == before
     assert rebuild("--apply", "--yes", "--max-changes", "2").exit_code == 0
 

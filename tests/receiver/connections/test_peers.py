@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -26,12 +27,20 @@ BURST = 80
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
+
+def settings_in(folder: Path) -> dict[str, str]:
+    """Settings without a queue: the sweep handles what comes."""
+    url = f"sqlite:///{folder / 'standing.sqlite3'}"
+    return {"DATABASE_URL": url, "ENCRYPTION_KEYS": KEY, "REDIS_URL": "unix:///nonexistent.sock"}
+
+
 CONFIGURATION = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log info; worker_processes 1;
 events {{ worker_connections 256; }}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{plain}; location / {{ proxy_pass http://127.0.0.1:{service}; }} }}
   upstream standing {{ server 127.0.0.1:{service}; keepalive 32; keepalive_timeout 60s; }}
   server {{
     listen 127.0.0.1:{port};
@@ -54,19 +63,26 @@ http {{
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, int]]:
     """A service, and the port of an nginx before it."""
+    folder = tmp_path_factory.mktemp("proxied")
+    settings = settings_in(folder) | {"TRUSTED_PROXIES": "127.0.0.1"}
+    with Service(folder, settings, worker=False) as service, nginx_before(service) as (port, _):
+        yield service, port
+
+
+@contextmanager
+def nginx_before(service: Service) -> Iterator[tuple[int, int]]:
+    """An nginx before a service: its port as docs/proxies.md sets it up, and one with nothing set but where to pass to."""
     if not Path(NGINX).is_file():
         pytest.skip("no nginx")
-    folder, port = Path(tempfile.mkdtemp(prefix="standing-nginx-")), free_port()
-    settings = {"DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}", "ENCRYPTION_KEYS": KEY, "REDIS_URL": "unix:///nonexistent.sock"}
-    with Service(tmp_path_factory.mktemp("proxied"), settings | {"TRUSTED_PROXIES": "127.0.0.1"}, worker=False) as service:
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, service=service.port, port=port))
-        nginx = subprocess.Popen([NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log", "-p", folder])
-        try:
-            eventually(lambda: _listens(port), "nginx to listen")
-            yield service, port
-        finally:
-            end(nginx)
-            shutil.rmtree(folder, ignore_errors=True)
+    folder, port, plain = Path(tempfile.mkdtemp(prefix="standing-nginx-")), free_port(), free_port()
+    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, service=service.port, port=port, plain=plain))
+    nginx = subprocess.Popen([NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log", "-p", folder])
+    try:
+        eventually(lambda: _listens(port) and _listens(plain), "nginx to listen")
+        yield port, plain
+    finally:
+        end(nginx)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listens(port: int) -> bool:
@@ -104,6 +120,28 @@ def test_a_refusal_behind_nginx_is_logged_with_the_senders_address(proxied: tupl
     connection.close()
     # nginx added this machine's own address behind it, which is trusted.
     assert '"peer":"192.0.2.7"' in service.logged()
+
+
+def test_the_stream_comes_through_nginx_with_its_defaults_and_no_heartbeat_is_an_event(tmp_path: Path) -> None:
+    who = payloads.new_applicant()
+    with Service(tmp_path, settings_in(tmp_path)) as service, nginx_before(service) as (_, plain):
+        eventually(lambda: "log" in service.subscribers(), "the worker to run")
+        connection = HTTPConnection("127.0.0.1", plain, timeout=25)
+        connection.request("GET", "/v1/changes/stream?after=latest", headers={"Authorization": "Bearer read-me-if-you-may"})
+        answer, came = connection.getresponse(), []
+        while not (came and came[-1].startswith(":")):
+            came.append(answer.readline().decode())
+        service.told("idngo", payloads.idngo(who, answer="GREEN"))
+        while not came[-1].startswith("data:"):
+            came.append(answer.readline().decode())
+        came.append(answer.readline().decode())
+        connection.close()
+    # Some clients take each blank line for the end of an event: there is the place, and the change.
+    place, change = "".join(came).strip().split("\n\n")
+    assert place.startswith("id: ")
+    lines = [line for line in change.splitlines() if not line.startswith(":")]
+    assert [line.partition(":")[0] for line in lines] == ["id", "event", "data"]
+    assert json.loads(lines[-1].removeprefix("data: "))["reference"] == who
 
 
 # connections that are kept --------------------------------------------------------------------------------------

@@ -559,7 +559,7 @@ def test_an_id_of_any_letters_can_be_linked_and_read(running: Service, case: str
     state = running.applicant("ifcgate", case)
     assert (state["reference"], state["external_user_id"], state["status"]) == (case, "whose/100%", "approved")
     assert len(running.history("ifcgate", case)) == 1
-    assert case in [row["reference"] for row in running.get("/v1/users/whose%2F100%25").json["applicants"]]
+    assert case in [row["reference"] for row in running.get("/v1/users/whose%2F100%25").json["data"]]
     assert [row["reference"] for row in running.get("/v1/events", reference=case).json["data"]] == [case]
 
 

@@ -102,7 +102,7 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_in_words(
     encoding: str, on_postgres: str, monkeypatch: pytest.MonkeyPatch, postgres: Postgres
 ) -> None:
     name = f"narrow_{encoding.lower()}"
-    postgres._execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    postgres.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     try:
         monkeypatch.setenv("DATABASE_URL", postgres._url_of(name))
         forget()
@@ -118,7 +118,7 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_in_words(
         assert (served.returncode, encoding in served.stderr) == (1, True)
     finally:
         forget()
-        postgres._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("damage", ["UPDATE alembic_version SET version_num = 'cafe1234'", "newer", "no tables", "another column"])

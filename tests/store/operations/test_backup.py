@@ -185,7 +185,7 @@ def test_without_a_yes_nothing_changes(path: Path, tmp_path: Path) -> None:
     event_id = keep("one")
     said = standing("restore", str(file))
     assert said.exit_code == 1
-    assert "1 events" in said.stderr
+    assert "1 event," in said.stderr
     assert kept_ids() == [event_id]
 
 

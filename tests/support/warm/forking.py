@@ -121,7 +121,16 @@ def _load(kind: str) -> None:
         ]
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.devnull  # It says how values are kept, and is replaced before there is one.
     else:
-        names = ["rq", "alembic.command", "store.cli", "handlers.cli", "handlers.worker.rq_worker", "receiver.cli", *BESIDE_A_WORKER]
+        names = [
+            "rq",
+            "alembic.command",
+            "store.cli",
+            "store.maintenance",
+            "handlers.cli.commands",
+            "handlers.worker.rq_worker",
+            "receiver.cli",
+            *BESIDE_A_WORKER,
+        ]
     for name in names:
         importlib.import_module(name)
 

@@ -1,0 +1,19 @@
+"""All commands of this package, for who describes or tries every one. `standing` loads the module of one."""
+
+from __future__ import annotations
+
+from handlers.cli import applicants, decisions, events, exports, imports, notify, rebuild, reconcile, replay, review, worker
+
+commands = [
+    *worker.commands,
+    *applicants.commands,
+    *events.commands,
+    *decisions.commands,
+    *review.commands,
+    *replay.commands,
+    *rebuild.commands,
+    *notify.commands,
+    *reconcile.commands,
+    *imports.commands,
+    *exports.commands,
+]

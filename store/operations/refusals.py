@@ -1,0 +1,92 @@
+"""Refusals: whose requests were refused, why, and how often. An address is kept for a week, because it is personal data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, select
+
+from store.database import bulk
+from store.database.operations_tables import Refusal
+from store.system import clock
+
+REMEMBERED = timedelta(days=7)
+
+#: How many addresses a process counts at a time. In a flood from more, the others count together.
+PEERS_MAX, OTHERS = 500, "others"
+
+
+class Refused(NamedTuple):
+    """Whose request was refused, as which vendor it was sent, and why, in which hour."""
+
+    peer: str
+    vendor: str
+    cause: str
+    since: datetime
+
+
+@dataclass
+class Seen:
+    """How often, and when last."""
+
+    count: int
+    last_at: datetime
+
+
+class RefusalCounts:
+    """What a process counted and has not written yet."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Refused, Seen] = {}
+
+    def note(self, *, peer: str, vendor: str, cause: str) -> None:
+        """Count a refusal. Nothing waits for the database."""
+        now = clock.now()
+        key = Refused(peer or "unknown", vendor, cause, _hour_of(now))
+        if key not in self._seen and len(self._seen) >= PEERS_MAX:
+            key = key._replace(peer=OTHERS)
+        seen = self._seen.setdefault(key, Seen(0, now))
+        seen.count, seen.last_at = seen.count + 1, now
+
+    def take_back(self, others: RefusalCounts) -> None:
+        """Take over counts that another object could not write."""
+        for key, seen in others._seen.items():
+            mine = self._seen.setdefault(key, Seen(0, seen.last_at))
+            mine.count, mine.last_at = mine.count + seen.count, max(mine.last_at, seen.last_at)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the counts as rows, in one order everywhere, so that processes that write at the same moment do not deadlock."""
+        return [key._asdict() | vars(seen) for key, seen in sorted(self._seen.items(), key=lambda item: item[0])]
+
+
+def add(connection: Connection, counts: RefusalCounts) -> None:
+    """Add a process's counts to the table."""
+    change = {"count": "refusals.count + excluded.count", "last_at": "excluded.last_at"}
+    bulk.insert(connection, Refusal, counts.rows(), over=Refused._fields, change=change)
+
+
+def forget_old(connection: Connection) -> None:
+    """Erase addresses that are older than a week."""
+    connection.execute(delete(Refusal).where(Refusal.since < clock.now() - REMEMBERED))
+
+
+def listing(connection: Connection, *, since: datetime | None = None, vendor: str | None = None, limit: int) -> Iterable[dict[str, Any]]:
+    """Return refusals by address, vendor and cause, the most frequent first."""
+    by = (Refusal.peer, Refusal.vendor, Refusal.cause)
+    count = func.sum(Refusal.count).label("count")
+    first = func.min(Refusal.since, type_=Refusal.since.type).label("first_at")
+    last = func.max(Refusal.last_at, type_=Refusal.last_at.type).label("last_at")
+    query = select(*by, count, first, last)
+    if since:
+        query = query.where(Refusal.last_at >= since)
+    if vendor:
+        query = query.where(Refusal.vendor == vendor)
+    for row in connection.execute(query.group_by(*by).order_by(count.desc(), *by).limit(limit)):
+        yield dict(row._mapping) | {"first_at": clock.rfc3339(row.first_at), "last_at": clock.rfc3339(row.last_at)}
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

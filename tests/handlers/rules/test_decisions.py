@@ -47,9 +47,9 @@ def test_a_decision_puts_an_applicant_where_it_says_and_leaves_the_vendors_word(
     before, now = (one.applicant for one in told(*then(idngo(answer="YELLOW", at=after()), ruling=ruling)))
     assert (before.status, now.status) == ("needs_review", status)
     assert (now.vendor_status, now.final, now.level, now.as_of) == (before.vendor_status, before.final, before.level, before.as_of)
-    assert now.decision is not None
-    assert {name: now.decision[name] for name in ("status", "by", "confirmed_by", "reason", "state")} == {
-        "status": status, "by": "night", "confirmed_by": None, "reason": "looked into", "state": "stands",
+    assert now.decision == {
+        "status": status, "by": "night", "confirmed_by": None, "reason": "looked into", "state": "stands", "at": "2026-05-04T10:30:00.250Z",
+        "event_id": "event-1",
     }  # fmt: skip
     assert now.last_verdict is not None
     assert now.last_verdict["status"] == status
@@ -192,3 +192,59 @@ def test_a_reset_takes_a_decision_back() -> None:
 
 def test_what_a_decision_says_is_told_in_words() -> None:
     assert told(*then(ifcgate("rejected")))[-1].reason == "night decided: approve (looked into): approved"
+
+
+@pytest.mark.parametrize(("confirmed_by", "status"), [(None, "needs_review"), ("day", "rejected")])
+def test_a_decision_that_takes_two_persons_waits_for_the_second_whatever_speaks_against_it(confirmed_by: str | None, status: str) -> None:
+    story = then(idngo(answer="YELLOW", at=after()), ruling="reject", needs_two=True, confirmed_by=confirmed_by)
+    assert stands(*story).status == status
+    assert state(*story) == ("stands" if confirmed_by else "waits_for_confirmation")
+    decision = stands(*story).decision
+    assert decision is not None
+    assert not {"needs_two", "seen"} & decision.keys()
+
+
+@pytest.mark.parametrize(
+    ("story", "grounds"),
+    [
+        (
+            then(idngo(answer="YELLOW", at=after())),
+            [("approved", "a person's decision", "event-1"), ("needs_review", "the newest verdict or progress", "event-0")],
+        ),
+        (
+            then(red(0, "SANCTIONS")),
+            [
+                ("rejected", "the newest verdict or progress", "event-0"),
+                ("approved", "a person's decision, once a second operator confirms it", "event-1"),
+            ],
+        ),
+        (
+            [*then(green(), ruling="reject"), green(2)],
+            [
+                ("approved", "the newest verdict or progress", "event-2"),
+                ("rejected", "a person's decision, before newer news", "event-1"),
+            ],
+        ),
+        (
+            [*then(verdict("DENIED", final=True)), monitoring("ALERT")],
+            [
+                ("needs_review", "a monitoring alert", "event-2"),
+                ("approved", "a person's decision", "event-1"),
+                ("rejected", "the final verdict", "event-0"),
+            ],
+        ),
+        (
+            [*then(verdict(final=True), document(), monitoring("ALERT"), confirmed_by="day")],
+            [
+                ("approved", "a person's decision", "event-3"),
+                ("needs_review", "a monitoring alert", "event-2"),
+                ("document_expired", "an expired document", "event-1"),
+                ("approved", "the final verdict", "event-0"),
+            ],
+        ),
+    ],
+)
+def test_the_grounds_of_a_status_name_the_decision_and_what_it_does_not_cover(
+    story: list[Delivery], grounds: list[tuple[str, ...]]
+) -> None:
+    assert [(ground["status"], ground["name"], ground["event_id"]) for ground in stands(*story).grounds] == grounds

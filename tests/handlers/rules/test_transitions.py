@@ -14,14 +14,19 @@ from tests.support.payloads import BEGAN, after
 from tests.support.telling import (
     AUTO,
     MANUAL,
+    ON_THE_WAY,
+    RECEIVED,
     RESUBMITTED,
     Delivery,
     configured,
+    decided,
+    derived,
     document,
     idenfy,
     idngo,
     ifcgate,
     monitoring,
+    shown,
     stands,
     statuses,
     told,
@@ -316,6 +321,11 @@ def test_an_erased_verification_that_is_begun_anew_does_not_show_its_old_verdict
     for handled in itertools.permutations(range(4)):
         state = told(*story, handled=handled)[-1].applicant
         assert (state.status, state.provisional, state.last_verdict) == ("in_review", "approved", None)
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_an_erased_verification_is_as_final_as_its_deletion_says(final: bool) -> None:
+    assert stands(verdict(final=not final), verdict("DELETED", final=final)).final is final
 
 
 def test_neither_an_activation_nor_a_cleared_alert_brings_an_erased_applicant_back() -> None:
@@ -642,6 +652,64 @@ def test_late_news_is_superseded_and_changes_nothing(late: Delivery) -> None:
 
 
 @pytest.mark.parametrize(
+    ("newer", "late"),
+    [
+        (green(2), green(1)),
+        (step("applicantPending", 2), step("applicantOnHold", 1)),
+        (green(2), step("applicantDeleted", 1)),
+        (step("applicantDeactivated", 2), step("applicantActivated", 1)),
+        (step("amlCaseRejected", 2), step("amlCaseApproved", 1)),
+        (decided("idngo", "reject", at=after(hours=2)), decided("idngo", "approve", at=after(hours=1))),
+    ],
+)
+def test_superseded_news_names_the_event_that_said_something_newer(newer: Delivery, late: Delivery) -> None:
+    *_, then = told(red(0), newer, late)
+    assert (then.outcome, then.superseded_by) == (Outcome.SUPERSEDED, "event-1")
+    assert then.reason.endswith("but newer news is known from event event-1")
+
+
+@pytest.mark.parametrize(
+    ("late", "newer"),
+    [
+        (document(), verdict(startTime=2)),
+        (document("DOCUMENT_EXPIRES_WITHIN_7_DAYS"), verdict(startTime=2)),
+        (verdict("ARCHIVED"), verdict(startTime=2)),
+        (monitoring(), monitoring("ACTIVE")),
+        (verdict("DENIED"), verdict()),
+    ],
+)
+def test_news_that_is_handled_late_is_superseded_by_what_was_received_after_it(late: Delivery, newer: Delivery) -> None:
+    then = told(verdict("SUSPECTED"), late, newer, handled=[0, 2, 1])[-1]
+    assert (then.outcome, then.superseded_by, then.changed) == (Outcome.SUPERSEDED, "event-2", [])
+
+
+def test_what_is_not_final_is_superseded_by_the_final_verdict() -> None:
+    assert told(verdict(), provisional("DENIED"))[-1].superseded_by == "event-0"
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        (document(), document()),
+        (document("DOCUMENT_EXPIRES_WITHIN_7_DAYS"), document("DOCUMENT_EXPIRES_WITHIN_7_DAYS")),
+        (verdict("ARCHIVED"), verdict("ARCHIVED")),
+        (monitoring(), monitoring()),
+        (verdict("DELETED"), verdict("DELETED")),
+        (verdict(), verdict()),
+    ],
+)
+def test_every_kind_of_news_that_is_said_again_is_unchanged(said: Delivery, again: Delivery) -> None:
+    *_, then = told(verdict(), said, again)
+    assert (then.outcome, then.changed, then.superseded_by) == (Outcome.UNCHANGED, [], None)
+    assert then.reason.endswith(f"{then.applicant.status}, as was known")
+
+
+def test_a_verdict_that_renews_the_last_one_beneath_newer_progress_is_unchanged() -> None:
+    *_, then = told(green(0), step("applicantPending", 5), green(3))
+    assert (then.outcome, then.applicant.status) == (Outcome.UNCHANGED, "in_review")
+
+
+@pytest.mark.parametrize(
     ("first", "again", "moment"),
     [
         (green(0), green(5), after(hours=5)),
@@ -716,3 +784,14 @@ def test_a_verification_knows_which_of_its_events_was_received_first() -> None:
     story = [monitoring("STOPPED"), monitoring(), verdict(), document()]
     for handled in itertools.permutations(range(4)):
         assert told(*story, handled=handled)[-1].applicant.first_sequence == 2
+
+
+# a derivation from all that was said ------------------------------------------------------------------------------------------------
+
+
+def test_a_derivation_leads_where_handling_each_event_led_in_whatever_order_it_hears_them() -> None:
+    story = [green(0), red(2, labels=("PEP",)), step("amlCaseRejected", 3), green(1)]
+    for heard in itertools.permutations(range(4)):
+        applicant = derived(story, heard=heard)
+        assert shown(applicant, without=ON_THE_WAY) == shown(stands(*story), without=ON_THE_WAY)
+        assert (applicant.version, applicant.updated_at, applicant.last_event_id) == (1, RECEIVED, f"event-{heard[0]}")

@@ -72,18 +72,23 @@ class Report:
 
 
 def report(patterns: Sequence[str], listed: Collection[Change]) -> Report:
-    """Return what is known of the mutants that patterns name, or of all."""
-    every = list(known())
-    asked = [mutant for mutant in every if not patterns or any(fnmatch(mutant.name, pattern) for pattern in patterns)]
-    survivors = {mutant.name: mutant.change for mutant in asked if mutant.survived}
-    unlisted = {name: change for name, change in survivors.items() if change not in listed}
-    whole = {mutant.function for mutant in asked} - {mutant.function for mutant in every if mutant not in asked or mutant.status == UNTRIED}
+    """Return what is known of the mutants that patterns name, or of all. An entry is idle once all mutants of its function were tried."""
+    every, asked = named(), named(patterns)
+    survivors = {mutant.name: mutant.change for mutant in every if mutant.survived}
+    found = {mutant.name: survivors[mutant.name] for mutant in asked if mutant.survived}
+    unlisted = {name: change for name, change in found.items() if change not in listed}
+    untried = {mutant.function for mutant in every if mutant.status == UNTRIED}
     return Report(
         counts=Counter(mutant.status for mutant in asked),
-        accepted=len(survivors) - len(unlisted),
+        accepted=len(found) - len(unlisted),
         unlisted=unlisted,
-        idle={change for change in listed if change[0] in whole} - set(survivors.values()),
+        idle={change for change in listed if change[0] not in untried} - set(survivors.values()),
     )
+
+
+def named(patterns: Sequence[str] = ()) -> list[Mutant]:
+    """Return the mutants that patterns name, or all that were made."""
+    return [mutant for mutant in known() if not patterns or any(fnmatch(mutant.name, pattern) for pattern in patterns)]
 
 
 def known() -> Iterator[Mutant]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def meet(names: list[str], *, jobs: int) -> int:
     """Let mutants meet the tests, and keep what became of each; return pytest's exit status."""
     if not names:
         return 0
+    # What an interrupted run knows is then a fair sample.
+    names = random.Random(len(names)).sample(names, len(names))
     (FOLDER / TO_TRY).write_text(json.dumps({"names": names, "jobs": jobs}))
     selection = config().pytest_add_cli_args_test_selection
     command = [sys.executable, "-m", "pytest", "--rootdir=.", "-p", "tests.mutants.meeting", *UNEXPLAINED, *selection]

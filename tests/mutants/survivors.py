@@ -110,6 +110,6 @@ def changed_line(diff: str) -> str:
 def accepted(file: Path) -> set[Change]:
     """Return the changes that a list accepts. Raises ValueError if an entry has no reason."""
     entries = tomllib.loads(file.read_text())["accepted"]
-    if not all(entry["because"] for entry in entries):
+    if not all(entry["because"].strip() for entry in entries):
         raise ValueError("each entry has a reason")
     return {(entry["function"], line) for entry in entries for line in entry["lines"]}

@@ -769,6 +769,13 @@ def test_the_newest_event_says_whose_applicant_it_is() -> None:
     assert stands(ours, step("applicantPending", 1, externalUserId=None)).external_user_id == "customer-1"
 
 
+def test_at_one_instant_the_body_with_the_greater_hash_says_whose_applicant_it_is() -> None:
+    bodies = [green(externalUserId=f"customer-{number}") for number in range(4)]
+    for first, second in itertools.permutations(bodies, 2):
+        last = max(first, second, key=lambda delivery: hashlib.sha256(delivery.body).digest())
+        assert stands(first, second).external_user_id == stands(last).external_user_id
+
+
 def test_a_link_goes_before_what_the_vendor_says() -> None:
     assert stands(case("approved"), linked_to="app_42").external_user_id == "app_42"
     assert stands(green(0, externalUserId="customer-1"), linked_to="app_42").external_user_id == "app_42"

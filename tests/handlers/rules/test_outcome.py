@@ -100,7 +100,7 @@ def test_an_unreadable_event_keeps_its_reason_its_type_and_its_applicant() -> No
 
 
 def test_the_message_of_an_unreadable_event_is_its_reason() -> None:
-    assert str(UNREADABLE) == "the body names nobody"
+    assert str(Unreadable("the body names nobody", event_type="applicantReviewed")) == "the body names nobody"
 
 
 @pytest.mark.parametrize("ended", [Outcome.UNCHANGED, Outcome.SUPERSEDED])

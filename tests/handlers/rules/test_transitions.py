@@ -353,6 +353,43 @@ def test_an_activation_older_than_the_deactivation_lifts_nothing() -> None:
     assert (then.applicant.status, then.outcome) == ("deactivated", Outcome.SUPERSEDED)
 
 
+@pytest.mark.parametrize(
+    ("alone", "status", "flags"),
+    [
+        (step("applicantDeleted"), "deleted", []),
+        (step("applicantDeactivated"), "deactivated", ["DEACTIVATED"]),
+        (step("amlCaseRejected"), "needs_review", ["MONITORING_ALERT"]),
+        (document("DOCUMENT_EXPIRES_WITHIN_7_DAYS"), "created", ["DOCUMENT_EXPIRING"]),
+        (document(), "document_expired", ["DOCUMENT_EXPIRED"]),
+        (verdict("ARCHIVED"), "created", ["ARCHIVED"]),
+    ],
+)
+def test_news_that_restricts_an_unknown_applicant_makes_it_known(alone: Delivery, status: str, flags: list[str]) -> None:
+    (first,) = told(alone)
+    assert (first.outcome, first.applicant.status, first.applicant.flags, first.applicant.version) == (Outcome.APPLIED, status, flags, 1)
+    assert "status" in first.changed
+
+
+@pytest.mark.parametrize("alone", [step("applicantActivated"), step("amlCaseApproved"), monitoring("ACTIVE")])
+def test_news_that_only_lifts_makes_no_applicant_known(alone: Delivery) -> None:
+    (first,) = told(alone)
+    assert (first.outcome, first.changed, first.applicant.version) == (Outcome.UNCHANGED, [], 0)
+
+
+def test_the_grounds_name_what_covers_a_verdict_the_strongest_first() -> None:
+    story = [green(0), step("amlCaseRejected", 1), step("applicantDeactivated", 2), step("applicantDeleted", 3)]
+    assert [(ground["status"], ground["name"], ground["event_id"]) for ground in stands(*story).grounds] == [
+        ("deleted", "a deletion", "event-3"),
+        ("deactivated", "a deactivation", "event-2"),
+        ("needs_review", "a monitoring alert", "event-1"),
+        ("created", "the newest verdict or progress", "event-3"),
+    ]
+    assert stands(document()).grounds == [
+        {"status": "document_expired", "name": "an expired document", "event_id": "event-0"},
+        {"status": "created", "name": "the newest verdict or progress", "event_id": None},
+    ]
+
+
 # alerts and documents -----------------------------------------------------------------------------------------------
 
 
@@ -554,7 +591,8 @@ def test_an_approval_of_unknown_time_takes_its_place_by_receipt_and_never_approv
 def test_an_event_of_unknown_time_lifts_neither_a_deactivation_nor_an_alert_but_brings_them(over: str, lift: str) -> None:
     covered, lifted = statuses(green(0), step(over, 1), step(lift, **untimed(5)))[1:]
     assert covered == lifted
-    assert told(green(0), step(over, 1), step(lift, **untimed(5)))[-1].outcome == Outcome.UNCHANGED
+    then = told(green(0), step(over, 1), step(lift, **untimed(5)))[-1]
+    assert (then.outcome, then.reason) == (Outcome.UNCHANGED, f"{lift}, but without its time it lifts nothing")
     assert statuses(green(0), step(over, **untimed(5)))[1] == covered
     assert statuses(green(0), step(over, **untimed(5)), step(lift, 6))[2] == "approved"
 

@@ -248,3 +248,8 @@ def test_the_grounds_of_a_status_name_the_decision_and_what_it_does_not_cover(
     story: list[Delivery], grounds: list[tuple[str, ...]]
 ) -> None:
     assert [(ground["status"], ground["name"], ground["event_id"]) for ground in stands(*story).grounds] == grounds
+
+
+def test_a_rejection_needs_no_second_operator_against_a_hit_nor_to_have_seen_it() -> None:
+    assert state(*then(red(0, "SANCTIONS"), ruling="reject")) == "stands"
+    assert state(red(0, "SANCTIONS"), decided("idngo", "resubmit", at=after(hours=1))) == "stands"

@@ -275,6 +275,23 @@ def test_the_applicant_is_told_nothing_while_there_is_a_hit_or_an_alert(story: l
     assert stands(*story).user_message == message
 
 
+def test_an_applicant_shows_all_that_its_last_step_said() -> None:
+    names = ("status", "final", "provisional", "vendor_status", "may_retry", "reasons", "hits", "flags", "user_message", "level")
+    again, refused, begun = stands(retry(0)), stands(red(0, labels=("PEP", "FORGERY"))), stands(provisional("DENIED"))
+    assert [getattr(again, name) for name in names] == [
+        "resubmission_requested", False, None, "RED:RETRY", True, ["LOW_QUALITY"], [], [],
+        "Please send a sharper photo of your document.", "id-and-liveness",
+    ]  # fmt: skip
+    assert [getattr(refused, name) for name in names] == [
+        "rejected", True, None, "RED:FINAL", False, ["PEP", "FORGERY"], ["pep"], [], None, "id-and-liveness",
+    ]  # fmt: skip
+    assert [getattr(begun, name) for name in names] == ["in_review", False, "rejected", "DENIED", None, [], [], [], None, None]
+    assert begun.checks == {
+        "document": "DOC_VALIDATED", "face": "FACE_MATCH", "additional_steps": None,
+    }  # fmt: skip
+    assert again.checks == {"document": None, "face": None, "additional_steps": None}
+
+
 def test_what_the_verdict_said_shows_also_while_something_lies_over_it() -> None:
     verdicts, overlaid = told(retry(0), step("applicantDeactivated", 1))
     kept = ("final", "provisional", "vendor_status", "may_retry", "reasons", "checks", "level", "last_verdict")

@@ -253,3 +253,18 @@ def test_the_grounds_of_a_status_name_the_decision_and_what_it_does_not_cover(
 def test_a_rejection_needs_no_second_operator_against_a_hit_nor_to_have_seen_it() -> None:
     assert state(*then(red(0, "SANCTIONS"), ruling="reject")) == "stands"
     assert state(red(0, "SANCTIONS"), decided("idngo", "resubmit", at=after(hours=1))) == "stands"
+
+
+def test_what_the_vendor_tells_the_applicant_is_not_shown_beside_a_decision_that_stands() -> None:
+    again = idngo(answer="RED", reject="RETRY", labels=["LOW_QUALITY"], at=after())
+    message = stands(again).user_message
+    assert message is not None
+    assert stands(*then(again, ruling="resubmit")).user_message is None
+    assert stands(*then(again, ruling="resubmit", needs_two=True)).user_message == message
+
+
+def test_an_approval_that_newer_progress_outvotes_was_one_all_the_same() -> None:
+    story = [*then(idngo("applicantPending", at=after())), idngo(answer="GREEN", status="pending", at=after(hours=2))]
+    last = told(*story)[-1]
+    assert (last.applicant.status, last.reversal) == ("needs_review", "adverse")
+    assert (last.applicant.last_verdict and last.applicant.last_verdict["status"], state(*story)) == ("approved", "outvoted")

@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from handlers.interpret import weigh
+from handlers.rules.news import Unreadable
+from handlers.rules.transitions import decide
 from store.states import Outcome
 from tests.support.payloads import BEGAN, after
 from tests.support.telling import (
@@ -25,7 +29,9 @@ from tests.support.telling import (
     idenfy,
     idngo,
     ifcgate,
+    interpreted,
     monitoring,
+    occasion_of,
     shown,
     stands,
     statuses,
@@ -592,7 +598,7 @@ def test_a_repeat_lifts_nothing(over: Delivery, lifting: Delivery, status: str) 
 def test_a_clearing_that_is_a_repeat_is_told_to_have_lifted_nothing() -> None:
     *_, then = told(verdict(), monitoring(), monitoring("ACTIVE", repeat=True))
     assert (then.outcome, then.changed) == (Outcome.UNCHANGED, [])
-    assert "repeat" in then.reason
+    assert then.reason == "AML_MONITORING ACTIVE, but a repeat lifts nothing"
 
 
 # unknown times ------------------------------------------------------------------------------------------------------------
@@ -692,6 +698,33 @@ def test_a_millisecond_later_is_later() -> None:
     rejected, later = red(), idngo(answer="GREEN", at=BEGAN.replace(microsecond=251_000))
     assert statuses(rejected, later) == ["rejected", "approved"]
     assert statuses(later, rejected) == ["approved", "approved"]
+
+
+# what moves nothing -------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_of_a_kind_that_moves_nothing_is_ignored_for_what_it_says() -> None:
+    *_, then = told(green(0), step("applicantTagsChanged", 1))
+    assert (then.outcome, then.reason, then.changed) == (Outcome.IGNORED, "applicantTagsChanged moves nothing", [])
+    assert then.superseded_by is None
+
+
+def test_an_event_that_cannot_be_understood_moves_nothing_and_says_why() -> None:
+    known = stands(green(0))
+    reading = weigh(Unreadable("the body names nobody"), occasion_of([green(0), green(1)], 1))
+    then = decide(known, reading, now=RECEIVED)
+    assert (then.outcome, then.reason, then.changed, then.superseded_by) == (Outcome.UNREADABLE, "the body names nobody", [], None)
+    assert (then.applicant.status, then.applicant.version) == ("approved", 1)
+
+
+@pytest.mark.parametrize(
+    ("news", "kept"),
+    [(step("applicantDeactivated", 1), False), (step("applicantTagsChanged", 1), True), (retry(1), False), (green(1), False)],
+)
+def test_the_documents_that_are_asked_again_are_kept_as_long_as_the_same_verdict_asks(news: Delivery, kept: bool) -> None:
+    asked = structs.replace(stands(retry(0)), problem_documents=[{"type": "PASSPORT"}])
+    then = decide(asked, weigh(interpreted(news), occasion_of([retry(0), news], 1)), now=RECEIVED)
+    assert then.applicant.problem_documents == ([{"type": "PASSPORT"}] if kept else [])
 
 
 # late, and again --------------------------------------------------------------------------------------------------------------

@@ -84,8 +84,7 @@ def show(applicant: Applicant, registers: Registers) -> Applicant:
 
 def is_known(applicant: Applicant, registers: Registers) -> bool:
     """Return whether the applicant is visible. An activation or a cleared alert alone does not create an applicant."""
-    covered = holds(registers, "erased") or holds(registers, "deactivated")
-    return bool(applicant.version or base_entry(registers) or covered or applicant.flags)
+    return bool(applicant.version or base_entry(registers) or applicant.flags)
 
 
 def base_entry(registers: Registers) -> Entry | None:

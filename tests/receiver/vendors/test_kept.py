@@ -160,6 +160,7 @@ def test_what_is_configured_as_documented_is_right() -> None:
     assert [configured(dialect.vendor, **dialect.settings)[1] for dialect in DIALECTS] == [[]] * len(DIALECTS)
     assert configured("ifcgate", IFCGATE_SIGNATURE="hmac-sha256-hex: X-Spaced ")[0].signature_header == "X-Spaced"
     assert configured("ifcgate", IFCGATE_SIGNATURE="standard-webhooks")[1] == []
+    assert configured("idngo", IDNGO_DIGEST_ALGORITHMS="HMAC_SHA1_HEX,HMAC_SHA256_HEX,HMAC_SHA512_HEX")[1] == []
 
 
 @pytest.mark.parametrize(

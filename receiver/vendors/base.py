@@ -97,7 +97,7 @@ def is_header_name(text: str) -> bool:
 
 def environment_of(key: SigningKey, body: bytes) -> str:
     """Return `sandbox` if its secret signed, or if the body says so: `sandboxMode` is there and is neither false, "false" nor null."""
-    return "sandbox" if key.environment == "sandbox" or _says_sandbox(body) else key.environment
+    return "sandbox" if _says_sandbox(body) else key.environment
 
 
 def peek(body: bytes, shape: type[json_body.Shape]) -> json_body.Shape:

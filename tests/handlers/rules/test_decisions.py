@@ -267,3 +267,20 @@ def test_an_approval_that_newer_progress_outvotes_was_one_all_the_same() -> None
     last = told(*story)[-1]
     assert (last.applicant.status, last.reversal) == ("needs_review", "adverse")
     assert (last.applicant.last_verdict and last.applicant.last_verdict["status"], state(*story)) == ("approved", "outvoted")
+
+
+@pytest.mark.parametrize(
+    ("story", "objections"),
+    [
+        ([green()], []),
+        ([verdict(), monitoring("ALERT")], [("event-1", ["aml"])]),
+        ([verdict(), monitoring("ALERT"), monitoring("ACTIVE")], []),
+        ([idngo(answer="YELLOW", at=after())], [("event-0", [])]),
+        ([red(0, "PEP"), idngo("applicantPending", at=after(hours=1))], [("event-0", ["pep"])]),
+        ([verdict("SUSPECTED", AUTO, final=False, tags=["FACE_BLACKLISTED"])], [("event-0", ["blacklist"])]),
+    ],
+)
+def test_what_speaks_against_an_approval_is_named_by_its_event_with_its_hits(
+    story: list[Delivery], objections: list[tuple[str, list[str]]]
+) -> None:
+    assert [(one["event_id"], one["hits"]) for one in stands(*story).objections] == objections

@@ -47,3 +47,8 @@ def test_at_one_instant_an_expired_document_wins_over_the_verdict() -> None:
     for number in range(4):
         for story in itertools.permutations([imported("approved", customer=f"customer-{number}"), imported("document_expired")]):
             assert stands(*story).status == "document_expired"
+
+
+def test_a_hit_of_the_import_that_decides_is_named_for_its_verdict_and_its_status() -> None:
+    objections = stands(imported("rejected", 0, "pep")).objections
+    assert objections == [{"event_id": "event-0", "hits": ["pep"]}] * 2

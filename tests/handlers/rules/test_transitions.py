@@ -660,6 +660,11 @@ def test_a_change_of_level_counts_like_a_reset_at_one_instant() -> None:
     assert stands(changed, step("applicantOnHold")).status == stands(step("applicantOnHold"), changed).status == "on_hold"
 
 
+def test_the_reason_names_each_doubt_about_an_approval() -> None:
+    (decision,) = told(green(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": ["PEP"]}, **untimed(1)))
+    assert decision.reason.endswith(", but it names a hit (pep) and its time is unknown: needs_review")
+
+
 def test_a_doubtful_approval_ranks_as_the_doubt_that_it_is() -> None:
     doubtful = green(reviewResult={"reviewAnswer": "GREEN", "rejectLabels": ["PEP"]})
     assert stands(doubtful, retry()).status == stands(retry(), doubtful).status == "needs_review"

@@ -842,6 +842,7 @@ def test_a_difference_in_one_field_is_a_change_though_the_status_stays() -> None
 def test_the_first_news_of_an_applicant_is_a_change_of_status_whatever_it_is() -> None:
     (first,) = told(step("applicantCreated", externalUserId=None, levelName=None, status=""))
     assert (first.outcome, first.changed, first.applicant.version, first.reversal) == (Outcome.APPLIED, ["status"], 1, None)
+    assert (first.applicant.updated_at, first.applicant.last_event_id) == (RECEIVED, "event-0")
 
 
 # levels and people ----------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from msgspec import structs
@@ -30,6 +29,7 @@ from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
 from store.inbox.claims import Claimed, Settlement
 from store.inbox.internal_events import DecisionBody, Ruling
+from store.operations import delivery_counts
 from store.states import Outcome, Status
 
 HAPPENED, RECEIVED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC), datetime(2026, 5, 4, 9, 31, tzinfo=UTC)
@@ -180,13 +180,21 @@ def test_a_mention_says_in_our_words_what_news_was_taken_to_mean(says: Says | No
     assert (mention.meant, mention.said) == (meant, "applicantReviewed GREEN")
 
 
-# approvals that are not understood ----------------------------------------------------------------------------
+# events for somebody to look at -------------------------------------------------------------------------------
+
+UNKNOWN_TYPE = News(event_type="applicantNovel", says=None, because="applicantNovel moves nothing", is_unknown_type=True)
 
 
 @pytest.mark.parametrize(
-    ("more", "counts"),
-    [({"says": Step(status=Status.APPROVED, not_understood=("AML",))}, True), ({"says": GREEN}, False), ({"says": Deletion()}, False)],
+    ("said", "word"),
+    [
+        (news("a", says=Step(status=Status.APPROVED, not_understood=("AML",))), delivery_counts.NOT_UNDERSTOOD),
+        (UNKNOWN_TYPE, delivery_counts.unknown_type("applicantNovel")),
+        (news("a", says=GREEN), None),
+        (news("a", says=Deletion()), None),
+        (UNREADABLE, None),
+    ],
 )
-def test_an_approval_that_is_not_understood_counts_once(more: dict[str, Any], counts: bool) -> None:
-    assert outcome.is_not_understood(reading(news("a", **more))) is counts
-    assert outcome.is_not_understood(reading(news("a", **more), replayed=True)) is False
+def test_an_event_for_somebody_to_look_at_is_counted_once(said: News | Unreadable, word: str | None) -> None:
+    assert outcome.noticed(reading(said)) == word
+    assert outcome.noticed(reading(said, replayed=True)) is None

@@ -776,6 +776,10 @@ def test_news_that_is_handled_late_is_superseded_by_what_was_received_after_it(l
     assert (then.outcome, then.superseded_by, then.changed) == (Outcome.SUPERSEDED, "event-2", [])
 
 
+def test_news_that_moves_nothing_at_all_is_not_the_last_event_of_its_applicant() -> None:
+    assert stands(red(1), step("applicantPending", 0)).last_event_id == "event-0"
+
+
 def test_what_is_not_final_is_superseded_by_the_final_verdict() -> None:
     assert told(verdict(), provisional("DENIED"))[-1].superseded_by == "event-0"
 

@@ -19,7 +19,8 @@ from receiver import config as receiver_config
 from store import database
 from store.inbox import encryption, wakeup
 from store.inbox.spool import host_spool
-from tests.support import samples, servers, warm
+from tests.support import servers, warm
+from tests.support.generated import samples
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Service
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.faults import on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
 from tests.faults.fault import Fault
+from tests.faults.kinds import on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
 
 SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours)
 

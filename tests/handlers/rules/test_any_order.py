@@ -18,9 +18,9 @@ from handlers.rules.projection import show
 from handlers.rules.registers import Registers, apply_news, merge, writes
 from store.applicants.table import Applicant
 from store.states import Status
-from tests.support.histories import VENDORS, Heard, Vendor, history
+from tests.support.generated.histories import VENDORS, Heard, Vendor, history
+from tests.support.generated.samples import seed, size
 from tests.support.payloads import BEGAN
-from tests.support.samples import seed, size
 
 HISTORIES = 100_000
 SEED = 20_260_504

@@ -24,8 +24,8 @@ from handlers.rules.registers import Registers
 from store.applicants.table import Applicant
 from store.states import Outcome
 from tests.support import payloads
+from tests.support.generated.samples import properties
 from tests.support.payloads import after
-from tests.support.samples import properties
 from tests.support.telling import (
     NO_CHANGE,
     ON_THE_WAY,

@@ -16,7 +16,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from handlers.notify import endpoints
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
-from tests.support import payloads, samples
+from tests.support import payloads
+from tests.support.generated import samples
 from tests.support.payloads import after
 from tests.support.service import PROGRAMS, Service
 

@@ -6,10 +6,11 @@ import resource
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from tests.faults import on_postgres, processes
+from tests.faults import processes
 from tests.faults.fault import Amid, Deed, Fault, spooled
 from tests.faults.ground import until
-from tests.faults.on_processes import STOPPED_SECONDS, stopped_postgres
+from tests.faults.kinds import on_postgres
+from tests.faults.kinds.on_processes import STOPPED_SECONDS, stopped_postgres
 
 #: How long the database is away.
 AWAY_SECONDS = 6.0

@@ -19,7 +19,7 @@ from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.service import PROGRAMS, Service
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCS = Path(__file__).parent.parent.parent.parent / "docs"
 
 #: A name that sets colours, turns the text around, and is a formula.
 EVIL = "＝1+1\x9b31m\u202e"

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.faults import processes
-from tests.journeys.test_reacting import Telling, telling, told, warnings
+from tests.journeys.downstream.test_reacting import Telling, telling, told, warnings
 from tests.support import payloads
 from tests.support.downstream import Downstream, Message, Reply
 from tests.support.service import eventually

@@ -16,12 +16,12 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from tests.conftest import KEY
-from tests.journeys.test_up import Up
+from tests.journeys.operation.test_up import Up
 from tests.support import payloads, signing, warm
 from tests.support.servers import Postgres
 from tests.support.service import PROGRAMS, Service, end, eventually
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 #: What a URL, a configuration file or a shell would take for something else.
 FOLDER = "a%2Fb%20c?d=e#f é"

@@ -11,7 +11,7 @@ import pytest
 
 from receiver.simulator.vendor_server import Vendors
 from tests.conftest import KEY
-from tests.journeys.test_reconciling import BEFORE, CREDENTIALS
+from tests.journeys.vendors.test_reconciling import BEFORE, CREDENTIALS
 from tests.support import payloads, played
 from tests.support.service import Service
 

@@ -21,7 +21,7 @@ from store.consent import Effect
 from store.database.tables import ApplicantRow
 from tests.conftest import KEY
 from tests.docs.test_pages import page
-from tests.journeys.test_reconciling import CREDENTIALS
+from tests.journeys.vendors.test_reconciling import CREDENTIALS
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR
 from tests.support import payloads, played
 from tests.support.service import Service, end, eventually

@@ -21,7 +21,7 @@ from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.service import Service, end, eventually
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 EXAMPLES = ROOT / "examples"
 
 

@@ -17,7 +17,7 @@ from tests.support import payloads, servers
 from tests.support.servers import NoPostgres, Postgres, Valkey
 from tests.support.service import Answer, Service, eventually
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 #: The contract: a delivery that cannot be kept is told so within 2 seconds.
 ANSWER_SECONDS = 2.0

@@ -14,9 +14,9 @@ from handlers.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
 from store.states import Status
-from store.system import web_addresses
 from store.system.environment import Environment
-from store.system.web_addresses import NamedAddress
+from store.text import web_addresses
+from store.text.web_addresses import NamedAddress
 
 #: The changes that endpoints are notified of: approvals that fell, every other status too, or everything.
 NOTIFY_ON = ("adverse", "status", "all")
@@ -141,13 +141,6 @@ def read(environment: Environment) -> Settings:
         reaction_seconds_max=environment.number("REACTION_SECONDS_MAX", 30, most=600),
         worker_bytes_max=environment.number("WORKER_BYTES_MAX", 512 * 1024 * 1024, least=256 * 1024 * 1024, most=2**40),
     )
-
-
-def _yes_or_no(environment: Environment, name: str) -> bool:
-    given = environment.text(name, "no")
-    if given not in ("yes", "no"):
-        environment.wrong(name, "must be yes or no")
-    return given == "yes"
 
 
 def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[NamedAddress, ...]:

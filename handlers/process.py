@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection
 
-from handlers import config
+from handlers import attempts
 from handlers.interpret import interpret
 from handlers.rules import outcome, transitions
 from handlers.rules.news import EventReading
@@ -23,12 +23,12 @@ from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox import claims
-from store.inbox.claims import Claimed, Settlement
+from store.inbox import claims, settling
+from store.inbox.claims import Claimed
+from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.states import ApplicantKey
-from store.system import backoff, clock, fault_points
-from store.system.counts import counted
+from store.system import clock, fault_points
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -89,7 +89,7 @@ def _read(token: str, event: Claimed, watched: Watchdog) -> EventReading | None:
         with watched:
             return interpret(event)
     except Exception as error:
-        _attempt_failed(token, event, describe_error(error))
+        attempts.failed(token, event, describe_error(error))
         return None
 
 
@@ -123,7 +123,7 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
         if database.is_away(error):
             raise
         if len(batch) == 1:  # Alone, failing is its own attempt.
-            _attempt_failed(token, batch[0].event, describe_error(error))
+            attempts.failed(token, batch[0].event, describe_error(error))
             return
         for reading in batch:
             _write_all(token, [reading], watched)
@@ -163,7 +163,7 @@ def _write(connection: Connection, token: str, batch: list[EventReading], watche
         history.remember_quietly(connection, written.quiet)
     mentions.remember(connection, written.said)
     fault_points.reach("written")
-    if not claims.settle(connection, written.settlements, token=token):
+    if not settling.settle(connection, written.settlements, token=token):
         raise LeaseLost
     feed.append(connection, written.changes)
     if noticed := [(one.event.vendor, one.event.environment, word) for one in batch if (word := outcome.noticed(one))]:
@@ -231,20 +231,10 @@ def _handle_a_suspect(token: str, watched: Watchdog) -> int:
         return 0
     event, was_alone = found
     if was_alone:
-        _attempt_failed(token, event, "the process died or hung")
+        attempts.failed(token, event, "the process died or hung")
     else:
         handle(token, [event], watched=watched)
     return 1
-
-
-def _attempt_failed(token: str, event: Claimed, error: str) -> None:
-    attempts, settings = event.attempts + 1, config.settings()
-    log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=attempts)
-    if attempts >= settings.attempts_max:
-        claims.bury(event.sequence, token=token, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
-        return
-    pause = backoff.spread(settings.retry_base, attempts, settings.retry_limit)
-    claims.postpone(event.sequence, token=token, retry_at=clock.now() + pause, error=f"attempt {attempts} failed with {error}")
 
 
 def _release(token: str) -> None:

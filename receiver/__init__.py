@@ -15,7 +15,7 @@ def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
     from flask import Flask
 
-    from receiver import config, unspooler, webhooks
+    from receiver import config, spool_thread, webhooks
     from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
@@ -38,5 +38,5 @@ def create_app() -> Flask:
         app.register_blueprint(part.blueprint, name=part.__name__.rpartition(".")[2])
     delivery_counts.begin()
     refusals.begin()
-    unspooler.begin()
+    spool_thread.begin()
     return app

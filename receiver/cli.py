@@ -15,8 +15,8 @@ import click
 
 from receiver import config
 from store import consent
-from store.system.counts import counted
-from store.system.safe_text import as_json as json_of
+from store.text.counts import counted
+from store.text.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0
 

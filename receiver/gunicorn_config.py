@@ -32,7 +32,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
 from receiver.api.change_watcher import ChangeWatcher
-from receiver.connections import heads, limits
+from receiver.connections import header_policy, limits
 from store import config as store_config
 from store import database
 from store.database import starting
@@ -43,7 +43,7 @@ processes.begin()
 log = structlog.get_logger()
 # A greenlet's exception is logged as any other: gevent itself prints its message.
 Hub.print_exception = lambda _hub, _context, kind, error, trace: logs.last_words(kind, error, trace)
-heads.install()
+header_policy.install()
 
 _settings = web_config.settings()
 

@@ -14,8 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from store.system import service_urls
 from store.system.environment import Environment, secrets_dir
+from store.text import service_urls
 
 #: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
 SOCKET_PATH_BYTES_MAX = 103

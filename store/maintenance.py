@@ -11,8 +11,8 @@ from store import audit, config, consent, database
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
-from store.system.counts import counted
-from store.system.safe_text import as_json as json_of
+from store.text.counts import counted
+from store.text.safe_text import as_json as json_of
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 

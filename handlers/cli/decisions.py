@@ -21,8 +21,9 @@ from store.inbox import wakeup
 from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.states import ApplicantKey, Outcome
-from store.system import clock, safe_text
-from store.system.names import EVENT_ID
+from store.system import clock
+from store.text import safe_text
+from store.text.names import EVENT_ID
 
 #: How long a command waits for a worker to handle what was decided.
 HANDLED_SECONDS_MAX = 10.0

@@ -13,8 +13,8 @@ from store import audit, config, consent, database
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
-from store.system.counts import counted
-from store.system.names import EVENT_ID
+from store.text.counts import counted
+from store.text.names import EVENT_ID
 
 
 def is_event_id(text: str) -> bool:

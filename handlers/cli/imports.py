@@ -12,16 +12,16 @@ import click
 from handlers import config
 from handlers.cli.terminal.options import environment_option
 from handlers.cli.terminal.progress import progress_bar
-from handlers.transfer import import_check, import_file, importing
+from handlers.transfer import import_check, import_lines, importing
 from handlers.transfer.import_check import Checked, FileChanged
-from handlers.transfer.import_rows import Wrong
+from handlers.transfer.import_fields import Wrong
 from handlers.transfer.importing import Brought
 from store import consent, database
 from store.inbox import imports
 from store.inbox.imports import Span
 from store.states import Outcome
-from store.system.counts import counted
-from store.system.names import is_name
+from store.text.counts import counted
+from store.text.names import is_name
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -41,8 +41,8 @@ def import_known(file: Path, source: str | None, environment: str, no_wait: bool
     The file is checked whole before anything is written: exit status 2 if a line is wrong. It may be imported again, which goes on where
     it was interrupted, and otherwise changes nothing. Exit status 1 if it was interrupted, or could not be handled."""
     config.settings()
-    if file.suffix.lower() not in import_file.SUFFIXES:
-        raise click.UsageError(f"the file's name must end in {' or '.join(import_file.SUFFIXES)}")
+    if file.suffix.lower() not in import_lines.SUFFIXES:
+        raise click.UsageError(f"the file's name must end in {' or '.join(import_lines.SUFFIXES)}")
     if source is not None and not is_name(source):
         raise click.UsageError("the source must be a text of 1 to 200 characters")
     with _interruptible():
@@ -64,7 +64,7 @@ def _check(file: Path, source: str | None) -> Checked:
         click.echo(f"line {found.line}: {'; '.join(found.problems)}", err=True)
 
     with progress_bar() as bar:
-        task = bar.add_task("checking", total=import_file.count_lines(file))
+        task = bar.add_task("checking", total=import_lines.count_lines(file))
         checked = import_check.check(file, source=source, on_rows=lambda count: bar.advance(task, count), on_wrong=name_it)
     if checked is None:
         click.echo(f"{counted(wrong, 'line is', 'lines are')} wrong: nothing was written.", err=True)

@@ -18,8 +18,9 @@ from store import audit, consent, database
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.outbox.reactions import Ambiguous
-from store.system import clock, safe_text
-from store.system.counts import counted
+from store.system import clock
+from store.text import safe_text
+from store.text.counts import counted
 
 #: What `standing notify test` sends: it says itself that nobody is meant.
 EXAMPLE = {

@@ -15,7 +15,7 @@ from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
 from store import audit, consent, database
 from store.database.tables import ApplicantRow, EventRow
-from store.system.counts import counted
+from store.text.counts import counted
 
 
 @click.command()

@@ -18,8 +18,8 @@ from store import audit, consent, database, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
-from store.system.counts import counted
-from store.system.names import EVENT_ID
+from store.text.counts import counted
+from store.text.names import EVENT_ID
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
 

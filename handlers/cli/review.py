@@ -20,7 +20,8 @@ from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed
 from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey, Reversal
-from store.system import clock, safe_text
+from store.system import clock
+from store.text import safe_text
 
 DAY = timedelta(days=1)
 

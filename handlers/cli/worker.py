@@ -8,8 +8,8 @@ from handlers import config, process
 from handlers.cli.terminal import output
 from handlers.cli.terminal.options import json_option
 from store import consent
-from store.inbox import unspool
-from store.system.counts import counted
+from store.inbox import spool_import
+from store.text.counts import counted
 
 
 @click.command()
@@ -32,7 +32,7 @@ def worker() -> None:
 def process_pending(as_json: bool) -> None:
     """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
     config.settings()
-    unspool.take_in_spooled()
+    spool_import.take_in_spooled()
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count

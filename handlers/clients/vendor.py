@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from handlers.clients import http_client, vendor_errors
-from handlers.clients.http_client import Line, NotAllowed, Unreachable
+from handlers.clients.http_client import Line
 from handlers.clients.pacing import Pace, Pacing
+from handlers.clients.public_addresses import NotAllowed, Unreachable
 from handlers.clients.retry_after import NOT_NOW, retry_after
 from handlers.clients.vendor_errors import Complaint
 from store.system import clock

@@ -1,26 +1,20 @@
-"""Endpoints: signed webhooks to downstream, in the form of Standard Webhooks. An endpoint is notified of a change until it answers 2xx.
-
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-"""
+"""Endpoints: signed webhooks to downstream (`signing`). An endpoint is notified of a change until it answers 2xx."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import hmac
 from collections import Counter
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from handlers import config
-from handlers.clients.http_client import SECONDS_MAX, HttpResponse, Unreachable
+from handlers.clients.http_client import SECONDS_MAX, HttpResponse
+from handlers.clients.public_addresses import Unreachable
 from handlers.clients.retry_after import NOT_NOW, SAID_CHARS_MAX, readable, retry_after
 from handlers.notify import http_sender
 from handlers.notify.http_sender import CONNECTIONS_MAX
+from handlers.notify.signing import message, message_id, signed
 from handlers.notify.subscribers import AT_ONCE, Gone, NotNow, Refused
 from store.states import Reversal
 from store.system import clock
@@ -62,30 +56,6 @@ class Endpoint:
         except Unreachable as error:
             raise NotNow(str(error)) from error
         return _judged(answer)
-
-
-def message(entry: dict[str, Any]) -> bytes:
-    """Return what is sent: the change as the feed shows it, its type, and its time."""
-    return msgspec.json.encode({"type": entry["type"], "timestamp": entry["at"], "data": entry})
-
-
-def message_id(entry: dict[str, Any]) -> str:
-    """Return the id of a change: the same at each attempt. The form of the signature allows no full stop in it."""
-    return f"chg_{entry['cursor'].replace('.', '_')}"
-
-
-def signed(body: bytes, *, message_id: str, secrets: tuple[bytes, ...], now: datetime) -> dict[str, str]:
-    """Return the headers, signed with every secret, so that a receiver can change from one to the next."""
-    timestamp = str(int(now.timestamp()))
-    content = f"{message_id}.{timestamp}.".encode() + body
-    signatures = [f"v1,{base64.b64encode(hmac.digest(secret, content, 'sha256')).decode()}" for secret in secrets]
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "Standing",
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(signatures),
-    }
 
 
 def endpoints() -> list[Endpoint]:

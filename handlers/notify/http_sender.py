@@ -20,8 +20,9 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 import httpcore2 as httpcore
 
-from handlers.clients import http_client
-from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, HttpResponse, Unreachable
+from handlers.clients import public_addresses
+from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, HttpResponse
+from handlers.clients.public_addresses import Unreachable
 
 #: Connections to all endpoints together.
 CONNECTIONS_MAX = 256
@@ -95,8 +96,8 @@ async def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
         ipaddress.ip_address(host)
     except ValueError:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_lookups(), lambda: http_client.addresses(host, port, allow_private=allow_private))
-    return http_client.addresses(host, port, allow_private=allow_private)
+        return await loop.run_in_executor(_lookups(), lambda: public_addresses.addresses(host, port, allow_private=allow_private))
+    return public_addresses.addresses(host, port, allow_private=allow_private)
 
 
 async def _reached(addresses: Iterable[str], port: int) -> socket.socket:

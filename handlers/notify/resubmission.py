@@ -22,7 +22,7 @@ from store import database
 from store.applicants import resubmission
 from store.states import ApplicantKey, Status
 from store.system import clock
-from store.system.counts import counted
+from store.text.counts import counted
 
 #: It is not asked twice here.
 ONCE = Pacing(attempts_max=1)

@@ -23,7 +23,7 @@ from store.operations import delivery_counts, reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.operators import Actor
 from store.states import ApplicantKey
-from store.system.counts import counted
+from store.text.counts import counted
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100

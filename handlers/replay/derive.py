@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
-from handlers.rules import transitions
+from handlers.rules import reversals, transitions
 from handlers.rules.news import EventReading, Unreadable
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, apply_news
@@ -45,7 +45,7 @@ class Difference:
 
     @property
     def reversal(self) -> Reversal | None:
-        return transitions.reversal(self.shown, self.derived)
+        return reversals.reversal(self.shown, self.derived)
 
 
 @dataclass(frozen=True)

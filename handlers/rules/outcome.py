@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, EventReading, Judgement, Says, Step, Unreadable
 from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
-from store.inbox.claims import Settlement
+from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.states import Outcome
 

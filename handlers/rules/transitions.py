@@ -15,25 +15,10 @@ from msgspec import Struct, structs
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, Reading, Says, Step, Unreadable
 from handlers.rules.projection import base_entry, is_known, show
 from handlers.rules.registers import JUDGEMENT, PROPOSAL, Registers, apply_news, registers_of, writes
+from handlers.rules.reversals import reversal
 from store.applicants.table import Applicant
-from store.states import Outcome, Reversal, Stand, Status
+from store.states import Outcome, Reversal, Stand
 from store.system.clock import EPOCH
-
-#: What a change of status does to an approval, by where it leads.
-FALLEN: dict[Status, Reversal] = {
-    Status.REJECTED: Reversal.ADVERSE,
-    Status.NEEDS_REVIEW: Reversal.ADVERSE,
-    Status.CREATED: Reversal.RE_REVIEW,
-    Status.IN_REVIEW: Reversal.RE_REVIEW,
-    Status.ON_HOLD: Reversal.RE_REVIEW,
-    Status.AWAITING_APPLICANT: Reversal.RE_REVIEW,
-    Status.RESUBMISSION_REQUESTED: Reversal.RE_REVIEW,
-    Status.DOCUMENT_EXPIRED: Reversal.LAPSED,
-    Status.SESSION_EXPIRED: Reversal.LAPSED,
-    Status.DEACTIVATED: Reversal.OFFBOARDED,
-    Status.DELETED: Reversal.OFFBOARDED,
-    Status.CANCELLED: Reversal.OFFBOARDED,
-}
 
 #: A difference in one of these is a change.
 TOLD = (
@@ -79,16 +64,6 @@ def _decision(applicant: Applicant, registers: Registers, reading: Reading, *, n
         moved = structs.replace(as_changed(applicant, moved, changed, now=now), last_event_id=reading.occasion.event_id)
     ending = _ending(reading, moved, registers, bool(changed))
     return Decision(applicant=moved, changed=changed, reversal=reversal(applicant, moved), **ending._asdict())
-
-
-def reversal(before: Applicant, after: Applicant) -> Reversal | None:
-    """Return what a change of status does to an approval."""
-    verdict = before.last_verdict and before.last_verdict["status"]
-    if before.status == after.status and before.version:
-        return None
-    if after.status == Status.APPROVED:
-        return Reversal.REINSTATED if verdict in (Status.APPROVED, Status.REJECTED) else None
-    return FALLEN[after.status] if verdict == Status.APPROVED else None
 
 
 # changes ------------------------------------------------------------------------------------------------------

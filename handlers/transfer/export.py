@@ -26,7 +26,8 @@ from store.applicants.exports import ExportFilter
 from store.operations import review_queue
 from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey
-from store.system import clock, safe_text
+from store.system import clock
+from store.text import safe_text
 
 PAGE = 500
 

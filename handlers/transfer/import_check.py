@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from handlers.transfer import import_rows
-from handlers.transfer.import_rows import Known, Whose, Wrong
+from handlers.transfer import import_fields
+from handlers.transfer.import_fields import Known, Whose, Wrong
 
 #: Rows that are looked at, and later kept, together.
 AT_ONCE = 1000
@@ -35,7 +35,7 @@ class Checked:
 def check(path: Path, *, source: str | None, on_rows: OnProgress, on_wrong: Callable[[Wrong], None]) -> Checked | None:
     """Read the whole file, and report each invalid line. Return None if a line is invalid, or if there is no line."""
     fingerprint, rows, all_right = _fingerprint(path), 0, True
-    for some in _some(import_rows.read(path, source=source)):
+    for some in _some(import_fields.read(path, source=source)):
         for row in some:
             if isinstance(row, Wrong):
                 all_right = False
@@ -50,7 +50,7 @@ def check(path: Path, *, source: str | None, on_rows: OnProgress, on_wrong: Call
 def again(checked: Checked) -> Iterator[list[Known | Whose]]:
     """Yield the rows of a file in batches, as long as it is unchanged. Raises FileChanged."""
     rows = 0
-    for some in _some(import_rows.read(checked.path, source=checked.source)):
+    for some in _some(import_fields.read(checked.path, source=checked.source)):
         right = [row for row in some if not isinstance(row, Wrong)]
         if len(right) < len(some) or _fingerprint(checked.path) != checked.fingerprint:
             raise FileChanged

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from handlers.transfer import import_check
 from handlers.transfer.import_check import Checked, OnProgress
-from handlers.transfer.import_rows import Known, Whose
+from handlers.transfer.import_fields import Known, Whose
 from store import audit, database, operators
 from store.applicants import links
 from store.inbox import imports, internal_events, wakeup

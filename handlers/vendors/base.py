@@ -12,8 +12,8 @@ import msgspec
 
 from handlers.config import Settings
 from handlers.rules.news import News, Unreadable
-from store.system import json_body
-from store.system.names import as_name, is_storable
+from store.text import json_body
+from store.text.names import as_name, is_storable
 
 Payload = TypeVar("Payload", bound=msgspec.Struct)
 

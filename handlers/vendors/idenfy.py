@@ -13,11 +13,12 @@ from handlers.vendors.base import READ, decode, moves_nothing, names
 from handlers.vendors.expiry import of_idenfy, with_expiry
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.strict_schema import Check, not_understood
+from handlers.vocabulary.event_types import IDENFY_HARMLESS
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.words import Words
 from store.applicants.table import NOTHING_CHECKED
 from store.states import Status
-from store.system.names import as_name
+from store.text.names import as_name
 
 TYPE_HEADER = "Idenfy-Event-Type"
 
@@ -28,19 +29,10 @@ RESULTS = (
 )  # fmt: skip
 RESUBMITTED = "IDENTIFICATION_RESUBMITTED"
 
-#: Types that move nothing. iDenfy's OpenAPI description of its webhooks lists them and the others.
-HARMLESS = frozenset(
-    {
-        "AML_MONITORING_EXPIRATION", "FACIAL_AUTHENTICATION", "AGE_ESTIMATION", "ACCOUNT_CHECK", "BANK_VERIFICATION",
-        "BANK_CARD_VERIFICATION_COMPLETED", "COMPANY_REVIEW", "COMPANY_SUBMIT", "COMPANY_INFO_REQUEST", "COMPANY_EXPIRATION",
-        "COMPANY_AML_REVIEW", "COMPANY_DELETE", "GOV_ORDERED_DOCUMENT", "SOS_REPORT",
-    }
-)  # fmt: skip
-
 #: What a body of each type is.
 KINDS = {
     **dict.fromkeys(RESULTS, "result"),
-    **dict.fromkeys(HARMLESS, "harmless"),
+    **dict.fromkeys(IDENFY_HARMLESS, "harmless"),
     "AML_MONITORING": "monitoring",
     "DOCUMENT_EXPIRATION": "document",
 }

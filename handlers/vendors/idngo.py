@@ -6,7 +6,7 @@ IDnGO's platform sends that shape: captured deliveries agree field for field. ID
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -17,9 +17,10 @@ from handlers.vendors.base import READ, comment, decode, moment, moves_nothing, 
 from handlers.vendors.expiry import of_idngo, with_expiry
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.strict_schema import Check, not_understood
+from handlers.vocabulary.event_types import IDNGO_HARMLESS
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.states import HITS, Status
-from store.system.names import as_name
+from store.text.names import as_name
 
 #: Events that carry a review's result.
 RESULTS = ("applicantReviewed", "applicantWorkflowCompleted", "applicantWorkflowFailed")
@@ -55,21 +56,12 @@ OVERLAYS: dict[str, Says] = {
     "applicantPersonalDataDeleted": Deletion(),
 }
 
-#: Events that move nothing. Their list and that of the others is Sumsub's (docs.sumsub.com/docs/user-verification-webhooks).
-HARMLESS = frozenset(
-    {
-        "applicantPersonalInfoChanged", "applicantTagsChanged", "applicantActionPending", "applicantActionReviewed",
-        "applicantActionOnHold", "applicantActionLevelChanged", "videoIdentStatusChanged", "videoIdentCompositionCompleted",
-        "applicantKytTxnCreated", "applicantKytTxnApproved", "applicantKytTxnRejected", "applicantKytTxnReviewed",
-        "applicantKytTxnDeleted", "applicantKytTxnDataChanged", "applicantKytTxnAwaitingUser",
-        "applicantKytOnHold", "kytCaseCreated", "kytCaseStatusChanged", "kytCaseReviewed", "kytCaseV2Created", "travelRuleAction",
-        "kybCompanyActivity",
-    }
-)  # fmt: skip
-
 #: Events of an AML case, and whether its alert is raised. No published sample shows how they name their case; without a
 #: name an applicant has one alert.
 AML_CASES = {"amlCaseRejected": True, "amlCaseOnHold": True, "amlCaseApproved": False}
+
+
+Part = TypeVar("Part", bound=msgspec.Struct)
 
 
 class Result(msgspec.Struct):
@@ -101,7 +93,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     words = words_of(settings)
     says, because = _says(event_type, event, words, settings)
     if says is None:
-        news = moves_nothing(event_type, (reference,) if reference else (), known=event_type in HARMLESS)
+        news = moves_nothing(event_type, (reference,) if reference else (), known=event_type in IDNGO_HARMLESS)
         return structs.replace(news, occurred_at=_occurred_at(event), external_user_id=user)
     if isinstance(says, Step):
         says = _proved(says, body, BODY, words)
@@ -134,7 +126,7 @@ class One(msgspec.Struct):
 def interpret_answer(body: bytes, settings: Settings) -> News:
     """Return what `GET /resources/applicants/{id}/one` says: a completed review at its date, another at its start. Raises Unreadable."""
     one = decode(body, One)
-    reference, review, user = as_name(one.id), _review(one), as_name(one.externalUserId)
+    reference, review, user = as_name(one.id), _part(one.review, Review), as_name(one.externalUserId)
     if reference is None:
         raise Unreadable("the answer names no id that can be stored", event_type=READ)
     completed, words = review.reviewStatus == "completed", words_of(settings)
@@ -152,7 +144,7 @@ def interpret_answer(body: bytes, settings: Settings) -> News:
 def _reviewed(review: Review, words: Words, settings: Settings) -> Step | None:
     """Return the news of a completed review; None for an unknown answer."""
     event = IdngoPayload(reviewStatus=review.reviewStatus, reviewResult=review.reviewResult, levelName=review.levelName)
-    word, _ = _answer(_review_result(event))
+    word, _ = _answer(_part(event.reviewResult, Result))
     return _result("applicantReviewed", event, words, settings)[0] if word else None
 
 
@@ -161,14 +153,6 @@ def _under_way(review: Review) -> Step | None:
     if word not in UNDER_WAY:
         return None
     return Step(status=UNDER_WAY[word], vendor_status=word, level=as_name(review.levelName))
-
-
-def _review(one: One) -> Review:
-    """Return the review, which may be missing, null, or no object."""
-    try:
-        return msgspec.convert(one.review or {}, Review)
-    except msgspec.ValidationError:
-        return Review()
 
 
 def _says(event_type: str, event: IdngoPayload, words: Words, settings: Settings) -> tuple[Says | None, str]:
@@ -203,7 +187,7 @@ def _progress(event_type: str, event: IdngoPayload) -> Step:
 
 def _result(event_type: str, event: IdngoPayload, words: Words, settings: Settings) -> tuple[Step, str]:
     """Return a review's result. The answer counts only when the review is completed."""
-    result = _review_result(event)
+    result = _part(event.reviewResult, Result)
     completed, labels, level = event.reviewStatus == "completed", names(result.rejectLabels), as_name(event.levelName)
     word, status = _answer(result)
     failed = event_type == "applicantWorkflowFailed"
@@ -244,12 +228,12 @@ def _answer(result: Result) -> tuple[str | None, Status]:
     return None, Status.NEEDS_REVIEW
 
 
-def _review_result(event: IdngoPayload) -> Result:
-    """Return the result, which may be missing, null, or no object."""
+def _part(value: object, form: type[Part]) -> Part:
+    """Return a part of a body, which may be missing, null, or no object."""
     try:
-        return msgspec.convert(event.reviewResult or {}, Result)
+        return msgspec.convert(value or {}, form)
     except msgspec.ValidationError:
-        return Result()
+        return form()
 
 
 def _occurred_at(event: IdngoPayload) -> datetime | None:

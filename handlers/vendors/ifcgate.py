@@ -16,7 +16,7 @@ from handlers.rules.news import News, Step, Unreadable
 from handlers.vendors.base import READ, decode, moment, moves_nothing
 from handlers.vendors.strict_schema import a_text, an_object, not_understood
 from store.states import Status
-from store.system.names import as_name
+from store.text.names import as_name
 
 #: The one event that closes a case's review.
 COMPLETED = "case.review.completed"

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handlers.vocabulary.words import Words
-from store.system import json_body
+from store.text import json_body
 
 #: Yields the places within a value that are not understood; what was found, its place, the vendor's words.
 Check = Callable[[object, str, Words], Iterator[str]]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from store.states import HITS
 from store.system.environment import Environment
-from store.system.names import is_name
+from store.text.names import is_name
 
 
 class Kind(StrEnum):

@@ -22,7 +22,7 @@ from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.states import ApplicantKey, Status
 from store.system import clock
-from store.system.names import is_name
+from store.text.names import is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 

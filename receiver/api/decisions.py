@@ -24,7 +24,7 @@ from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.operators import Actor
 from store.system import clock
-from store.system.names import EVENT_ID
+from store.text.names import EVENT_ID
 
 blueprint = Blueprint("decisions", __name__, url_prefix="/v1")
 

@@ -17,10 +17,10 @@ from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import Page
 from store import audit
-from store.inbox import claims, events
+from store.inbox import events, settling
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
-from store.system.names import EVENT_ID
+from store.text.names import EVENT_ID
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
@@ -102,7 +102,7 @@ def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: D
 @call(right=Right.OPERATE, answers=schemas.Accepted, status=202, unknown=UNKNOWN, writes=True, wakes=True)
 def replay_event(connection: Connection, event_id: str, caller: Caller) -> dict[str, str] | None:
     """Handle an event again. The applicants that it named, or names, are derived again from all their events."""
-    if not EVENT_ID.fullmatch(event_id) or claims.reopen(connection, event_id) is None:
+    if not EVENT_ID.fullmatch(event_id) or settling.reopen(connection, event_id) is None:
         return None
     audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
     return {"status": "accepted", "event_id": event_id}

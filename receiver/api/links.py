@@ -17,7 +17,7 @@ from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import links
 from store.applicants.links import NeedsOperator
-from store.system.names import NAME_CHARS_MAX, is_name
+from store.text.names import NAME_CHARS_MAX, is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 

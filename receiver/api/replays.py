@@ -19,7 +19,7 @@ from store import audit
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome, VendorEnvironment
-from store.system.names import EVENT_ID
+from store.text.names import EVENT_ID
 
 blueprint = Blueprint("replays", __name__, url_prefix="/v1")
 

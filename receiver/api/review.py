@@ -28,7 +28,7 @@ from store.operations.review_queue import Narrowed, Place, Waiting, What
 from store.operators import Actor
 from store.states import ApplicantKey, Outcome, Reversal, VendorEnvironment
 from store.system import clock
-from store.system.names import EVENT_ID, is_storable
+from store.text.names import EVENT_ID, is_storable
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 

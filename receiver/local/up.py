@@ -27,11 +27,12 @@ from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
-from store.system import backoff, file_locks, processes, service_urls
+from store.system import backoff, file_locks, processes
 from store.system.environment import Environment, secrets_dir
 from store.system.logs import announce as say
 from store.system.logs import describe_error
 from store.system.processes import ChildProcess, end_with_parent
+from store.text import service_urls
 
 PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from receiver.simulator.simulate import Account, Show, Wanted, run
 from receiver.simulator.verification import Finding
-from store.system.counts import counted
+from store.text.counts import counted
 
 KINDS = {"first": "what the vendors say", "again": "the same once more", "forged": "forged"}
 ANSWERS = ("accepted", "duplicate", "401")

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from store.inbox.deliveries import Delivery
-from store.system import json_body
 from store.system.environment import Environment
+from store.text import json_body
 
 
 class Forged(Exception):

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func
 from store.applicants import table
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow
-from store.system.names import NAME_CHARS_MAX
+from store.text.names import NAME_CHARS_MAX
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
-from store.system.names import NAME_CHARS_MAX
+from store.text.names import NAME_CHARS_MAX
 
 
 class UtcDateTime(TypeDecorator[datetime]):

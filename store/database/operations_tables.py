@@ -205,3 +205,12 @@ class Reaction(Base):
         partial("ix_reactions_failed", "id", where="status = 'failed'"),
         Index(None, "settled_at"),
     )
+
+
+class Bearing(Base):
+    """The oldest code that may use each revision of the tables."""
+
+    __tablename__ = "bearing"
+
+    revision: Mapped[str] = mapped_column(primary_key=True)
+    oldest: Mapped[str]

@@ -241,12 +241,3 @@ class Feed(Base):
     last: Mapped[int] = mapped_column(Number)
 
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-
-
-class Bearing(Base):
-    """The oldest code that may use each revision of the tables."""
-
-    __tablename__ = "bearing"
-
-    revision: Mapped[str] = mapped_column(primary_key=True)
-    oldest: Mapped[str]

@@ -1,11 +1,11 @@
-"""Claims: which worker is handling which pending event, until the event is settled with a reason."""
+"""Claims: which worker is handling which pending event, until the event is settled (`settling`)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -61,17 +61,6 @@ class Claimed(Struct, frozen=True, kw_only=True):
     def body(self) -> bytes:
         """Return the body, byte for byte. Raises Unopenable."""
         return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
-
-
-class Settlement(Struct, frozen=True, kw_only=True):
-    """The outcome of an event, and what was learned about the event while handling it."""
-
-    sequence: int
-    status: Outcome
-    reason: str
-    event_type: str | None = None
-    reference: str | None = None
-    occurred_at: datetime | None = None
 
 
 # claiming -----------------------------------------------------------------------------------------------------
@@ -191,51 +180,7 @@ def claimed(row: Row[Any]) -> Claimed:
     return Claimed(**row._mapping)
 
 
-# settling -----------------------------------------------------------------------------------------------------
-
-
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:
     """Lock events in the order that all transactions use. SQLite has a single writer, and needs no lock."""
     if not database.is_sqlite():
         connection.execute(select(EventRow.sequence).where(mine).order_by(*LOCK_ORDER).with_for_update(key_share=True)).all()
-
-
-def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
-    """Write the outcomes of claimed events. Return whether this token still held all of them; if not, the caller must roll back."""
-    now = clock.now()
-    change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
-    if len(settlements) > 1:
-        lock(connection, bulk.among(EventRow, [{"sequence": one.sequence} for one in settlements]))
-    rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
-    return bulk.rewrite(connection, EventRow, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
-
-
-def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
-    """Give a claimed event back, to be tried again later. Commits."""
-    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
-
-
-def bury(sequence: int, *, token: str, reason: str) -> None:
-    """Make a claimed event a dead letter. Commits."""
-    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=EventRow.attempts + 1, suspect=False)
-
-
-def _give_back(sequence: int, token: str, **values: object) -> None:
-    with database.begin() as connection:
-        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == token)
-        connection.execute(update(EventRow).where(mine).values(claimed_by=None, **values))
-
-
-def reopen(connection: Connection, event_id: str) -> bool | None:
-    """Make a settled event pending again, for a replay. Return False if it is pending already, None if there is no such event."""
-    status = connection.execute(select(EventRow.status).where(EventRow.id == event_id).with_for_update()).scalar_one_or_none()
-    if status is None:
-        return None
-    if status == Outcome.PENDING:
-        return False
-    connection.execute(
-        update(EventRow)
-        .where(EventRow.id == event_id)
-        .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True, dismissed_at=None)
-    )
-    return True

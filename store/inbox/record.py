@@ -91,7 +91,4 @@ def _spool(arrival: SealedDelivery, *, unless_empty: bool = False) -> bool:
         raise Unavailable("the spool") from error
 
 
-# from the spool into the database -----------------------------------------------------------------------------
-
-
 _recorders = GroupCommit("record", _record, most=RECORDED_AT_ONCE)

@@ -17,7 +17,7 @@ from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
 from store.system import clock, environment
-from store.system.counts import counted
+from store.text.counts import counted
 
 
 class NotDone(click.ClickException):

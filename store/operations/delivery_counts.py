@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 from store import database
 from store.database.operations_tables import SecretUse, Tally, WebProcess
 from store.system import clock
-from store.system.names import NAME_CHARS_MAX
+from store.text.names import NAME_CHARS_MAX
 
 #: How finely is counted, and how long that is remembered: a week, to compare with.
 SLICE = timedelta(minutes=5)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from store import database
 from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
-from store.inbox import claims, deliveries
+from store.inbox import claims, deliveries, settling
 from store.inbox.claims import CLAIMED, Claimed, claimed
 from store.states import Outcome
 from store.system import clock
@@ -165,7 +165,7 @@ def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, wou
     if row is None or row.status != Stage.RUNNING:
         return False
     for event in events:
-        claims.reopen(connection, event.id)
+        settling.reopen(connection, event.id)
     values = {"done_sequence": events[-1].sequence, "done": Replay.done + len(events), "changed": Replay.changed + would_change}
     connection.execute(update(Replay).where(Replay.id == replay_id).values(**values))
     return True

@@ -14,7 +14,7 @@ from store.operations.review_queue import Waiting, What
 from store.operators import Actor
 from store.states import ApplicantKey
 from store.system import clock
-from store.system.names import EVENT_ID
+from store.text.names import EVENT_ID
 from store.tokens import person
 
 

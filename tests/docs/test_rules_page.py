@@ -16,7 +16,7 @@ from msgspec import structs
 
 from handlers.config import Settings
 from handlers.interpret import weigh
-from handlers.rules import transitions
+from handlers.rules import reversals, transitions
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
@@ -168,7 +168,7 @@ IDNGO_OVERLAYS: dict[Says, str] = {
         ("IFCGATE: words", "word", "in `case.review.completed`", ifcgate.STATUSES),
         ("IFCGATE: words", "word", "verdict", {word: yes(status in ifcgate.VERDICTS) for word, status in ifcgate.STATUSES.items()}),
         ("Clocks", "vendor", "has a clock", {name: yes(vendor.has_clock) for name, vendor in VENDORS.items()}),
-        ("Which reversal a status is", "to status", "reversal", transitions.FALLEN | {Status.APPROVED: Reversal.REINSTATED}),
+        ("Which reversal a status is", "to status", "reversal", reversals.FALLEN | {Status.APPROVED: Reversal.REINSTATED}),
         (
             "What counts as a change",
             "field",
@@ -359,7 +359,7 @@ def test_a_reversal_is_what_the_row_of_the_status_says_and_of_no_other_verdict(s
     stood = Status.IN_REVIEW if status == Status.CREATED else Status.CREATED
     known = structs.replace(stranger("idngo"), version=1, status=stood)
     found = {
-        verdict: transitions.reversal(
+        verdict: reversals.reversal(
             structs.replace(known, last_verdict=verdict and {"status": verdict}), structs.replace(known, status=status)
         )
         for verdict in (*Status, None)

@@ -25,7 +25,7 @@ from store import database
 from store.applicants import links, mentions
 from store.applicants import table as applicants
 from store.database.tables import ApplicantRow, EventRow, Feed, Lease, MentionRow, TransitionRow
-from store.inbox import claims, events, wakeup
+from store.inbox import claims, events, settling, wakeup
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.operations import health
@@ -74,7 +74,7 @@ def handle_all() -> int:
 
 def replay(event_id: str) -> dict[str, Any]:
     with database.begin() as connection:
-        assert claims.reopen(connection, event_id)
+        assert settling.reopen(connection, event_id)
     handle_all()
     return event(event_id)
 
@@ -424,7 +424,7 @@ def test_what_a_dead_worker_held_is_taken_back_at_once_by_who_knows_of_its_death
 def test_failures_that_are_due_again_hold_up_no_first_try() -> None:
     failing = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(8)]
     for claimed in claims.claim("A", most=8):
-        claims.postpone(claimed.sequence, token="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
+        settling.postpone(claimed.sequence, token="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
     first_tries = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(100, 103)]
     batch = [claimed.id for claimed in claims.claim("A", most=4)]
     assert set(first_tries) < set(batch)

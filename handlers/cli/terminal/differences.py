@@ -10,8 +10,8 @@ import click
 from handlers.cli.terminal import output
 from handlers.replay.derive import Difference
 from handlers.replay.forecast import describe, turned
-from store.system import safe_text
-from store.system.counts import counted
+from store.text import safe_text
+from store.text.counts import counted
 
 
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from store.system.counts import counted
+from store.text.counts import counted
 
 MASKED = "•••"
 

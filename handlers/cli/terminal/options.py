@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from store.system import clock, safe_text
+from store.system import clock
+from store.text import safe_text
 
 #: Entries of a history or a list that a terminal is asked to bear.
 ROWS_MAX = 500

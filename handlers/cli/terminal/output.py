@@ -14,8 +14,8 @@ from rich.text import Text
 
 from handlers.cli.terminal.options import ROWS_MAX
 from store.states import WITHOUT_REASONS
-from store.system.safe_text import as_json as as_json_text
-from store.system.safe_text import for_a_sheet, plain
+from store.text.safe_text import as_json as as_json_text
+from store.text.safe_text import for_a_sheet, plain
 
 #: Colours of statuses and outcomes: what is good, what waits, what is bad.
 COLOURS = {

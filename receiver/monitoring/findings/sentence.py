@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from store.system.counts import counted
+from store.text.counts import counted
 
 #: `wrong`: deliveries are refused, or events wait for somebody to act. `look`: somebody should look at it. `ok`: nothing to do.
 Verdict = Literal["ok", "look", "wrong"]

@@ -11,7 +11,7 @@ from receiver.monitoring import secret_usage
 from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many, option
 from store.operations import anomalies
 from store.operations.anomalies import VendorSight
-from store.system import safe_text
+from store.text import safe_text
 
 HEARD = Sentence("{vendor}", "ok", "last delivery {age} ago")
 NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets")

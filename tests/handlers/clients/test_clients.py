@@ -19,7 +19,7 @@ import pytest
 
 from handlers import clients as reads
 from handlers import config
-from handlers.clients import http_client, idngo
+from handlers.clients import idngo, public_addresses
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
 from handlers.clients.ifcgate import Ifcgate
@@ -128,12 +128,12 @@ class Waiting:
     ],
 )  # fmt: skip
 def test_an_address_that_leads_to_a_private_one_is_not_public(address: str) -> None:
-    assert not http_client.is_public(address)
+    assert not public_addresses.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"])
 def test_an_address_that_leads_to_a_public_one_is_public(address: str) -> None:
-    assert http_client.is_public(address)
+    assert public_addresses.is_public(address)
 
 
 def patience(waiting: Waiting, **different: Any) -> Pacing:

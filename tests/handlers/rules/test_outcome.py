@@ -27,8 +27,9 @@ from handlers.rules.news import (
 from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox.claims import Claimed, Settlement
+from store.inbox.claims import Claimed
 from store.inbox.internal_events import DecisionBody, Ruling
+from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.states import Outcome, Status
 

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from handlers import process
 from store import database
 from store.database.tables import EventRow
-from store.inbox import claims
+from store.inbox import claims, settling
 from store.states import Outcome
 from store.system import clock
 
@@ -30,7 +30,7 @@ def main(seed: int) -> None:
         batch = claims.claim(token, most=chance.randint(1, 40))
         postponed = [event for event in batch if chance.random() < 0.05]
         for event in postponed:
-            claims.postpone(
+            settling.postpone(
                 event.sequence, token=token, retry_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
             )
         process.handle(token, [event for event in batch if event not in postponed])
@@ -53,7 +53,7 @@ def replay_one(chance: random.Random) -> None:
         )
         event_id = connection.execute(some.limit(1)).scalar_one_or_none()
         if event_id:
-            claims.reopen(connection, event_id)
+            settling.reopen(connection, event_id)
 
 
 def pending() -> int:

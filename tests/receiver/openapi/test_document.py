@@ -14,7 +14,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from handlers.notify import endpoints
+from handlers.notify import signing
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.generated import samples
@@ -147,7 +147,7 @@ def test_an_event_of_the_stream_and_what_is_sent_to_downstream_are_as_described(
     told = description["components"]["schemas"]["StreamEvent"]["properties"]["data"]["contentSchema"]
     assert faults(description, told, change) == []
     sent = description["webhooks"]["change"]["post"]
-    assert faults(description, sent["requestBody"]["content"]["application/json"]["schema"], json.loads(endpoints.message(change))) == []
+    assert faults(description, sent["requestBody"]["content"]["application/json"]["schema"], json.loads(signing.message(change))) == []
     assert faults(description, told, change | {"to": "unheard of"}) != []
     assert faults(description, told, change | {"at": "yesterday"}) != []
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from store.system import safe_text
-from store.system.counts import counted
+from store.text import safe_text
+from store.text.counts import counted
 
 #: C0, DEL, C1, bidirectional marks and overrides, invisible letters, line ends, tags beyond the BMP.
 HARMFUL = ["\x1b", "\x7f", "\x9b", "\u061c", "\u200e", "\u202e", "\u2066", "\u200b", "\u2028", "\ufeff", "\U000e0041"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store.system import web_addresses
+from store.text import web_addresses
 
 
 @pytest.mark.parametrize(

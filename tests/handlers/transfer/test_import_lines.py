@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.transfer import import_check, import_rows
+from handlers.transfer import import_check, import_fields
 from handlers.transfer.import_check import Checked, FileChanged
-from handlers.transfer.import_rows import Known, Whose, Wrong
+from handlers.transfer.import_fields import Known, Whose, Wrong
 from store.inbox.internal_events import ImportBody
 from store.states import Status
 from store.system import clock
@@ -34,7 +34,7 @@ def examine(path: Path, content: str | bytes, *, source: str | None = None) -> t
 
 
 def rows(path: Path, *, source: str | None = None) -> list[Known | Whose | Wrong]:
-    return list(import_rows.read(path, source=source))
+    return list(import_fields.read(path, source=source))
 
 
 # what is right ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from store.inbox import unspool, wakeup
+from store.inbox import spool_import, wakeup
 from store.inbox.spool import host_spool
 from store.system.logs import describe_error
 
@@ -26,7 +26,7 @@ def _look_after() -> None:
     while True:
         time.sleep(LOOK_SECONDS)
         try:
-            count = unspool.take_in_spooled()
+            count = spool_import.take_in_spooled()
         except Exception as error:  # Whatever it is, what is spooled is not forgotten, and this goes on.
             log.warning("what is spooled cannot be brought into the database yet", error=describe_error(error))
             continue

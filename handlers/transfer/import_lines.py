@@ -13,8 +13,8 @@ from typing import IO
 
 import msgspec
 
-from store.system import safe_text
-from store.system.names import is_storable
+from store.text import safe_text
+from store.text.names import is_storable
 
 #: A longer line is none of an import's.
 LINE_BYTES_MAX = 100_000

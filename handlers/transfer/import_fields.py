@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from handlers.interpret import OVERLAYS
-from handlers.transfer import import_file
-from handlers.transfer.import_file import Line
+from handlers.transfer import import_lines
+from handlers.transfer.import_lines import Line
 from handlers.vendors import VENDORS
 from store.inbox.internal_events import ImportBody
 from store.states import HITS, Status
 from store.system import clock
-from store.system.names import NAME_CHARS_MAX, is_name
+from store.text.names import NAME_CHARS_MAX, is_name
 
 T = TypeVar("T")
 
@@ -46,15 +46,15 @@ class Wrong(NamedTuple):
 def read(path: Path, *, source: str | None) -> Iterator[Known | Whose | Wrong]:
     """Yield what each line says, or what is wrong with it. `source` is for lines that name no source."""
     whose: bool | None = None
-    for line in import_file.read(path):
+    for line in import_lines.read(path):
         if whose is None and not line.wrong:
-            whose = import_file.says_whose(line.fields)
+            whose = import_lines.says_whose(line.fields)
         yield _row(line, whose, source)
 
 
 def _row(line: Line, whose: bool | None, source: str | None) -> Known | Whose | Wrong:
     problems = list(line.wrong)
-    if not problems and whose != import_file.says_whose(line.fields):
+    if not problems and whose != import_lines.says_whose(line.fields):
         problems.append("says where an applicant stood among lines that say whose a case is, or the other way round")
     if problems:
         return Wrong(line.number, problems)

@@ -1,0 +1,67 @@
+"""Settling: the outcome of a claimed event, its next attempt, its end as a dead letter, and its reopening for a replay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct, structs
+from sqlalchemy import Connection, select, update
+
+from store import database
+from store.database import bulk
+from store.database.tables import EventRow
+from store.inbox.claims import lock
+from store.states import Outcome
+from store.system import clock
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """The outcome of an event, and what was learned about the event while handling it."""
+
+    sequence: int
+    status: Outcome
+    reason: str
+    event_type: str | None = None
+    reference: str | None = None
+    occurred_at: datetime | None = None
+
+
+def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
+    """Write the outcomes of claimed events. Return whether this token still held all of them; if not, the caller must roll back."""
+    now = clock.now()
+    change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
+    if len(settlements) > 1:
+        lock(connection, bulk.among(EventRow, [{"sequence": one.sequence} for one in settlements]))
+    rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
+    return bulk.rewrite(connection, EventRow, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
+
+
+def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
+    """Give a claimed event back, to be tried again later. Commits."""
+    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
+
+
+def bury(sequence: int, *, token: str, reason: str) -> None:
+    """Make a claimed event a dead letter. Commits."""
+    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=EventRow.attempts + 1, suspect=False)
+
+
+def _give_back(sequence: int, token: str, **values: object) -> None:
+    with database.begin() as connection:
+        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == token)
+        connection.execute(update(EventRow).where(mine).values(claimed_by=None, **values))
+
+
+def reopen(connection: Connection, event_id: str) -> bool | None:
+    """Make a settled event pending again, for a replay. Return False if it is pending already, None if there is no such event."""
+    status = connection.execute(select(EventRow.status).where(EventRow.id == event_id).with_for_update()).scalar_one_or_none()
+    if status is None:
+        return None
+    if status == Outcome.PENDING:
+        return False
+    connection.execute(
+        update(EventRow)
+        .where(EventRow.id == event_id)
+        .values(status=Outcome.PENDING, settled_at=None, retry_at=clock.now(), attempts=0, suspect=False, replayed=True, dismissed_at=None)
+    )
+    return True

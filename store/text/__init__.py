@@ -1,0 +1,1 @@
+"""What may a text be? Names, JSON, URLs, and what is safe to show."""

@@ -18,6 +18,7 @@ from receiver.config import Sender
 from receiver.connections import refusal_counts, refusals
 from receiver.monitoring.delivery_counts import count
 from receiver.openapi import service_schemas
+from receiver.vendors import rehearsal
 from receiver.vendors.base import Forged, Stale
 from receiver.web import request_body
 from receiver.web.call import call
@@ -34,6 +35,8 @@ blueprint = Blueprint("webhooks", __name__)
 
 #: What a delivery that is not kept is counted as.
 REFUSED = {Forged: "forged", Stale: "stale", RequestEntityTooLarge: "too_large", Unavailable: "unavailable"}
+#: What a forgery of the simulator in the sandbox is counted as.
+REHEARSED = "forged_sandbox"
 UNAUTHORIZED = {"forged": "Missing or invalid signature.", "stale": "The signed timestamp is more than 5 minutes off."}
 
 
@@ -52,7 +55,7 @@ def receive(vendor: str) -> dict[str, str]:
 
     The vendor's signature over the raw body proves who sent it. No content type is demanded."""
     sender = _sender(vendor)
-    with _counted(vendor) as progress:
+    with _counted(vendor, sender) as progress:
         delivery = progress.delivery = _authenticate(sender)
         kept = progress.kept = inbox.record(delivery)
         if kept.first and not kept.spooled:
@@ -77,19 +80,26 @@ def _authenticate(sender: Sender) -> Delivery:
     return sender.scheme.authenticate(request.headers, request_body.body(), sender.keys, now=clock.now())
 
 
+def _is_rehearsed(sender: Sender) -> bool:
+    """Return whether the simulator sent this forgery: it must not look like an attack."""
+    sandbox = [key.secret for key in sender.keys if key.environment == "sandbox"]
+    return rehearsal.is_one(request.headers.get(rehearsal.HEADER), sandbox, clock.now())
+
+
 @contextmanager
-def _counted(vendor: str) -> Iterator[Received]:
+def _counted(vendor: str, sender: Sender) -> Iterator[Received]:
     """Count and log the answer to a delivery. Raises 401 for a delivery that is not authentic, of which nothing is logged."""
     progress = Received()
     try:
         yield progress
     except (Forged, RequestEntityTooLarge, Unavailable) as refusal:
         answer = REFUSED[type(refusal)]
-        count(vendor, answer, progress.delivery)
+        counted_as = REHEARSED if answer == "forged" and _is_rehearsed(sender) else answer
+        count(vendor, counted_as, progress.delivery)
         if not progress.delivery:
             peer = refusals.peer()
-            log.warning("a delivery was refused", vendor=vendor, answer=answer, peer=peer)
-            refusal_counts.note(peer=peer, vendor=vendor, cause=answer)
+            log.warning("a delivery was refused", vendor=vendor, answer=counted_as, peer=peer)
+            refusal_counts.note(peer=peer, vendor=vendor, cause=counted_as)
         if isinstance(refusal, Forged):
             raise Problem(401, UNAUTHORIZED[answer]) from refusal
         raise

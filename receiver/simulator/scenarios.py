@@ -16,6 +16,7 @@ from receiver.simulator import payloads, stories
 from receiver.simulator.client import LANES, Delivery, Letter
 from receiver.simulator.payloads import Applicant, Step
 from receiver.simulator.stories import STORIES, Story
+from receiver.vendors import rehearsal
 from receiver.vendors.base import Scheme
 from store.system import clock
 
@@ -171,7 +172,8 @@ def _forgery(scene: Scene, number: int, chance: random.Random) -> Delivery:
     vendor, forge = chance.choice(list(scene.signers)), chance.choice(FORGERIES)
     signer, applicant, step = scene.signers[vendor], scene.applicant(vendor, number), _approval(vendor)
     body = payloads.body(applicant, step)
-    letter = Letter(vendor=vendor, body=body, sign=lambda: forge(signer, body, step.event_type))
+    told = rehearsal.header(signer.secret, clock.now()) if scene.environment == "sandbox" else {}
+    letter = Letter(vendor=vendor, body=body, sign=lambda: forge(signer, body, step.event_type) | told)
     return Delivery(letter=letter, kind="forged", applicant=applicant)
 
 

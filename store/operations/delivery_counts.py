@@ -35,7 +35,7 @@ UNPROVEN = "unproven"
 NOT_UNDERSTOOD, UNKNOWN_TYPE = "not_understood", "unknown_type:"
 
 #: The answers to deliveries.
-ANSWERS = ("accepted", "duplicate", "spooled", "forged", "stale", "too_large", "unavailable")
+ANSWERS = ("accepted", "duplicate", "spooled", "forged", "forged_sandbox", "stale", "too_large", "unavailable")
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

@@ -165,6 +165,7 @@ def list_secrets(as_json: bool) -> None:
 @click.option("--vendor", help="Sent as one vendor.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@consent.reads
 def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
     """List whose requests were refused in the last week: by address, vendor and cause, the most frequent first.
 

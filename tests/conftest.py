@@ -113,6 +113,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the tables and nothing in them, to be copied."""
     path = tmp_path_factory.mktemp("template") / "template.sqlite3"
     servers.migrate(f"sqlite:///{path}")
+    path.chmod(0o400)  # Whoever writes into it changes every later test. Root may all the same.
     return path
 
 

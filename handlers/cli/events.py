@@ -82,7 +82,8 @@ def _find(connection: Connection, event_id: str) -> dict[str, Any]:
 def dismiss(event_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     """Have unreadable events, or dead letters, listed no longer as ones to look at. Their outcome stays; a replay undoes it."""
     config.settings()
-    consent.ask(f"Dismiss {counted(len(event_ids), 'event')}? They stay kept, and move nothing.", yes=yes)
+    says = f"{counted(len(event_ids), 'event')} will be listed no longer. They stay kept, and move nothing; a replay undoes it."
+    consent.ask("Dismiss them?", says, yes=yes)
     with database.begin() as connection:
         for event_id in event_ids:
             if not is_event_id(event_id) or not events.dismiss(connection, event_id):

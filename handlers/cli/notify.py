@@ -198,7 +198,7 @@ def send_example(yes: bool) -> None:
     known = endpoints()
     if not known:
         raise click.ClickException("NOTIFY_URLS names no endpoint")
-    names = ", ".join(endpoint.name for endpoint in known)
+    names = ", ".join(endpoint.title for endpoint in known)
     consent.ask("Send it?", f"An example, which is about nobody and says so, is sent to {names}.", yes=yes)
     taken = [_send_example(endpoint) for endpoint in known]
     subject = f"endpoints {names}"[: audit.SUBJECT_CHARS_MAX]

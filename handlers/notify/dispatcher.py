@@ -82,7 +82,7 @@ class Reactor:
             log.warning("what was done long ago is not forgotten yet", error=describe_error(error))
             return False
         for title in retired:
-            log.warning("a subscriber is configured no more; what is pending for it waits", reaction=title)
+            log.warning("a subscriber is configured no more; what is pending for it waits", subscriber=title)
         return True
 
 

@@ -42,6 +42,6 @@ def looks() -> list[str]:
 def test_every_command_that_a_sentence_names_can_be_typed(typed: str) -> None:
     name, *words = shlex.split(typed)[1:]
     command = next(one for entry in entry_points(group="standing.commands") for one in entry.load() if one.name == name)
-    if isinstance(command, click.Group):
+    if isinstance(command, click.Group) and not command.invoke_without_command:
         command, words = command.commands[words[0]], words[1:]
     command.make_context(name, words)  # Raises what the command line says of a wrong option.

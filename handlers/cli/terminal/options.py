@@ -115,10 +115,6 @@ def environment_option(command: Command) -> Command:
     )(command)
 
 
-def yes_option(command: Command) -> Command:
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
-
-
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
 

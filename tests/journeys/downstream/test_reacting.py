@@ -273,8 +273,8 @@ def test_a_name_given_to_an_endpoint_keeps_what_waits_for_it_and_is_shown_everyw
     assert [row["subscriber"] for row in told.lines("reactions", "list", "--subscriber", "accounts")] == ["accounts"]
     assert [row["subscriber"] for row in told.reactions(subscriber="accounts")] == ["accounts"]
     told.downstream.answer = lambda _: Reply()
-    assert service.standing("notify", "test").stdout.startswith("accounts  took it")
-    assert service.standing("notify", "resume", "accounts").returncode == 0
+    assert service.standing("notify", "test", "--yes").stdout.startswith("accounts  took it")
+    assert service.standing("notify", "resume", "accounts", "--yes").returncode == 0
     eventually(lambda: [row["status"] for row in told.reactions(subscriber="accounts")] == ["done"], "it to be told", seconds=40)
 
 

@@ -122,7 +122,7 @@ def test_the_status_names_what_is_wrong_with_the_command_to_look_closer(watched:
         connection.execute(update(ApplicantRow).where(ApplicantRow.reference == waits).values(updated_at=long_ago))
     looks = {one["about"]: one["look"] for one in lines(watched, "status")}
     assert looks["reversals"] == "standing reversals"
-    assert looks["unreadable"] == "standing events list --status unreadable"
+    assert looks["unreadable"] == "standing failed list --unreadable"
     assert looks["in review"] == "standing applicants list --status in_review"
     for process in watched.processes:
         end(process)

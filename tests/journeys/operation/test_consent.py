@@ -13,12 +13,14 @@ from urllib.parse import quote
 
 import click
 import pytest
-from sqlalchemy import create_engine, update
+from sqlalchemy import create_engine, insert, update
 from sqlalchemy.pool import NullPool
 
 from store import consent
 from store.consent import Effect
+from store.database.operations_tables import Subscriber
 from store.database.tables import ApplicantRow
+from store.system import clock
 from tests.conftest import KEY
 from tests.docs.test_pages import page
 from tests.journeys.vendors.test_reconciling import CREDENTIALS
@@ -120,6 +122,14 @@ def wrongly_shown(service: Service) -> None:
         connection.execute(update(ApplicantRow).where(ApplicantRow.reference == who).values(status="approved"))
 
 
+def taken_out(service: Service) -> str:
+    """The name of an endpoint that no process serves any more."""
+    engine, name = create_engine(service.environment["DATABASE_URL"], poolclass=NullPool), "gone.example 12345678"
+    with engine.begin() as connection:
+        connection.execute(insert(Subscriber).values(name=name, seen=0, failures=0, retired_at=clock.now()))
+    return name
+
+
 def prepared(service: Service, words: str, folder: Path) -> list[str]:
     """What has to be, for a command to have something to do; gives its arguments."""
     event_id = service.get("/v1/events").json["data"][0]["id"]
@@ -145,6 +155,10 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
             name = f"idngo/{in_doubt(service)}"
             assert service.request("PUT", f"/v1/review/{quote(name, safe='')}/claim", token=OPERATOR).status == 200
             return [name]
+        case "events dismiss":
+            return [service.told("idngo", {"applicantId": payloads.new_applicant()})["id"], "--reason", "x"]
+        case "notify forget":
+            return [taken_out(service)]
         case "notify resume":
             eventually(lambda: "log" in service.subscribers(), "the log to follow the feed")
             return ["log"]

@@ -42,7 +42,8 @@ def commands() -> list[str]:
 def leaves(command: click.Command, name: str) -> list[str]:
     if not isinstance(command, click.Group):
         return [name]
-    return [leaf for part, inner in command.commands.items() for leaf in leaves(inner, f"{name} {part}")]
+    own = [name] if command.invoke_without_command else []
+    return own + [leaf for part, inner in command.commands.items() for leaf in leaves(inner, f"{name} {part}")]
 
 
 @pytest.fixture

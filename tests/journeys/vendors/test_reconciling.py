@@ -197,7 +197,7 @@ def test_an_answer_is_shown_on_demand_masked_and_not_kept(asking: Service, vendo
     assert "•••" not in revealed.stdout
     assert len(asking.get("/v1/events").json["data"]) == before
     acts = [(act["action"], act["reason"]) for act in asking.get("/v1/audit", token=OPERATOR).json["data"]]
-    assert ("asked a vendor, revealed", "a call from the bank") in acts
+    assert ("asked a vendor for data, revealed", "a call from the bank") in acts
 
 
 def test_an_applicant_is_found_by_an_id_of_ours(asking: Service, vendors: Vendors) -> None:

@@ -696,6 +696,7 @@ DESCRIBED = {
     ("get", "/v1/events"): PAGE | {"vendor", "status", "reference", "received_after"},
     ("get", "/v1/events/{event_id}"): set(),
     ("get", "/v1/events/{event_id}/body"): {"reason"},
+    ("post", "/v1/events/{event_id}/dismiss"): set(),
     ("post", "/v1/events/{event_id}/replay"): set(),
     ("put", "/v1/links/ifcgate/{case_id}"): {"environment"},
     ("get", "/v1/review"): PAGE | {"older_than"},
@@ -763,7 +764,8 @@ def test_every_word_that_the_description_allows_is_allowed(running: Service) -> 
         for name, schema in parameters(operation, "query").items():
             for word in allowed_words(schema, shapes):
                 if method == "get" and word is not None:
-                    answer = running.get(f"{re.sub(r'{.+?}', 'x', path)}?{urlencode({name: word})}")
+                    whole = {name: word} | ({"reference": "x"} if (path, name) == ("/v1/audit", "vendor") else {})
+                    answer = running.get(f"{re.sub(r'{.+?}', 'x', path)}?{urlencode(whole)}", token=OPERATOR)
                     assert answer.status in (200, 404), (path, name, word)
                     tried.add((name, word))
     assert {("environment", "sandbox"), ("hit", "pep"), ("kind", "adverse"), ("vendor", "idngo"), ("status", "unreadable")} <= tried

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import audit, cli, database, operators
+from store import audit, database, maintenance, operators
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
@@ -48,7 +48,7 @@ def standing(*arguments: str) -> Result:
     """Run the command line to its end, as a process that starts afresh does."""
     forget()
     try:
-        return CliRunner().invoke(click.Group(commands=cli.commands), list(arguments))
+        return CliRunner().invoke(click.Group(commands=maintenance.commands), list(arguments))
     finally:
         forget()
 
@@ -300,7 +300,7 @@ def test_whoever_opens_the_database_during_a_restore_cannot_write_into_the_wrong
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             late.execute("PRAGMA journal_mode = WAL")
 
-    backup.restore(file, actor="me", progress=open_meanwhile)
+    backup.restore(file, actor=operators.at_this_terminal(), progress=open_meanwhile)
     for statement in ("PRAGMA journal_mode = WAL", "DELETE FROM events"):
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             late.execute(statement)

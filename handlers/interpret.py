@@ -55,9 +55,10 @@ def interpret(event: Claimed) -> EventReading:
         if kind:
             news = statement(kind, event.vendor, event.body(), config.settings())
         else:
-            news = vendor.interpret(event.headers, event.body(), config.settings())
+            news = _without_our_words(vendor.interpret(event.headers, event.body(), config.settings()))
     except Unreadable as unreadable:
-        news = unreadable
+        event_type = unreadable.event_type if kind else _theirs(unreadable.event_type)
+        news = Unreadable(unreadable.reason, event_type=event_type, reference=unreadable.reference)
     occasion = Occasion(
         event_id=event.id,
         sequence=event.sequence,
@@ -69,6 +70,15 @@ def interpret(event: Claimed) -> EventReading:
         **given_place(event.headers, by_receipt=not vendor.has_clock),
     )
     return EventReading(event=event, **structs.asdict(weigh(news, occasion)))
+
+
+def _without_our_words(news: News) -> News:
+    """Return a vendor's news without a type that is a word of ours: iDenfy's type is not signed, and decisions are found by theirs."""
+    return structs.replace(news, event_type=_theirs(news.event_type))
+
+
+def _theirs(event_type: str | None) -> str | None:
+    return None if event_type and event_type.startswith(internal_events.OUR_TYPES) else event_type
 
 
 def weigh(news: News | Unreadable, occasion: Occasion) -> Reading:

@@ -1,4 +1,4 @@
-"""The unspooler: imports what was spooled into the database as soon as it is available again, beside the requests."""
+"""The spool's thread: imports what was spooled into the database as soon as it is available again, beside the requests."""
 
 from __future__ import annotations
 

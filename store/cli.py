@@ -16,22 +16,25 @@ from typing import Any
 
 import click
 
-from store import broken_pipe
+from store.system import broken_pipe
 
 #: What can be completed as a file is a path; of other values only those that are listed.
 _TYPES = {"path": click.Path()}
 
 
 class Commands(click.Group):
-    """The commands that `commands.json` describes. Whoever reads their output may stop at any line."""
+    """The commands that `commands.json` describes. Whoever reads what they print may stop at any line."""
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:
         with broken_pipe.accepted():
             return super().make_context(*arguments, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with broken_pipe.accepted():
-            return super().invoke(ctx)
+        try:
+            with broken_pipe.accepted():
+                return super().invoke(ctx)
+        except broken_pipe.NotDone as error:
+            raise click.ClickException(str(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_described())

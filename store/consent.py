@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
+
+from store.system import broken_pipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,18 +26,18 @@ class Effect(StrEnum):
 
 
 def reads(command: Command) -> Command:
-    """Declare that a command reads."""
+    """Declare that a command reads. Who reads its output may stop at any line."""
     return _declared(command, Effect.READS)
 
 
 def runs(command: Command) -> Command:
     """Declare that a command runs a part of the service."""
-    return _declared(command, Effect.RUNS)
+    return _declared(_to_its_end(command), Effect.RUNS)
 
 
 def changes(command: Command) -> Command:
     """Declare that a command changes something: it gets the option `--yes`, as its argument `yes`."""
-    return click.option("--yes", is_flag=True, help="Do not ask.")(_declared(command, Effect.CHANGES))
+    return click.option("--yes", is_flag=True, help="Do not ask.")(_declared(_to_its_end(command), Effect.CHANGES))
 
 
 def effect_of(command: click.Command) -> Effect:
@@ -49,6 +52,17 @@ def ask(question: str, *lines: str, yes: bool) -> None:
         click.echo(line, err=True)
     if not yes:
         click.confirm(question, abort=True, err=True)
+
+
+def _to_its_end(command: Command) -> Command:
+    """Return a command that is not taken for done where nobody reads its output any more."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        with broken_pipe.refused():
+            return command(*arguments, **options)
+
+    return run  # type: ignore[return-value]
 
 
 def _declared(command: Command, effect: Effect) -> Command:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from store import audit, config, consent, database
+from store import audit, config, consent, database, operators
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
@@ -111,6 +111,7 @@ def rotate(yes: bool) -> None:
 
     config.settings()
     total = sum(count for used, count in key_rotation.in_use().items() if used != key_rotation.newest_key())
+    operators.at_this_terminal()  # A wrong token ends it before anything is done.
     if total:
         says = f"{counted(total, 'body', 'bodies')} will be encrypted again, with the key {key_rotation.newest_key()}."
         consent.ask("Encrypt again?", f"{says} The service may run meanwhile.", yes=yes)

@@ -14,7 +14,7 @@ from handlers.cli.terminal.output import say_if_cut
 from handlers.notify.dispatcher import configured
 from handlers.notify.endpoints import Endpoint, endpoints, key_of
 from handlers.notify.subscribers import Gone, NotNow, Refused
-from store import audit, consent, database
+from store import audit, consent, database, operators
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.outbox.reactions import Ambiguous
@@ -139,9 +139,10 @@ def list_subscribers(as_json: bool) -> None:
 def resume(name_or_url: str, yes: bool) -> None:
     """Notify a subscriber again that refuses, is paused, or had answered 410: what waits for it is tried again at once."""
     config.settings()
-    consent.ask("Notify it again?", f"{safe_text.plain(name_or_url)} is told of every change that waits for it.", yes=yes)
-    with database.begin() as connection:
+    with database.reading() as connection:
         found = _subscriber(connection, name_or_url)
+    consent.ask("Notify it again?", f"{safe_text.plain(found.shown)} is told of every change that waits for it.", yes=yes)
+    with database.begin() as connection:
         reactions.resume(connection, found.name)
         audit.record(connection, action="resume", subject=f"subscriber {found.shown} ({found.name})")
     click.echo(f"{safe_text.plain(found.shown)} is told again.", err=True)
@@ -199,6 +200,7 @@ def send_example(yes: bool) -> None:
     if not known:
         raise click.ClickException("NOTIFY_URLS names no endpoint")
     names = ", ".join(endpoint.title for endpoint in known)
+    operators.at_this_terminal()  # A wrong token ends it before anything is sent.
     consent.ask("Send it?", f"An example, which is about nobody and says so, is sent to {names}.", yes=yes)
     taken = [_send_example(endpoint) for endpoint in known]
     subject = f"endpoints {names}"[: audit.SUBJECT_CHARS_MAX]

@@ -13,7 +13,7 @@ from handlers.cli.terminal.options import CHANGES_MAX, json_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
-from store import audit, consent, database
+from store import audit, consent, database, operators
 from store.database.tables import ApplicantRow, EventRow
 from store.text.counts import counted
 
@@ -42,6 +42,7 @@ def _run(*, apply: bool, max_changes: int, as_json: bool, yes: bool) -> int:
     if len(found) > max_changes:
         click.echo(f"Nothing was mended: {counted(len(found), 'applicant')} to mend, more than --max-changes {max_changes}.", err=True)
         return 1
+    operators.at_this_terminal()  # A wrong token ends it before anything is done.
     consent.ask(f"Repair {len(found)} applicants?", "Each is written as its events say, and each change is told.", yes=yes)
     with progress_bar() as bar:
         task = bar.add_task("mending", total=len(found))

@@ -34,7 +34,14 @@ def person_decisions(registers: Registers, base: Entry | None) -> list[PersonDec
     known = [entry for entry in (proposal, judgement) if entry is not None]
     if proposal and newer(judgement, proposal):
         known.remove(proposal)
+    if proposal and judgement and _ends_what_waited(proposal, judgement):
+        known.remove(judgement)
     return [_judged(registers, base, entry) for entry in known]
+
+
+def _ends_what_waited(proposal: Entry, judgement: Entry) -> bool:
+    """Return whether the withdrawn proposal is this judgement: an earlier version kept decisions that wait beside those in force."""
+    return is_withdrawn(proposal) and judgement.order == proposal.order and judgement.value["confirmed_by"] is None
 
 
 def _judged(registers: Registers, base: Entry | None, entry: Entry) -> PersonDecision:

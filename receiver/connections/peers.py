@@ -1,6 +1,6 @@
 """Peers: the address of the client, or the one that a trusted proxy names.
 
-Only logs of refusals need it: no delivery is accepted or refused by an address.
+Logs and counts of refusals need it: no delivery is accepted or refused by an address.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def note(*, peer: str, cause: str, vendor: str = "") -> None:
 def tell() -> None:
     """Write the counts. Raises what the database raises: then they are kept for the next time."""
     global _counts
-    counts, _counts = _counts, RefusalCounts()
+    counts, _counts = _counts, _counts.next()
     try:
         database.write(lambda connection: refusals.add(connection, counts))
     except BaseException:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +28,14 @@ from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
 REMEMBERED_SECONDS, SLOW_SECONDS = 1.0, 15.0
 ANSWER_SECONDS = 1.5
+
+#: What is said of these things degrades the service, unless it is `ok`.
+DEGRADING = ("queue", "spool", "processes")
+
+NOTHING_COUNTED: dict[str, Any] = {"workers": None, "backlog": None}
+NOTHING_SEEN: dict[str, Any] = {"vendors": {}, "in_review_too_long": None}
+
+T = TypeVar("T")
 
 _askers, _lookers = DeadlineExecutor("ready", 2), DeadlineExecutor("look", 1)
 
@@ -59,21 +69,32 @@ def _without_details(told: dict[str, Any]) -> dict[str, Any]:
 
 def _ask() -> dict[str, Any]:
     """Return each part, and in `attention` everything that makes the service degraded, first, and what else needs a look."""
-    spool, outage = host_spool(), queue_outage.tell()
+    spool, outage, deadline = host_spool(), queue_outage.tell(), time.monotonic() + ANSWER_SECONDS
     parts: dict[str, Any] = {"queue": "unavailable" if outage else "ok"} | ({"spool": _ask_spool(spool)} if spool else {})
     degrades = [service.queue(outage), *service.spool(spool, socket.gethostname())]
     try:
-        kept, found = _askers.run(ANSWER_SECONDS, _ask_database)
+        _askers.run(ANSWER_SECONDS, lambda: health.prove_writable(f"{socket.gethostname()}:{os.getpid()}"))
     except (SQLAlchemyError, OSError, DeadlineExceeded) as error:
         why = {"database_says": str(error)} if isinstance(error, Unfit) else {}
         spools = spool and parts["spool"]["status"] == "ok"
-        kept = {"status": "degraded" if spools else "unavailable", "database": "unavailable", "workers": None, "backlog": None} | why
-        found, more = [service.written(error)], []
+        kept = {"status": "degraded" if spools else "unavailable", "database": "unavailable"} | NOTHING_COUNTED | why
+        found = [service.written(error)]
     else:
-        kept, more = {"database": "ok"} | kept | _vendors(), [one for one in found if one.verdict == "look"] + _looks()
-        found = [one for one in found if one.verdict == "wrong"]
-    degrades = [*found, *(one for one in degrades if one.verdict != "ok")]
-    return {"status": "degraded" if degrades else "ok"} | kept | parts | {"attention": [str(one) for one in [*degrades, *more]]}
+        kept, found = _within(deadline, _ask_database, (NOTHING_COUNTED, [service.NOT_COUNTED()]))
+        kept = {"database": "ok"} | kept | _within(deadline, lambda: attention_told.tell().describe(), NOTHING_SEEN)
+        found = [*found, *_within(deadline, look_told.tell, [service.NOT_LOOKED()])]
+    degrades = [one for one in [*found, *degrades] if one.verdict == "wrong" or one.about in DEGRADING]
+    degrades = [one for one in degrades if one.verdict != "ok"]
+    looks = [one for one in found if one.verdict != "ok" and one not in degrades]
+    return {"status": "degraded" if degrades else "ok"} | kept | parts | {"attention": [str(one) for one in [*degrades, *looks]]}
+
+
+def _within(deadline: float, ask: Callable[[], T], otherwise: T) -> T:
+    """Return an answer if it comes in time. What takes too long to find out makes no service unready."""
+    try:
+        return _lookers.run(max(0.05, deadline - time.monotonic()), ask)
+    except (SQLAlchemyError, DeadlineExceeded):
+        return otherwise
 
 
 def _ask_spool(spool: Spool) -> dict[str, Any]:
@@ -81,25 +102,9 @@ def _ask_spool(spool: Spool) -> dict[str, Any]:
 
 
 def _ask_database() -> tuple[dict[str, Any], list[Finding]]:
-    """Return what the database tells, and what was found in it. Raises what the database raises."""
-    health.prove_writable(f"{socket.gethostname()}:{os.getpid()}")
+    """Return the processes and the backlog, and what was found about them. Raises what the database raises."""
     backlog, workers = health.backlog(), health.workers()
     return {"workers": workers, "backlog": backlog.describe()}, [*([] if workers else [service.NO_WORKER()]), *service.backlog(backlog)]
-
-
-def _vendors() -> dict[str, Any]:
-    """Return how the vendors' deliveries arrive. What takes too long to find out makes no service unready."""
-    try:
-        return _lookers.run(ANSWER_SECONDS, attention_told.tell).describe()
-    except (SQLAlchemyError, DeadlineExceeded):
-        return {"vendors": {}, "in_review_too_long": None}
-
-
-def _looks() -> list[Finding]:
-    try:
-        return _lookers.run(ANSWER_SECONDS, look_told.tell)
-    except (SQLAlchemyError, DeadlineExceeded):
-        return [service.NOT_LOOKED()]
 
 
 queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)

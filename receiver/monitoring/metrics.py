@@ -30,9 +30,12 @@ from store.operations.anomalies import Attention
 from store.outbox import reactions
 from store.outbox.reactions import Count
 from store.system import clock
-from store.system.deadlines import DeadlineExecutor
+from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
-_askers = DeadlineExecutor("metrics", 2)
+_askers, _writers = DeadlineExecutor("metrics", 2), DeadlineExecutor("write", 1)
+
+#: A database that takes longer to write a row is told as one that cannot be written.
+WRITE_SECONDS = 1.5
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -41,13 +44,13 @@ class Kept(Collector):
     """What the database and the queue report."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        failure = service.failure_to_write(f"{socket.gethostname()}:{os.getpid()}")
+        failure = _failure_to_write()
         yield GaugeMetricFamily("standing_database_writable", "Whether a delivery can be kept in the database.", failure is None)
         if failure is None:
             # While no heartbeat can be written nobody knows which processes run.
             yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
             yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))
-        if failure is None or _can_be_read():
+        if failure is None or (not isinstance(failure, DeadlineExceeded) and _can_be_read()):
             yield from self._read()
 
     def _read(self) -> Iterable[GaugeMetricFamily]:
@@ -66,6 +69,13 @@ class Kept(Collector):
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()
         yield from _reactions()
+
+
+def _failure_to_write() -> Exception | None:
+    try:
+        return _writers.run(WRITE_SECONDS, lambda: service.failure_to_write(f"{socket.gethostname()}:{os.getpid()}"))
+    except DeadlineExceeded as late:
+        return late
 
 
 def _can_be_read() -> bool:

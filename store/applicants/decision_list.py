@@ -10,8 +10,9 @@ from sqlalchemy import Connection, literal, select
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import EventRow
+from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, Claimed, claimed
-from store.inbox.internal_events import DECISION_TYPE, DecisionBody
+from store.inbox.internal_events import DECISION_TYPE, DecisionBody, Kind
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -33,7 +34,8 @@ def listing(connection: Connection, *, environment: str, after: int = 0, newest_
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
     query = select(*CLAIMED).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
     order = EventRow.sequence.desc() if newest_first else EventRow.sequence
-    events = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    found = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    events = [event for event in found if internal_events.kind(event.headers) == Kind.DECISION]
     bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
     keys = [ApplicantKey(event.vendor, environment, body.reference) for event, body in zip(events, bodies, strict=True)]
     known = applicants.among(connection, list(set(keys))) if keys else {}

@@ -131,6 +131,8 @@ class Refusal(Base):
     count: Mapped[int]
     last_at: Mapped[datetime]
 
+    __table_args__ = (Index(None, "since"),)
+
 
 class SecretUse(Base):
     """When each signing secret last matched a delivery, by its fingerprint."""

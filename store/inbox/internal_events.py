@@ -33,6 +33,9 @@ RECEIPT_HEADER = "Standing-Receipt"
 BEFORE_ALL = 2**62
 
 
+#: With this the types of our own events begin, and no vendor's.
+OUR_TYPES = "standing."
+
 #: The type of a person's decision, as the inbox shows it.
 DECISION_TYPE = "standing.decision"
 

@@ -22,7 +22,7 @@ SPOOLED_AT_ONCE = 50
 #: Who appends to the spool may have to wait for the last of it to be brought into the database, but not longer.
 LAST_SECONDS = 0.3
 
-_unspooler = DeadlineExecutor("unspool", 1)
+_importer = DeadlineExecutor("unspool", 1)
 
 
 def take_in_spooled() -> int:
@@ -31,14 +31,14 @@ def take_in_spooled() -> int:
     if found is None or not found.waits():
         return 0
     # Asked first, so that a database that hangs is waited for here, and nobody who appends waits along.
-    _unspooler.run(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
+    _importer.run(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
     return found.empty(_take_in, most=SPOOLED_AT_ONCE)
 
 
 def _take_in(records: list[bytes], is_last: bool) -> None:
     arrived = [msgspec.json.decode(record, type=SealedDelivery) for record in records]
     if is_last:
-        _unspooler.run(LAST_SECONDS, lambda: _keep_all(arrived))
+        _importer.run(LAST_SECONDS, lambda: _keep_all(arrived))
     else:
         _keep_all(arrived)
 

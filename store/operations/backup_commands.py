@@ -34,6 +34,7 @@ class NotDone(click.ClickException):
 
 def take(file: Path, *, overwrite: bool) -> None:
     """Back up, and print what the file holds and what it does not."""
+    operators.at_this_terminal()  # A wrong token ends it before anything is copied.
     with _told(), _bar("copying") as progress:
         contents = backup.take(file, overwrite=overwrite, progress=progress)
     _record(file, contents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
@@ -15,7 +16,7 @@ from store.system import clock
 
 REMEMBERED = timedelta(days=7)
 
-#: How many addresses a process counts at a time. In a flood from more, the others count together.
+#: How many addresses a process tells apart in an hour. In a flood from more, the others count together.
 PEERS_MAX, OTHERS = 500, "others"
 
 
@@ -36,20 +37,46 @@ class Seen:
     last_at: datetime
 
 
+class Peers:
+    """The addresses that are told apart in an hour. One of IPv6 counts with its network, which is one subscriber's."""
+
+    def __init__(self) -> None:
+        self._hour: datetime | None = None
+        self._known: set[str] = set()
+
+    def name(self, peer: str, hour: datetime) -> str:
+        """Return the name under which an address is counted."""
+        if hour != self._hour:
+            self._hour, self._known = hour, set()
+        name = _network_of(peer)
+        if name not in self._known and len(self._known) >= PEERS_MAX:
+            return OTHERS
+        self._known.add(name)
+        return name
+
+
+def _network_of(peer: str) -> str:
+    return str(ip_network((peer, 64), strict=False)) if ":" in peer else peer or "unknown"
+
+
 class RefusalCounts:
     """What a process counted and has not written yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers | None = None) -> None:
         self._seen: dict[Refused, Seen] = {}
+        self._peers = peers or Peers()
 
     def note(self, *, peer: str, vendor: str, cause: str) -> None:
         """Count a refusal. Nothing waits for the database."""
         now = clock.now()
-        key = Refused(peer or "unknown", vendor, cause, _hour_of(now))
-        if key not in self._seen and len(self._seen) >= PEERS_MAX:
-            key = key._replace(peer=OTHERS)
+        hour = _hour_of(now)
+        key = Refused(self._peers.name(peer, hour), vendor, cause, hour)
         seen = self._seen.setdefault(key, Seen(0, now))
         seen.count, seen.last_at = seen.count + 1, now
+
+    def next(self) -> RefusalCounts:
+        """Return empty counts, which remember the addresses of this hour."""
+        return RefusalCounts(self._peers)
 
     def take_back(self, others: RefusalCounts) -> None:
         """Take over counts that another object could not write."""

@@ -49,7 +49,11 @@ def claim(connection: Connection, wanted: Entry, *, by: Actor) -> Waiting:
         return found
     values = wanted._asdict() | {"claimed_by": by.name, "at": clock.now()}
     made = database.insert(ReviewClaim).values(**values)
-    connection.execute(made.on_conflict_do_update(index_elements=Entry._fields, set_={name: values[name] for name in ("claimed_by", "at")}))
+    mine = {name: values[name] for name in ("claimed_by", "at")}
+    # A claim from before the entry began to wait has ended; a newer one came at the same moment as this.
+    written = made.on_conflict_do_update(index_elements=Entry._fields, set_=mine, where=ReviewClaim.at < found.place.since)
+    if connection.execute(written).rowcount == 0:
+        raise NotClaimed("somebody else has claimed it at this moment")
     _record(connection, "claim", wanted, by)
     return _waiting(connection, wanted)
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, Stri
 from store.applicants import decisions
 from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
-from store.inbox.events import UNHAPPY
+from store.inbox.events import IS_UNHAPPY
 from store.outbox import dispatch
 from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
@@ -99,7 +99,7 @@ def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
     """Return how many dead letters and how many unreadable events there are."""
     query = (
         select(EventRow.status, func.count().label("many"))
-        .where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment, EventRow.dismissed_at.is_(None))
+        .where(IS_UNHAPPY, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
         .group_by(EventRow.status)
     )
     found = {row.status: row.many for row in connection.execute(query)}
@@ -154,7 +154,7 @@ def _why(row: Row[Any]) -> str:
 
 def _events(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     columns = (EventRow.id, EventRow.vendor, EventRow.reference, EventRow.status, EventRow.reason, EventRow.received_at)
-    query = select(*columns).where(EventRow.status.in_(UNHAPPY), EventRow.environment == environment, EventRow.dismissed_at.is_(None))
+    query = select(*columns).where(IS_UNHAPPY, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
     query = (
         query.where(*_later(EventRow.received_at, EventRow.id, "event", after), *_narrowed(EventRow.received_at, EventRow.id, wanted))
         .order_by(EventRow.received_at, EventRow.id)

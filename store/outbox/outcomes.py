@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, exists, select, update
 
 from store import database
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
+from store.database.tables import TransitionRow
 from store.outbox.dispatch import FAILURES_MAX, Due, ReactionStatus, is_awake
+from store.states import Reversal
 from store.system import backoff, clock
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
@@ -112,7 +114,8 @@ def spare(connection: Connection, names: Collection[str], *, holder: str) -> Non
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Remove reactions that were done, or forgotten, long ago. Urgent ones stay: they say who was told of an approval that fell, and
+    """Remove reactions that were done, or forgotten, long ago. Those of an approval that fell stay: they say who was told, and
     when."""
+    adverse = exists().where(TransitionRow.number == Reaction.number, TransitionRow.reversal == Reversal.ADVERSE)
     over = Reaction.status.in_((ReactionStatus.DONE, ReactionStatus.FORGOTTEN))
-    connection.execute(delete(Reaction).where(over, Reaction.settled_at < before, ~Reaction.urgent))
+    connection.execute(delete(Reaction).where(over, Reaction.settled_at < before, ~adverse))

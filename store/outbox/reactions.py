@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
+from sqlalchemy import Connection, Row, case, func, literal_column, or_, select, update
 
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
@@ -117,28 +117,49 @@ class Count:
 
 def counts(connection: Connection) -> list[Count]:
     """Return the open reactions of each subscriber, also of those that are configured no more. Without those that were forgotten."""
-    open_ones = and_(Reaction.subscriber == Subscriber.name, Reaction.status.in_((ReactionStatus.PENDING, ReactionStatus.FAILED)))
-    waits = Reaction.status == ReactionStatus.PENDING
+    kept = select(Subscriber.name, SHOWN.label("subscriber"), Subscriber.retired_at, Subscriber.stopped_at)
+    rows = connection.execute(kept.where(Subscriber.forgotten_at.is_(None)).order_by(SHOWN, Subscriber.name)).all()
+    waiting, failed = _waiting(connection), _failed(connection)
+    return [
+        Count(
+            name=row.name,
+            subscriber=row.subscriber,
+            is_stopped=row.stopped_at is not None,
+            is_retired=row.retired_at is not None,
+            failed=failed.get(row.name, 0),
+            answer=_last_answer(connection, row.name) if row.name in waiting and waiting[row.name].refused else None,
+            **_counted(waiting.get(row.name)),
+        )
+        for row in rows
+    ]
+
+
+def _counted(row: Row[Any] | None) -> dict[str, Any]:
+    names = ("pending", "adverse", "refused")
+    return {name: getattr(row, name) if row else 0 for name in names} | {"oldest_at": row.oldest_at if row else None}
+
+
+def _waiting(connection: Connection) -> dict[str, Row[Any]]:
+    adverse, refused = TransitionRow.reversal == Reversal.ADVERSE, Reaction.attempts > 0
     query = (
         select(
-            Subscriber.name,
-            SHOWN.label("subscriber"),
-            Subscriber.retired_at.is_not(None).label("is_retired"),
-            Subscriber.stopped_at.is_not(None).label("is_stopped"),
-            func.count(case((waits, 1))).label("pending"),
-            func.count(case((waits & (TransitionRow.reversal == Reversal.ADVERSE), 1))).label("adverse"),
-            func.count(case((waits & (Reaction.attempts > 0), 1))).label("refused"),
-            func.count(case((Reaction.status == ReactionStatus.FAILED, 1))).label("failed"),
-            func.min(case((waits, TransitionRow.at)), type_=TransitionRow.at.type).label("oldest_at"),
+            Reaction.subscriber,
+            func.count().label("pending"),
+            func.count(case((adverse, 1))).label("adverse"),
+            func.count(case((refused, 1))).label("refused"),
+            func.min(TransitionRow.at, type_=TransitionRow.at.type).label("oldest_at"),
         )
-        .join(Reaction, open_ones, isouter=True)
-        .join(TransitionRow, TransitionRow.number == Reaction.number, isouter=True)
-        .where(Subscriber.forgotten_at.is_(None))
-        .group_by(Subscriber.name, Subscriber.stopped_at)
-        .order_by(SHOWN, Subscriber.name)
+        .join(TransitionRow, TransitionRow.number == Reaction.number)
+        .where(Reaction.status == literal_column("'pending'"))
+        .group_by(Reaction.subscriber)
     )
-    rows = connection.execute(query).all()
-    return [Count(**row._mapping, answer=_last_answer(connection, row.name) if row.refused else None) for row in rows]
+    rows: list[Row[Any]] = list(connection.execute(query))
+    return {row.subscriber: row for row in rows}
+
+
+def _failed(connection: Connection) -> dict[str, int]:
+    query = select(Reaction.subscriber, func.count()).where(Reaction.status == literal_column("'failed'")).group_by(Reaction.subscriber)
+    return dict(connection.execute(query).tuples().all())
 
 
 def _last_answer(connection: Connection, subscriber: str) -> str | None:

@@ -26,6 +26,9 @@ BEAT_SECONDS, PIPE_BYTES = 1.0, 65536
 #: A child that has shown no life for so long is frozen, and is replaced.
 FROZEN_SECONDS = 15.0
 
+#: It shows the first life once it is loaded, which a busy machine may take long for.
+STARTING_SECONDS = 60.0
+
 
 #: What a process creates is for its owner alone.
 _UMASK = 0o077
@@ -83,7 +86,7 @@ class LifeSign:
     def __init__(self, reader: int) -> None:
         self._reader = reader
         os.set_blocking(reader, False)
-        self._missed = 0
+        self._missed, self._limit = 0, STARTING_SECONDS
 
     def is_missing(self, *, look_seconds: float) -> bool:
         """Look for life; return whether there was none for `FROZEN_SECONDS`, where a parent looks so often."""
@@ -92,7 +95,8 @@ class LifeSign:
         except BlockingIOError:
             shown = b""
         self._missed = 0 if shown else self._missed + 1
-        return self._missed * look_seconds > FROZEN_SECONDS
+        self._limit = FROZEN_SECONDS if shown else self._limit
+        return self._missed * look_seconds > self._limit
 
 
 def show_life(writer: int) -> None:

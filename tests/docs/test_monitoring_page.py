@@ -13,6 +13,7 @@ import pytest
 
 import receiver.monitoring
 from receiver.monitoring.findings.sentence import Sentence
+from store.cli import standing
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "monitoring.md").read_text()
 
@@ -44,4 +45,7 @@ def test_every_command_that_a_sentence_names_can_be_typed(typed: str) -> None:
     command = next(one for entry in entry_points(group="standing.commands") for one in entry.load() if one.name == name)
     if isinstance(command, click.Group) and not command.invoke_without_command:
         command, words = command.commands[words[0]], words[1:]
-    command.make_context(name, words)  # Raises what the command line says of a wrong option.
+    # With the root beside it: a command remembers for good which options of help its first context had.
+    command.make_context(
+        name, words, parent=click.Context(standing, **standing.context_settings)
+    )  # Raises what the command line says of a wrong option.

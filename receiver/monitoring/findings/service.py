@@ -41,6 +41,7 @@ NOTHING_WAITS = Sentence("backlog", "ok", "no event waits")
 WAITING = Sentence("backlog", "ok", "{events} pending, the oldest received {age} ago")
 LATE = Sentence("backlog", "wrong", "{events} pending, the oldest received {age} ago", "standing events list --status pending")
 FAILING = Sentence("retries", "look", "{events} failed at least once, most of them with {error}", "standing events list --status pending")
+NOT_COUNTED = Sentence("processes", "look", "the database is slow: processes and backlog were not counted", "standing status")
 NOT_LOOKED = Sentence("attention", "look", "the database is slow: events, applicants and vendors were not looked at", "standing status")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from handlers.rules.registers import JUDGEMENT, PROPOSAL, registers_of
+from handlers.rules.weighing import person_decisions
 from store.states import Outcome
 from tests.support.payloads import after
 from tests.support.telling import AUTO, Delivery, decided, document, idngo, ifcgate, monitoring, stands, statuses, told, verdict
@@ -284,3 +286,14 @@ def test_what_speaks_against_an_approval_is_named_by_its_event_with_its_hits(
     story: list[Delivery], objections: list[tuple[str, list[str]]]
 ) -> None:
     assert [(one["event_id"], one["hits"]) for one in stands(*story).objections] == objections
+
+
+def test_a_decision_that_waited_before_an_upgrade_never_stands_once_it_is_withdrawn() -> None:
+    """Earlier versions kept a decision that waits in the register of those in force."""
+    base = red(0, "SANCTIONS")
+    waiting = decide([base], "approve", at=after(hours=1))
+    withdrawn = decide([base], "approve", at=after(hours=1), withdrawn_by="day", withdrawal="mistaken")
+    old = registers_of(stands(base, waiting, withdrawn))
+    assert old[PROPOSAL].value["withdrawn_by"] == "day"
+    old[JUDGEMENT] = registers_of(stands(base, waiting))[PROPOSAL]
+    assert [one.stand for one in person_decisions(old, None)] == ["withdrawn"]

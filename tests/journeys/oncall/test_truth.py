@@ -158,7 +158,7 @@ def test_refusals_are_told_by_address_vendor_and_cause(tmp_path: Path, redis_url
             ("192.0.2.7", "idenfy", "forged", 3),
             ("127.0.0.1", "", "malformed_head", 1),
             ("127.0.0.1", "idngo", "forged", 1),
-            ("2001:db8::1", "idenfy", "forged", 1),
+            ("2001:db8::/64", "idenfy", "forged", 1),
         ]
         assert refused_by(service, "--vendor", "idenfy", "--limit", "1") == [("192.0.2.7", "idenfy", "forged", 3)]
 

@@ -28,7 +28,7 @@ EVIL = "＝1+1\x9b31m\u202e"
 ARGUMENTS = {
     "applicants list": [], "applicants show": ["idngo", EVIL], "applicants explain": ["idngo", EVIL], "audit list": [],
     "decisions list": [], "doctor": [], "events list": [], "export applicants": ["--format", "csv"], "export changes": [],
-    "failed list": [], "keys list": [], "notify list": [], "reactions list": [], "rebuild": [], "replays list": [],
+    "failed list": [], "keys list": [], "notify list": [], "reactions list": [], "replays list": [],
     "reversals": ["--csv"], "review": ["--csv"], "secrets": [], "status": ["--json"],
 }  # fmt: skip
 
@@ -66,6 +66,13 @@ def test_a_command_that_is_read_in_part_ends_well_and_one_that_is_wrong_still_sa
     assert (done.returncode, done.stdout.partition(",")[0], done.stderr) == (0, "cursor", "")
     status, said = unread(stocked, "applicants", "show", "idngo", "nobody")
     assert (status, "no such applicant" in said) == (1, True)
+
+
+def test_a_change_that_nobody_reads_about_is_not_taken_for_done(stocked: Service) -> None:
+    [event] = [one for one in stocked.get("/v1/events").json["data"] if one["reason"].endswith("rejected")]
+    status, said = unread(stocked, "replay", event["id"], "--reason", "x", "--yes")
+    assert (status, "standard output was closed before all was done" in said) == (1, True)
+    assert stocked.standing("replays", "list", "--json").stdout == ""
 
 
 def unread(service: Service, *arguments: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import signal
@@ -15,7 +16,7 @@ import pytest
 from tests.conftest import KEY
 from tests.receiver.connections.test_slow_senders import children
 from tests.support import payloads, signing
-from tests.support.service import Service, eventually
+from tests.support.service import Service, end, eventually
 
 OLD, NEW = "the secret of before, 32 bytes ..", "the secret that follows it ......"
 
@@ -101,6 +102,31 @@ def test_hup_takes_secrets_anew_and_no_delivery_is_refused(from_a_file: Service,
     assert [failure for sender in senders for failure in sender.failures] == []
     for event_id in (event_id for sender in senders for event_id in sender.kept):
         assert from_a_file.settled(event_id)["status"] == "applied"
+
+
+def test_a_key_for_data_at_rest_is_rotated_in_the_order_of_the_runbook_and_nothing_is_refused_or_fails(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    newer, keys = base64.b64encode(b"another key of 32 bytes, newer!!").decode(), tmp_path / "keys"
+    keys.write_text(f"{KEY}\n")
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS_FILE": str(keys), "IDNGO_SECRETS": OLD}
+    with Service(tmp_path, settings) as service:
+        with traffic(service) as senders:
+            for order in (f"{KEY}\n{newer}\n", f"{newer}\n{KEY}\n"):
+                keys.write_text(order)
+                reload(service)
+                end(service.processes.pop())
+                service.start_worker()
+            many = [len(sender.kept) for sender in senders]
+            eventually(lambda: all(len(one.kept) > was + 5 for one, was in zip(senders, many, strict=True)), "traffic after it")
+        assert [failure for sender in senders for failure in sender.failures] == []
+        events = [service.settled(event_id) for sender in senders for event_id in sender.kept]
+        assert {(event["status"], event["attempts"]) for event in events} == {("applied", 1)}
+        assert service.standing("keys", "rotate", "--yes").returncode == 0
+        keys.write_text(f"{newer}\n")
+        assert service.standing("doctor").stdout.count("the newest can be opened") == 1
+        used = [json.loads(line) for line in service.standing("keys", "list", "--json").stdout.splitlines()]
+        assert [(key["bodies"], key["seals"]) for key in used] == [(len(events), True)]
 
 
 @sqlite_alone

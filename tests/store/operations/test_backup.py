@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import audit, database, maintenance, operators
+from store import audit, cli, database, maintenance, operators
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
 from store.database.operations_tables import Act
@@ -48,7 +48,9 @@ def standing(*arguments: str) -> Result:
     """Run the command line to its end, as a process that starts afresh does."""
     forget()
     try:
-        return CliRunner().invoke(click.Group(commands=maintenance.commands), list(arguments))
+        return CliRunner().invoke(
+            click.Group(commands=maintenance.commands, context_settings=cli.standing.context_settings), list(arguments)
+        )
     finally:
         forget()
 

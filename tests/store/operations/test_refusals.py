@@ -40,10 +40,29 @@ def test_counts_that_could_not_be_written_are_kept(kept: str) -> None:
 def test_a_flood_from_many_addresses_is_counted_within_bounds(kept: str) -> None:
     counts = RefusalCounts()
     for number in range(PEERS_MAX + 100):
-        counts.note(peer=f"2001:db8::{number:x}", vendor="idngo", cause="forged")
+        counts.note(peer=f"2001:db8:{number:x}::7", vendor="idngo", cause="forged")
     database.write(lambda connection: refusals.add(connection, counts))
     found = listed()
     assert (found[0], len(found)) == ((OTHERS, "idngo", "forged", 100), PEERS_MAX + 1)
+
+
+def test_the_bound_is_an_hours_however_often_the_counts_are_written(kept: str) -> None:
+    counts = RefusalCounts()
+    for number in range(3 * PEERS_MAX):
+        counts.note(peer=f"198.51.{number // 250}.{number % 250}", vendor="idngo", cause="forged")
+        if number % PEERS_MAX == 0:
+            database.write(lambda connection, counts=counts: refusals.add(connection, counts))
+            counts = counts.next()
+    database.write(lambda connection: refusals.add(connection, counts))
+    assert len(listed()) == PEERS_MAX + 1
+
+
+def test_addresses_of_one_ipv6_network_count_together(kept: str) -> None:
+    counts = RefusalCounts()
+    for number in range(3):
+        counts.note(peer=f"2001:db8::{number}", vendor="idngo", cause="forged")
+    database.write(lambda connection: refusals.add(connection, counts))
+    assert listed() == [("2001:db8::/64", "idngo", "forged", 3)]
 
 
 def test_an_address_is_erased_after_a_week(kept: str) -> None:

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("peer", "vendor", "cause", "since", name=op.f("pk_refusals")),
     )
+    op.create_index(op.f("ix_refusals_since"), "refusals", ["since"])
 
 
 def downgrade() -> None:

@@ -30,8 +30,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment", "what", "name", name=op.f("pk_review_claims")),
     )
     decisions = sa.text(DECISIONS)
-    op.create_index("ix_events_decisions", "events", ["environment", "sequence"], postgresql_where=decisions, sqlite_where=decisions)
-    op.create_index(op.f("ix_acts_subject"), "acts", ["subject"])
+    op.create_index(
+        "ix_events_decisions", "events", ["environment", "sequence"], postgresql_where=decisions, sqlite_where=decisions, if_not_exists=True
+    )
+    op.create_index(op.f("ix_acts_subject"), "acts", ["subject"], if_not_exists=True)
 
 
 def downgrade() -> None:

@@ -9,6 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
+class NotDone(Exception):
+    """Standard output was closed before a command had done what it was asked to do."""
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Raise NotDone where writing fails because standard output is closed: what was to be done may not be."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _drop()
+        raise NotDone("standard output was closed before all was done") from error
+
+
 @contextmanager
 def accepted() -> Iterator[None]:
     """End with status 0 where writing fails because standard output is closed at its other end."""

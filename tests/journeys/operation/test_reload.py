@@ -109,8 +109,11 @@ def test_a_key_for_data_at_rest_is_rotated_in_the_order_of_the_runbook_and_nothi
 ) -> None:
     newer, keys = base64.b64encode(b"another key of 32 bytes, newer!!").decode(), tmp_path / "keys"
     keys.write_text(f"{KEY}\n")
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS_FILE": str(keys), "IDNGO_SECRETS": OLD}
-    with Service(tmp_path, settings) as service:
+    (tmp_path / "secrets").write_text(f"{OLD}\n")
+    files = {"ENCRYPTION_KEYS_FILE": str(keys), "IDNGO_SECRETS_FILE": str(tmp_path / "secrets")}
+    service = Service(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": redis_url} | files)
+    del service.environment["IDNGO_SECRETS"]
+    with service:
         with traffic(service) as senders:
             for order in (f"{KEY}\n{newer}\n", f"{newer}\n{KEY}\n"):
                 keys.write_text(order)

@@ -52,11 +52,11 @@ def up() -> None:
 @consent.runs
 def web() -> None:
     """Run the web process alone."""
-    from store.database import starting
+    from store.database import start_check
     from store.system import processes
 
     config.settings()
-    starting.look()
+    start_check.look()
     os.environ["PYTHONPATH"] = processes.import_path()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606

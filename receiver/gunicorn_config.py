@@ -35,7 +35,7 @@ from receiver.api.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits
 from store import config as store_config
 from store import database
-from store.database import starting
+from store.database import start_check
 from store.system import logs, processes
 from store.system.environment import Environment, Misconfigured
 
@@ -134,10 +134,10 @@ worker_class = Worker
 
 def on_starting(_server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
-    starting.tell_who_may_read()
+    start_check.tell_who_may_read()
     if not database.is_sqlite():
         try:
-            starting.look()
+            start_check.look()
         except Misconfigured as error:
             sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)

@@ -17,12 +17,12 @@ from store.text.counts import counted
 def worker() -> None:
     """Run a worker: it handles what is kept, whether a wake-up comes or not."""
     from handlers.worker import rq_worker
-    from store.database import starting
+    from store.database import start_check
     from store.system import processes
 
     processes.begin()
-    starting.tell_who_may_read()
-    starting.look()
+    start_check.tell_who_may_read()
+    start_check.look()
     rq_worker.run()
 
 

@@ -14,9 +14,9 @@ from handlers import config, interpret
 from handlers.clients.vendor import Client, Unanswered, VendorAnswer
 from handlers.rules import transitions
 from handlers.rules.news import Deletion, News, Occasion, Reading, Step, Unreadable
+from handlers.rules.objections import holds
 from handlers.rules.projection import PERSONS_DECISION, base_entry
 from handlers.rules.registers import registers_of
-from handlers.rules.weighing import holds
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants import table as applicants

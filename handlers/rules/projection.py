@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from handlers.rules.news import Step
-from handlers.rules.registers import Entry, Registers, shown_of
-from handlers.rules.weighing import (
+from handlers.rules.objections import (
     PersonDecision,
     holding,
     holds,
@@ -21,6 +20,7 @@ from handlers.rules.weighing import (
     person_decisions,
     weighed_status,
 )
+from handlers.rules.registers import Entry, Registers, shown_of
 from store.applicants.table import Applicant
 from store.states import HITS, Flag, Stand, Status
 from store.system.clock import EPOCH

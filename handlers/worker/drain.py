@@ -17,7 +17,7 @@ import structlog
 
 from handlers import process
 from handlers.vendors import VENDORS
-from handlers.worker.watchdog import pulse
+from handlers.worker.pulse import pulse
 from store import database
 from store.inbox import claims, wakeup
 from store.system import fault_points

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from handlers.worker.watchdog import IDLE, pulse
+from handlers.worker.pulse import IDLE, pulse
 from store.system import processes
 from store.system.logs import describe_error
 from store.system.processes import LifeSign

@@ -16,8 +16,8 @@ from receiver.monitoring.findings import service
 from receiver.monitoring.findings.sentence import Finding
 from receiver.openapi import service_schemas
 from receiver.web import auth, queries
-from receiver.web.cached_answers import Remembered
 from receiver.web.call import call
+from receiver.web.remembered import Remembered
 from store import database
 from store.database.sessions import Unfit
 from store.inbox import wakeup

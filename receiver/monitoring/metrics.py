@@ -20,9 +20,9 @@ from receiver.monitoring import health as readiness
 from receiver.monitoring import secret_usage
 from receiver.monitoring.findings import service
 from receiver.web.auth import Right
-from receiver.web.cached_answers import Remembered
 from receiver.web.call import Text, call
 from receiver.web.queries import ANSWER_SECONDS
+from receiver.web.remembered import Remembered
 from store import database
 from store.inbox.spool import host_spool
 from store.operations import anomalies, delivery_counts, health

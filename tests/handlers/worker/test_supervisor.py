@@ -17,7 +17,7 @@ from tests.support.service import eventually
 SCRIPT = """
 import os, sys, threading, time
 from pathlib import Path
-from handlers.worker.watchdog import pulse
+from handlers.worker.pulse import pulse
 from handlers.worker.supervisor import Supervisor
 
 def work(name, dead):

@@ -8,6 +8,7 @@ import secrets as randomness
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import click
 
 from receiver import config
 from store import consent
-from store.text.counts import counted
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import ROWS_MAX, environment_option
 from store.text.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0
@@ -112,7 +114,7 @@ def doctor(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world.")
+@environment_option
 @click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @consent.reads
@@ -143,30 +145,25 @@ def status(as_json: bool, watch: bool, environment: str) -> None:
 
 
 @click.command("secrets")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@list_options(since="Last matched", limit=ROWS_MAX)
 @consent.reads
-def list_secrets(as_json: bool) -> None:
+def list_secrets(listing: Listing, environment: str, since: datetime | None) -> None:
     """List the vendors' secrets by fingerprint, and when each last matched: an old one that no longer matches can be removed."""
     from receiver.monitoring import secret_usage
     from store import database
-    from store.system import clock
 
     config.settings()
-    for found in database.read(secret_usage.look):
-        last = clock.rfc3339(found.last_at)
-        if as_json:
-            click.echo(json_of(vars(found) | {"last_at": last}))
-        else:
-            use = f"{counted(found.matches, 'match', 'matches')}, the last at {last}" if last else "never matched"
-            click.echo(f"{found.vendor:8} {found.environment:8} {found.fingerprint}  {found.says}  ({use})")
+    looked_at = database.read(lambda connection: secret_usage.look(connection, environment=environment, since=since))
+    found = [secret_usage.describe(one) for one in looked_at]
+    columns = ("vendor", "environment", "fingerprint", "newest", "says", "matches", "last_at")
+    listing.show(found, columns, what="secret", environment=environment)
 
 
 @click.command("refusals")
 @click.option("--vendor", help="Sent as one vendor.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@list_options(since="Only those that were refused", has_environment=False)
 @consent.reads
-def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
+def list_refusals(listing: Listing, since: datetime | None, vendor: str | None) -> None:
     """List whose requests were refused in the last week: by address, vendor and cause, the most frequent first.
 
     Behind a proxy, name it in TRUSTED_PROXIES: without that its own address is listed."""
@@ -174,14 +171,9 @@ def list_refusals(as_json: bool, vendor: str | None, limit: int) -> None:
     from store.operations import refusals
 
     config.settings()
-    found = database.read(lambda connection: list(refusals.listing(connection, vendor=vendor, limit=limit)))
-    for one in found:
-        if as_json:
-            click.echo(json_of(one))
-        else:
-            click.echo("{count:8}  {peer:40} {vendor:8} {cause:20} first {first_at}  last {last_at}".format(**one))
-    if not found:
-        click.echo("Nobody was refused in the last week.", err=True)
+    wanted: dict[str, Any] = {"vendor": vendor, "since": since, "limit": listing.fetched}
+    found = database.read(lambda connection: list(refusals.listing(connection, **wanted)))
+    listing.show(found, ("count", "peer", "vendor", "cause", "first_at", "last_at"), what="refusal of the last week", order="most frequent")
 
 
 commands = [up, web, simulate, doctor, status, list_secrets, list_refusals]

@@ -11,8 +11,9 @@ from store import audit, config, consent, database, operators
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import ROWS_MAX
 from store.text.counts import counted
-from store.text.safe_text import as_json as json_of
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -85,18 +86,15 @@ def keys() -> None:
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@list_options(since=None, has_environment=False, limit=ROWS_MAX)
 @consent.reads
-def list_keys(as_json: bool) -> None:
+def list_keys(listing: Listing) -> None:
     """List the keys by their public ids, and how many bodies each encrypts: a key with none can be removed."""
     from store.operations import key_rotation
 
-    for used, count in key_rotation.in_use().items():
-        seals = used == key_rotation.newest_key()
-        if as_json:
-            click.echo(json_of({"key": used, "bodies": count, "seals": seals}))
-        else:
-            click.echo(f"{used}  {count:>10} {'body' if count == 1 else 'bodies'}{'  (seals what comes)' if seals else ''}")
+    newest = key_rotation.newest_key()
+    found = [{"key": used, "bodies": count, "seals": used == newest} for used, count in key_rotation.in_use().items()]
+    listing.show(found, ("key", "bodies", "seals"), what="key")
 
 
 @keys.command()

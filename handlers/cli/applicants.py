@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option, limit_option
 from store import audit, consent, database
 from store.applicants import explanations, feed, history, users
 from store.applicants import table as applicants
 from store.inbox import events
 from store.states import HITS, ApplicantKey, Status
 from store.system import clock
+from store.terminal import tables
+from store.terminal.lists import Listing, limit_option, list_options, say_cut
+from store.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option
 
 
 @click.group("applicants")
@@ -31,19 +33,19 @@ def applicants_group() -> None:
 @click.option("--hit", type=click.Choice(HITS), help="What their latest verdict or an open alert names.")
 @click.option("--user", "external_user_id", help="Your own id of the person.")
 @click.option("--expiring", type=PERIOD, help="Whose document runs out within this time, or ran out, such as 30d (KEEP_EXPIRY).")
-@limit_option
-@environment_option
-@json_option
+@list_options(since="Changed")
 @consent.reads
-def list_applicants(as_json: bool, limit: int, expiring: timedelta | None, **wanted: Any) -> None:
+def list_applicants(listing: Listing, environment: str, expiring: timedelta | None, **wanted: Any) -> None:
     """List applicants, the last changed first."""
-    wanted["expiring_by"] = clock.day_in(expiring) if expiring else None
+    wanted |= {"expiring_by": clock.day_in(expiring) if expiring else None, "environment": environment}
     config.settings()
     audit.record_look_up(audit.list_subject("applicants", wanted))
     with database.reading() as connection:
-        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=limit)]
-    output.print_json(found) if as_json else output.print_applicants(found)
-    output.say_if_cut(found, limit, "newest", "Nothing is found")
+        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+    columns = ("updated_at", "vendor", "reference", "external_user_id", "status", "hits", "flags", "reasons", "document_expires_on")
+    listing.show(
+        found, columns, environment=environment, as_lines=output.print_applicants, what="applicant", order="newest", call="/v1/applicants"
+    )
 
 
 def _about(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,25 +78,26 @@ def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
 
 @applicants_group.command("explain")
 @_about
-@limit_option
+@limit_option()
 @consent.reads
 def explain_applicant(at: datetime | None, as_json: bool, limit: int, **whom: Any) -> None:
     """Show why an applicant has its status: the newest events in the vendor's order, each with its outcome. VENDOR REFERENCE, or --user
     ID."""
     config.settings()
     with database.reading() as connection:
-        explained = [_explained(connection, key, at, limit) for key in _keys(connection, **whom)]
-    found = [one for one in explained if one is not None]
+        explained = [_explained(connection, key, at, limit + 1) for key in _keys(connection, **whom)]
+    told = [one for one in explained if one is not None]
+    found = [one | {"data": one["data"][-limit:]} for one in told]
     _refuse_none(found, at, whom["environment"])
     _record_look_up(**whom)
     if as_json:
-        output.print_json(found)
+        tables.print_json(found)
     else:
         _say_when(at)
         for one in found:
             output.print_explanation(one)
-    for one in found:
-        output.say_if_cut(one["data"], limit, "newest", "No event named it")
+    if any(len(one["data"]) > limit for one in told):
+        say_cut(limit, "newest", "/v1/applicants/VENDOR/REFERENCE/explanation")
 
 
 def _explained(connection: Connection, key: ApplicantKey, at: datetime | None, limit: int) -> dict[str, Any] | None:
@@ -140,7 +143,7 @@ def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json:
         changes = [feed.describe_change(row) for row in rows]
         whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
     if as_json:
-        output.print_json([told | {"history": changes}])
+        tables.print_json([told | {"history": changes}])
         return
     _say_when(at)
     output.print_applicant(told, changes, whys)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from handlers import config
-from handlers.cli.terminal import output, wait
-from handlers.cli.terminal.options import REASON, csv_option, environment_option, json_option, limit_option, token_option
-from handlers.cli.terminal.output import say_if_cut
+from handlers.cli.terminal import wait
 from store import config as store_config
 from store import consent, database, operators
 from store.applicants import decision_list, decisions
 from store.applicants import table as applicants
 from store.applicants.decisions import Made, NotDecided
+from store.applicants.table import Applicant
 from store.inbox import wakeup
 from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.terminal import tables
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import REASON, environment_option, json_option, token_option
 from store.text import safe_text
 from store.text.names import EVENT_ID
 
@@ -79,29 +82,32 @@ def _where_it_is(key: ApplicantKey) -> str:
 
 @decisions_group.command("list")
 @click.option("--all", "everything", is_flag=True, help="Every decision, confirmation and withdrawal, the last first.")
-@limit_option
-@environment_option
-@json_option
-@csv_option
+@list_options(since="Decided")
 @consent.reads
-def list_decisions(as_csv: bool, as_json: bool, environment: str, limit: int, everything: bool) -> None:
+def list_decisions(listing: Listing, environment: str, since: datetime | None, everything: bool) -> None:
     """List the decisions that wait for a second operator, the longest waiting first; or all."""
     config.settings()
     if everything:
-        _list_all(environment, limit, as_json=as_json, as_csv=as_csv)
+        _list_all(listing, environment, since)
         return
     with database.reading() as connection:
-        found = decisions.waiting(connection, environment=environment, limit=limit)
-    rows = [{"vendor": one.vendor, "reference": one.reference, "hits": one.hits} | (one.decision or {}) for one in found]
+        found = decisions.waiting(connection, environment=environment, since=since, limit=listing.fetched)
+    rows = [_waits(one) for one in found]
     columns = ("at", "vendor", "reference", "hits", "status", "by", "reason", "event_id")
-    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
-    say_if_cut(rows, limit, "longest waiting", "No decision waits for a second operator")
+    listing.show(rows, columns, what="decision that waits for a second operator", order="longest waiting", environment=environment)
 
 
-def _list_all(environment: str, limit: int, *, as_json: bool, as_csv: bool) -> None:
+def _waits(one: Applicant) -> dict[str, Any]:
+    """Return an applicant's decision that waits, as it is shown."""
+    names = {"vendor": one.vendor, "environment": one.environment, "reference": one.reference, "hits": one.hits}
+    return names | (one.decision or {})
+
+
+def _list_all(listing: Listing, environment: str, since: datetime | None) -> None:
+    wanted: dict[str, Any] = {"environment": environment, "since": since, "newest_first": True, "limit": listing.fetched}
     try:
         with database.reading() as connection:
-            listed = decision_list.listing(connection, environment=environment, newest_first=True, limit=limit)
+            listed = decision_list.listing(connection, **wanted)
     except Unopenable as unopenable:
         raise click.ClickException(str(unopenable)) from unopenable
     rows = [decision_list.describe(one) for one in listed]
@@ -109,8 +115,7 @@ def _list_all(environment: str, limit: int, *, as_json: bool, as_csv: bool) -> N
         "at", "act", "vendor", "reference", "decision", "against", "by", "reason", "confirmed_by", "confirmation", "withdrawn_by",
         "withdrawal", "state", "event_id",
     )  # fmt: skip
-    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
-    say_if_cut(rows, limit, "newest", "No person decided anything")
+    listing.show(rows, columns, what="decision", order="newest", environment=environment, call="/v1/decisions")
 
 
 def _answering(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,7 +167,7 @@ def _tell(event_id: str, *, as_json: bool) -> None:
     wakeup.notify()
     found = wait.settled(event_id, seconds=HANDLED_SECONDS_MAX)
     if as_json:
-        output.print_json([found])
+        tables.print_json([found])
     else:
         click.echo(safe_text.plain(found["reason"]) or "It is kept, and waits for a worker to handle it.")
     if found["status"] == Outcome.PENDING:

@@ -8,11 +8,13 @@ import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import masking, output
-from handlers.cli.terminal.options import REASON, environment_option, json_option, limit_option
 from store import audit, config, consent, database
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
+from store.terminal import tables
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import REASON, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
 
@@ -30,18 +32,17 @@ def events_group() -> None:
 @click.option("--vendor", help="Of one vendor.")
 @click.option("--status", type=click.Choice([outcome.value for outcome in Outcome]), help="How they ended.")
 @click.option("--reference", help="Which applicant they named.")
-@limit_option
-@environment_option
-@json_option
+@list_options(since="Received")
 @consent.reads
-def list_events(as_json: bool, limit: int, **wanted: Any) -> None:
+def list_events(listing: Listing, environment: str, **wanted: Any) -> None:
     """List events, the last received first."""
     config.settings()
+    wanted["environment"] = environment
     audit.record_look_up(audit.list_subject("events", wanted))
     with database.reading() as connection:
-        found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=limit)]
-    output.print_json(found) if as_json else output.print_events(found)
-    output.say_if_cut(found, limit, "newest", "Nothing is found")
+        found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+    columns = ("received_at", "vendor", "event_type", "reference", "status", "reason", "occurred_at", "deliveries", "id")
+    listing.show(found, columns, environment=environment, as_lines=output.print_events, what="event", order="newest", call="/v1/events")
 
 
 _reveal_option = click.option("--reveal", is_flag=True, help="Show personal data, too. It is recorded who did, and why: give --reason.")
@@ -65,7 +66,7 @@ def show_event(event_id: str, with_body: bool, reveal: bool, reason: str | None,
         raise click.UsageError("--reveal and --reason go with --body")
     found = database.read(lambda connection: _find(connection, event_id))
     audit.record_look_up(audit.event_subject(found["id"]))
-    output.print_json([found]) if as_json else output.print_fields(found)
+    tables.print_json([found]) if as_json else output.print_fields(found)
 
 
 def _find(connection: Connection, event_id: str) -> dict[str, Any]:
@@ -100,18 +101,16 @@ def failed_group() -> None:
 @failed_group.command("list")
 @click.option("--unreadable", "outcome", flag_value=Outcome.UNREADABLE, default=Outcome.FAILED, help="Unreadable events instead.")
 @click.option("--dismissed", is_flag=True, help="Those that were dismissed.")
-@environment_option
-@json_option
+@list_options(since="Only events that were received")
 @consent.reads
-def list_failed(as_json: bool, **wanted: Any) -> None:
+def list_failed(listing: Listing, environment: str, outcome: Outcome, **wanted: Any) -> None:
     """List dead letters, or unreadable events, by vendor, type and reason, the largest group first."""
     config.settings()
     with database.reading() as connection:
-        found = events.unhappy_groups(connection, **wanted)
+        found = events.unhappy_groups(connection, environment=environment, outcome=outcome, **wanted)
     columns = ("count", "vendor", "event_type", "first_seen", "last_seen", "reason", "example")
-    output.print_list(found, columns, as_json=as_json)
-    if not found:
-        click.echo("Nothing has failed (--sandbox looks into the sandbox).", err=True)
+    what = "dead letter" if outcome == Outcome.FAILED else "unreadable event"
+    listing.show(found, columns, what=what, order="largest", environment=environment)
 
 
 @failed_group.command("show")
@@ -135,7 +134,7 @@ def _show_with_body(event_id: str, *, reveal: bool, reason: str | None, as_json:
         audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
         body = _body(connection, found["id"], reveal)
     if as_json:
-        output.print_json([found | {"body": body}])
+        tables.print_json([found | {"body": body}])
     else:
         output.print_fields(found)
         output.print_text(body)

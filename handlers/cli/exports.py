@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from handlers import config
-from handlers.cli.terminal.options import MOMENT, environment_option, older_than_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
@@ -19,6 +18,7 @@ from store import consent
 from store.applicants.exports import ExportFilter
 from store.states import Status
 from store.system import clock
+from store.terminal.options import MOMENT, environment_option, older_than_option
 
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from handlers import config
-from handlers.cli.terminal.options import environment_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import import_check, import_lines, importing
 from handlers.transfer.import_check import Checked, FileChanged
@@ -20,6 +19,7 @@ from store import consent, database
 from store.inbox import imports
 from store.inbox.imports import Span
 from store.states import Outcome
+from store.terminal.options import environment_option
 from store.text.counts import counted
 from store.text.names import is_name
 

@@ -9,8 +9,6 @@ from sqlalchemy import Connection, Row
 
 from handlers import config
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import REASON, json_option, limit_option
-from handlers.cli.terminal.output import say_if_cut
 from handlers.notify.dispatcher import configured
 from handlers.notify.endpoints import Endpoint, endpoints, key_of
 from handlers.notify.subscribers import Gone, NotNow, Refused
@@ -19,6 +17,9 @@ from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.outbox.reactions import Ambiguous
 from store.system import clock
+from store.terminal import tables
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import REASON, ROWS_MAX, json_option
 from store.text import safe_text
 from store.text.counts import counted
 
@@ -49,18 +50,16 @@ def reactions_group() -> None:
 @click.option("--failed", "status", flag_value=ReactionStatus.FAILED.value, help="Those that gave up.")
 @click.option("--pending", "status", flag_value=ReactionStatus.PENDING.value, help="Those that are still to be done.")
 @click.option("--subscriber", help="Of one subscriber.")
-@limit_option
-@json_option
+@list_options(since="Of changes that were made")
 @consent.reads
-def list_reactions(as_json: bool, limit: int, subscriber: str | None, status: str | None) -> None:
+def list_reactions(listing: Listing, environment: str, **wanted: Any) -> None:
     """List reactions, the last first."""
     config.settings()
     with database.reading() as connection:
-        rows = reactions.listing(connection, status=status, subscriber=subscriber, newest_first=True, limit=limit)
-        found = [reactions.describe(row) for row in rows]
-    columns = ("id", "subscriber", "vendor", "reference", "from", "to", "reversal", "status", "attempts", "due_at", "said")
-    output.print_list(found, columns, as_json=as_json)
-    say_if_cut(found, limit, "newest", "There is none")
+        rows = reactions.listing(connection, environment=environment, **wanted, newest_first=True, limit=listing.fetched)
+    found = [reactions.describe(row) for row in rows]
+    columns = ("id", "at", "subscriber", "vendor", "reference", "from", "to", "reversal", "status", "attempts", "due_at", "said")
+    listing.show(found, columns, what="reaction", order="newest", environment=environment, call="/v1/reactions")
 
 
 @reactions_group.command("show")
@@ -75,7 +74,7 @@ def show_reaction(as_json: bool, reaction_id: int) -> None:
     if found is None:
         raise click.ClickException(f"no reaction has the id {reaction_id}")
     if as_json:
-        output.print_json([found])
+        tables.print_json([found])
         return
     output.print_fields({name: value for name, value in found.items() if name not in ("answers", "said")})
     for answer in found["answers"]:
@@ -110,9 +109,9 @@ def notify_group() -> None:
 
 
 @notify_group.command("list")
-@json_option
+@list_options(since=None, has_environment=False, limit=ROWS_MAX)
 @consent.reads
-def list_subscribers(as_json: bool) -> None:
+def list_subscribers(listing: Listing) -> None:
     """List the subscribers, what waits for each, and which are paused or answered 410."""
     config.settings()
     with database.reading() as connection:
@@ -130,7 +129,7 @@ def list_subscribers(as_json: bool) -> None:
         }
         for row in rows
     ]
-    output.print_list(found, ("subscriber", "configured", "pending", "failed", "rests_until", "stopped_at"), as_json=as_json)
+    listing.show(found, ("subscriber", "configured", "pending", "failed", "rests_until", "stopped_at"), what="subscriber")
 
 
 @notify_group.command("resume")

@@ -12,7 +12,6 @@ import click
 
 from handlers import clients, config
 from handlers.cli.terminal import masking, output, wait
-from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
@@ -27,6 +26,8 @@ from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.states import ApplicantKey
 from store.system import clock
+from store.terminal import tables
+from store.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
 
@@ -72,7 +73,7 @@ def reconcile(
         one = ReconciliationRun(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
         found += _run(one)
         done.append(one)
-    output.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
+    tables.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
     for one in done:
         click.echo(_summary(one), err=True)
     sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)

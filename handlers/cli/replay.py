@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Any
 
 import click
@@ -10,14 +11,15 @@ from sqlalchemy import Row
 
 from handlers import config
 from handlers.cli.terminal import differences, output
-from handlers.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option, limit_option
-from handlers.cli.terminal.output import say_if_cut
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
 from store import audit, consent, database, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
+from store.terminal import tables
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
 
@@ -124,7 +126,7 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
         row = replays.find(connection, replay_id)
     assert row is not None
     if as_json:
-        output.print_json([replays.describe(row)])
+        tables.print_json([replays.describe(row)])
     click.echo(_said(stage, row), err=True)
     improved = row.mended or row.changed or not row.unhappy
     sys.exit(0 if stage == Stage.DONE and not row.failed and improved else 1)
@@ -148,16 +150,15 @@ def replays_group() -> None:
 
 
 @replays_group.command("list")
-@limit_option
-@json_option
+@list_options(since="Begun")
 @consent.reads
-def list_replays(as_json: bool, limit: int) -> None:
+def list_replays(listing: Listing, environment: str, since: datetime | None) -> None:
     """List replays, the last begun first."""
     config.settings()
     with database.reading() as connection:
-        found = [replays.describe(row) for row in replays.listing(connection, limit=limit)]
-    output.print_list(found, ("at", "id", "actor", "status", "done", "events", "changed", "reason"), as_json=as_json)
-    say_if_cut(found, limit, "newest", "No replay was begun")
+        rows = replays.listing(connection, environment=environment, since=since, limit=listing.fetched)
+    columns = ("at", "id", "actor", "status", "done", "events", "changed", "reason")
+    listing.show([replays.describe(row) for row in rows], columns, what="replay", order="newest", environment=environment)
 
 
 @replays_group.command("show")
@@ -168,7 +169,7 @@ def show_replay(as_json: bool, replay_id: str) -> None:
     """Show a replay: which events, why, and its progress."""
     config.settings()
     found = replays.describe(_find(replay_id))
-    output.print_json([found]) if as_json else output.print_fields(found)
+    tables.print_json([found]) if as_json else output.print_fields(found)
 
 
 @replays_group.command("resume")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,6 @@ import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import output
-from handlers.cli.terminal.options import MOMENT, csv_option, environment_option, json_option, limit_option, older_than_option, token_option
-from handlers.cli.terminal.output import say_if_cut
 from store import audit, config, consent, database, operators
 from store.applicants import feed
 from store.operations import fallen_approvals, review_claims, review_queue
@@ -21,9 +21,15 @@ from store.operations.review_claims import NotClaimed
 from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey, Reversal
 from store.system import clock
+from store.terminal import tables
+from store.terminal.lists import ALL, Listing, list_options
+from store.terminal.options import environment_option, json_option, older_than_option, token_option
 from store.text import safe_text
 
 DAY = timedelta(days=1)
+
+#: Reversals that are listed unless `--limit` is given.
+LIMIT = 50
 
 #: Rows that are read at a time.
 PAGE = 500
@@ -31,26 +37,22 @@ PAGE = 500
 
 @click.group(invoke_without_command=True)
 @older_than_option
-@limit_option
-@environment_option
-@json_option
-@csv_option
+@list_options(since="Those that began to wait")
 @click.pass_context
 @consent.reads
-def review(context: click.Context, as_csv: bool, as_json: bool, environment: str, limit: int, older_than: timedelta | None) -> None:
+def review(context: click.Context, listing: Listing, environment: str, since: datetime | None, older_than: timedelta | None) -> None:
     """List what waits for a person, the oldest first: applicants in doubt or with an open alert, failed and unreadable events.
 
     `claim` and `unclaim` say who looks after an entry, by its name."""
     config.settings()
     if context.invoked_subcommand:
         return
-    wanted = Narrowed(until=clock.now() - older_than if older_than else None)
+    wanted = Narrowed(since=since, until=clock.now() - older_than if older_than else None)
     with database.reading() as connection:
-        waiting = review_queue.listing(connection, environment=environment, wanted=wanted, limit=limit)
+        waiting = review_queue.listing(connection, environment=environment, wanted=wanted, limit=listing.fetched)
     found = [review_queue.describe(one) for one in waiting]
     columns = ("since", "waiting_minutes", "claimed_by", "what", "name", "status", "why")
-    output.print_list(found, columns, as_json=as_json, as_csv=as_csv)
-    say_if_cut(found, limit, "oldest", "Nothing waits for a person")
+    listing.show(found, columns, what="entry that waits for a person", order="oldest", environment=environment, call="/v1/review")
 
 
 @review.command("claim")
@@ -84,11 +86,10 @@ def _claim(
         found = database.write(lambda connection: answer(connection, review_claims.entry(environment, name), by=by))
     except NotClaimed as error:
         raise click.ClickException(str(error)) from error
-    output.print_json([review_queue.describe(found)]) if as_json else output.print_fields(review_queue.describe(found))
+    tables.print_json([review_queue.describe(found)]) if as_json else output.print_fields(review_queue.describe(found))
 
 
 @click.command()
-@click.option("--since", type=MOMENT, help="Told at this moment or later.  [default: a day ago; with --current: ever]")
 @click.option(
     "--kind",
     type=click.Choice([*(kind.value for kind in Reversal), "all"]),
@@ -97,36 +98,38 @@ def _claim(
     help="What the change did to the approval.",
 )
 @click.option("--current", is_flag=True, help="Each applicant once, with where it stands now, why, and who was told: all of them.")
-@limit_option
-@environment_option
-@json_option
-@csv_option
+@list_options(since="Turned", limit=None)
 @consent.reads
-def reversals(as_csv: bool, as_json: bool, environment: str, limit: int, current: bool, kind: str, since: datetime | None) -> None:
-    """List the changes that turned an approval, the oldest first; or, with --current, the applicants whose approval fell."""
+def reversals(listing: Listing, environment: str, current: bool, kind: str, since: datetime | None) -> None:
+    """List the changes that turned an approval, the oldest first; or, with --current, the applicants whose approval fell.
+
+    By default those of the last day, at most 50; with --current all, whenever they fell."""
     config.settings()
     kinds = list(Reversal) if kind == "all" else [kind]
     if current:
-        _list_current(kinds, since, environment, as_json=as_json, as_csv=as_csv)
-        return
-    since = since or clock.now() - DAY
+        _list_current(listing, kinds, since, environment)
+    else:
+        _list_reversals(listing, kinds, since or clock.now() - DAY, environment)
+
+
+def _list_reversals(listing: Listing, kinds: Sequence[str], since: datetime, environment: str) -> None:
+    """List the changes, by default the first 50."""
+    listing = replace(listing, limit=LIMIT) if listing.limit == ALL else listing
     with database.reading() as connection:
         epoch, _ = feed.position(connection, None)
-        rows = feed.reversals(connection, environment=environment, kinds=kinds, since=since, limit=limit)
+        rows = feed.reversals(connection, environment=environment, kinds=kinds, since=since, limit=listing.fetched)
     found = [feed.describe_entry(row, epoch) for row in rows]
     columns = ("at", "vendor", "reference", "from", "to", "reversal", "reasons", "event_id")
-    output.print_list(found, columns, as_json=as_json, as_csv=as_csv)
-    say_if_cut(found, limit, "oldest", f"No approval turned since {clock.rfc3339(since)}")
+    what = f"change since {clock.rfc3339(since)} that turned an approval"
+    listing.show(found, columns, what=what, order="oldest", environment=environment, call="/v1/reversals")
 
 
-def _list_current(kinds: Sequence[str], since: datetime | None, environment: str, *, as_json: bool, as_csv: bool) -> None:
-    """List every fallen approval, however many there are."""
-    found = [fallen_approvals.describe(one) for one in _all_current(kinds, since, environment)]
+def _list_current(listing: Listing, kinds: Sequence[str], since: datetime | None, environment: str) -> None:
+    """List the fallen approvals, by default all."""
+    found = [fallen_approvals.describe(one) for one in islice(_all_current(kinds, since, environment), listing.fetched)]
     columns = ("external_user_id", "vendor", "reference", "reversal", "fell_at", "status", "since", "reinstated", "reason", "told")
-    rows = found if as_json else [row | {"reinstated": "yes" if row["reinstated"] else "no", "told": _told(row)} for row in found]
-    output.print_list(rows, columns, as_json=as_json, as_csv=as_csv)
-    if not found:
-        click.echo("No approval fell (--sandbox looks into the sandbox).", err=True)
+    rows = found if listing.as_json else [row | {"told": _told(row)} for row in found]
+    listing.show(rows, columns, what="fallen approval", order="oldest", environment=environment, call="/v1/reversals/current")
 
 
 def _all_current(kinds: Sequence[str], since: datetime | None, environment: str) -> Iterator[Fallen]:
@@ -156,22 +159,20 @@ def audit_group() -> None:
 @audit_group.command("list")
 @click.option("--actor", help="A token's name, or a user's of this command line.")
 @click.option("--action", help='What was done, such as "read a body".')
-@click.option("--since", type=MOMENT, help="Done at this moment or later (RFC 3339, or a date).")
 @click.option("--applicant", nargs=2, metavar="VENDOR REFERENCE", help="About an applicant, or an event that named it.")
 @click.option("--user", "about_user", help="About a person, by your own id, and all their applicants.")
-@limit_option
-@environment_option
-@json_option
-@csv_option
+@click.option("--sandbox", "environment", flag_value="sandbox", default="live", help="With --applicant or --user: those of the sandbox.")
+@list_options(since="Done", has_environment=False)
 @consent.reads
-def list_acts(as_csv: bool, as_json: bool, limit: int, environment: str, applicant: tuple[str, str] | None, **wanted: Any) -> None:
+def list_acts(listing: Listing, environment: str, applicant: tuple[str, str] | None, **wanted: Any) -> None:
     """List who did what, when, why, and to how many, the last first."""
     config.settings()
     wanted |= {"environment": environment, "about": ApplicantKey(applicant[0], environment, applicant[1]) if applicant else None}
     with database.reading() as connection:
-        found = [audit.describe(row) for row in audit.listing(connection, **wanted, newest_first=True, limit=limit)]
-    output.print_list(found, ("at", "actor", "os_user", "action", "subject", "reason", "touched"), as_json=as_json, as_csv=as_csv)
-    say_if_cut(found, limit, "newest", "Nobody did anything that is recorded")
+        found = [audit.describe(row) for row in audit.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+    columns = ("at", "actor", "os_user", "action", "subject", "reason", "touched")
+    about = environment if wanted["about"] or wanted["about_user"] else None
+    listing.show(found, columns, what="recorded act", order="newest", environment=about, call="/v1/audit")
 
 
 commands = [review, reversals, audit_group]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from handlers import config, process
-from handlers.cli.terminal import output
-from handlers.cli.terminal.options import json_option
 from store import consent
 from store.inbox import spool_import
+from store.terminal import tables
+from store.terminal.options import json_option
 from store.text.counts import counted
 
 
@@ -36,7 +36,7 @@ def process_pending(as_json: bool) -> None:
     token, handled = process.new_token(), 0
     while count := process.handle_some(token):
         handled += count
-    output.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
+    tables.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
 
 
 commands = [worker, process_pending]

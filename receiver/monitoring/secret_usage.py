@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -31,8 +32,20 @@ class SecretSight:
     says: str
 
 
-def look(connection: Connection) -> list[SecretSight]:
-    """Return each configured secret, in the order of the settings, and what its use means."""
+def look(connection: Connection, *, environment: str | None = None, since: datetime | None = None) -> list[SecretSight]:
+    """Return each configured secret, in the order of the settings, and what its use means: all, or those of an environment, and those
+    that last matched at a time or later."""
+    found = _look(connection)
+    found = [one for one in found if environment in (None, one.environment)]
+    return [one for one in found if since is None or (one.last_at is not None and one.last_at >= since)]
+
+
+def describe(one: SecretSight) -> dict[str, Any]:
+    """Return a secret as it is shown."""
+    return vars(one) | {"last_at": clock.rfc3339(one.last_at)}
+
+
+def _look(connection: Connection) -> list[SecretSight]:
     uses = delivery_counts.secret_uses(connection)
     found = []
     for vendor, sender in config.settings().senders.items():

@@ -112,6 +112,7 @@ class Reaction(ApiModel, rename={"from_status": "from", "to_status": "to"}):
     """What must happen after a change, for one subscriber."""
 
     id: int
+    at: Annotated[Time, Meta(description="When the change was made.")]
     subscriber: Annotated[str, Meta(description="Who is told.")]
     vendor: Vendor
     environment: VendorEnvironment

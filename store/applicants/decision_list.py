@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,11 +29,15 @@ class Listed(NamedTuple):
     applicant: Applicant | None
 
 
-def listing(connection: Connection, *, environment: str, after: int = 0, newest_first: bool = False, limit: int) -> list[Listed]:
-    """Return what persons decided, after a sequence number; or the newest first. Raises Unopenable."""
+def listing(
+    connection: Connection, *, environment: str, since: datetime | None = None, after: int = 0, newest_first: bool = False, limit: int
+) -> list[Listed]:
+    """Return what persons decided at a time or later, after a sequence number; or the newest first. Raises Unopenable."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
     query = select(*CLAIMED).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
+    if since:
+        query = query.where(EventRow.received_at >= since)
     order = EventRow.sequence.desc() if newest_first else EventRow.sequence
     found = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
     events = [event for event in found if internal_events.kind(event.headers) == Kind.DECISION]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from store import audit, tokens
 from store.applicants import table as applicants
@@ -105,9 +105,13 @@ def described(connection: Connection, event_id: str) -> str:
     return f"{body.by} decided: {body.ruling} ({body.reason}), about {key.vendor} {key.reference} ({key.environment})"
 
 
-def waiting(connection: Connection, *, environment: str, limit: int) -> list[Applicant]:
-    """Return the applicants with a decision that waits for a second operator, the longest waiting first."""
-    return applicants.listing(connection, environment=environment, where=[WAITS], limit=limit)
+def waiting(connection: Connection, *, environment: str, since: datetime | None = None, limit: int) -> list[Applicant]:
+    """Return the applicants with a decision that waits for a second operator, the longest waiting first: all, or those that were decided
+    about at a time or later."""
+    # Without its Z, a time with milliseconds sorts after the same second without.
+    decided_at = func.rtrim(ApplicantRow.decision["at"].as_string(), "Z")
+    recent = [decided_at >= str(clock.rfc3339(since)).removesuffix("Z")] if since else []
+    return applicants.listing(connection, environment=environment, where=[WAITS, *recent], limit=limit)
 
 
 def _hits(applicant: Applicant) -> tuple[str, ...]:

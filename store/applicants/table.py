@@ -136,6 +136,7 @@ def listing(
     status: str | None = None,
     hit: str | None = None,
     updated_after: datetime | None = None,
+    since: datetime | None = None,
     expiring_by: date | None = None,
     after: tuple[datetime, str, str] | None = None,
     newest_first: bool = False,
@@ -145,7 +146,7 @@ def listing(
     """Return applicants in the order of their last change, after a place in that order; or the last changed first. Without registers and
     objections.
 
-    `expiring_by`: those whose document runs out on that day, or ran out before."""
+    `since`: those that changed at that time or later. `expiring_by`: those whose document runs out on that day, or ran out before."""
     query = select(*SHOWN).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
@@ -160,6 +161,8 @@ def listing(
         query = query.where(ApplicantRow.document_expires_on <= expiring_by.isoformat())
     if updated_after:
         query = query.where(ApplicantRow.updated_at > updated_after)
+    if since:
+        query = query.where(ApplicantRow.updated_at >= since)
     if after:
         moment, after_vendor, after_reference = after
         later = and_(

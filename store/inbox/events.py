@@ -38,11 +38,12 @@ def listing(
     status: str | None = None,
     reference: str | None = None,
     received_after: datetime | None = None,
+    since: datetime | None = None,
     after: int = 0,
     newest_first: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return events in the order of receipt, after a sequence number; or the newest first."""
+    """Return events in the order of receipt, after a sequence number; or the newest first. `since`: received at that time or later."""
     query = select(*_DESCRIBED).where(EventRow.environment == environment, EventRow.sequence > after)
     if vendor:
         query = query.where(EventRow.vendor == vendor)
@@ -53,6 +54,8 @@ def listing(
         query = query.where(EventRow.sequence.in_(naming.where(MentionRow.vendor == vendor) if vendor else naming))
     if received_after:
         query = query.where(EventRow.received_at > received_after)
+    if since:
+        query = query.where(EventRow.received_at >= since)
     order = EventRow.sequence.desc() if newest_first else EventRow.sequence
     return list(connection.execute(query.order_by(order).limit(limit)).all())
 
@@ -76,15 +79,20 @@ def dismiss(connection: Connection, event_id: str) -> bool:
     return connection.execute(unhappy_one.values(dismissed_at=clock.now())).rowcount == 1
 
 
-def unhappy_groups(connection: Connection, *, environment: str, outcome: Outcome, dismissed: bool = False) -> list[dict[str, Any]]:
+def unhappy_groups(
+    connection: Connection, *, environment: str, outcome: Outcome, dismissed: bool = False, since: datetime | None = None
+) -> list[dict[str, Any]]:
     """Return dead letters, or unreadable events, grouped by vendor, type and reason, the largest group first: the count, the first and
-    last receipt, and one example. Those that were dismissed are left out, unless they are asked for."""
+    last receipt, and one example. Those that were dismissed are left out, unless they are asked for, and so are those that were received
+    before `since`."""
     by = (EventRow.vendor, EventRow.event_type, EventRow.reason)
     count, example = func.count().label("count"), func.max(cast(EventRow.id, String)).label("example")
     first, last = func.min(EventRow.received_at).label("first_seen"), func.max(EventRow.received_at).label("last_seen")
     columns: list[Any] = [*by, count, first, last, example]
     query = select(*columns).where(IS_UNHAPPY, EventRow.status == outcome, EventRow.environment == environment)
     query = query.where(EventRow.dismissed_at.is_not(None) if dismissed else EventRow.dismissed_at.is_(None))
+    if since:
+        query = query.where(EventRow.received_at >= since)
     return [_describe_group(row) for row in connection.execute(query.group_by(*by).order_by(count.desc(), *by))]
 
 

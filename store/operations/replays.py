@@ -93,9 +93,15 @@ def find(connection: Connection, replay_id: str, *, lock: bool = False) -> Row[A
     return connection.execute(query.with_for_update() if lock else query).one_or_none()
 
 
-def listing(connection: Connection, *, limit: int) -> list[Row[Any]]:
-    """Return replays, the last begun first."""
-    return list(connection.execute(select(Replay.__table__).order_by(Replay.at.desc()).limit(limit)).all())
+def listing(connection: Connection, *, environment: str | None = None, since: datetime | None = None, limit: int) -> list[Row[Any]]:
+    """Return replays, the last begun first: all, or those of an environment, and those that were begun at a time or later."""
+    query = select(Replay.__table__).order_by(Replay.at.desc()).limit(limit)
+    if environment:
+        # A filter leaves out what is its default.
+        query = query.where(func.coalesce(Replay.wanted["environment"].as_string(), "live") == environment)
+    if since:
+        query = query.where(Replay.at >= since)
+    return list(connection.execute(query).all())
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Waiting:
 class Narrowed(NamedTuple):
     """Which entries are wanted."""
 
+    #: Those that began to wait then or later.
+    since: datetime | None = None
     #: Those that have waited since then or longer.
     until: datetime | None = None
     #: The one of this name; of reactions, of this id.
@@ -209,5 +211,6 @@ def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what
 
 
 def _narrowed(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], wanted: Narrowed) -> list[ColumnElement[bool]]:
+    younger = [since >= wanted.since] if wanted.since else []
     older = [since <= wanted.until] if wanted.until else []
-    return [*older, *([name == wanted.name] if wanted.name is not None else [])]
+    return [*younger, *older, *([name == wanted.name] if wanted.name is not None else [])]

@@ -56,15 +56,17 @@ def resume(connection: Connection, name: str) -> bool:
 
 def listing(
     connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
-    after: int = 0, newest_first: bool = False, limit: int,
+    since: datetime | None = None, after: int = 0, newest_first: bool = False, limit: int,
 ) -> list[Row[Any]]:  # fmt: skip
-    """Return reactions in the order of creation, after one of them; or the newest first."""
-    change = (TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal)
+    """Return reactions in the order of creation, after one of them; or the newest first. `since`: to changes at that time or later."""
+    change = (TransitionRow.at, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal)
     query = select(Reaction.__table__, SHOWN.label("shown"), *change).join(TransitionRow, TransitionRow.number == Reaction.number)
     query = query.join(Subscriber, Subscriber.name == Reaction.subscriber).where(Reaction.id > after)
     for column, value in ((Reaction.status, status), (Reaction.environment, environment)):
         if value is not None:
             query = query.where(column == value)
+    if since:
+        query = query.where(TransitionRow.at >= since)
     if subscriber is not None:
         query = query.where(or_(Subscriber.name == subscriber, Subscriber.title == subscriber))
     return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
@@ -81,7 +83,7 @@ def describe(row: Row[Any]) -> dict[str, Any]:
     names = ("vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
     told = {"id": row.id, "subscriber": row.shown} | {name: row._mapping[name] for name in names}
     told |= {"from": row.from_status, "to": row.to_status}
-    moments = {"due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
+    moments = {"at": clock.rfc3339(row.at), "due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
     return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from handlers.cli.terminal import output
 from handlers.replay.derive import Difference
 from handlers.replay.forecast import describe, turned
+from store.terminal import tables
 from store.text import safe_text
 from store.text.counts import counted
 
@@ -17,7 +17,7 @@ from store.text.counts import counted
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
     """Print each difference, then the counts of each move and of approvals. `none` and `many` are the headings."""
     if as_json:
-        output.print_json(map(describe, found))
+        tables.print_json(map(describe, found))
         return
     for one in found:
         before, after = one.move

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from handlers.cli import reconcile
+from tests.journeys.operation.test_lists import LISTS
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads
 from tests.support.payloads import after
@@ -114,4 +115,4 @@ def test_the_columns_of_each_csv_are_documented(stocked: Service) -> None:
     printed = {name: stocked.standing(*name.split()).stdout.splitlines()[0].split(",") for name in documented if "reconcile" not in name}
     printed["reconcile --csv"] = list(reconcile.COLUMNS)
     assert {name: columns.split("`, `") for name, columns in documented.items()} == printed
-    assert len(printed) == 6
+    assert {f"{words} --csv" for words in LISTS} <= set(printed)

@@ -111,7 +111,7 @@ def token_option(command: Command) -> Command:
 
 def environment_option(command: Command) -> Command:
     return click.option(
-        "--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox; without it, of the live world."
+        "--sandbox", "environment", flag_value="sandbox", default="live", help="Of the sandbox environment; without it, of the live one."
     )(command)
 
 
@@ -121,7 +121,3 @@ def json_option(command: Command) -> Command:
 
 def csv_option(command: Command) -> Command:
     return click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a header.")(command)
-
-
-def limit_option(command: Command) -> Command:
-    return click.option("--limit", type=click.IntRange(1, ROWS_MAX), default=50, show_default=True, help="At most so many.")(command)

@@ -1,0 +1,1 @@
+"""What all packages share of the terminal: options, lists and tables."""

@@ -14,7 +14,7 @@ from store.operations.anomalies import VendorSight
 from store.text import safe_text
 
 HEARD = Sentence("{vendor}", "ok", "last delivery {age} ago")
-NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets")
+NEVER_HEARD = Sentence("{vendor}", "look", "nothing authentic in the last week", "standing secrets{sandbox}")
 SILENT = Sentence("{vendor}", "look", "{missing} deliveries would usually have come since the last one: look at the vendor's dashboard")
 REFUSED = Sentence(
     "{vendor}",
@@ -29,7 +29,7 @@ NOT_UNDERSTOOD = Sentence(
 NEW_TYPES = Sentence(
     "{vendor}", "look", "new event types in the last week: {types}", "standing events list --vendor {vendor} --status ignored{sandbox}"
 )
-OLD_SECRET = Sentence("{vendor} secret {fingerprint}", "look", "{says}", "standing secrets")
+OLD_SECRET = Sentence("{vendor} secret {fingerprint}", "look", "{says}", "standing secrets{sandbox}")
 
 
 def vendors(connection: Connection, environment: str) -> Iterator[Finding]:
@@ -42,14 +42,14 @@ def vendors(connection: Connection, environment: str) -> Iterator[Finding]:
 
 def secrets(connection: Connection, environment: str) -> Iterator[Finding]:
     """Yield the secrets that are not the newest of their vendor."""
-    for one in secret_usage.look(connection):
-        if not one.newest and one.environment == environment:
-            yield OLD_SECRET(vendor=one.vendor, fingerprint=one.fingerprint, says=one.says)
+    for one in secret_usage.look(connection, environment=environment):
+        if not one.newest:
+            yield OLD_SECRET(vendor=one.vendor, fingerprint=one.fingerprint, says=one.says, sandbox=option(environment))
 
 
 def _vendor(vendor: str, sight: VendorSight | None, environment: str) -> Iterator[Finding]:
     if sight is None or sight.silent_seconds is None:
-        yield NEVER_HEARD(vendor=vendor)
+        yield NEVER_HEARD(vendor=vendor, sandbox=option(environment))
     else:
         yield HEARD(vendor=vendor, age=duration(sight.silent_seconds))
     if sight is None:

@@ -121,6 +121,7 @@ def test_a_delivery_can_be_followed_through_the_logs_by_ids(running: Service) ->
 
 
 def test_no_log_line_holds_a_reference_or_a_user(running: Service) -> None:
+    eventually(lambda: "log" in running.subscribers(), "the log to follow the feed")
     who, user = payloads.new_applicant(), "user-of-no-log-line"
     event = running.told("idngo", payloads.idngo(who, answer="GREEN", externalUserId=user))
     running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["BLACKLIST"], at=after(days=1)))

@@ -74,7 +74,8 @@ def interpret(event: Claimed) -> EventReading:
 
 def _without_our_words(news: News) -> News:
     """Return a vendor's news without a type that is a word of ours: iDenfy's type is not signed, and decisions are found by theirs."""
-    return structs.replace(news, event_type=_theirs(news.event_type))
+    event_type = _theirs(news.event_type)
+    return news if event_type == news.event_type else structs.replace(news, event_type=event_type)
 
 
 def _theirs(event_type: str | None) -> str | None:

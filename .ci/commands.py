@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-PATH = Path(__file__).parent.parent / "store" / "commands.json"
+PATH = Path(__file__).parent.parent / "store" / "cli" / "commands.json"
 
 
 def described(command):

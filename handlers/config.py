@@ -13,6 +13,7 @@ from handlers.vocabulary.idngo import LABELS
 from handlers.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
+from store.inbox.settling import Retries
 from store.states import Status
 from store.system.environment import Environment
 from store.text import web_addresses
@@ -66,9 +67,7 @@ class Settings:
     idenfy_words: dict[str, Meaning] = field(default_factory=dict)
     #: Whether the date on which a document runs out is kept, where a vendor tells it.
     keep_expiry: bool = False
-    attempts_max: int = 14
-    retry_base: timedelta = timedelta(seconds=30)
-    retry_limit: timedelta = timedelta(hours=6)
+    retries: Retries = field(default_factory=Retries)
     #: What one event may cost: then the process that handles it is killed, or told that there is no more memory.
     event_seconds_max: int = 10
     worker_bytes_max: int = 512 * 1024 * 1024
@@ -120,9 +119,11 @@ def read(environment: Environment) -> Settings:
         idngo_words=words.further(environment, "IDNGO_WORDS", LABELS),
         keep_expiry=environment.yes_or_no("KEEP_EXPIRY"),
         idenfy_words=words.further(environment, "IDENFY_WORDS", TAGS),
-        attempts_max=environment.number("ATTEMPTS_MAX", 14, most=100),
-        retry_base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30, most=86_400)),
-        retry_limit=timedelta(seconds=environment.number("RETRY_LIMIT_SECONDS", 6 * 60 * 60, most=30 * 86_400)),
+        retries=Retries(
+            attempts_max=environment.number("ATTEMPTS_MAX", 14, most=100),
+            base=timedelta(seconds=environment.number("RETRY_BASE_SECONDS", 30, most=86_400)),
+            limit=timedelta(seconds=environment.number("RETRY_LIMIT_SECONDS", 6 * 60 * 60, most=30 * 86_400)),
+        ),
         event_seconds_max=environment.number("EVENT_SECONDS_MAX", 10, most=3600),
         notify_urls=urls,
         notify_secrets=secrets,

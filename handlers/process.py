@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection
 
-from handlers import attempts
+from handlers import config
 from handlers.interpret import interpret
 from handlers.rules import outcome, transitions
 from handlers.rules.news import EventReading
@@ -89,7 +89,7 @@ def _read(token: str, event: Claimed, watched: Watchdog) -> EventReading | None:
         with watched:
             return interpret(event)
     except Exception as error:
-        attempts.failed(token, event, describe_error(error))
+        _attempt_failed(token, event, describe_error(error))
         return None
 
 
@@ -123,7 +123,7 @@ def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None
         if database.is_away(error):
             raise
         if len(batch) == 1:  # Alone, failing is its own attempt.
-            attempts.failed(token, batch[0].event, describe_error(error))
+            _attempt_failed(token, batch[0].event, describe_error(error))
             return
         for reading in batch:
             _write_all(token, [reading], watched)
@@ -231,10 +231,15 @@ def _handle_a_suspect(token: str, watched: Watchdog) -> int:
         return 0
     event, was_alone = found
     if was_alone:
-        attempts.failed(token, event, "the process died or hung")
+        _attempt_failed(token, event, "the process died or hung")
     else:
         handle(token, [event], watched=watched)
     return 1
+
+
+def _attempt_failed(token: str, event: Claimed, error: str) -> None:
+    log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=event.attempts + 1)
+    settling.fail(event, error, token=token, retries=config.settings().retries)
 
 
 def _release(token: str) -> None:

@@ -8,10 +8,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from receiver.vendors import VENDORS
 from receiver.vendors.base import Scheme, SigningKey
-from store import config, tokens
+from store import config
+from store.access import tokens
+from store.access.tokens import Tokens
 from store.inbox import encryption
 from store.system.environment import Environment
-from store.tokens import Tokens
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import output
-from store import audit, consent, database
+from store import database
+from store.access import audit
 from store.applicants import explanations, feed, history, users
 from store.applicants import table as applicants
 from store.inbox import events
 from store.states import HITS, ApplicantKey, Status
 from store.system import clock
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import Listing, limit_option, list_options, say_cut
 from store.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option
 

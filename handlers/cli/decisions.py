@@ -12,7 +12,8 @@ import click
 from handlers import config
 from handlers.cli.terminal import wait
 from store import config as store_config
-from store import consent, database, operators
+from store import database
+from store.access import operators
 from store.applicants import decision_list, decisions
 from store.applicants import table as applicants
 from store.applicants.decisions import Made, NotDecided
@@ -22,7 +23,7 @@ from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.states import ApplicantKey, Outcome
 from store.system import clock
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import REASON, environment_option, json_option, token_option
 from store.text import safe_text

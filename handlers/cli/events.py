@@ -8,11 +8,12 @@ import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import masking, output
-from store import audit, config, consent, database
+from store import config, database
+from store.access import audit
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import REASON, json_option
 from store.text.counts import counted

@@ -14,10 +14,10 @@ from handlers import config
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
-from store import consent
 from store.applicants.exports import ExportFilter
 from store.states import Status
 from store.system import clock
+from store.terminal import consent
 from store.terminal.options import MOMENT, environment_option, older_than_option
 
 output_option = click.option(

@@ -15,10 +15,11 @@ from handlers.transfer import import_check, import_lines, importing
 from handlers.transfer.import_check import Checked, FileChanged
 from handlers.transfer.import_fields import Wrong
 from handlers.transfer.importing import Brought
-from store import consent, database
+from store import database
 from store.inbox import imports
 from store.inbox.imports import Span
 from store.states import Outcome
+from store.terminal import consent
 from store.terminal.options import environment_option
 from store.text.counts import counted
 from store.text.names import is_name

@@ -12,12 +12,13 @@ from handlers.cli.terminal import output
 from handlers.notify.dispatcher import configured
 from handlers.notify.endpoints import Endpoint, endpoints, key_of
 from handlers.notify.subscribers import Gone, NotNow, Refused
-from store import audit, consent, database, operators
+from store import database
+from store.access import audit, operators
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.outbox.reactions import Ambiguous
 from store.system import clock
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import REASON, ROWS_MAX, json_option
 from store.text import safe_text

@@ -12,8 +12,10 @@ from handlers.cli.terminal import differences
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import rebuild as mending
 from handlers.replay.derive import Difference, Renamed
-from store import audit, consent, database, operators
+from store import database
+from store.access import audit, operators
 from store.database.tables import ApplicantRow, EventRow
+from store.terminal import consent
 from store.terminal.options import CHANGES_MAX, json_option
 from store.text.counts import counted
 

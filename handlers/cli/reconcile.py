@@ -20,13 +20,14 @@ from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from handlers.vendors import VENDORS
-from store import audit, consent, database, operators
 from store import config as store_config
+from store import database
+from store.access import audit, operators
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.states import ApplicantKey
 from store.system import clock
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")

@@ -13,11 +13,12 @@ from handlers import config
 from handlers.cli.terminal import differences, output
 from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
-from store import audit, consent, database, operators
+from store import database
+from store.access import audit, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option
 from store.text.counts import counted

@@ -13,7 +13,8 @@ import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import output
-from store import audit, config, consent, database, operators
+from store import config, database
+from store.access import audit, operators
 from store.applicants import feed
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
@@ -21,7 +22,7 @@ from store.operations.review_claims import NotClaimed
 from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey, Reversal
 from store.system import clock
-from store.terminal import tables
+from store.terminal import consent, tables
 from store.terminal.lists import ALL, Listing, list_options
 from store.terminal.options import environment_option, json_option, older_than_option, token_option
 from store.text import safe_text

@@ -16,12 +16,13 @@ from handlers.clients.vendor import Client, CredentialsRefused, Listed, Unanswer
 from handlers.reconcile import compare
 from handlers.reconcile.compare import Finding
 from handlers.vendors import VENDORS
-from store import audit, database
+from store import database
+from store.access import audit
+from store.access.operators import Actor
 from store.applicants import table as applicants
 from store.inbox import wakeup
 from store.operations import delivery_counts, reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.operators import Actor
 from store.states import ApplicantKey
 from store.text.counts import counted
 

@@ -19,8 +19,8 @@ from handlers.reconcile import reconciliation
 from handlers.reconcile.compare import Finding
 from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
 from store import config as store_config
+from store.access.operators import Actor
 from store.operations.reconciliations import ApplicantFilter
-from store.operators import Actor
 from store.system import clock, processes
 from store.system.logs import describe_error
 

@@ -12,12 +12,13 @@ from sqlalchemy import Row
 
 from handlers import process
 from handlers.replay.forecast import OnProgress, forecast
-from store import audit, database
+from store import database
+from store.access import audit
+from store.access.operators import Actor
 from store.inbox import events as inbox
 from store.inbox.claims import Claimed, claim, release
 from store.operations import health, replays
 from store.operations.replays import ReplayFilter, Stage
-from store.operators import Actor
 from store.system import clock
 
 #: Events that are made pending at once: what a replay may be ahead of what it knows it changed.

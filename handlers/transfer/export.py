@@ -19,7 +19,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from handlers.vendors import VENDORS
-from store import audit, database
+from store import database
+from store.access import audit
 from store.applicants import exports, feed
 from store.applicants import table as applicants
 from store.applicants.exports import ExportFilter

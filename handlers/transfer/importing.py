@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from handlers.transfer import import_check
 from handlers.transfer.import_check import Checked, OnProgress
 from handlers.transfer.import_fields import Known, Whose
-from store import audit, database, operators
+from store import database
+from store.access import audit, operators
 from store.applicants import links
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span

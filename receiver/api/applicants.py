@@ -15,7 +15,7 @@ from receiver.web import queries
 from receiver.web.auth import Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
-from store import audit
+from store.access import audit
 from store.applicants import explanations, feed, users
 from store.applicants import history as store_history
 from store.applicants import table as applicants

@@ -16,13 +16,13 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import One, Page
+from store.access.operators import Actor
 from store.applicants import decision_list, decisions
 from store.applicants.decision_list import Listed
 from store.applicants.decisions import Made, NotDecided, UnknownToUs
 from store.config import settings
 from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
-from store.operators import Actor
 from store.system import clock
 from store.text.names import EVENT_ID
 

@@ -16,7 +16,7 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import Page
-from store import audit
+from store.access import audit
 from store.inbox import events, settling
 from store.inbox.encryption import Unopenable
 from store.states import Outcome

@@ -15,7 +15,7 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import Page
-from store import audit
+from store.access import audit
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 

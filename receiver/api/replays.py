@@ -15,7 +15,7 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import ListOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment
-from store import audit
+from store.access import audit
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
 from store.states import Outcome, VendorEnvironment

@@ -18,14 +18,14 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import ListOf, PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment, One, Page
-from store import audit
+from store.access import audit
+from store.access.operators import Actor
 from store.applicants import feed
 from store.inbox import events
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed, NotWaiting
 from store.operations.review_queue import Narrowed, Place, Waiting, What
-from store.operators import Actor
 from store.states import ApplicantKey, Outcome, Reversal, VendorEnvironment
 from store.system import clock
 from store.text.names import EVENT_ID, is_storable

@@ -10,8 +10,8 @@ from flask import request
 
 from receiver import config
 from receiver.web.problems import Problem
-from store import tokens
-from store.tokens import Token
+from store.access import tokens
+from store.access.tokens import Token
 
 
 class Right(StrEnum):

@@ -16,7 +16,7 @@ from receiver.web import auth, queries
 from receiver.web.auth import Caller, Right
 from receiver.web.problems import Problem
 from receiver.web.queries import Nothing, Number
-from store import audit
+from store.access import audit
 from store.config import settings
 from store.inbox import wakeup
 

@@ -12,14 +12,14 @@ import msgspec
 from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from store import audit, tokens
+from store.access import audit, tokens
+from store.access.operators import Actor
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, claimed
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
-from store.operators import Actor
 from store.states import HITS, ApplicantKey, Stand
 from store.system import clock
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store import audit
+from store.access import audit
 from store.applicants import feed
 from store.applicants import table as applicants
 from store.applicants.feed import Transition

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection, select, update
@@ -10,9 +11,10 @@ from sqlalchemy import Connection, select, update
 from store import database
 from store.database import bulk
 from store.database.tables import EventRow
-from store.inbox.claims import lock
+from store.inbox.claims import Claimed, lock
 from store.states import Outcome
-from store.system import clock
+from store.system import backoff, clock
+from store.text.counts import counted
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
@@ -34,6 +36,24 @@ def settle(connection: Connection, settlements: list[Settlement], *, token: str)
         lock(connection, bulk.among(EventRow, [{"sequence": one.sequence} for one in settlements]))
     rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
     return bulk.rewrite(connection, EventRow, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
+
+
+class Retries(NamedTuple):
+    """How often an event is tried, and the pause between two attempts: it doubles from the base up to the limit."""
+
+    attempts_max: int = 14
+    base: timedelta = timedelta(seconds=30)
+    limit: timedelta = timedelta(hours=6)
+
+
+def fail(event: Claimed, error: str, *, token: str, retries: Retries) -> None:
+    """Count a failed attempt: postpone the event, or make it a dead letter after the last attempt. Commits."""
+    attempts = event.attempts + 1
+    if attempts >= retries.attempts_max:
+        bury(event.sequence, token=token, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
+        return
+    retry_at = clock.now() + backoff.spread(retries.base, attempts, retries.limit)
+    postpone(event.sequence, token=token, retry_at=retry_at, error=f"attempt {attempts} failed with {error}")
 
 
 def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:

@@ -12,14 +12,15 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import audit, config, database
+from store import config, database
+from store.access import audit
+from store.access.operators import Actor
 from store.applicants import feed
 from store.database import migrations
 from store.inbox import claims
 from store.operations import health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
-from store.operators import Actor
 from store.system import clock, fault_points
 
 #: Pages that are copied at a time: after each the progress is told.

@@ -12,11 +12,13 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from store import audit, consent, database, operators
+from store import database
+from store.access import audit, operators
 from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
 from store.system import clock, environment
+from store.terminal import consent
 from store.text.counts import counted
 
 

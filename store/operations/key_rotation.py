@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select, update
 
-from store import audit, config, database
+from store import config, database
+from store.access import audit
 from store.database.tables import EventRow
 from store.inbox import claims
 from store.inbox.encryption import key_id, keyring

@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete
 
-from store import audit, database
+from store import database
+from store.access import audit
+from store.access.operators import Actor
+from store.access.tokens import person
 from store.database.operations_tables import ReviewClaim
 from store.operations import review_queue
 from store.operations.review_queue import Waiting, What
-from store.operators import Actor
 from store.states import ApplicantKey
 from store.system import clock
 from store.text.names import EVENT_ID
-from store.tokens import person
 
 
 class NotClaimed(Exception):

@@ -75,7 +75,7 @@ def announce(*texts: str) -> None:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception's type, its cause, and the place in our code: `OperationalError (disk I/O error) at store/audit.py:71`."""
+    """Return an exception's type, its cause, and the place in our code: `OperationalError (disk I/O error) at store/access/audit.py:71`."""
     kinds: list[str] = []
     at: BaseException | None = error
     for _ in range(4):

@@ -13,7 +13,7 @@ import pytest
 
 import receiver.monitoring
 from receiver.monitoring.findings.sentence import Sentence
-from store.cli import standing
+from store.cli.root import standing
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "monitoring.md").read_text()
 

@@ -234,7 +234,7 @@ def test_the_page_names_the_tries_and_the_pauses_before_a_dead_letter() -> None:
     (when,) = (row["when"] for row in rows("Outcomes") if row["outcome"] == "`failed`")
     tries, pause, limit = map(int, re.findall(r"\d+", when))
     settings = Settings()
-    assert (tries, timedelta(seconds=pause), timedelta(hours=limit)) == (settings.attempts_max, settings.retry_base, settings.retry_limit)
+    assert (tries, timedelta(seconds=pause), timedelta(hours=limit)) == tuple(settings.retries)
 
 
 # what an event does is what its row says ----------------------------------------------------------------------

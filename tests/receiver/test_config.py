@@ -13,9 +13,9 @@ from receiver.config import Settings
 from receiver.vendors.base import SigningKey
 from receiver.vendors.ifcgate import HexDigest, StandardWebhooks
 from store import config as store_config
+from store.access.tokens import Token, Tokens
 from store.system import environment
 from store.system.environment import Environment, Misconfigured
-from store.tokens import Token, Tokens
 from tests.conftest import KEY
 from tests.support import payloads, servers, signing
 from tests.support.service import PROGRAMS, SECRETS, TOKENS, Service, free_port

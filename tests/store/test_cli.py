@@ -14,7 +14,7 @@ import click
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 
-from store.cli import standing
+from store.cli.root import standing
 from tests.support.service import PROGRAMS
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,10 +12,10 @@ from receiver import config
 from receiver.monitoring.findings.sentence import Finding, Sentence, many
 from receiver.vendors import VENDORS
 from store import config as store_config
-from store import operators
+from store.access import operators
+from store.access.tokens import Token
 from store.system import logs
 from store.system.environment import Environment, others_may_read, secrets_dir
-from store.tokens import Token
 
 #: A shorter secret of a vendor could be guessed from one signed delivery.
 SECRET_BYTES_MIN = 16

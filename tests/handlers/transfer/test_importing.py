@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from handlers.transfer import import_check, importing
 from handlers.transfer.importing import Brought
-from store import audit, database, operators
+from store import database
+from store.access import audit, operators
 from store.applicants import feed, links
 from store.applicants import table as applicants
 from store.database.tables import EventRow, TransitionRow

@@ -131,7 +131,7 @@ def test_an_address_of_ipv6_is_shown_as_a_browser_takes_it(tmp_path: Path) -> No
 
 
 def test_a_clone_has_the_line_ends_of_the_repository() -> None:
-    asked = ["git", "check-attr", "eol", "--", "dev", "Procfile", "store/cli.py"]
+    asked = ["git", "check-attr", "eol", "--", "dev", "Procfile", "store/cli/root.py"]
     found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert found.count(": eol: lf") == 3
     assert b"\r" not in (ROOT / "dev").read_bytes()

@@ -17,9 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from store import audit, cli, database, maintenance, operators
+from store import database
+from store.access import audit, operators
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace
+from store.cli import maintenance
+from store.cli.root import standing as standing_command
 from store.database.operations_tables import Act
 from store.database.tables import EventRow
 from store.inbox import claims, events
@@ -49,7 +52,7 @@ def standing(*arguments: str) -> Result:
     forget()
     try:
         return CliRunner().invoke(
-            click.Group(commands=maintenance.commands, context_settings=cli.standing.context_settings), list(arguments)
+            click.Group(commands=maintenance.commands, context_settings=standing_command.context_settings), list(arguments)
         )
     finally:
         forget()

@@ -70,7 +70,7 @@ def _run(program: str, in_a_workers_child: Callable[[], None]) -> int:
         from gunicorn.app.wsgiapp import run
 
         return run() or 0
-    from store.cli import main
+    from store.cli.root import main
 
     return main() or 0
 

@@ -124,8 +124,8 @@ def _load(kind: str) -> None:
         names = [
             "rq",
             "alembic.command",
-            "store.cli",
-            "store.maintenance",
+            "store.cli.root",
+            "store.cli.maintenance",
             "handlers.cli.commands",
             "handlers.worker.rq_worker",
             "receiver.cli",

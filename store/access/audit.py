@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal, or_, select, tuple_
 
-from store import config, database, operators
+from store import config, database
+from store.access import operators
 from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.states import ApplicantKey

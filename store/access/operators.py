@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from store import tokens
+from store.access import tokens
 from store.system.environment import Environment
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from store import audit, config, consent, database, operators
+from store import config, database
+from store.access import audit, operators
 from store.applicants import feed
 from store.database.engine import engine
 from store.database.sessions import Unfit
+from store.terminal import consent
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import ROWS_MAX
 from store.text.counts import counted

@@ -1,0 +1,1 @@
+"""Who may act, who acts at this terminal, and who did what?"""

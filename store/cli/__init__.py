@@ -1,0 +1,1 @@
+"""How is a command found, and which commands need the store alone?"""

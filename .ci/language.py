@@ -28,6 +28,9 @@ INSTEAD = {
     r"\bcannot be right\b": "invalid",
     r"\bwho lives\b|\bthat lives\b|\bsay alive\b": "is running",
     r"\bdies? of\b|\bdied of\b": "crashes over",
+    r"(?<![a-z])[Mm]end(s|ed|ing)?\b": "fix, repair",
+    r"\bby (itself|themselves)\b": "automatically",
+    r"\btold (of|again)\b": "notified",
     r"\bof whom\b|\bto whom\b|\bby whom\b": "name the noun",
 }
 

@@ -108,7 +108,7 @@ def list_failed(listing: Listing, environment: str, outcome: Outcome, **wanted: 
     """List dead letters, or unreadable events, by vendor, type and reason, the largest group first."""
     config.settings()
     with database.reading() as connection:
-        found = events.unhappy_groups(connection, environment=environment, outcome=outcome, **wanted)
+        found = events.unresolved_groups(connection, environment=environment, outcome=outcome, **wanted)
     columns = ("count", "vendor", "event_type", "first_seen", "last_seen", "reason", "example")
     what = "dead letter" if outcome == Outcome.FAILED else "unreadable event"
     listing.show(found, columns, what=what, order="largest", environment=environment)

@@ -141,11 +141,11 @@ def resume(name_or_url: str, yes: bool) -> None:
     config.settings()
     with database.reading() as connection:
         found = _subscriber(connection, name_or_url)
-    consent.ask("Notify it again?", f"{safe_text.plain(found.shown)} is told of every change that waits for it.", yes=yes)
+    consent.ask("Notify it again?", f"{safe_text.plain(found.shown)} is notified of every change that waits for it.", yes=yes)
     with database.begin() as connection:
         reactions.resume(connection, found.name)
         audit.record(connection, action="resume", subject=f"subscriber {found.shown} ({found.name})")
-    click.echo(f"{safe_text.plain(found.shown)} is told again.", err=True)
+    click.echo(f"{safe_text.plain(found.shown)} is notified again.", err=True)
 
 
 @notify_group.command("forget")
@@ -159,7 +159,7 @@ def forget(name_or_url: str, reason: str | None, yes: bool) -> None:
         found = _forgettable(connection, name_or_url)
         [count] = [one for one in reactions.counts(connection) if one.name == found.name]
     title = safe_text.plain(found.shown)
-    says = f"{title} will never be told of {counted(count.pending + count.failed, 'change')}. This cannot be undone."
+    says = f"{title} will never be notified of {counted(count.pending + count.failed, 'change')}. This cannot be undone."
     consent.ask("Forget it?", says, yes=yes)
     with database.begin() as connection:
         found = _forgettable(connection, name_or_url)

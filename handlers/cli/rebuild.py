@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from handlers import config
 from handlers.cli.terminal import differences
 from handlers.cli.terminal.progress import progress_bar
-from handlers.replay import rebuild as mending
+from handlers.replay import rebuild as repairing
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.access import audit, operators
@@ -22,8 +22,8 @@ from store.text.counts import counted
 
 @click.command()
 @click.option("--check", "apply", flag_value=False, default=False, help="Only compare (the default): exit status 1 if anything differs.")
-@click.option("--apply", "apply", flag_value=True, help="Mend what differs, while the service runs; each change is told.")
-@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Mend nothing if more would change.")
+@click.option("--apply", "apply", flag_value=True, help="Repair what differs, while the service runs; each change is reported.")
+@click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Repair nothing if more would change.")
 @json_option
 @consent.changes
 def rebuild(apply: bool, max_changes: int, as_json: bool, yes: bool) -> None:
@@ -42,15 +42,15 @@ def _run(*, apply: bool, max_changes: int, as_json: bool, yes: bool) -> int:
     if not apply or not found:
         return 1 if found or renamed.failing else 0
     if len(found) > max_changes:
-        click.echo(f"Nothing was mended: {counted(len(found), 'applicant')} to mend, more than --max-changes {max_changes}.", err=True)
+        click.echo(f"Nothing was repaired: {counted(len(found), 'applicant')} to repair, more than --max-changes {max_changes}.", err=True)
         return 1
     operators.at_this_terminal()  # A wrong token ends it before anything is done.
-    consent.ask(f"Repair {len(found)} applicants?", "Each is written as its events say, and each change is told.", yes=yes)
+    consent.ask(f"Repair {len(found)} applicants?", "Each is written as its events say, and each change is reported.", yes=yes)
     with progress_bar() as bar:
-        task = bar.add_task("mending", total=len(found))
-        mended = mending.mend((one.key for one in found), on_applicants=lambda count: bar.advance(task, count))
-    database.write(lambda connection: audit.record(connection, action="rebuild", subject="applicants that differed", touched=mended))
-    click.echo(f"Mended {counted(mended, 'applicant')}.", err=True)
+        task = bar.add_task("repairing", total=len(found))
+        repaired = repairing.repair((one.key for one in found), on_applicants=lambda count: bar.advance(task, count))
+    database.write(lambda connection: audit.record(connection, action="rebuild", subject="applicants that differed", touched=repaired))
+    click.echo(f"Repaired {counted(repaired, 'applicant')}.", err=True)
     return 0
 
 
@@ -60,8 +60,8 @@ def _compare() -> tuple[Renamed, list[Difference]]:
     with progress_bar() as bar:
         reading = bar.add_task("reading events", total=events)
         comparing = bar.add_task("comparing applicants", total=known)
-        renamed = mending.find_renamed(lambda count: bar.advance(reading, count))
-        return renamed, list(mending.differences(renamed, on_applicants=lambda count: bar.advance(comparing, count)))
+        renamed = repairing.find_renamed(lambda count: bar.advance(reading, count))
+        return renamed, list(repairing.differences(renamed, on_applicants=lambda count: bar.advance(comparing, count)))
 
 
 commands = [rebuild]

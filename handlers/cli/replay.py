@@ -26,7 +26,7 @@ from store.text.names import EVENT_ID
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
 
-UNHAPPY = "unreadable events or dead letters"
+UNRESOLVED = "unreadable events or dead letters"
 
 NOT_PENDING = [outcome.value for outcome in Outcome if outcome != Outcome.PENDING]
 
@@ -100,9 +100,9 @@ def _say_what_it_would_do(wanted: ReplayFilter, as_json: bool) -> int:
         found = forecast.would_do(wanted, on_events=lambda done: bar.advance(task, done))
     differences.show(found.differences, as_json=as_json, none="No applicant would change.", many="would change")
     differences.tell_failing(found.failing)
-    unhappy = counted(found.unhappy, "unreadable event or dead letter", UNHAPPY)
-    mended = f" Among them: {unhappy}, of which {found.mended} would become readable." if found.unhappy else ""
-    click.echo(f"{counted(count, 'event')} would be handled again.{mended}", err=True)
+    unresolved = counted(found.unresolved, "unreadable event or dead letter", UNRESOLVED)
+    repaired = f" Among them: {unresolved}, of which {found.repaired} would become readable." if found.unresolved else ""
+    click.echo(f"{counted(count, 'event')} would be handled again.{repaired}", err=True)
     return count
 
 
@@ -129,14 +129,15 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
     if as_json:
         tables.print_json([replays.describe(row)])
     click.echo(_said(stage, row), err=True)
-    improved = row.mended or row.changed or not row.unhappy
+    improved = row.repaired or row.changed or not row.unresolved
     sys.exit(0 if stage == Stage.DONE and not row.failed and improved else 1)
 
 
 def _said(stage: Stage, row: Row[Any]) -> str:
     failed = f"; {counted(row.failed, 'event')} failed again" if row.failed else ""
-    mended = f"; mended {row.mended} of {counted(row.unhappy, 'unreadable event or dead letter', UNHAPPY)}" if row.unhappy else ""
-    did = f"Handled {counted(row.done, 'event')} again; {counted(row.changed, 'applicant')} changed{mended}{failed}."
+    before = counted(row.unresolved, "unreadable event or dead letter", UNRESOLVED)
+    repaired = f"; repaired {row.repaired} of {before}" if row.unresolved else ""
+    did = f"Handled {counted(row.done, 'event')} again; {counted(row.changed, 'applicant')} changed{repaired}{failed}."
     if stage == Stage.STOPPED:
         return f"{did} Stopped: more than {row.changes_max} would change (standing replays resume {row.id} --max-changes N)."
     return did if stage == Stage.DONE else f"{did} It was {stage}."

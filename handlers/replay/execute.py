@@ -77,7 +77,7 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
     with database.begin() as connection:
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None
-        unhappy = inbox.unhappy(connection, ids)
+        unresolved = inbox.unresolved(connection, ids)
         if row.status == Stage.RUNNING and row.changed + len(would) > row.changes_max:
             replays.set_stage(connection, replay_id, Stage.STOPPED)
             return Stage.STOPPED
@@ -93,12 +93,12 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
     with database.begin() as connection:
         changed = row.changed + replays.changed_by(connection, ids, since=since)
         failing = replays.failing(connection, ids)
-        mended = unhappy - failing - inbox.unhappy(connection, ids)
+        repaired = unresolved - failing - inbox.unresolved(connection, ids)
         counts = {
             "changed": changed,
             "failed": row.failed + len(failing),
-            "unhappy": row.unhappy + len(unhappy),
-            "mended": row.mended + len(mended),
+            "unresolved": row.unresolved + len(unresolved),
+            "repaired": row.repaired + len(repaired),
         }
         row = replays.find(connection, replay_id, lock=True)
         assert row is not None

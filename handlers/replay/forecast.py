@@ -32,18 +32,18 @@ class Forecast:
     differences: list[Difference]
     failing: set[str]
     #: Events that are unreadable or dead letters now, and those of them that would be no longer.
-    unhappy: int
-    mended: int
+    unresolved: int
+    repaired: int
 
 
 def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
     """Return what handling these events again would do."""
     found: dict[ApplicantKey, Difference] = {}
-    renamed, unhappy = Renamed(), set[str]()
+    renamed, unresolved = Renamed(), set[str]()
     for events in chunks:
         with database.reading() as connection:
             named = mentions.of_events(connection, [event.sequence for event in events])
-            unhappy |= inbox.unhappy(connection, [event.id for event in events])
+            unresolved |= inbox.unresolved(connection, [event.id for event in events])
         concerned = sorted(renamed.note(events, named))
         for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
             keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
@@ -51,8 +51,8 @@ def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forec
                 found.pop(key, None)
             found |= {one.key: one for one in derive.compare(keys, renamed)}
         on_events(len(events))
-    mended = len(unhappy - renamed.failing - renamed.unreadable)
-    return Forecast([found[key] for key in sorted(found)], renamed.failing, unhappy=len(unhappy), mended=mended)
+    repaired = len(unresolved - renamed.failing - renamed.unreadable)
+    return Forecast([found[key] for key in sorted(found)], renamed.failing, unresolved=len(unresolved), repaired=repaired)
 
 
 def would_do(wanted: ReplayFilter, *, on_events: OnProgress) -> Forecast:

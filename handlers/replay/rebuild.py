@@ -22,7 +22,7 @@ from store.system import clock
 
 EVENTS_AT_ONCE = 1000
 
-#: Applicants that one transaction mends.
+#: Applicants that one transaction repairs.
 MENDED_AT_ONCE = 50
 
 
@@ -46,27 +46,27 @@ def find_renamed(on_events: OnProgress) -> Renamed:
     return renamed
 
 
-def mend(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
+def repair(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
     """Repair these applicants, reporting each change; return how many changed. Commits part by part."""
-    renamed, mended = find_renamed(lambda _: None), 0
+    renamed, repaired = find_renamed(lambda _: None), 0
     waiting = iter(sorted(keys))
     while part := list(islice(waiting, MENDED_AT_ONCE)):
         with database.begin() as connection:
-            mended += _mend(connection, part, renamed)
+            repaired += _repair(connection, part, renamed)
         on_applicants(len(part))
     _rename(renamed)
-    return mended
+    return repaired
 
 
-def _mend(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> int:
+def _repair(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> int:
     present = applicants.lock(connection, keys)
     derived = derive_many(connection, keys, renamed)
     found = [difference for key, registers in derived.items() if (difference := difference_of(present[key], registers))]
     now = clock.now()
-    mended = [transitions.as_changed(one.shown, one.derived, one.changed, now=now) for one in found]
-    applicants.save(connection, mended)
-    history.remember_quietly(connection, (after for one, after in zip(found, mended, strict=True) if not one.changed))
-    told = (feed.transition(one.shown, after, one.changed, one.reversal) for one, after in zip(found, mended, strict=True) if one.changed)
+    repaired = [transitions.as_changed(one.shown, one.derived, one.changed, now=now) for one in found]
+    applicants.save(connection, repaired)
+    history.remember_quietly(connection, (after for one, after in zip(found, repaired, strict=True) if not one.changed))
+    told = (feed.transition(one.shown, after, one.changed, one.reversal) for one, after in zip(found, repaired, strict=True) if one.changed)
     feed.append(connection, told)
     return len(found)
 

@@ -77,8 +77,8 @@ def _propose(row: Any) -> None:
         "approvals_rising": rising,
         "moves": [{"from": before, "to": after, "count": count} for (before, after), count in moves.most_common()],
         "cannot_be_read": len(found.failing),
-        "unhappy": found.unhappy,
-        "would_be_mended": found.mended,
+        "unresolved": found.unresolved,
+        "would_be_repaired": found.repaired,
         "applicants": [_brief(one) for one in map(forecast.describe, found.differences[:NAMED_MAX])],
     }
     with database.begin() as connection:

@@ -51,7 +51,7 @@ class Step(Struct, frozen=True, kw_only=True):
     not_understood: tuple[str, ...] = ()
     checks: dict[str, str | None] = field(default_factory=lambda: dict(NOTHING_CHECKED))
     user_message: str | None = None
-    #: When the document runs out, as `YYYY-MM-DD`, where that is told and kept.
+    #: When the document runs out, as `YYYY-MM-DD`, where a vendor sends it and it is kept.
     document_expires_on: str | None = None
     level: str | None = None
 

@@ -1,4 +1,4 @@
-"""Weighing: what speaks against an approval, and which decision of a person is in force. Nothing here does I/O."""
+"""Objections: what speaks against an approval, and which decision of a person is in force. Nothing here does I/O."""
 
 from __future__ import annotations
 

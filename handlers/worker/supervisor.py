@@ -35,7 +35,7 @@ class Predecessor(NamedTuple):
     pid: int
 
 
-#: What the child is to do: it is told under which name it holds what it claims, and whom it replaces.
+#: The work of a child. Arguments: the name under which it holds its claims, and the child that it replaces.
 Work = Callable[[str, Predecessor | None], None]
 
 

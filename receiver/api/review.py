@@ -132,7 +132,7 @@ def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]
 @call(right=Right.READ, query=One, answers=ListOf(service_schemas.FailedGroup))
 def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
     """Dead letters by vendor, type and error, the largest group first."""
-    return events.unhappy_groups(connection, environment=query.environment, outcome=Outcome.FAILED)
+    return events.unresolved_groups(connection, environment=query.environment, outcome=Outcome.FAILED)
 
 
 @blueprint.get("/audit")

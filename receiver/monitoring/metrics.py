@@ -34,7 +34,7 @@ from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
 _askers, _writers = DeadlineExecutor("metrics", 2), DeadlineExecutor("write", 1)
 
-#: A database that takes longer to write a row is told as one that cannot be written.
+#: A database that takes longer to write a row is reported as one that cannot be written.
 WRITE_SECONDS = 1.5
 
 blueprint = Blueprint("metrics", __name__)
@@ -47,9 +47,9 @@ class Kept(Collector):
         failure = _failure_to_write()
         yield GaugeMetricFamily("standing_database_writable", "Whether a delivery can be kept in the database.", failure is None)
         if failure is None:
-            # While no heartbeat can be written nobody knows which processes run.
-            yield GaugeMetricFamily("standing_workers", "Workers that live.", health.workers())
-            yield GaugeMetricFamily("standing_web_processes", "Web processes that live.", len(database.read(delivery_counts.web_processes)))
+            # While no heartbeat can be written, it is unknown which processes are running.
+            yield GaugeMetricFamily("standing_workers", "Running workers.", health.workers())
+            yield GaugeMetricFamily("standing_web_processes", "Running web processes.", len(database.read(delivery_counts.web_processes)))
         if failure is None or (not isinstance(failure, DeadlineExceeded) and _can_be_read()):
             yield from self._read()
 
@@ -86,7 +86,7 @@ def _can_be_read() -> bool:
     return True
 
 
-#: What is told of each subscriber's reactions: the name, what it tells, and its value.
+#: The metrics of a subscriber's reactions: name, help text, value.
 REACTIONS: list[tuple[str, str, Callable[[Count], float]]] = [
     ("standing_reactions_pending", "Reactions to changes that are still to be done.", lambda one: one.pending),
     ("standing_adverse_reactions_pending", "Those among them that tell of an approval that fell.", lambda one: one.adverse),
@@ -116,7 +116,7 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
         "standing_approvals_not_understood_last_day", "Live approvals of the last 24 hours that were not understood.", labels=["vendor"]
     )
     unknown = GaugeMetricFamily(
-        "standing_unknown_event_types_last_week", "Live events of the last 7 days whose type nobody knows.", labels=["vendor"]
+        "standing_unknown_event_types_last_week", "Live events of the last 7 days of an unknown type.", labels=["vendor"]
     )
     seen = {sight.vendor: sight for sight in found.vendors}
     for vendor in config.settings().senders:

@@ -62,7 +62,7 @@ class ListedDecision(ApiModel):
 class ToldSubscriber(ApiModel):
     """A subscriber that a reversal is for."""
 
-    subscriber: Annotated[str, Meta(description="Who is told.")]
+    subscriber: Annotated[str, Meta(description="The subscriber.")]
     status: ReactionStatus
     at: Annotated[Time | None, Meta(description="When it was told, or when telling it gave up.")]
 
@@ -113,7 +113,7 @@ class Reaction(ApiModel, rename={"from_status": "from", "to_status": "to"}):
 
     id: int
     at: Annotated[Time, Meta(description="When the change was made.")]
-    subscriber: Annotated[str, Meta(description="Who is told.")]
+    subscriber: Annotated[str, Meta(description="The subscriber.")]
     vendor: Vendor
     environment: VendorEnvironment
     reference: Reference
@@ -151,8 +151,8 @@ class Replay(ApiModel):
     done: int
     changed: int
     failed: Annotated[int, Meta(ge=0, description="Events that could not be handled this time either.")]
-    unhappy: Annotated[int, Meta(ge=0, description="Events that were unreadable or dead letters before.")]
-    mended: Annotated[int, Meta(ge=0, description="Those of them that are no longer.")]
+    unresolved: Annotated[int, Meta(ge=0, description="Events that were unreadable or dead letters before.")]
+    repaired: Annotated[int, Meta(ge=0, description="Those of them that are no longer.")]
     per_second: float | None
     forecast: Annotated[dict[str, Any] | None, Meta(description="What it would do, as a worker found.")]
     runner: str | None
@@ -169,7 +169,7 @@ class Ready(Struct, kw_only=True):
     status: Annotated[Literal["ok", "degraded", "unavailable"], Meta(description="`unavailable` only if a delivery could not be kept.")]
     database: Literal["ok", "unavailable"]
     queue: Literal["ok", "unavailable"]
-    workers: Annotated[int | Literal["ok", "none"] | None, Meta(description="How many live; without a token only whether any does.")]
+    workers: Annotated[int | Literal["ok", "none"] | None, Meta(description="How many are running; without a token only whether any is.")]
     backlog: Annotated[
         dict[str, Any] | Literal["ok", "late"] | None,
         Meta(

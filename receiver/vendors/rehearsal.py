@@ -1,4 +1,4 @@
-"""Rehearsals: how the simulator's forgeries are told from a stranger's. Both are refused; only a stranger's raise an alert.
+"""Rehearsals: how the simulator's forgeries differ from a stranger's. Both are refused; only a stranger's raise an alert.
 
 A header holds a time and its HMAC by one of the vendor's sandbox secrets. It proves nothing about the delivery, and lets nothing in.
 """

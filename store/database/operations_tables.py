@@ -83,8 +83,8 @@ class Replay(Base):
     #: Events that could not be handled this time either.
     failed: Mapped[int] = mapped_column(server_default="0")
     #: How many of the events were unreadable or dead letters before, and how many of those are no longer.
-    unhappy: Mapped[int] = mapped_column(server_default="0")
-    mended: Mapped[int] = mapped_column(server_default="0")
+    unresolved: Mapped[int] = mapped_column(server_default="0")
+    repaired: Mapped[int] = mapped_column(server_default="0")
     ended_at: Mapped[datetime | None]
     #: What is to be kept to when a worker runs it, which is asked to over HTTP; and what it would do, as that worker found.
     per_second: Mapped[float | None]

@@ -116,7 +116,7 @@ def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
 
 
 def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
-    """Claim one event whose worker crashed or hung, by itself, so that it cannot take a batch down again. Also return whether it was
+    """Claim one event whose worker crashed or hung, alone, so that it cannot take a batch down again. Also return whether it was
     already alone that time. Commits."""
     with database.begin() as connection:
         now = clock.now()

@@ -61,25 +61,25 @@ def listing(
 
 
 #: What a person has to look at: the outcomes of events that could not be handled, or not be read.
-UNHAPPY = (Outcome.FAILED, Outcome.UNREADABLE)
+UNRESOLVED = (Outcome.FAILED, Outcome.UNREADABLE)
 
 #: Written out, not bound: a database uses a partial index only where it can see that its condition holds.
-IS_UNHAPPY: ColumnElement[bool] = EventRow.status.in_([literal_column(f"'{outcome}'") for outcome in UNHAPPY])
+IS_UNRESOLVED: ColumnElement[bool] = EventRow.status.in_([literal_column(f"'{outcome}'") for outcome in UNRESOLVED])
 
 
-def unhappy(connection: Connection, event_ids: Collection[str]) -> set[str]:
+def unresolved(connection: Connection, event_ids: Collection[str]) -> set[str]:
     """Return those of the events that are dead letters or unreadable."""
-    found = select(EventRow.id).where(EventRow.id.in_(event_ids), IS_UNHAPPY)
+    found = select(EventRow.id).where(EventRow.id.in_(event_ids), IS_UNRESOLVED)
     return set(connection.execute(found).scalars())
 
 
 def dismiss(connection: Connection, event_id: str) -> bool:
     """Record that nothing is to be done about an unreadable event or a dead letter. Return False if it is neither, or there is none."""
-    unhappy_one = update(EventRow).where(EventRow.id == event_id, IS_UNHAPPY)
-    return connection.execute(unhappy_one.values(dismissed_at=clock.now())).rowcount == 1
+    unresolved_one = update(EventRow).where(EventRow.id == event_id, IS_UNRESOLVED)
+    return connection.execute(unresolved_one.values(dismissed_at=clock.now())).rowcount == 1
 
 
-def unhappy_groups(
+def unresolved_groups(
     connection: Connection, *, environment: str, outcome: Outcome, dismissed: bool = False, since: datetime | None = None
 ) -> list[dict[str, Any]]:
     """Return dead letters, or unreadable events, grouped by vendor, type and reason, the largest group first: the count, the first and
@@ -89,7 +89,7 @@ def unhappy_groups(
     count, example = func.count().label("count"), func.max(cast(EventRow.id, String)).label("example")
     first, last = func.min(EventRow.received_at).label("first_seen"), func.max(EventRow.received_at).label("last_seen")
     columns: list[Any] = [*by, count, first, last, example]
-    query = select(*columns).where(IS_UNHAPPY, EventRow.status == outcome, EventRow.environment == environment)
+    query = select(*columns).where(IS_UNRESOLVED, EventRow.status == outcome, EventRow.environment == environment)
     query = query.where(EventRow.dismissed_at.is_not(None) if dismissed else EventRow.dismissed_at.is_(None))
     if since:
         query = query.where(EventRow.received_at >= since)

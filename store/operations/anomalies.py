@@ -47,7 +47,7 @@ class VendorSight:
     too_large: int
     #: In the last day: approvals that were not understood.
     not_understood: int
-    #: In the last week: types that nobody knows, and how often each came.
+    #: In the last week: unknown event types, and the number of events of each.
     unknown_types: dict[str, int]
 
     def describe(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def take(file: Path, *, overwrite: bool) -> None:
 
 
 def _record(file: Path, contents: Contents) -> None:
-    """Record who took the backup. A database that cannot be written, which a backup may be taken of, is told."""
+    """Record who took the backup. Print a warning if the database cannot be written."""
     subject = f"file {os.fsencode(file.name).decode(errors='replace')}"[: audit.SUBJECT_CHARS_MAX]
     try:
         database.write(lambda connection: audit.record(connection, action="backup", subject=subject, touched=contents.events))

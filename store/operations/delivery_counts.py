@@ -31,7 +31,7 @@ KEYLESS_FINGERPRINT_CHARS = 8
 #: Of whom nobody knows whether they are of the sandbox: they proved nothing.
 UNPROVEN = "unproven"
 
-#: What is counted beside the answers, when events are handled: approvals that were not understood, and types that nobody knows.
+#: What is counted beside the answers, when events are handled: approvals that were not understood, and unknown event types.
 NOT_UNDERSTOOD, UNKNOWN_TYPE = "not_understood", "unknown_type:"
 
 #: The answers to deliveries.
@@ -98,7 +98,7 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
 
 
 def unknown_type(event_type: str | None) -> str:
-    """Return the word under which events of a type that nobody knows are counted."""
+    """Return the word under which events of an unknown type are counted."""
     return (UNKNOWN_TYPE + (event_type or "(none)"))[:NAME_CHARS_MAX]
 
 

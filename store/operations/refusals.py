@@ -16,7 +16,7 @@ from store.system import clock
 
 REMEMBERED = timedelta(days=7)
 
-#: How many addresses a process tells apart in an hour. In a flood from more, the others count together.
+#: The number of addresses that a process counts separately in an hour. In a flood from more, the others count together.
 PEERS_MAX, OTHERS = 500, "others"
 
 
@@ -38,7 +38,7 @@ class Seen:
 
 
 class Peers:
-    """The addresses that are told apart in an hour. One of IPv6 counts with its network, which is one subscriber's."""
+    """The addresses that are counted separately in an hour. An IPv6 address counts with its /64 network."""
 
     def __init__(self) -> None:
         self._hour: datetime | None = None

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, Stri
 from store.applicants import decisions
 from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
-from store.inbox.events import IS_UNHAPPY
+from store.inbox.events import IS_UNRESOLVED
 from store.outbox import dispatch
 from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
@@ -97,11 +97,11 @@ def _with_claim(one: Waiting, claim: Row[Any] | None) -> Waiting:
     return replace(one, claimed_by=claim.claimed_by, claimed_at=claim.at)
 
 
-def unhappy(connection: Connection, *, environment: str) -> tuple[int, int]:
+def unresolved(connection: Connection, *, environment: str) -> tuple[int, int]:
     """Return how many dead letters and how many unreadable events there are."""
     query = (
         select(EventRow.status, func.count().label("many"))
-        .where(IS_UNHAPPY, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
+        .where(IS_UNRESOLVED, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
         .group_by(EventRow.status)
     )
     found = {row.status: row.many for row in connection.execute(query)}
@@ -156,7 +156,7 @@ def _why(row: Row[Any]) -> str:
 
 def _events(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     columns = (EventRow.id, EventRow.vendor, EventRow.reference, EventRow.status, EventRow.reason, EventRow.received_at)
-    query = select(*columns).where(IS_UNHAPPY, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
+    query = select(*columns).where(IS_UNRESOLVED, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
     query = (
         query.where(*_later(EventRow.received_at, EventRow.id, "event", after), *_narrowed(EventRow.received_at, EventRow.id, wanted))
         .order_by(EventRow.received_at, EventRow.id)

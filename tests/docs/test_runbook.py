@@ -119,7 +119,7 @@ def dead_letter(trouble: Trouble) -> None:
     trouble.names = {"ID": failed["id"], "REFERENCE": who}
 
 
-def mended(trouble: Trouble) -> None:
+def repaired(trouble: Trouble) -> None:
     dead_letter(trouble)
     for armed in trouble.faults.iterdir():
         armed.unlink()
@@ -246,11 +246,11 @@ def restart(trouble: Trouble, **settings: str) -> None:
 
 TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "all is well": all_is_well,
-    "no worker lives": no_worker,
+    "no worker is running": no_worker,
     "the database is unavailable": database_away,
     "the queue is unavailable": queue_away,
     "there is a dead letter": dead_letter,
-    "a dead letter could be handled now": mended,
+    "a dead letter could be handled now": repaired,
     "there is an unreadable event": unreadable,
     "an applicant is in doubt": doubt,
     "an approval fell": fallen,

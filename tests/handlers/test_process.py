@@ -308,7 +308,7 @@ def test_an_event_that_fails_as_often_as_allowed_becomes_a_dead_letter_that_tell
     assert handle_all() == 0
 
 
-def test_a_dead_letter_whose_cause_is_mended_is_handled_by_a_replay() -> None:
+def test_a_dead_letter_whose_cause_is_repaired_is_handled_by_a_replay() -> None:
     first = keep(verdict())
     handle_all()
     tamper(update(ApplicantRow).values(registers={"final": "broken"}))
@@ -658,15 +658,15 @@ def _the_feed_tells_each_version_once() -> None:
 # replays ------------------------------------------------------------------------------------------------------
 
 
-def test_a_replay_mends_an_applicant_that_was_tampered_with_and_tells_it_once() -> None:
+def test_a_replay_repairs_an_applicant_that_was_tampered_with_and_tells_it_once() -> None:
     keep(idngo(answer="GREEN"))
     event_id = keep(idngo(answer="RED", reject="FINAL", labels=["PEP"], at=after(hours=1)))
     handle_all()
     right = applicant("idngo")
     tamper(update(ApplicantRow).values(status="approved", hits=[], registers={}))
     assert replay(event_id)["status"] == "applied"
-    mended = applicant("idngo")
-    assert {name: mended[name] for name in right if name not in telling.ON_THE_WAY} == {
+    repaired = applicant("idngo")
+    assert {name: repaired[name] for name in right if name not in telling.ON_THE_WAY} == {
         name: right[name] for name in right if name not in telling.ON_THE_WAY
     }
     assert [(entry.version, entry.from_status, entry.to_status, entry.event_id) for entry in told()][2:] == [
@@ -674,7 +674,7 @@ def test_a_replay_mends_an_applicant_that_was_tampered_with_and_tells_it_once() 
     ]
     assert replay(event_id)["status"] == "applied"
     assert "applied before" in event(event_id)["reason"]
-    assert applicant("idngo") == mended
+    assert applicant("idngo") == repaired
     assert len(told()) == 3
 
 

@@ -33,7 +33,7 @@ class Host:
     def cut(self) -> None:
         ip("link", "set", self.name, "down")
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         ip("link", "set", self.name, "up")
 
 

@@ -1,4 +1,4 @@
-"""Who is told of changes, and whose messages wait."""
+"""Which subscribers wait for changes, and which reactions gave up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.outbox import reactions
 from store.outbox.reactions import Count
 from store.system import clock
 
-#: Who is told later than this is slow, or away.
+#: A subscriber that is notified later than this is slow, or unavailable.
 LATE = timedelta(minutes=5)
 
 ALL_TOLD = Sentence("reactions", "ok", "no reaction gave up, and none is late")

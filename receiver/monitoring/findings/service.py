@@ -30,12 +30,12 @@ SPOOLED = Sentence("spool", "look", "{bytes} bytes wait for the database on {hos
 SPOOL_AWAY = Sentence("spool", "look", "SPOOL_DIR cannot be written: if the database goes away, vendors get 503", DOCTOR)
 
 WEB = Sentence("web", "ok", "{processes} on {hosts}: {where}")
-NO_WEB = Sentence("web", "wrong", "no web process lives: nobody answers the vendors", "standing up")
-WEB_UNKNOWN = Sentence("web", "look", "unknown: processes cannot tell that they live while the database cannot be written")
+NO_WEB = Sentence("web", "wrong", "no web process is running: vendors get no answer", "standing up")
+WEB_UNKNOWN = Sentence("web", "look", "unknown: no heartbeat can be written while the database cannot be written")
 
 WORKERS = Sentence("workers", "ok", "{processes} on {hosts}: {where}")
-NO_WORKER = Sentence("workers", "wrong", "no worker lives: events are kept, and wait", "standing process-pending")
-WORKERS_UNKNOWN = Sentence("workers", "look", "unknown: processes cannot tell that they live while the database cannot be written")
+NO_WORKER = Sentence("workers", "wrong", "no worker is running: events are kept, and wait", "standing process-pending")
+WORKERS_UNKNOWN = Sentence("workers", "look", "unknown: no heartbeat can be written while the database cannot be written")
 
 NOTHING_WAITS = Sentence("backlog", "ok", "no event waits")
 WAITING = Sentence("backlog", "ok", "{events} pending, the oldest received {age} ago")

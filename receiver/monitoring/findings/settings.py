@@ -29,7 +29,7 @@ NOTHING_LIVE = Sentence("{vendor}", "look", "{live} live and {sandbox} sandbox s
 TOKENS = Sentence("{variable}", "ok", "{names}")
 NO_TOKENS = Sentence("{variable}", "look", "none: those calls answer 401")
 OPEN_METRICS = Sentence("METRICS_TOKENS", "look", "none, and the web process listens on {host}: /metrics and /openapi.json are open")
-JOINED = Sentence("rights", "look", "{person} stands in {lists}: one person holds these rights together")
+JOINED = Sentence("rights", "look", "{person} is in {lists}: one person holds these rights together")
 ALONE = Sentence("rights", "look", "OPERATOR_TOKENS has one name: nothing that takes two persons can be confirmed")
 READABLE = Sentence("rights", "ok", "whoever may act as {user} on this host can read every plain token: give sha256 digests instead")
 BESIDE = Sentence("ENCRYPTION_KEYS", "look", "from the {source}, beside the database: whoever copies the folder can read the bodies")
@@ -39,7 +39,7 @@ OPEN_FOLDER = Sentence("VAR_DIR", "look", "{folder} can be read by others: chmod
 NO_RULES = Sentence("handlers", "wrong", "cannot be loaded ({error}): events are kept, and wait")
 RULES = Sentence("handlers", "ok", "the rules can be loaded")
 NO_FUNCTION = Sentence("reaction", "wrong", "{name} cannot be loaded ({error}): its changes wait")
-FUNCTION = Sentence("reaction", "ok", "{name} is told of changes ({place})")
+FUNCTION = Sentence("reaction", "ok", "{name} is notified of changes ({place})")
 
 
 def senders(web: config.Settings) -> Iterator[Finding]:
@@ -106,7 +106,7 @@ def rules() -> Iterator[Finding]:
 
 
 def functions() -> Iterator[Finding]:
-    """Yield the owner's functions that are told of changes."""
+    """Yield the owner's functions that are notified of changes."""
     for entry in entry_points(group="standing.reactions"):
         try:
             entry.load()

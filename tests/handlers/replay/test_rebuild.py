@@ -1,4 +1,4 @@
-"""Deriving every applicant anew: what is right is left alone, what is not is named, and mended when asked to."""
+"""Deriving every applicant anew: what is right is left alone, what is not is named, and repaired when asked to."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_is_right_is_left_alone(handled: None) -> None:
     assert everything() == before
 
 
-def test_what_was_tampered_with_is_named_and_not_mended_by_a_check(handled: None) -> None:
+def test_what_was_tampered_with_is_named_and_not_repaired_by_a_check(handled: None) -> None:
     tamper(REJECTED, status="approved", hits=[])
     status, differences = found()
     assert (status, [(one["reference"], one["from"], one["to"]) for one in differences]) == (1, [(REJECTED, "approved", "rejected")])
@@ -95,13 +95,13 @@ def test_what_was_tampered_with_is_named_and_not_mended_by_a_check(handled: None
     assert tampered.status == "approved"
 
 
-def test_a_mending_is_told_in_the_feed_once_and_touches_nobody_else(handled: None) -> None:
+def test_a_repairing_is_told_in_the_feed_once_and_touches_nobody_else(handled: None) -> None:
     tamper(REJECTED, status="approved")
     before, other = changes_told(), state(APPROVED)
     assert found("--apply", "--yes")[0] == 0
-    mended = state(REJECTED)
-    assert mended is not None
-    assert (mended.status, mended.version, changes_told()) == ("rejected", 2, before + 1)
+    repaired = state(REJECTED)
+    assert repaired is not None
+    assert (repaired.status, repaired.version, changes_told()) == ("rejected", 2, before + 1)
     assert state(APPROVED) == other
     with database.reading() as connection:
         (last,) = feed.after(connection, before, environment="live", limit=10)
@@ -115,7 +115,7 @@ def test_more_changes_than_allowed_are_refused_whole(handled: None) -> None:
     before = everything()
     result = rebuild("--apply", "--yes", "--max-changes", "1")
     assert result.exit_code == 1
-    assert "Nothing was mended: 2 applicants to mend" in result.stderr
+    assert "Nothing was repaired: 2 applicants to repair" in result.stderr
     assert everything() == before
     assert rebuild("--apply", "--yes", "--max-changes", "2").exit_code == 0
 
@@ -130,9 +130,9 @@ def test_after_a_changed_mapping_the_check_says_who_would_change_and_how_many_ap
     assert "1  needs_review → approved" in result.stdout
     assert "0 approvals would fall, 1 would rise." in result.stdout
     rebuild("--apply", "--yes")
-    mended = state(CASE, "ifcgate")
-    assert mended is not None
-    assert (mended.status, mended.ever_approved) == ("approved", True)
+    repaired = state(CASE, "ifcgate")
+    assert repaired is not None
+    assert (repaired.status, repaired.ever_approved) == ("approved", True)
 
 
 def test_an_event_that_waits_is_no_difference(handled: None) -> None:

@@ -183,7 +183,7 @@ def test_hearing_events_one_by_one_equals_deriving_from_all_of_them(vendor: str,
 @every_vendor
 @properties(examples=300)
 @given(data=st.data())
-def test_a_derivation_anew_finds_nothing_to_mend_in_what_is_right(vendor: str, data: st.DataObject) -> None:
+def test_a_derivation_anew_finds_nothing_to_repair_in_what_is_right(vendor: str, data: st.DataObject) -> None:
     history = data.draw(histories(vendor))
     applicant = told(*history.received, settings=history.settings)[-1].applicant
     said = [

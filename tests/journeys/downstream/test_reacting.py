@@ -168,7 +168,7 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     assert told.service.request("POST", f"/v1/reactions/{one}/run", token=OPERATOR).status == 202
     eventually(lambda: told.service.get(f"/v1/reactions/{one}").json["status"] == "done", "the first to be done")
     assert told.service.get(f"/v1/reactions/{other}").json["status"] == "failed"
-    assert told.service.standing("reactions", "run", "--failed", "--yes", "--reason", "downstream is mended").returncode == 0
+    assert told.service.standing("reactions", "run", "--failed", "--yes", "--reason", "downstream is repaired").returncode == 0
     eventually(lambda: not told.reactions(status="failed"), "the other to be done")
     assert [act["action"] for act in told.lines("audit", "list")] == ["run reactions", "run reactions"]
     none_failed = b'standing_reactions_failed{subscriber="log"} 0.0'
@@ -242,7 +242,7 @@ def test_an_endpoint_that_is_configured_no_more_is_shown_out_of_alerts_and_can_b
     assert line["says"] == f"2 reactions were meant for {title}, which is configured no more"
 
     asked = service.standing("notify", "forget", title)
-    assert (asked.returncode, "will never be told of 2 changes" in asked.stderr) == (1, True)
+    assert (asked.returncode, "will never be notified of 2 changes" in asked.stderr) == (1, True)
     done = service.standing("notify", "forget", url, "--yes", "--reason", "moved away")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, f"Ended 2 reactions of {title}.")
     [act] = [one for one in told.lines("audit", "list") if one["action"] == "forget subscriber"]

@@ -126,7 +126,7 @@ def test_cables_are_pulled_and_nothing_is_lost_doubled_or_misordered(site: Site)
         for host in (site.worker_hosts[0], site.web_hosts[0], site.worker_hosts[1]):
             time.sleep(0.7)
             host.cut()
-            threading.Timer(2.0, host.mend).start()
+            threading.Timer(2.0, host.repair).start()
         for one in told:
             one.result()
     acknowledged = sum((sender.acknowledged for sender in senders), Counter[str]())

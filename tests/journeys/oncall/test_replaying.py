@@ -24,7 +24,7 @@ from tests.support.service import PROGRAMS, Service, eventually
 
 @dataclass
 class Mishap:
-    """A service on which handling some verdicts failed, until the fault is mended."""
+    """A service on which handling some verdicts failed, until the fault is repaired."""
 
     service: Service
     faults: Path
@@ -41,7 +41,7 @@ class Mishap:
             eventually(lambda wanted=event_id: self.service.get(f"/v1/events/{wanted}").json["status"] == "failed", "the event to fail")
         return whose
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         for armed in self.faults.iterdir():
             armed.unlink()
 
@@ -99,7 +99,7 @@ def mishap(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Mishap
 
 def test_what_it_would_do_is_said_first_and_changes_nothing(mishap: Mishap) -> None:
     whose = mishap.fail(3)
-    mishap.mend()
+    mishap.repair()
     said = mishap.run("replay", "--failed", "--dry-run")
     assert said.stdout.count("(unknown) → approved") == 4  # each, and their count
     assert "0 approvals would fall, 3 would rise." in said.stdout
@@ -110,22 +110,22 @@ def test_what_it_would_do_is_said_first_and_changes_nothing(mishap: Mishap) -> N
 
 def test_a_replay_asks_for_a_reason_and_for_consent(mishap: Mishap) -> None:
     whose = mishap.fail(1)
-    mishap.mend()
+    mishap.repair()
     assert "--reason" in mishap.run("replay", "--failed", status=2).stderr
     assert "by a filter" in mishap.run("replay", "--reason", "x", status=2).stderr
     assert mishap.run("replay", "--failed", "--reason", "x", status=1).stderr.count("[y/N]") == 1
     assert mishap.standing(whose) == [None]
 
 
-def test_dead_letters_are_handled_again_once_the_fault_is_mended_and_it_is_recorded(mishap: Mishap) -> None:
+def test_dead_letters_are_handled_again_once_the_fault_is_repaired_and_it_is_recorded(mishap: Mishap) -> None:
     whose = mishap.fail(3)
-    mishap.mend()
-    said = mishap.run("replay", "--failed", "--reason", "mapping mended, ticket 7", "--yes")
-    assert "Handled 3 events again; 3 applicants changed; mended 3 of 3 unreadable events or dead letters." in said.stderr
+    mishap.repair()
+    said = mishap.run("replay", "--failed", "--reason", "mapping repaired, ticket 7", "--yes")
+    assert "Handled 3 events again; 3 applicants changed; repaired 3 of 3 unreadable events or dead letters." in said.stderr
     assert mishap.standing(whose) == ["approved"] * 3
     replay = mishap.replay()
     told = {name: replay[name] for name in ("status", "events", "done", "changed", "reason")}
-    assert told == {"status": "done", "events": 3, "done": 3, "changed": 3, "reason": "mapping mended, ticket 7"}
+    assert told == {"status": "done", "events": 3, "done": 3, "changed": 3, "reason": "mapping repaired, ticket 7"}
     [act] = mishap.service.get("/v1/audit", token=OPERATOR).json["data"]
     assert (act["action"], act["subject"], act["reason"], act["touched"]) == ("replay", f"replay {replay['id']}", told["reason"], 3)
     assert "0 events would be handled again." in mishap.run("replay", "--failed", "--reason", "again", "--yes").stderr
@@ -139,7 +139,7 @@ def test_what_fails_again_is_told(mishap: Mishap) -> None:
 
 def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone_on_with(mishap: Mishap) -> None:
     whose = mishap.fail(60)
-    mishap.mend()
+    mishap.repair()
     said = mishap.run("replay", "--failed", "--reason", "careful", "--yes", "--max-changes", "55", status=1)
     assert "Stopped: more than 55 would change" in said.stderr
     assert mishap.standing(whose).count("approved") == 50
@@ -155,7 +155,7 @@ def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone
 
 def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) -> None:
     whose = mishap.fail(120)
-    mishap.mend()
+    mishap.repair()
     command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.PIPE, text=True)
     eventually(lambda: mishap.done() >= 50, "the first part", seconds=40)
@@ -172,7 +172,7 @@ def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) 
 
 def test_what_was_in_hand_when_it_was_interrupted_is_handled_before_it_goes_on(mishap: Mishap) -> None:
     whose = mishap.fail(60)
-    mishap.mend()
+    mishap.repair()
     with mishap.nobody_at_work():
         (mishap.faults / "claimed").write_text("raise")
         mishap.run("replay", "--failed", "--reason", "unlucky", "--yes", "--max-changes", "60", status=1)
@@ -184,7 +184,7 @@ def test_what_was_in_hand_when_it_was_interrupted_is_handled_before_it_goes_on(m
 
 def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> None:
     whose = mishap.fail(120)
-    mishap.mend()
+    mishap.repair()
     command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "10"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
     eventually(lambda: mishap.done() >= 50, "the first part", seconds=40)
@@ -210,7 +210,7 @@ def test_events_are_found_by_filters_and_others_are_left_alone(mishap: Mishap, f
     fine = payloads.new_applicant()
     mishap.service.told("idngo", payloads.idngo(fine, answer="GREEN"))
     mishap.fail(2)
-    mishap.mend()
+    mishap.repair()
     if "--type" in filters:
         # An event that could not be read has no type yet.
         del filters[2:4]
@@ -232,7 +232,7 @@ def test_events_are_found_by_whom_they_named(mishap: Mishap) -> None:
 
 def test_live_traffic_goes_first(mishap: Mishap) -> None:
     mishap.fail(1)
-    mishap.mend()
+    mishap.repair()
     with mishap.nobody_at_work():
         # Nobody handles what is pending: a replay waits until somebody does.
         mishap.service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
@@ -270,7 +270,7 @@ def run_it(mishap: Mishap, replay_id: str, status: int = 202, **more: Any) -> No
 
 def test_asked_for_over_http_a_worker_says_what_it_would_do_and_does_it_once_it_is_told_to(mishap: Mishap) -> None:
     whose = mishap.fail(3)
-    mishap.mend()
+    mishap.repair()
     asked = ask(mishap, outcome="failed", reason="ticket 7")
     assert asked["status"] == "asked"
     proposed = come_to(mishap, asked["id"], "proposed")
@@ -293,7 +293,7 @@ def test_asked_for_over_http_a_worker_says_what_it_would_do_and_does_it_once_it_
 
 def test_over_http_too_it_stops_before_too_much_changes_and_goes_on_when_more_is_allowed(mishap: Mishap) -> None:
     whose = mishap.fail(3)
-    mishap.mend()
+    mishap.repair()
     asked = ask(mishap, outcome="failed", reason="careful", max_changes=2)
     come_to(mishap, asked["id"], "proposed")
     run_it(mishap, asked["id"])
@@ -305,7 +305,7 @@ def test_over_http_too_it_stops_before_too_much_changes_and_goes_on_when_more_is
 
 def test_a_replay_whose_runner_died_is_gone_on_with_by_another(mishap: Mishap) -> None:
     whose = mishap.fail(60)
-    mishap.mend()
+    mishap.repair()
     asked = ask(mishap, outcome="failed", reason="slowly", per_second=25, max_changes=1000)
     come_to(mishap, asked["id"], "proposed")
     run_it(mishap, asked["id"])
@@ -352,18 +352,18 @@ def unreadable(service: Service) -> str:
     return str(event["id"])
 
 
-def test_what_a_replay_would_mend_is_said_and_where_nothing_improves_it_ends_with_1(mishap: Mishap) -> None:
+def test_what_a_replay_would_repair_is_said_and_where_nothing_improves_it_ends_with_1(mishap: Mishap) -> None:
     whose = mishap.fail(1)
     unreadable(mishap.service)
     said = mishap.run("replay", "--outcome", "unreadable", "--dry-run").stderr
     assert "1 event would be handled again. Among them: 1 unreadable event or dead letter, of which 0 would become readable." in said
     done = mishap.run("replay", "--outcome", "unreadable", "--reason", "try", "--yes", status=1).stderr
-    assert "Handled 1 event again; 0 applicants changed; mended 0 of 1 unreadable event or dead letter." in done
-    mishap.mend()
+    assert "Handled 1 event again; 0 applicants changed; repaired 0 of 1 unreadable event or dead letter." in done
+    mishap.repair()
     assert "1 unreadable event or dead letter, of which 1 would become readable." in mishap.run("replay", "--failed", "--dry-run").stderr
-    assert "mended 1 of 1 unreadable event or dead letter" in mishap.run("replay", "--failed", "--reason", "try", "--yes").stderr
+    assert "repaired 1 of 1 unreadable event or dead letter" in mishap.run("replay", "--failed", "--reason", "try", "--yes").stderr
     assert mishap.standing(whose) == ["approved"]
-    assert (mishap.replay()["unhappy"], mishap.replay()["mended"]) == (1, 1)
+    assert (mishap.replay()["unresolved"], mishap.replay()["repaired"]) == (1, 1)
 
 
 def unread(mishap: Mishap) -> dict[str, Any]:

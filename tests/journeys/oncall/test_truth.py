@@ -21,7 +21,7 @@ from tests.support.disks import fill, free, small_disk
 from tests.support.servers import Postgres
 from tests.support.service import Service, eventually
 
-UNKNOWN = "unknown: processes cannot tell that they live while the database cannot be written"
+UNKNOWN = "unknown: no heartbeat can be written while the database cannot be written"
 
 
 @pytest.fixture
@@ -169,4 +169,4 @@ def test_readiness_says_everything_that_degrades_it(on_sqlite: Service) -> None:
         process.wait(30)
     on_sqlite.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
     ready = eventually(lambda: (told := on_sqlite.get("/readyz").json)["status"] == "degraded" and told, "it to be degraded")
-    assert ready["attention"][0] == "workers: no worker lives: events are kept, and wait"
+    assert ready["attention"][0] == "workers: no worker is running: events are kept, and wait"

@@ -136,7 +136,7 @@ def test_the_status_names_what_is_wrong_with_the_command_to_look_closer(watched:
 def test_the_web_processes_that_ended_are_not_counted(watched: Service) -> None:
     eventually(lambda: "2 processes" in (line(watched, "web") or {}).get("says", ""), "both to be known")
     end(watched.web)
-    assert lines(watched, "status", status=1)[2]["says"].startswith("no web process lives")
+    assert lines(watched, "status", status=1)[2]["says"].startswith("no web process is running")
 
 
 def test_a_surge_of_refusals_and_bodies_that_are_too_large_are_told_everywhere(watched: Service) -> None:

@@ -105,7 +105,7 @@ def test_csv_begins_no_cell_with_what_looks_like_a_formula(stocked: Service) -> 
 
 def test_a_reason_over_http_with_a_letter_that_turns_the_text_around_is_refused(stocked: Service) -> None:
     for letter in ("\u202e", "\u2066", "\x9b", "\u200b"):
-        body = json.dumps({"vendor": "idngo", "reason": f"mended{letter}"}).encode()
+        body = json.dumps({"vendor": "idngo", "reason": f"repaired{letter}"}).encode()
         answer = stocked.request("POST", "/v1/replays", body, token=OPERATOR)
         assert (answer.status, "'reason'" in answer.json["detail"]) == (400, True), ascii(letter)
 

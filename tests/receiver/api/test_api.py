@@ -788,7 +788,7 @@ def test_the_description_names_no_reference_that_leads_nowhere(running: Service)
 
 def counted(service: Service) -> dict[tuple[str, str], float]:
     """Deliveries by vendor and answer, as the metrics count them."""
-    time.sleep(REMEMBERED_SECONDS + 0.1)  # What was told a moment ago is told again.
+    time.sleep(REMEMBERED_SECONDS + 0.1)  # What was told a moment ago is notified again.
     text = service.get("/metrics", token=None).body.decode()
     found = re.findall(r'^standing_deliveries_total{answer="(\w+)",vendor="(\w+)"} (\S+)$', text, re.MULTILINE)
     return {(vendor, answer): float(count) for answer, vendor, count in found}

@@ -1,4 +1,4 @@
-"""`standing rebuild --apply` beside live traffic: what was tampered with is mended, and nothing that arrives meanwhile is lost."""
+"""`standing rebuild --apply` beside live traffic: what was tampered with is repaired, and nothing that arrives meanwhile is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tamper(url: str) -> None:
         server.execute(statement.format("true").encode())
 
 
-def test_a_mending_beside_live_traffic_loses_nothing_and_tells_each_change_once(service: Service, database_url: str) -> None:
+def test_a_repairing_beside_live_traffic_loses_nothing_and_tells_each_change_once(service: Service, database_url: str) -> None:
     whose = [payloads.new_applicant() for _ in range(APPLICANTS)]
     for who in whose:
         service.deliver("idngo", payloads.idngo(who, "applicantPending", status="pending"))
@@ -37,7 +37,7 @@ def test_a_mending_beside_live_traffic_loses_nothing_and_tells_each_change_once(
     going_on = threading.Event()
 
     def verdicts() -> None:
-        # The same applicants that are being mended get their verdicts meanwhile.
+        # The same applicants that are being repaired get their verdicts meanwhile.
         for minute in range(1, 14):
             for who in whose:
                 answer = "GREEN" if minute % 2 else "RED"
@@ -49,9 +49,9 @@ def test_a_mending_beside_live_traffic_loses_nothing_and_tells_each_change_once(
     traffic = threading.Thread(target=verdicts)
     traffic.start()
     going_on.wait(10)
-    mending = service.standing("rebuild", "--apply", "--yes", "--max-changes", "1000")
+    repairing = service.standing("rebuild", "--apply", "--yes", "--max-changes", "1000")
     traffic.join()
-    assert mending.returncode == 0, mending.stderr
+    assert repairing.returncode == 0, repairing.stderr
     eventually(lambda: service.get("/readyz").json["backlog"]["pending"] == 0, "everything to be handled")
     assert service.standing("rebuild").returncode == 0
     for who in whose:

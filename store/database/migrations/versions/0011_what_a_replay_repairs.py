@@ -1,4 +1,4 @@
-"""What a replay mends, events that were dismissed, and whose requests were refused"""
+"""What a replay repairs, events that were dismissed, and whose requests were refused"""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def upgrade() -> None:
     with op.batch_alter_table("tallies") as tallies:
         tallies.alter_column("answer", type_=NAME)
     op.add_column("events", sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("replays", sa.Column("unhappy", sa.Integer(), server_default="0", nullable=False))
-    op.add_column("replays", sa.Column("mended", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("replays", sa.Column("unresolved", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("replays", sa.Column("repaired", sa.Integer(), server_default="0", nullable=False))
     op.create_table(
         "refusals",
         sa.Column("peer", NAME, nullable=False),
@@ -39,6 +39,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("refusals")
-    op.drop_column("replays", "mended")
-    op.drop_column("replays", "unhappy")
+    op.drop_column("replays", "repaired")
+    op.drop_column("replays", "unresolved")
     op.drop_column("events", "dismissed_at")

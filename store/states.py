@@ -128,8 +128,6 @@ HIT_WORDS = {
     "aml": "a find of the AML screening",
 }
 
-ENVIRONMENTS = ("live", "sandbox")
-
 
 class ApplicantKey(NamedTuple):
     """The key of an applicant."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from receiver.monitoring.findings import events, reactions, service, vendors
 from receiver.monitoring.findings.sentence import Finding, many
 from store import database
+from store.inbox import wakeup
 from store.operations import health
 from store.system import clock
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
@@ -26,7 +27,7 @@ _askers = DeadlineExecutor("status", 1)
 
 def lines(environment: str) -> list[Finding]:
     """Return the state of everything, the most important first. Never raises for a part that is unavailable: the lines report it."""
-    told = [service.asked_queue()]
+    told = [service.queue(wakeup.outage())]
     failure = _failure_to_write()
     written = service.written(failure)
     if isinstance(failure, DeadlineExceeded):

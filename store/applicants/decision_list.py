@@ -11,9 +11,8 @@ from sqlalchemy import Connection, literal, select
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import EventRow
-from store.inbox import internal_events
 from store.inbox.claims import CLAIMED, Claimed, claimed
-from store.inbox.internal_events import DECISION_TYPE, DecisionBody, Kind
+from store.inbox.internal_events import DECISION_TYPE, DecisionBody
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -39,8 +38,7 @@ def listing(
     if since:
         query = query.where(EventRow.received_at >= since)
     order = EventRow.sequence.desc() if newest_first else EventRow.sequence
-    found = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
-    events = [event for event in found if internal_events.kind(event.headers) == Kind.DECISION]
+    events = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
     bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
     keys = [ApplicantKey(event.vendor, environment, body.reference) for event, body in zip(events, bodies, strict=True)]
     known = applicants.among(connection, list(set(keys))) if keys else {}

@@ -77,7 +77,7 @@ def _grounds(connection: Connection, applicant: Applicant) -> list[dict[str, Any
     rows = connection.execute(select(*columns).where(EventRow.id.in_(ids))).all()
     # Two questions: in one, a database may look through every mention of the applicant.
     mentions = select(MentionRow.event_sequence, MentionRow.said).where(_mentions(applicant.key))
-    words = dict(connection.execute(mentions.where(MentionRow.event_sequence.in_([row.sequence for row in rows]))).tuples().all())
+    words = dict(connection.execute(mentions.where(MentionRow.event_sequence.in_([row.sequence for row in rows]))).all())
     said = {row.id: (words.get(row.sequence), clock.rfc3339(row.occurred_at or row.received_at)) for row in rows}
     return [
         {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 
 from store.database import bulk
 from store.database.operations_tables import Refusal
+from store.operations.delivery_counts import Sighting
 from store.system import clock
 
 REMEMBERED = timedelta(days=7)
@@ -27,14 +27,6 @@ class Refused(NamedTuple):
     vendor: str
     cause: str
     since: datetime
-
-
-@dataclass
-class Seen:
-    """How often, and when last."""
-
-    count: int
-    last_at: datetime
 
 
 class Peers:
@@ -56,23 +48,26 @@ class Peers:
 
 
 def _network_of(peer: str) -> str:
-    return str(ip_network((peer, 64), strict=False)) if ":" in peer else peer or "unknown"
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(address) if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
 
 
 class RefusalCounts:
     """What a process counted and has not written yet."""
 
     def __init__(self, peers: Peers | None = None) -> None:
-        self._seen: dict[Refused, Seen] = {}
+        self._seen: dict[Refused, Sighting] = {}
         self._peers = peers or Peers()
 
     def note(self, *, peer: str, vendor: str, cause: str) -> None:
         """Count a refusal. Nothing waits for the database."""
         now = clock.now()
         hour = _hour_of(now)
-        key = Refused(self._peers.name(peer, hour), vendor, cause, hour)
-        seen = self._seen.setdefault(key, Seen(0, now))
-        seen.count, seen.last_at = seen.count + 1, now
+        self._seen.setdefault(Refused(self._peers.name(peer, hour), vendor, cause, hour), Sighting()).add(1, now)
 
     def next(self) -> RefusalCounts:
         """Return empty counts, which remember the addresses of this hour."""
@@ -81,8 +76,7 @@ class RefusalCounts:
     def take_back(self, others: RefusalCounts) -> None:
         """Take over counts that another object could not write."""
         for key, seen in others._seen.items():
-            mine = self._seen.setdefault(key, Seen(0, seen.last_at))
-            mine.count, mine.last_at = mine.count + seen.count, max(mine.last_at, seen.last_at)
+            self._seen.setdefault(key, Sighting()).add(seen.count, seen.last_at)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the counts as rows, in one order everywhere, so that processes that write at the same moment do not deadlock."""

@@ -53,7 +53,7 @@ def claim(connection: Connection, wanted: Entry, *, by: Actor) -> Waiting:
     mine = {name: values[name] for name in ("claimed_by", "at")}
     # A claim from before the entry began to wait has ended; a newer one came at the same moment as this.
     written = made.on_conflict_do_update(index_elements=Entry._fields, set_=mine, where=ReviewClaim.at < found.place.since)
-    if connection.execute(written).rowcount == 0:
+    if connection.execute(written.returning(ReviewClaim.name)).first() is None:
         raise NotClaimed("somebody else has claimed it at this moment")
     _record(connection, "claim", wanted, by)
     return _waiting(connection, wanted)

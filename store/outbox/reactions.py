@@ -160,8 +160,10 @@ def _waiting(connection: Connection) -> dict[str, Row[Any]]:
 
 
 def _failed(connection: Connection) -> dict[str, int]:
-    query = select(Reaction.subscriber, func.count()).where(Reaction.status == literal_column("'failed'")).group_by(Reaction.subscriber)
-    return dict(connection.execute(query).tuples().all())
+    # Grouped by an expression: by the column SQLite would read every reaction, in the order of another index.
+    subscriber = func.coalesce(Reaction.subscriber, "")
+    query = select(subscriber, func.count()).where(Reaction.status == literal_column("'failed'")).group_by(subscriber)
+    return dict(connection.execute(query).all())
 
 
 def _last_answer(connection: Connection, subscriber: str) -> str | None:

@@ -17,8 +17,7 @@ _HIDDEN = (
     r"\ufeff\ufff9-\ufffb"
 )
 
-#: A text without such letters, and one that also holds something to read.
-SHOWABLE = f"^[^{_HIDDEN}]*$"
+#: A text without such letters that holds something to read.
 SHOWABLE_WORDS = f"^[^{_HIDDEN}]*[^{_HIDDEN}\\x20\\xa0][^{_HIDDEN}]*$"
 
 

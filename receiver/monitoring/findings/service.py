@@ -9,9 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many
-from store import database
 from store.database.causes import cause
-from store.inbox import wakeup
 from store.inbox.spool import Spool, SpoolUnavailable, host_spool
 from store.operations import delivery_counts, health
 from store.operations.health import Backlog
@@ -65,11 +63,6 @@ def failure_to_write(name: str) -> Exception | None:
 def queue(outage: str | None) -> Finding:
     """Return whether workers can be woken. The outage is in words, or None."""
     return QUEUE_AWAY(outage=outage) if outage else QUEUE()
-
-
-def asked_queue() -> Finding:
-    """Ask the queue."""
-    return queue(wakeup.outage())
 
 
 def spool(found: Spool | None, host: str) -> Iterator[Finding]:
@@ -133,8 +126,3 @@ def backlog(found: Backlog) -> Iterator[Finding]:
     yield sentence(events=many(found.pending, "event"), age=duration(found.oldest_seconds))
     if found.tried:
         yield FAILING(events=many(found.tried, "event"), error=found.error)
-
-
-def asked_backlog() -> Iterator[Finding]:
-    """Look at the backlog."""
-    yield from backlog(database.read(health.backlog_of))

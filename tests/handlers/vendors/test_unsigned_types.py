@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from receiver.vendors.base import SigningKey
 from receiver.vendors.idenfy import Scheme
 from store import database
+from store.applicants import decision_list
 from store.database.operations_tables import Tally
 from store.database.tables import EventRow
 from store.inbox import record as inbox
@@ -132,3 +133,11 @@ def test_a_replay_applies_the_words_that_an_owner_gave_since(monkeypatch: pytest
         ("needs_review", []),
     ]
     assert applicant("idenfy")["hits"] == ["sanctions"]
+
+
+def test_a_type_of_ours_in_the_unsigned_header_makes_no_decision() -> None:
+    event_id = send(body("APPROVED"), "standing.decision")
+    assert (event(event_id)["status"], event(event_id)["event_type"]) == ("ignored", None)
+    send(b"{", "standing.import")
+    with database.reading() as connection:
+        assert decision_list.listing(connection, environment="live", limit=10) == []

@@ -37,6 +37,11 @@ def test_a_key_is_rotated_while_deliveries_come_and_the_old_one_can_be_taken_awa
         service.start_worker()
         service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         assert [(row["bodies"], row["seals"]) for row in lines(service, "keys", "list")] == [(1, True), (250, False)]
+        service.environment["STANDING_TOKEN"] = "a token of nobody at all"
+        refused = service.standing("keys", "rotate", "--yes")
+        assert (refused.returncode, "none of OPERATOR_TOKENS" in refused.stderr) == (1, True)
+        assert [(row["bodies"], row["seals"]) for row in lines(service, "keys", "list")] == [(1, True), (250, False)]
+        del service.environment["STANDING_TOKEN"]
         rotated = service.standing("keys", "rotate", "--yes")
         assert (rotated.returncode, "Encrypted 250 bodies with the newest key." in rotated.stderr) == (0, True), rotated.stderr
         assert [row["bodies"] for row in lines(service, "keys", "list")] == [251, 0]

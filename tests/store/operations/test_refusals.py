@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
 from store import database
@@ -63,6 +64,22 @@ def test_addresses_of_one_ipv6_network_count_together(kept: str) -> None:
         counts.note(peer=f"2001:db8::{number}", vendor="idngo", cause="forged")
     database.write(lambda connection: refusals.add(connection, counts))
     assert listed() == [("2001:db8::/64", "idngo", "forged", 3)]
+
+
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("", "unknown"),
+        ("a socket", "unknown"),
+    ],
+)
+def test_an_address_counts_under_one_name_however_it_is_written(peer: str, name: str) -> None:
+    counts = RefusalCounts()
+    counts.note(peer=peer, vendor="idngo", cause="forged")
+    assert [row["peer"] for row in counts.rows()] == [name]
 
 
 def test_an_address_is_erased_after_a_week(kept: str) -> None:

@@ -98,7 +98,7 @@ def _claim(
     show_default=True,
     help="What the change did to the approval.",
 )
-@click.option("--current", is_flag=True, help="Each applicant once, with where it stands now, why, and who was told: all of them.")
+@click.option("--current", is_flag=True, help="Each applicant once, with where it stands now, why, and who was notified: all of them.")
 @list_options(since="Turned", limit=None)
 @consent.reads
 def reversals(listing: Listing, environment: str, current: bool, kind: str, since: datetime | None) -> None:
@@ -145,7 +145,7 @@ def _all_current(kinds: Sequence[str], since: datetime | None, environment: str)
 
 
 def _told(row: dict[str, Any]) -> str:
-    """Return who was told and when, in words."""
+    """Return who was notified and when, in words."""
     return "; ".join(" ".join(filter(None, [one["subscriber"], one["status"], one["at"] and f"at {one['at']}"])) for one in row["told"])
 
 

@@ -121,7 +121,7 @@ def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[i
 @blueprint.get("/reversals/current")
 @call(right=Right.READ, query=ReversalsQuery, answers=FALLEN)
 def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[Fallen]:
-    """Each applicant whose approval was turned: where it stands now, since when, why, and who was told."""
+    """Each applicant whose approval was turned: where it stands now, since when, why, and who was notified."""
     since = queries.moment("since", query.since)
     return fallen_approvals.listing(
         connection, environment=query.environment, kinds=[query.kind], since=since, after=after[0], limit=query.limit + 1

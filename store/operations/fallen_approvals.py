@@ -1,4 +1,4 @@
-"""Fallen approvals: each applicant whose approval was turned, where it stands now, why, and who was told."""
+"""Fallen approvals: each applicant whose approval was turned, where it stands now, why, and who was notified."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def spare(connection: Connection, names: Collection[str], *, holder: str) -> Non
 
 
 def forget_done(connection: Connection, *, before: datetime) -> None:
-    """Remove reactions that were done, or forgotten, long ago. Those of an approval that fell stay: they say who was told, and
+    """Remove reactions that were done, or forgotten, long ago. Those of an approval that fell stay: they say who was notified, and
     when."""
     adverse = exists().where(TransitionRow.number == Reaction.number, TransitionRow.reversal == Reversal.ADVERSE)
     over = Reaction.status.in_((ReactionStatus.DONE, ReactionStatus.FORGOTTEN))

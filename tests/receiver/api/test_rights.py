@@ -31,10 +31,10 @@ def test_a_weak_secret_of_a_vendor_is_told_and_not_shown(tmp_path: Path, secret:
 
 def test_rights_that_one_person_can_join_are_told(tmp_path: Path) -> None:
     said = examined(tmp_path, LINK_TOKENS="Day=link-me-if-you-may", OPERATOR_TOKENS="day=operate-me-if-you-may")
-    assert "day stands in LINK_TOKENS, OPERATOR_TOKENS: one person holds these rights together" in said
+    assert "day is in LINK_TOKENS, OPERATOR_TOKENS: one person holds these rights together" in said
     assert "OPERATOR_TOKENS has one name: nothing that takes two persons can be confirmed" in said
     two = examined(tmp_path, LINK_TOKENS="dusk=link-me-if-you-may", OPERATOR_TOKENS="day=operate-me-if-you-may,night=confirm-me-if-you-may")
-    assert ("stands in" in two, "has one name" in two) == (False, False)
+    assert ("one person holds" in two, "has one name" in two) == (False, False)
 
 
 def test_a_decision_of_an_older_version_proves_no_person() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import resource
 import subprocess
@@ -28,8 +29,17 @@ SECONDS_MAX = 0.3
 def loaded() -> click.Group:
     """All commands as their modules have them."""
     commands = [command for entry in entry_points(group="standing.commands") for command in entry.load()]
-    named = {str(command.name): command for command in commands}
+    named = {str(command.name): unused(command) for command in commands}
     return click.Group("standing", named, params=standing.params, context_settings=standing.context_settings)
+
+
+def unused(command: click.Command) -> click.Command:
+    """Return a command as it was before its first use: click remembers by which options that use asked for help."""
+    made = copy.copy(command)
+    made._help_option = None
+    if isinstance(made, click.Group):
+        made.commands = {name: unused(part) for name, part in made.commands.items()}
+    return made
 
 
 def paths(group: click.Group, *before: str) -> Iterator[list[str]]:

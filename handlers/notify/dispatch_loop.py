@@ -106,7 +106,7 @@ class Dispatcher:
         with database.begin() as connection:
             self._subscribe(connection)
             for name in sorted(self._told):
-                outcomes.release(connection, name, holder=self._holder)
+                outcomes.release_of_crashed(connection, name, holder=self._holder)
         self._ready = True
 
     def _subscribe(self, connection: Connection) -> None:
@@ -185,7 +185,7 @@ class Dispatcher:
                 self._results.add(Result(due, said, began=now))
             self._results.note()
             with database.begin() as connection:
-                outcomes.spare(connection, [one.name for one in others if one.is_foreign], holder=self._holder)
+                outcomes.release_uncounted(connection, [one.name for one in others if one.is_foreign], holder=self._holder)
         finally:
             os._exit(1)
 

@@ -107,7 +107,7 @@ class Results:
             )  # fmt: skip
         with database.begin() as connection:
             dues = [result.due for result in results]
-            outcomes.give_back(connection, dues, holder=self._holder, again_at=clock.now() + OURS_AGAIN)
+            outcomes.postpone_uncounted(connection, dues, holder=self._holder, again_at=clock.now() + OURS_AGAIN)
 
 
 def _failure(result: Result) -> Failure:

@@ -66,7 +66,7 @@ def stopped(connection: Connection, due: Due, *, holder: str, answer: str) -> No
     connection.execute(update(Subscriber).where(Subscriber.name == due.subscriber).values(stopped_at=clock.now()))
 
 
-def give_back(connection: Connection, dues: Sequence[Due], *, holder: str, again_at: datetime) -> None:
+def postpone_uncounted(connection: Connection, dues: Sequence[Due], *, holder: str, again_at: datetime) -> None:
     """Give back reactions that could not be attempted because of a failure of our own. No attempt counts."""
     rows = [{"id": due.id, "claimed_by": holder, "attempts": due.attempts - 1, "due_at": again_at} for due in dues]
     bulk.rewrite(connection, Reaction, rows, key=("id", "claimed_by"), change=_LET_GO)
@@ -101,13 +101,13 @@ def _let_rest(connection: Connection, name: str, rest: timedelta, *, first_attem
     connection.execute(update(Subscriber).where(Subscriber.name == name).values(failures=failures, paused_until=until))
 
 
-def release(connection: Connection, name: str, *, holder: str) -> None:
+def release_of_crashed(connection: Connection, name: str, *, holder: str) -> None:
     """Release what a crashed process had claimed of a subscriber's reactions."""
     mine = update(Reaction).where(Reaction.subscriber == name, Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(mine.values(claimed_by=None, claimed_until=None))
 
 
-def spare(connection: Connection, names: Collection[str], *, holder: str) -> None:
+def release_uncounted(connection: Connection, names: Collection[str], *, holder: str) -> None:
     """Release what a process claimed and did not finish before it ends. The claim counts as no attempt."""
     mine = and_(Reaction.subscriber.in_(names), Reaction.status == ReactionStatus.PENDING, Reaction.claimed_by == holder)
     connection.execute(update(Reaction).where(mine).values(attempts=Reaction.attempts - 1, claimed_by=None, claimed_until=None))

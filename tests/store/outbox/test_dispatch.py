@@ -100,7 +100,7 @@ def test_what_another_holds_by_now_is_not_noted(subscribed: str) -> None:
     change("one")
     (due,) = claim("slow")
     with database.begin() as connection:
-        outcomes.release(connection, ENDPOINT, holder="slow")
+        outcomes.release_of_crashed(connection, ENDPOINT, holder="slow")
     (again,) = claim("quick")
     succeed([(due, "too late")], holder="slow")
     assert [(one["status"], one["said"]) for one in written()] == [("pending", None)]

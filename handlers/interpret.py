@@ -19,7 +19,7 @@ from handlers.rules.news import Activity, Deletion, DocumentNotice, EventReading
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS
 from store.inbox import internal_events
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
 from store.states import Status
 from store.system import clock, fault_points
@@ -46,7 +46,7 @@ OVERLAYS: dict[Status, Says] = {
 }
 
 
-def interpret(event: Claimed) -> EventReading:
+def interpret(event: InboxEvent) -> EventReading:
     """Return the reading of an event: its news, and how far that counts. An unreadable event moves nothing."""
     fault_points.reach("interpret", event.body_sha256.hex())
     vendor, kind = VENDORS[event.vendor], internal_events.kind(event.headers)

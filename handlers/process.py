@@ -24,7 +24,7 @@ from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
 from store.inbox import claims, settling
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.states import ApplicantKey
@@ -50,46 +50,46 @@ class LeaseLost(Exception):
     """Another worker took the batch over, because this one was too slow."""
 
 
-def new_token() -> str:
+def new_holder() -> str:
     return uuid.uuid4().hex
 
 
-def handle_some(token: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
+def handle_some(holder: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
     """Claim and handle a batch, and one suspect; return how many events. A full batch starts the helpers before it is handled.
 
     Raises what the database raises: that is no attempt of any event."""
-    batch = claims.claim(token, most=BATCH)
+    batch = claims.claim_oldest(holder, most=BATCH)
     if start_helpers and len(batch) == BATCH:
         start_helpers()
-    handle(token, batch, watched=watched)
-    return len(batch) + _handle_a_suspect(token, watched)
+    handle(holder, batch, watched=watched)
+    return len(batch) + _handle_a_suspect(holder, watched)
 
 
-def handle_newest(vendor: str, token: str, *, watched: Watchdog = UNWATCHED) -> int:
+def handle_newest(vendor: str, holder: str, *, watched: Watchdog = UNWATCHED) -> int:
     """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
-    batch = claims.claim(token, most=NEWEST_BATCH, newest_of=vendor)
-    handle(token, batch, watched=watched)
+    batch = claims.claim_newest(holder, vendor, most=NEWEST_BATCH)
+    handle(holder, batch, watched=watched)
     return len(batch)
 
 
-def handle(token: str, batch: list[Claimed], *, watched: Watchdog = UNWATCHED) -> None:
+def handle(holder: str, batch: list[InboxEvent], *, watched: Watchdog = UNWATCHED) -> None:
     """Handle claimed events. If the database fails they are given back, and it is no attempt; the failure is raised."""
     try:
-        readings = [reading for event in batch if (reading := _read(token, event, watched))]
+        readings = [reading for event in batch if (reading := _read(holder, event, watched))]
         for part in _bounded(readings):
-            _write_all(token, part, watched)
+            _write_all(holder, part, watched)
     except database.Failure:
-        _release(token)
+        _release(holder)
         raise
 
 
-def _read(token: str, event: Claimed, watched: Watchdog) -> EventReading | None:
+def _read(holder: str, event: InboxEvent, watched: Watchdog) -> EventReading | None:
     """Return the reading of an event; None if interpreting it failed, which is an attempt."""
     try:
         with watched:
             return interpret(event)
     except Exception as error:
-        _attempt_failed(token, event, describe_error(error))
+        _attempt_failed(holder, event, describe_error(error))
         return None
 
 
@@ -112,21 +112,21 @@ def _bounded(readings: list[EventReading]) -> Iterable[list[EventReading]]:
 # writing ------------------------------------------------------------------------------------------------------
 
 
-def _write_all(token: str, batch: list[EventReading], watched: Watchdog) -> None:
+def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> None:
     """Write a batch in one transaction; if an event spoils it, write the events one by one."""
     try:
-        changes = database.write(lambda connection: _write(connection, token, batch, watched))
+        changes = database.write(lambda connection: _write(connection, holder, batch, watched))
         fault_points.reach("handled")
     except LeaseLost:
-        _release(token)
+        _release(holder)
     except Exception as error:
         if database.is_away(error):
             raise
         if len(batch) == 1:  # Alone, failing is its own attempt.
-            _attempt_failed(token, batch[0].event, describe_error(error))
+            _attempt_failed(holder, batch[0].event, describe_error(error))
             return
         for reading in batch:
-            _write_all(token, [reading], watched)
+            _write_all(holder, [reading], watched)
     else:
         for change in changes:
             log.info(
@@ -150,7 +150,7 @@ class Written:
     changes: list[feed.Transition] = field(default_factory=list)
 
 
-def _write(connection: Connection, token: str, batch: list[EventReading], watched: Watchdog) -> list[feed.Transition]:
+def _write(connection: Connection, holder: str, batch: list[EventReading], watched: Watchdog) -> list[feed.Transition]:
     """Lock, decide, write and settle a batch: applicants in order, then the events, then the feed. Raises LeaseLost."""
     named = [_keys(connection, reading) for reading in batch]
     present = applicants.lock(connection, (key for keys in named for key in keys))
@@ -163,7 +163,7 @@ def _write(connection: Connection, token: str, batch: list[EventReading], watche
         history.remember_quietly(connection, written.quiet)
     mentions.remember(connection, written.said)
     fault_points.reach("written")
-    if not settling.settle(connection, written.settlements, token=token):
+    if not settling.settle(connection, written.settlements, holder=holder):
         raise LeaseLost
     feed.append(connection, written.changes)
     if noticed := [(one.event.vendor, one.event.environment, word) for one in batch if (word := outcome.noticed(one))]:
@@ -224,26 +224,25 @@ def _note(
 # failing ------------------------------------------------------------------------------------------------------
 
 
-def _handle_a_suspect(token: str, watched: Watchdog) -> int:
+def _handle_a_suspect(holder: str, watched: Watchdog) -> int:
     """Handle one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
-    found = claims.claim_suspect(token)
-    if found is None:
+    suspect = claims.claim_suspect(holder)
+    if suspect is None:
         return 0
-    event, was_alone = found
-    if was_alone:
-        _attempt_failed(token, event, "the process died or hung")
+    if suspect.was_alone:
+        _attempt_failed(holder, suspect.event, "the process died or hung")
     else:
-        handle(token, [event], watched=watched)
+        handle(holder, [suspect.event], watched=watched)
     return 1
 
 
-def _attempt_failed(token: str, event: Claimed, error: str) -> None:
+def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:
     log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=event.attempts + 1)
-    settling.fail(event, error, token=token, retries=config.settings().retries)
+    settling.fail(event, error, holder=holder, retries=config.settings().retries)
 
 
-def _release(token: str) -> None:
+def _release(holder: str) -> None:
     try:
-        claims.release(token)
+        claims.release(holder)
     except database.Failure:
         return  # On purpose: the lease expires.

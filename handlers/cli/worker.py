@@ -32,8 +32,8 @@ def process_pending(as_json: bool) -> None:
     """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
     config.settings()
     spool_import.take_in_spooled()
-    token, handled = process.new_token(), 0
-    while count := process.handle_some(token):
+    holder, handled = process.new_holder(), 0
+    while count := process.handle_some(holder):
         handled += count
     tables.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
 

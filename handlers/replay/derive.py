@@ -19,7 +19,7 @@ from store import database
 from store.applicants import mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.states import ApplicantKey, Reversal, Status
 
 APPLICANTS_AT_ONCE = 200
@@ -52,7 +52,7 @@ class Difference:
 class Renamed:
     """Events that now name other applicants than when they were handled, because a mapping changed."""
 
-    events: dict[int, Claimed] = field(default_factory=dict)
+    events: dict[int, InboxEvent] = field(default_factory=dict)
     #: For each applicant, the events that name it and did not.
     added: dict[ApplicantKey, list[int]] = field(default_factory=dict)
     #: Events of which reading fails, by id: whom they name stays as it is.
@@ -60,7 +60,7 @@ class Renamed:
     #: Events that are noted and would be unreadable, by id.
     unreadable: set[str] = field(default_factory=set)
 
-    def note(self, events: Iterable[Claimed], named: dict[int, list[str]]) -> set[ApplicantKey]:
+    def note(self, events: Iterable[InboxEvent], named: dict[int, list[str]]) -> set[ApplicantKey]:
         """Compare which applicants events name with which they named when they were handled; return all of these."""
         concerned: set[ApplicantKey] = set()
         for event in events:
@@ -79,7 +79,7 @@ class Renamed:
                 self.added.setdefault(key, []).append(event.sequence)
         return concerned
 
-    def read(self, event: Claimed) -> EventReading | None:
+    def read(self, event: InboxEvent) -> EventReading | None:
         """Return the reading of an event; None, and remembered, if interpreting it fails."""
         try:
             return interpret(event)

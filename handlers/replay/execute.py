@@ -16,7 +16,7 @@ from store import database
 from store.access import audit
 from store.access.operators import Actor
 from store.inbox import events as inbox
-from store.inbox.claims import Claimed, claim, release
+from store.inbox.claims import InboxEvent, claim_given, release
 from store.operations import health, replays
 from store.operations.replays import ReplayFilter, Stage
 from store.system import clock
@@ -70,7 +70,7 @@ def _go_on(replay_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _handle(replay_id: str, events: list[Claimed]) -> Stage:
+def _handle(replay_id: str, events: list[InboxEvent]) -> Stage:
     """Handle some events again; return the state of the replay. Events that were made pending are handled in any case."""
     ids, since = [event.id for event in events], clock.now()
     would = forecast([events], on_events=lambda _: None).differences
@@ -83,11 +83,11 @@ def _handle(replay_id: str, events: list[Claimed]) -> Stage:
             return Stage.STOPPED
         if not replays.reopen(connection, replay_id, events, would_change=len(would)):
             return Stage(row.status)
-    token = process.new_token()
+    holder = process.new_holder()
     try:
-        process.handle(token, claim(token, most=len(ids), only=ids))
+        process.handle(holder, claim_given(holder, ids))
     except BaseException:
-        release(token)
+        release(holder)
         raise
     _wait_for_others(ids)
     with database.begin() as connection:

@@ -14,7 +14,7 @@ from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.applicants import mentions
 from store.inbox import events as inbox
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.operations import replays
 from store.operations.replays import ReplayFilter
 from store.states import ApplicantKey, Status
@@ -36,7 +36,7 @@ class Forecast:
     repaired: int
 
 
-def forecast(chunks: Iterable[list[Claimed]], *, on_events: OnProgress) -> Forecast:
+def forecast(chunks: Iterable[list[InboxEvent]], *, on_events: OnProgress) -> Forecast:
     """Return what handling these events again would do."""
     found: dict[ApplicantKey, Difference] = {}
     renamed, unresolved = Renamed(), set[str]()

@@ -16,7 +16,7 @@ from handlers.rules import outcome, transitions
 from store import database
 from store.applicants import feed, history, mentions
 from store.applicants import table as applicants
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -79,7 +79,7 @@ def _rename(renamed: Renamed) -> None:
             mentions.remember(connection, outcome.mentions_of(interpret(event), []))
 
 
-def _handled_events() -> Iterator[tuple[list[Claimed], dict[int, list[str]]]]:
+def _handled_events() -> Iterator[tuple[list[InboxEvent], dict[int, list[str]]]]:
     """Yield every handled event, and which applicants it named, in the order of receipt."""
     last = 0
     while True:

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from store.applicants.table import NOTHING_CHECKED
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody
 from store.states import Status
 
@@ -157,4 +157,4 @@ class Reading(Struct, frozen=True, kw_only=True):
 class EventReading(Reading, frozen=True, kw_only=True):
     """The reading of a claimed event."""
 
-    event: Claimed
+    event: InboxEvent

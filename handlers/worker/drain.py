@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -34,18 +33,18 @@ _at_work = threading.Lock()
 
 
 class BatchLoop:
-    """Handles one batch after another. It holds its claims under a name of its own."""
+    """Handles one batch after another. It is the holder of its claims."""
 
     def __init__(self, number: int, handle: Callable[..., int]) -> None:
         self._number, self._handle = number, handle
-        self._name = uuid.uuid4().hex
+        self._holder = process.new_holder()
         #: How to end claims that nobody works on: a dead predecessor's, or its own from when handling them failed.
         self._left: list[Callable[[], None]] = []
 
     def hold_claims_as(self, name: str, dead: str | None) -> None:
-        self._name = f"{name}-{self._number}"
+        self._holder = f"{name}-{self._number}"
         if dead:
-            self._left.append(partial(claims.take_back, f"{dead}-{self._number}"))
+            self._left.append(partial(claims.expire_lease, f"{dead}-{self._number}"))
 
     def has_left_claims(self) -> bool:
         return bool(self._left)
@@ -56,13 +55,13 @@ class BatchLoop:
         handled = 0
         while time.monotonic() < deadline and not stopping.is_set():
             try:
-                count = self._handle(self._name, watched=pulse, **options)
+                count = self._handle(self._holder, watched=pulse, **options)
             except database.Failure as error:
-                self._left.append(partial(claims.release, self._name))
+                self._left.append(partial(claims.release, self._holder))
                 _say_that_it_failed(error)
                 return handled
             except BaseException:
-                self._left.append(partial(claims.release, self._name))
+                self._left.append(partial(claims.release, self._holder))
                 raise
             if not count:
                 return handled

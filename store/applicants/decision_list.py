@@ -11,7 +11,7 @@ from sqlalchemy import Connection, literal, select
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import EventRow
-from store.inbox.claims import CLAIMED, Claimed, claimed
+from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.inbox.internal_events import DECISION_TYPE, DecisionBody
 from store.states import ApplicantKey
 from store.system import clock
@@ -23,7 +23,7 @@ REPLACED = "replaced"
 class Listed(NamedTuple):
     """A decision, a confirmation or a withdrawal, and the applicant as it is now."""
 
-    event: Claimed
+    event: InboxEvent
     body: DecisionBody
     applicant: Applicant | None
 
@@ -34,11 +34,11 @@ def listing(
     """Return what persons decided at a time or later, after a sequence number; or the newest first. Raises Unopenable."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
-    query = select(*CLAIMED).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
+    query = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
     if since:
         query = query.where(EventRow.received_at >= since)
     order = EventRow.sequence.desc() if newest_first else EventRow.sequence
-    events = [claimed(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    events = [event_of(row) for row in connection.execute(query.order_by(order).limit(limit))]
     bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
     keys = [ApplicantKey(event.vendor, environment, body.reference) for event, body in zip(events, bodies, strict=True)]
     known = applicants.among(connection, list(set(keys))) if keys else {}

@@ -18,7 +18,7 @@ from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
-from store.inbox.claims import CLAIMED, claimed
+from store.inbox.claims import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.states import HITS, ApplicantKey, Stand
 from store.system import clock
@@ -167,10 +167,10 @@ def _keep_in_its_place(connection: Connection, found: _Found, body: DecisionBody
 
 def _find(connection: Connection, event_id: str) -> _Found:
     """Return a decision. Raises UnknownToUs."""
-    row = connection.execute(select(*CLAIMED).where(EventRow.id == event_id)).one_or_none()
+    row = connection.execute(select(*EVENT_COLUMNS).where(EventRow.id == event_id)).one_or_none()
     if row is None or internal_events.kind(row.headers) != Kind.DECISION:
         raise UnknownToUs("no decision has this id")
-    event = claimed(row)
+    event = event_of(row)
     body = msgspec.json.decode(event.body(), type=DecisionBody)
     order, receipt = (event.headers.get(header) for header in (ORDER_HEADER, RECEIPT_HEADER))
     key = ApplicantKey(event.vendor, event.environment, body.reference)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, select, tuple_
 
 from store.database import bulk
 from store.database.tables import EventRow, MentionRow
-from store.inbox.claims import CLAIMED, Claimed, claimed
+from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.states import ApplicantKey, Outcome
 
 
@@ -58,28 +58,28 @@ def of_events(connection: Connection, sequences: Collection[int]) -> dict[int, l
     return named
 
 
-def events_naming(connection: Connection, key: ApplicantKey) -> list[Claimed]:
+def events_naming(connection: Connection, key: ApplicantKey) -> list[InboxEvent]:
     """Return every event that named an applicant when it was handled, in the order of receipt, as if claimed."""
     return [event for _, event in events_naming_any(connection, [key])]
 
 
-def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[tuple[ApplicantKey, Claimed]]:
+def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[tuple[ApplicantKey, InboxEvent]]:
     """Return every event that named one of the applicants when it was handled, with that applicant, in the order of receipt."""
     names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
-    query = select(*CLAIMED, MentionRow.reference.label("named")).join(MentionRow, EventRow.sequence == MentionRow.event_sequence)
+    query = select(*EVENT_COLUMNS, MentionRow.reference.label("named")).join(MentionRow, EventRow.sequence == MentionRow.event_sequence)
     query = query.where(tuple_(*names).in_(keys)).order_by(EventRow.sequence)
     rows: Iterable[Row[Any]] = connection.execute(query)
     return [_named(row) for row in rows]
 
 
-def handled_after(connection: Connection, sequence: int, *, limit: int) -> list[Claimed]:
+def handled_after(connection: Connection, sequence: int, *, limit: int) -> list[InboxEvent]:
     """Return handled events, whether they moved an applicant or not, after a sequence number, in the order of receipt."""
     handled = EventRow.status.not_in((Outcome.PENDING, Outcome.FAILED))
-    query = select(*CLAIMED).where(EventRow.sequence > sequence, handled).order_by(EventRow.sequence).limit(limit)
-    return [claimed(row) for row in connection.execute(query)]
+    query = select(*EVENT_COLUMNS).where(EventRow.sequence > sequence, handled).order_by(EventRow.sequence).limit(limit)
+    return [event_of(row) for row in connection.execute(query)]
 
 
-def _named(row: Row[Any]) -> tuple[ApplicantKey, Claimed]:
+def _named(row: Row[Any]) -> tuple[ApplicantKey, InboxEvent]:
     values = dict(row._mapping)
     reference = values.pop("named")
-    return ApplicantKey(values["vendor"], values["environment"], reference), Claimed(**values)
+    return ApplicantKey(values["vendor"], values["environment"], reference), InboxEvent(**values)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
@@ -41,8 +42,8 @@ LOCK_ORDER = (
 )
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
-    """A pending event, claimed for handling."""
+class InboxEvent(Struct, frozen=True, kw_only=True):
+    """An event of the inbox, with its encrypted body."""
 
     sequence: int
     id: str
@@ -65,7 +66,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
 
 # claiming -----------------------------------------------------------------------------------------------------
 
-CLAIMED: list[InstrumentedAttribute[Any]] = [
+EVENT_COLUMNS: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
     EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
 ]  # fmt: skip
@@ -77,35 +78,46 @@ FREE = (
 )
 
 
-def claim(token: str, *, most: int, newest_of: str | None = None, only: list[str] | None = None) -> list[Claimed]:
-    """Claim pending events that are due, and return them in the order of receipt. Commits.
+def claim_oldest(holder: str, *, most: int) -> list[InboxEvent]:
+    """Claim the oldest pending events that are due, and return them in the order of receipt. Commits."""
+    return _claim(holder, lambda connection: _oldest(connection, most))
 
-    Takes the oldest first; or a vendor's newest that were not tried yet; or `only` the events with these ids, due or not."""
+
+def claim_newest(holder: str, vendor: str, *, most: int) -> list[InboxEvent]:
+    """Claim a vendor's newest pending events that were not tried yet, and return them in the order of receipt. Commits."""
+    newest = FREE.where(EventRow.retry_at.is_(None), EventRow.vendor == vendor).order_by(EventRow.sequence.desc()).limit(most)
+    return _claim(holder, lambda connection: connection.execute(newest).all())
+
+
+def claim_given(holder: str, ids: list[str]) -> list[InboxEvent]:
+    """Claim the pending events with these ids, due or not, and return them in the order of receipt. Commits."""
+    return _claim(holder, lambda connection: connection.execute(FREE.where(EventRow.id.in_(ids))).all())
+
+
+def _claim(holder: str, choose: Callable[[Connection], Sequence[Row[Any]]]) -> list[InboxEvent]:
     with database.begin() as connection:
         database.relax_durability(connection)
         now = clock.now()
-        if only is not None:
-            chosen = list(connection.execute(FREE.where(EventRow.id.in_(only))))
-        elif newest_of:
-            newest = FREE.where(EventRow.retry_at.is_(None), EventRow.vendor == newest_of).order_by(EventRow.sequence.desc())
-            chosen = list(connection.execute(newest.limit(most)))
-        else:
-            due = FREE.where(EventRow.retry_at <= now).order_by(EventRow.retry_at)
-            chosen = list(connection.execute(due.limit(max(1, most // RETRIES_SHARE))))
-            chosen += connection.execute(FREE.where(EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(most - len(chosen)))
-        sequences = _within_bytes(chosen)
+        sequences = _within_bytes(choose(connection))
         if not sequences:
             return []
-        _renew(connection, token, now)
-        mine = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
-        taken = update(EventRow).where(mine).values(claimed_by=token)
-        rows = connection.execute(taken.returning(*CLAIMED)).all()
+        _renew(connection, holder, now)
+        chosen = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
+        taken = update(EventRow).where(chosen).values(claimed_by=holder)
+        rows = connection.execute(taken.returning(*EVENT_COLUMNS)).all()
     fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
-    return sorted((claimed(row) for row in rows), key=lambda event: event.id)
+    return sorted((event_of(row) for row in rows), key=lambda event: event.id)
 
 
-def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
+def _oldest(connection: Connection, most: int) -> list[Row[Any]]:
+    due = FREE.where(EventRow.retry_at <= clock.now()).order_by(EventRow.retry_at)
+    chosen = list(connection.execute(due.limit(max(1, most // RETRIES_SHARE))))
+    first_tries = FREE.where(EventRow.retry_at.is_(None)).order_by(EventRow.sequence)
+    return [*chosen, *connection.execute(first_tries.limit(most - len(chosen)))]
+
+
+def _within_bytes(chosen: Sequence[Row[Any]]) -> list[int]:
     """Return as many of the first events as memory may hold at a time: at least one."""
     total = 0
     for count, event in enumerate(chosen):
@@ -115,55 +127,62 @@ def _within_bytes(chosen: list[Row[Any]]) -> list[int]:
     return [one.sequence for one in chosen]
 
 
-def claim_suspect(token: str) -> tuple[Claimed, bool] | None:
-    """Claim one event whose worker crashed or hung, alone, so that it cannot take a batch down again. Also return whether it was
-    already alone that time. Commits."""
+class Suspect(NamedTuple):
+    """An event whose worker crashed or hung, and whether that worker held it alone."""
+
+    event: InboxEvent
+    was_alone: bool
+
+
+def claim_suspect(holder: str) -> Suspect | None:
+    """Claim one event whose worker crashed or hung, alone, so that it cannot take a batch down again. Commits."""
     with database.begin() as connection:
         now = clock.now()
-        found = _one_of_the_dead(connection, now) or _one_that_waits(connection, now)
+        found = _from_expired_lease(connection, now) or _unclaimed_suspect(connection, now)
         if found is None:
             return None
-        _renew(connection, token, now)
-        taken = update(EventRow).where(EventRow.sequence == found.sequence).values(claimed_by=token, suspect=True)
-        row = connection.execute(taken.returning(*CLAIMED)).one()
-    return claimed(row), found.suspect and found.claimed_by not in (None, token)
+        _renew(connection, holder, now)
+        taken = update(EventRow).where(EventRow.sequence == found.sequence).values(claimed_by=holder, suspect=True)
+        row = connection.execute(taken.returning(*EVENT_COLUMNS)).one()
+    return Suspect(event_of(row), was_alone=found.suspect and found.claimed_by not in (None, holder))
 
 
-def _one_of_the_dead(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
+def _from_expired_lease(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
+    """Return the first event of a holder whose lease expired; remove expired leases that hold no event."""
     # No lease ends later than that, unless it was given by a clock that was wrong.
-    run_out = or_(Lease.until < now, Lease.until > now + LEASE)
-    dead = list(connection.execute(select(Lease.holder).where(run_out)).scalars())
-    if not dead:
+    expired = or_(Lease.until < now, Lease.until > now + LEASE)
+    holders = list(connection.execute(select(Lease.holder).where(expired)).scalars())
+    if not holders:
         return None
-    found = _one(connection, EventRow.claimed_by.in_(dead))
+    found = _first_pending(connection, EventRow.claimed_by.in_(holders))
     if found is None:
-        connection.execute(delete(Lease).where(Lease.holder.in_(dead), run_out))
+        connection.execute(delete(Lease).where(Lease.holder.in_(holders), expired))
     return found
 
 
-def _one_that_waits(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
+def _unclaimed_suspect(connection: Connection, now: datetime) -> Row[int, bool, str | None] | None:
     due = or_(EventRow.retry_at.is_(None), EventRow.retry_at <= now)
-    return _one(connection, and_(SUSPECT, EventRow.claimed_by.is_(None), due))
+    return _first_pending(connection, and_(SUSPECT, EventRow.claimed_by.is_(None), due))
 
 
-def _one(connection: Connection, condition: ColumnElement[bool]) -> Row[int, bool, str | None] | None:
+def _first_pending(connection: Connection, condition: ColumnElement[bool]) -> Row[int, bool, str | None] | None:
     query = select(EventRow.sequence, EventRow.suspect, EventRow.claimed_by).where(EventRow.status == PENDING, condition)
     return connection.execute(query.order_by(EventRow.sequence).limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def _renew(connection: Connection, token: str, now: datetime) -> None:
-    bulk.insert(connection, Lease, [{"holder": token, "until": now + LEASE}], over=("holder",))
+def _renew(connection: Connection, holder: str, now: datetime) -> None:
+    bulk.insert(connection, Lease, [{"holder": holder, "until": now + LEASE}], over=("holder",))
 
 
-def take_back(token: str) -> None:
+def expire_lease(holder: str) -> None:
     """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
     with database.begin() as connection:
-        connection.execute(update(Lease).where(Lease.holder == token).values(until=clock.now() - LEASE))
+        connection.execute(update(Lease).where(Lease.holder == holder).values(until=clock.now() - LEASE))
 
 
-def release(token: str) -> None:
-    """Give back every event that this token still holds, as if it had never been claimed. Commits."""
-    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == token)
+def release(holder: str) -> None:
+    """Give back every event that the holder still holds, as if it had never been claimed. Commits."""
+    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == holder)
     with database.begin() as connection:
         lock(connection, mine)
         connection.execute(update(EventRow).where(mine).values(claimed_by=None))
@@ -175,9 +194,9 @@ def release_all(connection: Connection) -> None:
     connection.execute(delete(Lease))
 
 
-def claimed(row: Row[Any]) -> Claimed:
-    """Return an event for handling, from its row."""
-    return Claimed(**row._mapping)
+def event_of(row: Row[Any]) -> InboxEvent:
+    """Return an event, from its row of `EVENT_COLUMNS`."""
+    return InboxEvent(**row._mapping)
 
 
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:

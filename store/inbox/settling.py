@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 from store import database
 from store.database import bulk
 from store.database.tables import EventRow
-from store.inbox.claims import Claimed, lock
+from store.inbox.claims import InboxEvent, lock
 from store.states import Outcome
 from store.system import backoff, clock
 from store.text.counts import counted
@@ -28,13 +28,13 @@ class Settlement(Struct, frozen=True, kw_only=True):
     occurred_at: datetime | None = None
 
 
-def settle(connection: Connection, settlements: list[Settlement], *, token: str) -> bool:
-    """Write the outcomes of claimed events. Return whether this token still held all of them; if not, the caller must roll back."""
+def settle(connection: Connection, settlements: list[Settlement], *, holder: str) -> bool:
+    """Write the outcomes of claimed events. Return whether the holder still held all of them; if not, the caller must roll back."""
     now = clock.now()
     change = {"attempts": "events.attempts + 1", "claimed_by": "NULL", "suspect": "FALSE", "replayed": "FALSE"}
     if len(settlements) > 1:
         lock(connection, bulk.among(EventRow, [{"sequence": one.sequence} for one in settlements]))
-    rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": token} for one in settlements]
+    rows = [structs.asdict(one) | {"settled_at": now, "claimed_by": holder} for one in settlements]
     return bulk.rewrite(connection, EventRow, rows, key=("sequence", "claimed_by"), change=change) == len(rows)
 
 
@@ -46,29 +46,30 @@ class Retries(NamedTuple):
     limit: timedelta = timedelta(hours=6)
 
 
-def fail(event: Claimed, error: str, *, token: str, retries: Retries) -> None:
+def fail(event: InboxEvent, error: str, *, holder: str, retries: Retries) -> None:
     """Count a failed attempt: postpone the event, or make it a dead letter after the last attempt. Commits."""
     attempts = event.attempts + 1
     if attempts >= retries.attempts_max:
-        bury(event.sequence, token=token, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
+        make_dead_letter(event.sequence, holder=holder, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
         return
     retry_at = clock.now() + backoff.spread(retries.base, attempts, retries.limit)
-    postpone(event.sequence, token=token, retry_at=retry_at, error=f"attempt {attempts} failed with {error}")
+    postpone(event.sequence, holder=holder, retry_at=retry_at, error=f"attempt {attempts} failed with {error}")
 
 
-def postpone(sequence: int, *, token: str, retry_at: datetime, error: str) -> None:
-    """Give a claimed event back, to be tried again later. Commits."""
-    _give_back(sequence, token, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
+def postpone(sequence: int, *, holder: str, retry_at: datetime, error: str) -> None:
+    """End the claim of an event, which is tried again later. Commits."""
+    _end_claim(sequence, holder, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
 
 
-def bury(sequence: int, *, token: str, reason: str) -> None:
-    """Make a claimed event a dead letter. Commits."""
-    _give_back(sequence, token, status=Outcome.FAILED, reason=reason, settled_at=clock.now(), attempts=EventRow.attempts + 1, suspect=False)
+def make_dead_letter(sequence: int, *, holder: str, reason: str) -> None:
+    """End the claim of an event, and make it a dead letter. Commits."""
+    ended = {"status": Outcome.FAILED, "settled_at": clock.now(), "suspect": False}
+    _end_claim(sequence, holder, reason=reason, attempts=EventRow.attempts + 1, **ended)
 
 
-def _give_back(sequence: int, token: str, **values: object) -> None:
+def _end_claim(sequence: int, holder: str, **values: object) -> None:
     with database.begin() as connection:
-        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == token)
+        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == holder)
         connection.execute(update(EventRow).where(mine).values(claimed_by=None, **values))
 
 

@@ -14,7 +14,7 @@ from store import database
 from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
 from store.inbox import claims, deliveries, settling
-from store.inbox.claims import CLAIMED, Claimed, claimed
+from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.states import Outcome
 from store.system import clock
 
@@ -148,21 +148,21 @@ def count(connection: Connection, wanted: ReplayFilter) -> int:
     return connection.execute(select(func.count()).select_from(EventRow).where(*_conditions(wanted))).scalar_one()
 
 
-def chunks(wanted: ReplayFilter, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[Claimed]]:
+def chunks(wanted: ReplayFilter, *, after: int = 0, last: int | None = None, size: int) -> Iterator[list[InboxEvent]]:
     """Yield the matching events in the order of receipt, in batches. Each batch is a new query."""
     while True:
-        query = select(*CLAIMED).where(*_conditions(wanted), EventRow.sequence > after)
+        query = select(*EVENT_COLUMNS).where(*_conditions(wanted), EventRow.sequence > after)
         if last is not None:
             query = query.where(EventRow.sequence <= last)
         with database.reading() as connection:
-            found = [claimed(row) for row in connection.execute(query.order_by(EventRow.sequence).limit(size)).all()]
+            found = [event_of(row) for row in connection.execute(query.order_by(EventRow.sequence).limit(size)).all()]
         if not found:
             return
         yield found
         after = found[-1].sequence
 
 
-def reopen(connection: Connection, replay_id: str, events: list[Claimed], *, would_change: int) -> bool:
+def reopen(connection: Connection, replay_id: str, events: list[InboxEvent], *, would_change: int) -> bool:
     """Make events pending again, and record them as done with the changes that they would make. Return False if the replay is no longer
     running.
 

@@ -66,8 +66,8 @@ def of(reference: str, delivery: Delivery) -> Delivery:
 
 def handle_all() -> int:
     """Handle what is pending, as a worker does; give how many events were taken in hand."""
-    token, handled = process.new_token(), 0
-    while count := process.handle_some(token):
+    holder, handled = process.new_holder(), 0
+    while count := process.handle_some(holder):
         handled += count
     return handled
 
@@ -327,7 +327,7 @@ def test_a_dead_letter_whose_cause_is_repaired_is_handled_by_a_replay() -> None:
 def test_a_worker_whose_lease_was_taken_over_writes_nothing_twice() -> None:
     """A is slow. Its claim runs out; B takes the event over and settles it. Then A comes to write."""
     event_id = keep(idngo(answer="GREEN"))
-    slow = claims.claim("A", most=10)
+    slow = claims.claim_oldest("A", most=10)
     let_the_claim_run_out(event_id)
     assert process.handle_some("B") == 1
     settled = row(event_id)
@@ -340,7 +340,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing_twice() -> None:
 def test_a_worker_that_lost_one_of_its_events_writes_none_of_them_and_gives_the_rest_back() -> None:
     """A is slow with three events, B has taken over the second and is at work on it. Then A comes to write."""
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    slow = claims.claim("A", most=10)
+    slow = claims.claim_oldest("A", most=10)
     tamper(update(EventRow).where(EventRow.id == ids[1]).values(claimed_by="B"))
     process.handle("A", slow)
     assert told() == []
@@ -358,7 +358,7 @@ def test_a_worker_that_lost_one_of_its_events_writes_none_of_them_and_gives_the_
 def test_a_worker_that_lost_a_failing_event_does_not_count_an_attempt_against_it() -> None:
     """A reads an event that fails, slowly; B has taken it over. A's attempt is not B's."""
     event_id = of_an_unknown_vendor()
-    slow = claims.claim("A", most=10)
+    slow = claims.claim_oldest("A", most=10)
     tamper(update(EventRow).where(EventRow.id == event_id).values(claimed_by="B"))
     process.handle("A", slow)
     assert (row(event_id).attempts, row(event_id).claimed_by) == (0, "B")
@@ -367,7 +367,7 @@ def test_a_worker_that_lost_a_failing_event_does_not_count_an_attempt_against_it
 def test_the_events_of_a_worker_that_died_are_taken_one_at_a_time_and_death_in_company_is_no_attempt() -> None:
     """A worker is killed with three events in hand, one of which may have killed it. Their claims run out."""
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    claims.claim("killed", most=10)
+    claims.claim_oldest("killed", most=10)
     assert process.handle_some("B") == 0
     let_the_claim_run_out(*ids)
     for settled in (1, 2, 3):
@@ -381,11 +381,11 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
     """An event kills every worker that takes it: the first in company, the rest alone."""
     monkeypatch.setenv("ATTEMPTS_MAX", "2")
     killer, innocent = keep(idngo(answer="GREEN")), keep(of("b" * 24, idngo(answer="GREEN")))
-    claims.claim("first", most=10)
+    claims.claim_oldest("first", most=10)
     let_the_claim_run_out(killer, innocent)
     found = claims.claim_suspect("second")
     assert found is not None
-    assert (found[0].id, found[1]) == (killer, False)
+    assert (found.event.id, found.was_alone) == (killer, False)
     let_the_claim_run_out(killer)
     handle_all()
     assert (event(innocent)["status"], event(innocent)["attempts"]) == ("applied", 1)
@@ -396,7 +396,7 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
     )
     assert row(killer).retry_at > clock.now() + timedelta(seconds=20)
     make_due(killer)
-    assert claims.claim("third", most=10) == []
+    assert claims.claim_oldest("third", most=10) == []
     assert claims.claim_suspect("third") is not None
     let_the_claim_run_out(killer)
     handle_all()
@@ -407,7 +407,7 @@ def test_to_die_alone_with_an_event_is_an_attempt_and_to_do_so_too_often_ends_it
 def test_a_lease_that_no_right_clock_can_have_given_has_run_out() -> None:
     """A host whose clock is an hour fast claims an event, and dies."""
     event_id = keep(idngo(answer="GREEN"))
-    claims.claim("killed", most=10)
+    claims.claim_oldest("killed", most=10)
     tamper(update(Lease).values(until=clock.now() + timedelta(hours=1)))
     assert handle_all() == 1
     assert event(event_id)["status"] == "applied"
@@ -415,25 +415,25 @@ def test_a_lease_that_no_right_clock_can_have_given_has_run_out() -> None:
 
 def test_what_a_dead_worker_held_is_taken_back_at_once_by_who_knows_of_its_death() -> None:
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "ab"]
-    claims.claim("dead", most=10)
-    claims.take_back("dead")
+    claims.claim_oldest("dead", most=10)
+    claims.expire_lease("dead")
     handle_all()
     assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in ids] == [("applied", 1)] * 2
 
 
 def test_failures_that_are_due_again_hold_up_no_first_try() -> None:
     failing = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(8)]
-    for claimed in claims.claim("A", most=8):
-        settling.postpone(claimed.sequence, token="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
+    for claimed in claims.claim_oldest("A", most=8):
+        settling.postpone(claimed.sequence, holder="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
     first_tries = [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(100, 103)]
-    batch = [claimed.id for claimed in claims.claim("A", most=4)]
+    batch = [claimed.id for claimed in claims.claim_oldest("A", most=4)]
     assert set(first_tries) < set(batch)
     assert set(batch) - set(first_tries) < set(failing)
 
 
 def test_an_event_that_survives_being_handled_alone_is_like_any_other() -> None:
     event_id = keep(idngo(answer="GREEN"))
-    claims.claim("killed", most=10)
+    claims.claim_oldest("killed", most=10)
     let_the_claim_run_out(event_id)
     handle_all()
     assert (row(event_id).suspect, row(event_id).claimed_by, row(event_id).status) == (False, None, "applied")
@@ -441,7 +441,7 @@ def test_an_event_that_survives_being_handled_alone_is_like_any_other() -> None:
 
 def test_a_database_that_goes_away_costs_no_attempt(kept: str) -> None:
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    batch = claims.claim("A", most=10)
+    batch = claims.claim_oldest("A", most=10)
     with _away(kept), pytest.raises(OperationalError):
         process.handle("A", batch)
     assert [(row(event_id).status, row(event_id).attempts) for event_id in ids] == [("pending", 0)] * 3
@@ -453,7 +453,7 @@ def test_a_database_that_goes_away_costs_no_attempt(kept: str) -> None:
 
 def test_a_connection_that_breaks_is_replaced_once_and_the_batch_is_handled(kept: str) -> None:
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "abc"]
-    batch = claims.claim("A", most=10)
+    batch = claims.claim_oldest("A", most=10)
     if not database.is_sqlite():
         with _on_the_cluster(kept) as connection:
             connection.execute(text(TERMINATE), {"name": make_url(kept).database})
@@ -500,10 +500,10 @@ def test_two_workers_on_one_backlog_handle_each_event_once_and_tell_each_change_
     backlog = _backlog(400)
     ids = [keep(delivery) for delivery in backlog]
 
-    def work(token: str) -> int:
+    def work(holder: str) -> int:
         handled = 0
-        while batch := claims.claim(token, most=13):
-            process.handle(token, batch)
+        while batch := claims.claim_oldest(holder, most=13):
+            process.handle(holder, batch)
             handled += len(batch)
         return handled
 
@@ -528,7 +528,7 @@ def test_two_workers_who_meet_a_newcomer_both_see_the_other() -> None:
         who = f"{number:024d}"
         keep(of(who, idngo(answer="GREEN")))
         keep(of(who, idngo("applicantPending", at=after(hours=1))))
-    pairs = claims.claim("A", most=24)
+    pairs = claims.claim_oldest("A", most=24)
     tamper(update(EventRow).where(EventRow.id.in_([event.id for event in pairs[1::2]])).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(process.handle, ["A", "B"], [pairs[::2], pairs[1::2]]))
@@ -544,7 +544,7 @@ def test_a_worker_waits_for_another_that_has_the_same_applicant_in_hand() -> Non
     keep(idngo("applicantCreated"))
     handle_all()
     rejection, approval = keep(idngo(answer="RED", reject="FINAL", at=after(hours=2))), keep(idngo(answer="GREEN", at=after(hours=1)))
-    first, second = ([claimed] for claimed in claims.claim("both", most=2))
+    first, second = ([claimed] for claimed in claims.claim_oldest("both", most=2))
     tamper(update(EventRow).where(EventRow.id == approval).values(claimed_by="B"))
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
@@ -576,11 +576,11 @@ def test_two_workers_whose_batches_name_the_same_applicants_in_opposite_orders_d
         keep(of(who, idngo("applicantPending", at=after(hours=1))))
     for who in reversed(people):
         keep(of(who, idngo(answer="GREEN", at=after(hours=2))))
-    batches = claims.claim("A", most=3), claims.claim("B", most=3)
+    batches = claims.claim_oldest("A", most=3), claims.claim_oldest("B", most=3)
     with ThreadPoolExecutor(2) as threads:
         with database.begin() as holder:
             applicants.lock(holder, [ApplicantKey("idngo", "live", "m" * 24)])
-            hands = [threads.submit(process.handle, token, batch) for token, batch in zip("AB", batches, strict=True)]
+            hands = [threads.submit(process.handle, name, batch) for name, batch in zip("AB", batches, strict=True)]
             _wait_until_waiting(2)
         for hand in hands:
             hand.result()

@@ -40,7 +40,7 @@ def handled(kept: str) -> None:
 
 
 def handle_all() -> None:
-    while process.handle_some(process.new_token()):
+    while process.handle_some(process.new_holder()):
         pass
 
 

@@ -27,7 +27,7 @@ from handlers.rules.news import (
 from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox.claims import Claimed
+from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
@@ -41,12 +41,12 @@ UNREADABLE = Unreadable("the body names nobody", event_type="applicantReviewed",
 
 
 def reading(news: News | Unreadable, *, replayed: bool = False) -> EventReading:
-    claimed = Claimed(
+    event = InboxEvent(
         sequence=7, id="event-7", vendor="idngo", environment="sandbox", headers={}, body_sha256=b"\1", key_id="", sealed_body=b"",
         received_at=RECEIVED, repeat=False, seen_before=False, attempts=0, replayed=replayed,
     )  # fmt: skip
-    occasion = Occasion(event_id=claimed.id, sequence=claimed.sequence, received_at=RECEIVED, body_sha256="01")
-    return EventReading(event=claimed, **structs.asdict(weigh(news, occasion)))
+    occasion = Occasion(event_id=event.id, sequence=event.sequence, received_at=RECEIVED, body_sha256="01")
+    return EventReading(event=event, **structs.asdict(weigh(news, occasion)))
 
 
 def news(*references: str, says: Says | None = GREEN, because: str = "applicantReviewed GREEN") -> News:

@@ -25,15 +25,15 @@ QUIET_SECONDS = 1.0
 
 
 def main(seed: int) -> None:
-    chance, token, quiet_since = random.Random(seed), process.new_token(), time.monotonic()
+    chance, holder, quiet_since = random.Random(seed), process.new_holder(), time.monotonic()
     while time.monotonic() - quiet_since < QUIET_SECONDS:
-        batch = claims.claim(token, most=chance.randint(1, 40))
+        batch = claims.claim_oldest(holder, most=chance.randint(1, 40))
         postponed = [event for event in batch if chance.random() < 0.05]
         for event in postponed:
             settling.postpone(
-                event.sequence, token=token, retry_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
+                event.sequence, holder=holder, retry_at=clock.now() + timedelta(seconds=chance.random() / 10), error="a test backs off"
             )
-        process.handle(token, [event for event in batch if event not in postponed])
+        process.handle(holder, [event for event in batch if event not in postponed])
         if batch and chance.random() < 0.3:
             replay_one(chance)
         if batch or pending():

@@ -108,16 +108,16 @@ def test_ids_sort_by_arrival(kept: str) -> None:
 def test_a_claimed_event_is_claimed_by_nobody_else(kept: str) -> None:
     for number in range(10):
         inbox.record(once(f"event {number}".encode()))
-    first, second = claims.claim("one", most=6), claims.claim("other", most=6)
+    first, second = claims.claim_oldest("one", most=6), claims.claim_oldest("other", most=6)
     assert (len(first), len(second)) == (6, 4)
     assert not {event.id for event in first} & {event.id for event in second}
 
 
 def test_what_is_given_back_can_be_claimed_again(kept: str) -> None:
     inbox.record(once(b"event"))
-    claims.claim("one", most=1)
+    claims.claim_oldest("one", most=1)
     claims.release("one")
-    assert len(claims.claim("other", most=1)) == 1
+    assert len(claims.claim_oldest("other", most=1)) == 1
 
 
 def test_a_repeat_stays_one_under_another_type(kept: str) -> None:
@@ -130,12 +130,12 @@ def test_a_repeat_stays_one_under_another_type(kept: str) -> None:
 def test_a_claim_brings_a_bounded_number_of_bytes_into_memory(kept: str) -> None:
     for number in range(5):
         inbox.record(once(bytes([number]) * 3_000_000))
-    assert len(claims.claim("one", most=200)) == 2
+    assert len(claims.claim_oldest("one", most=200)) == 2
 
 
 def test_however_many_wait_the_newest_of_each_vendor_can_be_claimed(kept: str) -> None:
     flood = [inbox.record(once(f"flood {number}".encode())).event_id for number in range(10)]
     others = {vendor: inbox.record(once(vendor.encode(), vendor)).event_id for vendor in ("idenfy", "ifcgate")}
-    newest = {vendor: [event.id for event in claims.claim(vendor, most=2, newest_of=vendor)] for vendor in ("idngo", *others)}
+    newest = {vendor: [event.id for event in claims.claim_newest(vendor, vendor, most=2)] for vendor in ("idngo", *others)}
     assert newest == {"idngo": flood[-2:]} | {vendor: [event_id] for vendor, event_id in others.items()}
-    assert [event.id for event in claims.claim("other", most=3)] == flood[:3]
+    assert [event.id for event in claims.claim_oldest("other", most=3)] == flood[:3]

@@ -267,12 +267,12 @@ def test_what_was_claimed_when_the_backup_was_taken_is_handled(path: Path, tmp_p
     # A lease lasts 30 seconds, and whoever holds an event for longer is taken for dead, and it for suspect. Nobody of that time lives.
     event_id = keep("claimed")
     health.heartbeat("of that time")
-    assert [event.id for event in claims.claim("of that time", most=10)] == [event_id]
+    assert [event.id for event in claims.claim_oldest("of that time", most=10)] == [event_id]
     file = take(tmp_path / "b.sqlite3")
     forget()
     assert standing("restore", "--yes", str(file)).exit_code == 0
     assert health.workers() == 0
-    assert [event.id for event in claims.claim("of today", most=10)] == [event_id]
+    assert [event.id for event in claims.claim_oldest("of today", most=10)] == [event_id]
 
 
 def test_a_restore_that_is_killed_before_its_last_step_has_changed_nothing(path: Path, tmp_path: Path) -> None:

@@ -128,23 +128,19 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         for reading in batch:
             _write_all(holder, [reading], watched)
     else:
-        for change in changes:
-            log.info(
-                "an applicant changed",
-                event_id=change.event_id,
-                vendor=change.vendor,
-                environment=change.environment,
-                status=change.to_status,
-                reversal=change.reversal,
-                version=change.version,
-            )
+        _log_changes(changes)
+
+
+def _log_changes(changes: list[feed.Transition]) -> None:
+    for change in changes:
+        log.info("an applicant changed", **change.log_fields)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """What a transaction writes besides the applicants."""
 
-    said: list[Mention] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
     quiet: list[Applicant] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     changes: list[feed.Transition] = field(default_factory=list)
@@ -157,11 +153,13 @@ def _write(connection: Connection, holder: str, batch: list[EventReading], watch
     before, written = dict(present), Written()
     for reading, keys in zip(batch, named, strict=True):
         decisions = {key: _decide(connection, present[key], reading, watched) for key in keys}
-        _note(connection, reading, decisions, present, written)
+        _collect(connection, reading, decisions, present, written)
+        # The next event of the batch starts from here.
+        present |= {key: decision.applicant for key, decision in decisions.items()}
     applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
     if written.quiet:
         history.remember_quietly(connection, written.quiet)
-    mentions.remember(connection, written.said)
+    mentions.remember(connection, written.mentions)
     fault_points.reach("written")
     if not settling.settle(connection, written.settlements, holder=holder):
         raise LeaseLost
@@ -198,27 +196,29 @@ def _decide(connection: Connection, applicant: Applicant, reading: EventReading,
         return transitions.derive(applicant, heard, reading, now=clock.now())
 
 
-def _note(
+def _collect(
     connection: Connection,
     reading: EventReading,
     decisions: dict[ApplicantKey, Decision],
     present: dict[ApplicantKey, Applicant],
     written: Written,
 ) -> None:
-    """Collect what is written of an event: the applicants after it, their changes, its mentions and its settlement."""
+    """Collect what is written of an event: changes, applicants that change quietly, its mentions and its settlement."""
     for key, decision in decisions.items():
         before, after = present[key], decision.applicant
         if decision.changed:
             written.changes.append(feed.transition(before, after, decision.changed, decision.reversal, event_id=reading.event.id))
         elif after.updated_at != before.updated_at:
             written.quiet.append(after)
-        present[key] = after
-    applied_before = False
-    if reading.event.replayed:
-        mentions.forget(connection, reading.event.sequence)
-        applied_before = feed.tells_of(connection, reading.event.id)
-    written.said.extend(outcome.mentions_of(reading, decisions.values()))
+    applied_before = reading.event.replayed and _forget_earlier_handling(connection, reading.event)
+    written.mentions.extend(outcome.mentions_of(reading, decisions.values()))
     written.settlements.append(outcome.settlement(reading, decisions.values(), applied_before=applied_before))
+
+
+def _forget_earlier_handling(connection: Connection, event: InboxEvent) -> bool:
+    """Remove the mentions of an event that was handled before. Return whether it changed an applicant then."""
+    mentions.forget(connection, event.sequence)
+    return feed.tells_of(connection, event.id)
 
 
 # failing ------------------------------------------------------------------------------------------------------

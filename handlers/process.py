@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -133,7 +133,10 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
 
 def _log_changes(changes: list[feed.Transition]) -> None:
     for change in changes:
-        log.info("an applicant changed", **change.log_fields)
+        log.info(
+            "an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
+            status=change.to_status, reversal=change.reversal, version=change.version,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +245,5 @@ def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:
 
 
 def _release(holder: str) -> None:
-    try:
+    with suppress(*database.Failure):  # On purpose: the lease expires.
         claims.release(holder)
-    except database.Failure:
-        return  # On purpose: the lease expires.

@@ -44,17 +44,6 @@ class Transition(Struct, frozen=True, kw_only=True):
     #: Who linked it, from which user to which; None for every other change.
     linked: dict[str, str | None] | None = None
 
-    @property
-    def log_fields(self) -> dict[str, Any]:
-        return {
-            "event_id": self.event_id,
-            "vendor": self.vendor,
-            "environment": self.environment,
-            "status": self.to_status,
-            "reversal": self.reversal,
-            "version": self.version,
-        }
-
 
 def transition(
     before: Applicant,

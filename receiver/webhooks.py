@@ -49,7 +49,7 @@ class Received:
 
 
 @blueprint.route("/webhooks/<vendor>", methods=["POST"], provide_automatic_options=False)
-@call(right=None, query=None, takes_bytes=True, answers=service_schemas.Received, others=(401,))
+@call(right=None, query=None, takes_bytes=True, answers=service_schemas.Received, other_statuses=(401,))
 def receive(vendor: str) -> dict[str, str]:
     """Keep a vendor's delivery. 200 means that it is durable.
 

@@ -44,7 +44,7 @@ class ExplanationQuery(Page, forbid_unknown_fields=True):
     at: Annotated[queries.TimeText | None, Meta(description="RFC 3339: as this service knew it at that moment.")] = None
 
 
-LISTED = PageOf(
+APPLICANT_PAGE = PageOf(
     schemas.Applicant,
     place=lambda row: [row.updated_at, row.vendor, row.reference],
     describe=applicants.describe,
@@ -59,7 +59,7 @@ EXPLAINED = PageOf(
     describe=explanations.describe,
     after=explanations.Place,
     start=None,
-    beside=schemas.Explanation,
+    extra_fields=schemas.Explanation,
 )
 OF_USER = PageOf(
     schemas.Applicant,
@@ -67,7 +67,7 @@ OF_USER = PageOf(
     describe=applicants.describe,
     after=users.Place,
     start=None,
-    beside=schemas.User,
+    extra_fields=schemas.User,
 )
 
 
@@ -84,10 +84,10 @@ UNKNOWN = "No applicant of this vendor has this reference here."
     query=ApplicantQuery,
     answers=schemas.Applicant,
     unknown=UNKNOWN,
-    looks_up=_applicant_in_words,
-    others=(304,),
-    accepts=("If-None-Match",),
-    sends=("ETag",),
+    audit_subject=_applicant_in_words,
+    other_statuses=(304,),
+    request_headers=("If-None-Match",),
+    response_headers=("ETag",),
 )
 def get_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
     """The current state of an applicant."""
@@ -99,8 +99,8 @@ def get_applicant(connection: Connection, vendor: str, reference: str, query: Ap
 @call(
     right=Right.READ,
     query=ApplicantsQuery,
-    answers=LISTED,
-    looks_up=lambda _, query: audit.list_subject("applicants", queries.filters(query)),
+    answers=APPLICANT_PAGE,
+    audit_subject=lambda _, query: audit.list_subject("applicants", queries.filters(query)),
 )
 def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) -> list[Applicant]:
     """Applicants, in the order of their last change."""
@@ -119,7 +119,7 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=ExplanationQuery, answers=EXPLAINED, unknown=UNKNOWN, looks_up=_applicant_in_words)
+@call(right=Right.READ, query=ExplanationQuery, answers=EXPLAINED, unknown=UNKNOWN, audit_subject=_applicant_in_words)
 def explain_applicant(
     connection: Connection, vendor: str, reference: str, query: ExplanationQuery, after: explanations.Place | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
@@ -130,7 +130,7 @@ def explain_applicant(
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
-@call(right=Right.READ, query=Page, answers=CHANGES, unknown=UNKNOWN, looks_up=_applicant_in_words)
+@call(right=Right.READ, query=Page, answers=CHANGES, unknown=UNKNOWN, audit_subject=_applicant_in_words)
 def list_history(connection: Connection, vendor: str, reference: str, query: Page, after: tuple[int]) -> list[Row[Any]] | None:
     """An applicant's changes, oldest first."""
     key = queries.key(vendor, query.environment, reference)
@@ -144,7 +144,7 @@ def list_history(connection: Connection, vendor: str, reference: str, query: Pag
     query=Page,
     answers=OF_USER,
     unknown="No applicant of this person is known.",
-    looks_up=lambda path, _: audit.user_subject(path["external_user_id"]),
+    audit_subject=lambda path, _: audit.user_subject(path["external_user_id"]),
 )
 def get_user(
     connection: Connection, external_user_id: str, query: Page, after: users.Place | None

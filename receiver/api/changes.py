@@ -60,7 +60,7 @@ def list_changes(query: ChangesQuery) -> Response:
 
 
 @blueprint.get("/changes/stream")
-@call(right=Right.READ, query=StreamQuery, answers=STREAM, accepts=("Last-Event-ID",))
+@call(right=Right.READ, query=StreamQuery, answers=STREAM, request_headers=("Last-Event-ID",))
 def stream_changes(query: StreamQuery) -> Response:
     """The change feed as server-sent events, without end: `id` is the cursor, and `Last-Event-ID` (or `after`) resumes from there.
 

@@ -42,13 +42,13 @@ class ReasonRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reason: queries.Reason
 
 
-LISTED = PageOf(service_schemas.ListedDecision, place=lambda one: [one.event.sequence], describe=decision_list.describe)
-ANSWERED = call(
+DECISION_PAGE = PageOf(service_schemas.ListedDecision, place=lambda one: [one.event.sequence], describe=decision_list.describe)
+SECOND_OPERATOR_CALL = call(
     right=Right.OPERATE,
     body=ReasonRequest,
     answers=schemas.Decided,
     status=202,
-    others=(409,),
+    other_statuses=(409,),
     unknown="No decision has this id.",
     writes=True,
     wakes=True,
@@ -69,7 +69,7 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
 
 
 @blueprint.get("/decisions")
-@call(right=Right.READ, query=Page, answers=LISTED, others=(409,))
+@call(right=Right.READ, query=Page, answers=DECISION_PAGE, other_statuses=(409,))
 def list_decisions(connection: Connection, query: Page, after: tuple[int]) -> list[Listed]:
     """What persons decided, confirmed and withdrew, in the order of receipt, each with its state."""
     try:
@@ -79,14 +79,14 @@ def list_decisions(connection: Connection, query: Page, after: tuple[int]) -> li
 
 
 @blueprint.post("/decisions/<name:event_id>/confirm")
-@ANSWERED
+@SECOND_OPERATOR_CALL
 def confirm_decision(connection: Connection, event_id: str, caller: Caller, body: ReasonRequest) -> dict[str, Any] | None:
     """Confirm another operator's decision, with a reason of your own."""
     return _answer(decisions.confirm, connection, event_id, caller, body)
 
 
 @blueprint.post("/decisions/<name:event_id>/withdraw")
-@ANSWERED
+@SECOND_OPERATOR_CALL
 def withdraw_decision(connection: Connection, event_id: str, caller: Caller, body: ReasonRequest) -> dict[str, Any] | None:
     """Withdraw a decision that waits for a second operator. What was in force before it is in force still."""
     return _answer(decisions.withdraw, connection, event_id, caller, body)

@@ -39,11 +39,16 @@ class BodyQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 UNKNOWN = "No event has this id."
-LISTED = PageOf(schemas.EventModel, place=lambda row: [row.sequence], describe=events.describe)
+EVENT_PAGE = PageOf(schemas.EventModel, place=lambda row: [row.sequence], describe=events.describe)
 
 
 @blueprint.get("/events")
-@call(right=Right.READ, query=EventsQuery, answers=LISTED, looks_up=lambda _, query: audit.list_subject("events", queries.filters(query)))
+@call(
+    right=Right.READ,
+    query=EventsQuery,
+    answers=EVENT_PAGE,
+    audit_subject=lambda _, query: audit.list_subject("events", queries.filters(query)),
+)
 def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
     """The inbox, in the order of receipt, without bodies."""
     return events.listing(
@@ -59,14 +64,14 @@ def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -
 
 
 @blueprint.get("/events/<name:event_id>")
-@call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN, looks_up=lambda path, _: audit.event_subject(path["event_id"]))
+@call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN, audit_subject=lambda path, _: audit.event_subject(path["event_id"]))
 def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
     """One event, without its body."""
     return events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
 
 
 @blueprint.get("/events/<name:event_id>/body")
-@call(right=Right.OPERATE, query=BodyQuery, answers=BODY, others=(409,), unknown=UNKNOWN, writes=True)
+@call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409,), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
     """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
     try:
@@ -86,7 +91,7 @@ class DismissRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @blueprint.post("/events/<name:event_id>/dismiss")
-@call(right=Right.OPERATE, body=DismissRequest, answers=schemas.EventModel, others=(409,), unknown=UNKNOWN, writes=True)
+@call(right=Right.OPERATE, body=DismissRequest, answers=schemas.EventModel, other_statuses=(409,), unknown=UNKNOWN, writes=True)
 def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: DismissRequest) -> dict[str, Any] | None:
     """Have an unreadable event, or a dead letter, listed no longer as one to look at. Its outcome stays; a replay undoes it."""
     found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None

@@ -30,11 +30,11 @@ class ReactionsQuery(Page, forbid_unknown_fields=True):
 
 
 UNKNOWN = "No reaction has this id."
-LISTED = PageOf(service_schemas.Reaction, place=lambda row: [row.id], describe=reactions.describe)
+REACTION_PAGE = PageOf(service_schemas.Reaction, place=lambda row: [row.id], describe=reactions.describe)
 
 
 @blueprint.get("/reactions")
-@call(right=Right.READ, query=ReactionsQuery, answers=LISTED)
+@call(right=Right.READ, query=ReactionsQuery, answers=REACTION_PAGE)
 def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[int]) -> list[Row[Any]]:
     """Reactions, for each subscriber in the order of creation: done, pending, or given up."""
     return reactions.listing(
@@ -55,7 +55,7 @@ def get_reaction(connection: Connection, reaction_id: str) -> dict[str, Any] | N
 
 
 @blueprint.post("/reactions/<name:reaction_id>/run")
-@call(right=Right.OPERATE, answers=service_schemas.ReactionInFull, status=202, others=(409,), unknown=UNKNOWN, writes=True)
+@call(right=Right.OPERATE, answers=service_schemas.ReactionInFull, status=202, other_statuses=(409,), unknown=UNKNOWN, writes=True)
 def run_reaction(connection: Connection, reaction_id: str, caller: Caller) -> dict[str, Any] | None:
     """Run a reaction again that gave up."""
     number = int(reaction_id) if REACTION_ID.fullmatch(reaction_id) else 0

@@ -90,7 +90,7 @@ def ask_for_replay(connection: Connection, caller: Caller, body: ReplayRequest) 
 
 
 @blueprint.post("/replays/<name:replay_id>/run")
-@call(right=Right.OPERATE, body=RunRequest, answers=service_schemas.Replay, status=202, others=(409,), writes=True)
+@call(right=Right.OPERATE, body=RunRequest, answers=service_schemas.Replay, status=202, other_statuses=(409,), writes=True)
 def run_replay(connection: Connection, replay_id: str, caller: Caller, body: RunRequest) -> dict[str, Any]:
     """Have a worker run a proposed replay, or resume one that was interrupted or stopped."""
     row = _find(connection, replay_id, lock=True)
@@ -103,7 +103,7 @@ def run_replay(connection: Connection, replay_id: str, caller: Caller, body: Run
 
 
 @blueprint.post("/replays/<name:replay_id>/cancel")
-@call(right=Right.OPERATE, answers=service_schemas.Replay, others=(409,), writes=True)
+@call(right=Right.OPERATE, answers=service_schemas.Replay, other_statuses=(409,), writes=True)
 def cancel_replay(connection: Connection, replay_id: str, caller: Caller) -> dict[str, Any]:
     """End a replay for good, wherever it runs. What it did is not undone."""
     if _find(connection, replay_id).status not in replays.OPEN:

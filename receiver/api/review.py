@@ -59,7 +59,7 @@ WAITING = PageOf(
     after=tuple[AwareMoment, What, PlaceName],
     start=None,
 )
-CLAIMED = call(right=Right.OPERATE, query=One, answers=service_schemas.Waiting, others=(409,), writes=True)
+CLAIM_CALL = call(right=Right.OPERATE, query=One, answers=service_schemas.Waiting, other_statuses=(409,), writes=True)
 #: The feed's epoch beside each row: the cursor of a change begins with it.
 REVERSALS = PageOf(schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
 FALLEN = PageOf(service_schemas.FallenApproval, place=lambda one: [one.change.number], describe=fallen_approvals.describe)
@@ -83,14 +83,14 @@ def list_review(connection: Connection, query: ReviewQuery, after: Any) -> list[
 
 
 @blueprint.put("/review/<name:entry>/claim")
-@CLAIMED
+@CLAIM_CALL
 def claim_review(connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
     """Claim an entry of the review queue by its `name`, so that nobody else does the same. Claiming it again changes nothing."""
     return _claim(review_claims.claim, connection, entry, caller, query)
 
 
 @blueprint.delete("/review/<name:entry>/claim")
-@CLAIMED
+@CLAIM_CALL
 def unclaim_review(connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
     """Give a claimed entry of the review queue back, whoever claimed it."""
     return _claim(review_claims.unclaim, connection, entry, caller, query)

@@ -50,7 +50,9 @@ def healthz() -> dict[str, str]:
 
 
 @blueprint.get("/readyz")
-@call(right=None, query=None, shows_more=True, answers=service_schemas.Ready, same={503: "A delivery could not be kept."})
+@call(
+    right=None, query=None, optional_token=True, answers=service_schemas.Ready, statuses_with_content={503: "A delivery could not be kept."}
+)
 def readyz() -> Response:
     """503 only if a delivery could not be kept; `degraded` if it would not be handled soon. Counts and details need a metrics token or a
     reader's."""

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 
 from receiver.openapi import schemas, service_schemas
 from receiver.web.auth import Right
-from receiver.web.call import Call, ListOf, PageOf, Text, call, made_of
+from receiver.web.call import Call, ListOf, PageOf, Text, call, call_of
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -74,14 +74,14 @@ def describe() -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": SECURITY}},
             "headers": {name: {"required": True, "description": text, "schema": {"type": "string"}} for name, text in SENT.items()},
             "responses": _problems(),
-            "schemas": _schemas([made_of(view) for view in current_app.view_functions.values()]),
+            "schemas": _schemas([call_of(view) for view in current_app.view_functions.values()]),
         },
     }
 
 
 def _operation(rule: Rule) -> dict[str, Any]:
     view = current_app.view_functions[rule.endpoint]
-    made = made_of(view)
+    made = call_of(view)
     said, _, more = (view.__doc__ or "").strip().partition("\n")
     needs = f"Needs a token with the right to {made.right}." if made.right else "Needs no token."
     named = [_parameter("path", name) for name in sorted(rule.arguments)]
@@ -92,7 +92,7 @@ def _operation(rule: Rule) -> dict[str, Any]:
         "tags": [current_app.blueprints[rule.endpoint.partition(".")[0]].name],
         "parameters": named
         + _query_parameters(made)
-        + [_parameter("header", name, RECEIVED[name], required=False) for name in made.accepts],
+        + [_parameter("header", name, RECEIVED[name], required=False) for name in made.request_headers],
         **_body(made),
         "responses": _responses(made, has_path=bool(named)),
         "security": _security(made),
@@ -102,24 +102,24 @@ def _operation(rule: Rule) -> dict[str, Any]:
 def _security(made: Call) -> list[dict[str, list[str]]]:
     """Return the security requirement. The right is the role that the token must have; an empty requirement makes the token optional."""
     if made.right is None:
-        return [{}, {"bearer": [Right.READ]}, {"bearer": [Right.WATCH]}] if made.shows_more else []
+        return [{}, {"bearer": [Right.READ]}, {"bearer": [Right.WATCH]}] if made.optional_token else []
     return [*([{}] if made.right == Right.WATCH else []), {"bearer": [made.right]}]
 
 
 def _responses(made: Call, *, has_path: bool) -> dict[str, Any]:
     """Return the answers of a call, and its problems."""
-    wrong = {400, 503, *made.others}
+    wrong = {400, 503, *made.other_statuses}
     wrong |= {401} if made.right else set()
     wrong |= {403} if made.right not in (None, Right.WATCH) else set()
     wrong |= {404} if has_path else set()
     wrong |= {408, 413} if made.body or made.takes_bytes else set()
-    headers = _headers("X-Request-Id", *made.sends)
+    headers = _headers("X-Request-Id", *made.response_headers)
     answer = {"description": "It will be done." if made.status == 202 else "As asked.", "headers": headers, "content": _content(made)}
     answers: dict[str, Any] = {str(made.status): answer}
-    answers |= {str(status): answer | {"description": text} for status, text in made.same.items()}
+    answers |= {str(status): answer | {"description": text} for status, text in made.statuses_with_content.items()}
     if 304 in wrong:
         answers["304"] = {"description": "It is as the `ETag` in `If-None-Match` says.", "headers": headers}
-    problems = {str(status): _problem(made, status) for status in sorted(wrong - {304, *made.same})}
+    problems = {str(status): _problem(made, status) for status in sorted(wrong - {304, *made.statuses_with_content})}
     return answers | problems | {"default": _problem(made, 0)}
 
 
@@ -164,8 +164,8 @@ def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _schemas(calls: list[Call]) -> dict[str, Any]:
     """Return every named schema: answers, bodies, lists, and the enums of queries."""
     lists = {made.answers for made in calls if isinstance(made.answers, ListOf)}
-    beside = [one.beside for one in lists if isinstance(one, PageOf)]
-    shapes = [*map(_entry, calls), *beside, *(made.body for made in calls), service_schemas.Problem, schemas.Notification]
+    extra_fields = [one.extra_fields for one in lists if isinstance(one, PageOf)]
+    shapes = [*map(_entry, calls), *extra_fields, *(made.body for made in calls), service_schemas.Problem, schemas.Notification]
     found = _generated(dict.fromkeys(shape for shape in shapes if shape))
     for made in calls:
         found |= {name: schema for name, schema in _generated([made.query] if made.query else []).items() if "enum" in schema}
@@ -182,8 +182,8 @@ def _entry(made: Call) -> type[Struct] | None:
 
 
 def _listed(answers: ListOf) -> str:
-    if isinstance(answers, PageOf) and answers.beside:
-        return answers.beside.__name__
+    if isinstance(answers, PageOf) and answers.extra_fields:
+        return answers.extra_fields.__name__
     return answers.entry.__name__.removesuffix("Model") + ("Page" if isinstance(answers, PageOf) else "List")
 
 
@@ -192,7 +192,7 @@ def _list_schema(answers: ListOf) -> dict[str, Any]:
     if isinstance(answers, PageOf):
         following = {"type": ["string", "null"], "description": "Give it as `cursor` (the feed's as `after`) to go on."}
         properties |= {"next_cursor": following, "has_more": {"type": "boolean", "description": "Whether there is more now."}}
-        properties |= _generated([answers.beside])[answers.beside.__name__]["properties"] if answers.beside else {}
+        properties |= _generated([answers.extra_fields])[answers.extra_fields.__name__]["properties"] if answers.extra_fields else {}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 

@@ -41,8 +41,8 @@ class PageOf(ListOf):
     #: The type of a position, and the one that a page without a cursor follows.
     after: Any = tuple[Number]
     start: Any = (0,)
-    #: What is beside the list. The view then returns the rows, and these fields.
-    beside: type[Struct] | None = None
+    #: Fields of the answer besides those of a page. The view then returns the rows, and these fields.
+    extra_fields: type[Struct] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,20 @@ class Call:
     writes: bool = False
     wakes: bool = False
     #: How the audit log names what a plain look-up is about, by the path and the query, if AUDIT_READS asks for it.
-    looks_up: Callable[[Mapping[str, str], Any], str] | None = None
+    audit_subject: Callable[[Mapping[str, str], Any], str] | None = None
     #: What the 404 says.
     unknown: str = "There is nothing here."
     #: A token shows more, and is not needed.
-    shows_more: bool = False
+    optional_token: bool = False
     #: 202: the work is done later.
     status: int = 200
     #: Statuses besides success and the problems that follow from the rest.
-    others: tuple[int, ...] = ()
+    other_statuses: tuple[int, ...] = ()
     #: Statuses whose content is that of success, and what they mean.
-    same: Mapping[int, str] = field(default_factory=dict)
+    statuses_with_content: Mapping[int, str] = field(default_factory=dict)
     #: Headers that the call reads, and that its answer has.
-    accepts: tuple[str, ...] = ()
-    sends: tuple[str, ...] = ()
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
 
     def __call__(self, view: Callable[..., Any]) -> Callable[..., Response]:
         """Make a view a call of the API. Of `PARTS` the view gets those that it names.
@@ -98,8 +98,8 @@ class Call:
         def run(**path: str) -> Response:
             parts = self.parts()
             work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
-            if self.looks_up and settings().audit_reads:
-                work = _recorded(work, parts["caller"], self.looks_up(path, parts["query"]))
+            if self.audit_subject and settings().audit_reads:
+                work = _recorded(work, parts["caller"], self.audit_subject(path, parts["query"]))
             return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
 
         run.__dict__["call"] = self
@@ -115,7 +115,7 @@ class Call:
 
     def transaction(self, work: Callable[[Connection], Any]) -> Any:
         """Return what the work returns, committed if it writes."""
-        writes = self.writes or (self.looks_up is not None and settings().audit_reads)
+        writes = self.writes or (self.audit_subject is not None and settings().audit_reads)
         result = (queries.write if writes else queries.read)(work)
         if self.wakes and result is not None:
             wakeup.notify()
@@ -128,10 +128,10 @@ class Call:
         if result is None:
             raise Problem(404, self.unknown)
         if isinstance(self.answers, PageOf):
-            rows, beside = result if self.answers.beside else (result, {})
-            return queries.page(rows, query.limit, place=self.answers.place, describe=self.answers.describe, beside=beside)
+            rows, extra_fields = result if self.answers.extra_fields else (result, {})
+            return queries.page(rows, query.limit, place=self.answers.place, describe=self.answers.describe, extra_fields=extra_fields)
         answer = queries.answer({"data": result} if isinstance(self.answers, ListOf) else result, self.status)
-        return _conditional(answer) if "ETag" in self.sends else answer
+        return _conditional(answer) if "ETag" in self.response_headers else answer
 
 
 def _recorded(work: Callable[..., Any], caller: Caller, subject: str) -> Callable[..., Any]:
@@ -157,7 +157,7 @@ def _conditional(answer: Response) -> Response:
 call = Call
 
 
-def made_of(view: object) -> Call:
-    """Return what a view was made a call with."""
+def call_of(view: object) -> Call:
+    """Return the call that decorates a view."""
     made: Call = vars(view)["call"]
     return made

@@ -159,13 +159,13 @@ def page(
     *,
     place: Callable[[Row], list[Any]],
     describe: Callable[[Row], dict[str, Any]],
-    beside: Mapping[str, Any] = MappingProxyType({}),
+    extra_fields: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
-    """Return a page of a list, and what is beside it. The query asked for one row more than the limit, to know whether there is more."""
+    """Return a page of a list, with extra fields. The query asked for one row more than the limit, to know whether there is more."""
     more = len(rows) > limit
     shown = rows[:limit]
     reached = encode_cursor(place(shown[-1])) if more else None
-    return answer({"data": [describe(row) for row in shown], "next_cursor": reached, "has_more": more, **beside})
+    return answer({"data": [describe(row) for row in shown], "next_cursor": reached, "has_more": more, **extra_fields})
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -23,7 +23,7 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sender:
+class ConfiguredVendor:
     """A configured vendor: how it signs, and with which keys."""
 
     scheme: Scheme
@@ -40,7 +40,7 @@ class Settings:
     #: How many requests each process is made for: a quarter of them may wait for the feed, and five times as many connections be open.
     connections: int
     #: The vendors that have secrets; the others answer 404.
-    senders: dict[str, Sender]
+    senders: dict[str, ConfiguredVendor]
     tokens: Tokens
     max_body_bytes: int
     #: Proxies whose `X-Forwarded-For` is believed, for logs alone.
@@ -86,9 +86,9 @@ def settings() -> Settings:
     return found
 
 
-def _sender(environment: Environment, vendor: str) -> Sender:
+def _sender(environment: Environment, vendor: str) -> ConfiguredVendor:
     module, prefix = VENDORS[vendor], vendor.upper()
-    scheme = module.scheme(environment)
+    scheme = module.configure(environment)
     names = {f"{prefix}_SECRETS": "live", f"{prefix}_SANDBOX_SECRETS": "sandbox"}
     naming_keys = config.encryption_keys(environment)
     keys = [
@@ -98,7 +98,7 @@ def _sender(environment: Environment, vendor: str) -> Sender:
     ]
     if len({key.secret for key in keys}) < len(keys):
         environment.wrong(f"{prefix}_SECRETS", f"and {prefix}_SANDBOX_SECRETS must all be different: one is given twice")
-    return Sender(scheme=scheme, keys=tuple(keys))
+    return ConfiguredVendor(scheme=scheme, keys=tuple(keys))
 
 
 def _network(text: str) -> Network:
@@ -109,7 +109,7 @@ def _network(text: str) -> Network:
         raise ValueError("is no address and no network such as 10.0.0.0/8 (with no bits set after the network's own)") from error
 
 
-def _check_secrets_distinct(environment: Environment, senders: dict[str, Sender]) -> None:
+def _check_secrets_distinct(environment: Environment, senders: dict[str, ConfiguredVendor]) -> None:
     """Refuse a secret of two vendors: each could sign for the other. `whsec_` and its bytes are the same secret."""
     first: dict[bytes, str] = {}
     for vendor, sender in senders.items():

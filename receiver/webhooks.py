@@ -14,7 +14,7 @@ from flask import Blueprint, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from receiver import config
-from receiver.config import Sender
+from receiver.config import ConfiguredVendor
 from receiver.connections import refusal_counts, refusals
 from receiver.monitoring.delivery_counts import count
 from receiver.openapi import service_schemas
@@ -63,7 +63,7 @@ def receive(vendor: str) -> dict[str, str]:
     return {"status": "accepted" if kept.first else "duplicate", "event_id": kept.event_id}
 
 
-def _sender(vendor: str) -> Sender:
+def _sender(vendor: str) -> ConfiguredVendor:
     """Return a vendor's settings. Raises 404 without any, and 413 for a too large body without a signature, which is not counted."""
     sender = config.settings().senders.get(vendor)
     if sender is None:
@@ -73,21 +73,21 @@ def _sender(vendor: str) -> Sender:
     return sender
 
 
-def _authenticate(sender: Sender) -> Delivery:
+def _authenticate(sender: ConfiguredVendor) -> Delivery:
     """Return the authentic delivery of the request. Without a signature the body is not read. Raises Forged."""
     if sender.scheme.signature_header not in request.headers:
         raise Forged
     return sender.scheme.authenticate(request.headers, request_body.body(), sender.keys, now=clock.now())
 
 
-def _is_rehearsed(sender: Sender) -> bool:
+def _is_rehearsed(sender: ConfiguredVendor) -> bool:
     """Return whether the simulator sent this forgery: it must not look like an attack."""
     sandbox = [key.secret for key in sender.keys if key.environment == "sandbox"]
     return rehearsal.is_one(request.headers.get(rehearsal.HEADER), sandbox, clock.now())
 
 
 @contextmanager
-def _counted(vendor: str, sender: Sender) -> Iterator[Received]:
+def _counted(vendor: str, sender: ConfiguredVendor) -> Iterator[Received]:
     """Count and log the answer to a delivery. Raises 401 for a delivery that is not authentic, of which nothing is logged."""
     progress = Received()
     try:

@@ -6,7 +6,7 @@ from receiver.vendors import idenfy, idngo, ifcgate
 from receiver.vendors.base import Vendor
 
 VENDORS: dict[str, Vendor] = {
-    "ifcgate": Vendor(scheme=ifcgate.scheme, parse_secret=ifcgate.parse_secret),
-    "idngo": Vendor(scheme=idngo.scheme, parse_secret=idngo.parse_secret),
-    "idenfy": Vendor(scheme=idenfy.scheme, parse_secret=idenfy.parse_secret),
+    "ifcgate": Vendor(configure=ifcgate.configure, parse_secret=ifcgate.parse_secret),
+    "idngo": Vendor(configure=idngo.configure, parse_secret=idngo.parse_secret),
+    "idenfy": Vendor(configure=idenfy.configure, parse_secret=idenfy.parse_secret),
 }

@@ -67,8 +67,8 @@ class Scheme(Protocol):
 class Vendor:
     """What a vendor's module offers."""
 
-    #: Its scheme, as the environment configures it.
-    scheme: Callable[[Environment], Scheme]
+    #: Returns its scheme, as the environment configures it.
+    configure: Callable[[Environment], Scheme]
     #: A configured secret as the bytes to sign with, in that scheme. Raises ValueError.
     parse_secret: Callable[[str, Scheme], bytes]
 

@@ -39,7 +39,7 @@ class Names(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Scheme:
+class IdenfySignature:
     signature_header = SIGNATURE
 
     def authenticate(self, headers: Headers, body: bytes, keys: tuple[SigningKey, ...], *, now: datetime) -> Delivery:
@@ -59,8 +59,8 @@ class Scheme:
         return {SIGNATURE: hmac.digest(secret, body, "sha256").hex(), TYPE: event_type}
 
 
-def scheme(environment: Environment) -> Scheme:
-    return Scheme()
+def configure(environment: Environment) -> IdenfySignature:
+    return IdenfySignature()
 
 
 def parse_secret(text: str, scheme: base.Scheme) -> bytes:

@@ -23,7 +23,7 @@ UNNAMED = "HMAC_SHA256_HEX"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheme:
+class IdngoSignature:
     accepted: tuple[str, ...]
     signature_header: str
     algorithm_header: str
@@ -48,12 +48,12 @@ class Scheme:
         return {self.signature_header: hmac.digest(secret, body, ALGORITHMS[algorithm]).hex(), self.algorithm_header: algorithm}
 
 
-def scheme(environment: Environment) -> Scheme:
-    """The scheme, as configured."""
+def configure(environment: Environment) -> IdngoSignature:
+    """Return the scheme, as configured."""
     accepted = environment.items("IDNGO_DIGEST_ALGORITHMS", ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX"))
     if not set(accepted) <= set(ALGORITHMS):
         environment.wrong("IDNGO_DIGEST_ALGORITHMS", f"may name {', '.join(ALGORITHMS)}, and nothing else")
-    return Scheme(
+    return IdngoSignature(
         accepted=accepted,
         signature_header=base.header_name(environment, "IDNGO_DIGEST_HEADER", "x-payload-digest"),
         algorithm_header=base.header_name(environment, "IDNGO_ALGORITHM_HEADER", "x-payload-digest-alg"),

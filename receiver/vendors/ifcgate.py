@@ -74,8 +74,8 @@ class HexDigest:
         return {self.signature_header: hmac.digest(secret, body, "sha256").hex()}
 
 
-def scheme(environment: Environment) -> base.Scheme:
-    """The scheme, as `IFCGATE_SIGNATURE` configures it."""
+def configure(environment: Environment) -> base.Scheme:
+    """Return the scheme, as `IFCGATE_SIGNATURE` configures it."""
     chosen = environment.text("IFCGATE_SIGNATURE", "standard-webhooks")
     kind, _, header = chosen.partition(":")
     if kind == "hmac-sha256-hex" and base.is_header_name(header.strip()):

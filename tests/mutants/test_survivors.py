@@ -27,7 +27,7 @@ DIFF = """--- a.py
     [
         ("handlers.rules.transitions.x_decide__mutmut_3", "handlers.rules.transitions.decide"),
         ("handlers.rules.transitions.x__ending__mutmut_30", "handlers.rules.transitions._ending"),
-        ("receiver.vendors.idngo.xǁSchemeǁsign__mutmut_1", "receiver.vendors.idngo.Scheme.sign"),
+        ("receiver.vendors.idngo.xǁIdngoSignatureǁsign__mutmut_1", "receiver.vendors.idngo.IdngoSignature.sign"),
     ],
 )
 def test_a_mutant_names_its_function_as_the_source_does(name: str, function: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from receiver.vendors.base import SigningKey
-from receiver.vendors.idenfy import Scheme
+from receiver.vendors.idenfy import IdenfySignature
 from store import database
 from store.applicants import decision_list
 from store.database.operations_tables import Tally
@@ -33,7 +33,7 @@ def send(body: dict[str, Any] | bytes, kind: str) -> str:
     """Send a body of iDenfy under a type, and have it handled; return its event's id."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = signing.idenfy(raw, secret=SECRET.decode(), event_type=kind)
-    event_id = inbox.record(Scheme().authenticate(headers, raw, (KEY,), now=after(days=1))).event_id
+    event_id = inbox.record(IdenfySignature().authenticate(headers, raw, (KEY,), now=after(days=1))).event_id
     handle_all()
     return event_id
 

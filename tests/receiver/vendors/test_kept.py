@@ -31,7 +31,7 @@ from tests.support import signing
 def configured(vendor: str, **settings: str) -> tuple[Scheme, list[str]]:
     """The scheme that settings make, and what is wrong with them."""
     environment = Environment({"VAR_DIR": "/nonexistent"} | settings)
-    return VENDORS[vendor].scheme(environment), environment.problems
+    return VENDORS[vendor].configure(environment), environment.problems
 
 
 def scheme_and_key(dialect: Dialect) -> tuple[Scheme, SigningKey]:

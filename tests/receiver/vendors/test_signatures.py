@@ -236,7 +236,7 @@ VECTORS = [
 def verdict_on(vector: Vector, **changed: str) -> Delivery:
     """Authenticate a literal with its scheme and its secret, some of its headers changed."""
     vendor = VENDORS[vector.vendor]
-    scheme = vendor.scheme(Environment({"VAR_DIR": "/nonexistent"} | vector.settings))
+    scheme = vendor.configure(Environment({"VAR_DIR": "/nonexistent"} | vector.settings))
     key = SigningKey(secret=vendor.parse_secret(vector.secret, scheme), environment="live")
     return scheme.authenticate(Headers(vector.headers | changed), vector.body, (key,), now=vector.now)
 
@@ -759,5 +759,5 @@ def test_an_idenfy_event_is_about_its_scan_else_its_monitoring_else_its_type(
 
 
 def test_the_secret_of_a_standard_webhook_is_base64_and_not_text() -> None:
-    scheme = VENDORS["ifcgate"].scheme(Environment({"VAR_DIR": "/nonexistent"}))
+    scheme = VENDORS["ifcgate"].configure(Environment({"VAR_DIR": "/nonexistent"}))
     assert VENDORS["ifcgate"].parse_secret("whsec_AP8ga2V5", scheme) == b"\x00\xff key"

@@ -19,20 +19,20 @@ class ChangeWatcher:
     def __init__(self, look: Callable[[], int], *, most: int) -> None:
         """`look` returns the feed's last number; at most `most` requests may wait at a time."""
         self._look = look
-        self._places = threading.BoundedSemaphore(most)
+        self._slots = threading.BoundedSemaphore(most)
         self._grown = threading.Condition()
         self._last = 0
         self._taken = False
 
     @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Take a place among the waiting requests; yield whether there was one."""
-        free = self._places.acquire(blocking=False)
+    def slot(self) -> Iterator[bool]:
+        """Take a slot among the waiting requests; yield whether one was free."""
+        free = self._slots.acquire(blocking=False)
         try:
             yield free
         finally:
             if free:
-                self._places.release()
+                self._slots.release()
 
     def is_over(self, deadline: float) -> bool:
         """Return whether waiting is over: at a deadline (of the monotonic clock), or because the process ends."""

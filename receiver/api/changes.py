@@ -67,7 +67,7 @@ def stream_changes(query: StreamQuery) -> Response:
     The first `id` is the position where the stream begins, so that nothing is lost if it is cut before its first change."""
     epoch, number = _position("position to resume from", request.headers.get("Last-Event-ID") or query.after)
     with ExitStack() as stack:
-        if not stack.enter_context(_lookout().place()):
+        if not stack.enter_context(_watcher().slot()):
             raise Problem(503, "Too many open streams. Use /v1/changes, or retry later.")
         answer = Response(_streamed(epoch, number, query.environment), content_type=STREAM.media_type)
         answer.headers["Cache-Control"] = "no-store"
@@ -86,14 +86,14 @@ def _position(what: str, cursor: str | None) -> tuple[str, int]:
 
 def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
     """Return the next changes. No database connection is held while waiting."""
-    with _lookout().place() as free:
+    with _watcher().slot() as free:
         deadline = time.monotonic() + (query.wait if free else 0)
         seen = number
         while True:
             rows = _after(number, query.environment, query.limit + 1)
-            if rows or _lookout().is_over(deadline):
+            if rows or _watcher().is_over(deadline):
                 return rows
-            seen = _lookout().wait_beyond(seen, deadline=deadline)
+            seen = _watcher().wait_beyond(seen, deadline=deadline)
 
 
 def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
@@ -107,7 +107,7 @@ def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
                 number = seen = row.number
                 entry = msgspec.json.encode(feed.describe_entry(row, epoch))
                 yield b"id: %s\nevent: change\ndata: %s\n\n" % (feed.cursor_of(epoch, number).encode(), entry)
-            grown = seen if rows else _lookout().wait_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
+            grown = seen if rows else _watcher().wait_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
         except (SQLAlchemyError, DeadlineExceeded):
             return
         if not rows and grown == seen:
@@ -120,6 +120,6 @@ def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:
 
 
 @cache
-def _lookout() -> ChangeWatcher:
+def _watcher() -> ChangeWatcher:
     """Return the watcher. At most a quarter of the connections wait: the others are for deliveries and other reads."""
     return ChangeWatcher(lambda: queries.read(feed.last), most=max(1, config.settings().connections // 4))

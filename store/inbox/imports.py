@@ -40,7 +40,7 @@ def keep_unknown(connection: Connection, rows: Sequence[Delivery]) -> list[str]:
 
 
 def _kept(connection: Connection, keys: list[deliveries.EventKey]) -> set[deliveries.EventKey]:
-    mine = bulk.among(EventRow, [{"vendor": key.vendor, "environment": key.environment, "identity": key.what} for key in keys])
+    mine = bulk.among(EventRow, [{"vendor": key.vendor, "environment": key.environment, "identity": key.digest} for key in keys])
     rows = connection.execute(select(EventRow.vendor, EventRow.environment, EventRow.identity).where(mine))
     return {deliveries.EventKey(row.vendor, row.environment, bytes(row.identity or b"")) for row in rows}
 

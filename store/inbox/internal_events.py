@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from store.inbox import deliveries
+from store.inbox import deliveries, delivery_rows
 from store.inbox.deliveries import Delivery
 from store.states import ApplicantKey, Status
 from store.system import clock
@@ -123,7 +123,7 @@ def keep(connection: Connection, statements: Iterable[Delivery]) -> list[str]:
     arrived = [deliveries.seal(statement) for statement in statements]
     kept: dict[str, str] = {}
     for part in deliveries.without_conflicts(arrived):
-        kept |= dict(zip((one.id for one in part), deliveries.keep(connection, part), strict=True))
+        kept |= dict(zip((one.id for one in part), delivery_rows.keep(connection, part), strict=True))
     return [kept[one.id] for one in arrived]
 
 

@@ -1,4 +1,8 @@
-"""Record a delivery: each event once, durable before the answer. While the database is unavailable, in the spool."""
+"""Record a delivery: each event once, durable before the answer. While the database is unavailable, in the spool.
+
+File 2 of 4 on a webhook's path; next: `handlers/process.py`. The wake-up (`store/inbox/wakeup.py`) that `receiver/webhooks.py` sends
+starts `handlers/worker/drain.py`, which calls it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from store import database
-from store.inbox import deliveries
+from store.inbox import deliveries, delivery_rows
 from store.inbox.batching import GroupCommit
 from store.inbox.deliveries import Delivery, SealedDelivery
 from store.inbox.spool import SpoolUnavailable, host_spool
@@ -44,8 +48,8 @@ def record(delivery: Delivery) -> Kept:
     """Keep a delivery durably before returning. Raises Unavailable, within 2 seconds."""
     arrival = deliveries.seal(delivery)
     try:
-        # What was spooled before goes first.
-        if _spool(arrival, unless_empty=True):
+        # While deliveries wait in the spool, new ones join them, so that their order stays.
+        if _spool(arrival, only_if_waiting=True):
             return Kept(arrival.id, first=True, spooled=True)
         event_id = _recorders.submit(arrival, seconds=RECORD_SECONDS)
         return Kept(event_id, first=event_id == arrival.id)
@@ -56,39 +60,39 @@ def record(delivery: Delivery) -> Kept:
         raise Unavailable(type(error).__name__) from error
 
 
-def _record(arrived: Sequence[SealedDelivery]) -> list[str | Exception]:
+def _commit_group(arrived: Sequence[SealedDelivery]) -> list[str | Exception]:
     """Commit deliveries together; return the ids of their events. A delivery that spoils the transaction fails alone."""
     kept: dict[str, str | Exception] = {}
     for part in deliveries.without_conflicts(arrived):
-        kept |= _record_part(part)
+        kept |= _commit_part(part)
     return [kept[arrival.id] for arrival in arrived]
 
 
-def _record_part(part: list[SealedDelivery]) -> dict[str, str | Exception]:
+def _commit_part(part: list[SealedDelivery]) -> dict[str, str | Exception]:
     try:
-        event_ids = database.write(lambda connection: _keep(connection, part))
+        event_ids = database.write(lambda connection: _insert(connection, part))
     except Exception as error:
         if len(part) == 1 or database.is_away(error):
             return dict.fromkeys((arrival.id for arrival in part), error)
         half = len(part) // 2
-        return _record_part(part[:half]) | _record_part(part[half:])
+        return _commit_part(part[:half]) | _commit_part(part[half:])
     fault_points.reach("committed")
     return {arrival.id: event_id for arrival, event_id in zip(part, event_ids, strict=True)}
 
 
-def _keep(connection: Connection, part: list[SealedDelivery]) -> list[str]:
-    event_ids = deliveries.keep(connection, part)
+def _insert(connection: Connection, part: list[SealedDelivery]) -> list[str]:
+    event_ids = delivery_rows.keep(connection, part)
     fault_points.reach("inserted")
     return event_ids
 
 
-def _spool(arrival: SealedDelivery, *, unless_empty: bool = False) -> bool:
+def _spool(arrival: SealedDelivery, *, only_if_waiting: bool = False) -> bool:
     """Keep a delivery on this host's disk; return whether a spool took it. Raises Unavailable if the spool could not."""
     found = host_spool()
     try:
-        return found is not None and found.append(msgspec.json.encode(arrival), unless_empty=unless_empty)
+        return found is not None and found.append(msgspec.json.encode(arrival), only_if_waiting=only_if_waiting)
     except SpoolUnavailable as error:
         raise Unavailable("the spool") from error
 
 
-_recorders = GroupCommit("record", _record, most=RECORDED_AT_ONCE)
+_recorders = GroupCommit("record", _commit_group, most=RECORDED_AT_ONCE)

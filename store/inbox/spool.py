@@ -55,15 +55,15 @@ class Spool:
     def bytes_spooled(self) -> int:
         return _size(self._appended) + _size(self._apart)
 
-    def append(self, record: bytes, *, unless_empty: bool = False) -> bool:
-        """Write a record to disk before returning; return whether it was written. With `unless_empty` an empty spool takes nothing.
+    def append(self, record: bytes, *, only_if_waiting: bool = False) -> bool:
+        """Write a record to disk before returning; return whether it was written. With `only_if_waiting` an empty spool takes nothing.
         Raises SpoolUnavailable."""
-        if unless_empty and not self.waits():
+        if only_if_waiting and not self.waits():
             return False
         line = b"%08x %s\n" % (zlib.crc32(record), record)
         try:
             with self._alone():
-                if unless_empty and not self.waits():
+                if only_if_waiting and not self.waits():
                     return False
                 file = self._write(line)
             try:

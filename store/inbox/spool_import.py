@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection, select
 
 from store import database
-from store.inbox import deliveries
+from store.inbox import deliveries, delivery_rows
 from store.inbox.deliveries import SealedDelivery
 from store.inbox.record import RECORD_SECONDS
 from store.inbox.spool import host_spool
@@ -67,8 +67,8 @@ def _keep_part(part: list[SealedDelivery]) -> None:
 def _keep_unknown(connection: Connection, arrived: list[SealedDelivery]) -> None:
     """Keep the deliveries whose ids are new. An id may be known: a commit that seemed to hang may have succeeded, or the spool was
     handed over before."""
-    known = deliveries.known(connection, [one.id for one in arrived])
+    known = delivery_rows.known(connection, [one.id for one in arrived])
     part = [one for one in arrived if one.id not in known]
-    for arrival, event_id in zip(part, deliveries.keep(connection, part), strict=True):
+    for arrival, event_id in zip(part, delivery_rows.keep(connection, part), strict=True):
         if event_id != arrival.id:
-            deliveries.remember_alias(connection, arrival.id, event_id)
+            delivery_rows.remember_alias(connection, arrival.id, event_id)

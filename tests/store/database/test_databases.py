@@ -177,7 +177,7 @@ def test_redeliveries_and_settling_of_the_same_events_never_deadlock(on_postgres
     subjects = [f"{number * 7919 % 200:03d}" for number in range(200)]
     arrived = [_arrival(subject) for subject in subjects]
     for one in arrived:
-        inbox._record([one])
+        inbox._commit_group([one])
     ended = threading.Event()
     senders = [threading.Thread(target=_redeliver, args=(subjects, ended)) for _ in range(2)]
     for sender in senders:
@@ -196,7 +196,7 @@ def test_redeliveries_and_settling_of_the_same_events_never_deadlock(on_postgres
 
 def _redeliver(subjects: list[str], ended: threading.Event) -> None:
     while not ended.is_set():
-        assert all(isinstance(kept, str) for kept in inbox._record([_arrival(subject) for subject in subjects]))
+        assert all(isinstance(kept, str) for kept in inbox._commit_group([_arrival(subject) for subject in subjects]))
 
 
 def _arrival(subject: str) -> deliveries.SealedDelivery:

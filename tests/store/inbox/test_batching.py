@@ -86,7 +86,7 @@ def test_one_that_the_database_refuses_fails_alone() -> None:
     # How long a delivery waits is not the matter here: on a slow disk all may be overdue.
     senders = [delivery(f"good {number}") for number in range(SENDERS - 1)]
     arrived = [deliveries.seal(one) for one in (delivery("bad", vendor="x" * 41), *senders)]
-    bad, *good = inbox._record(arrived)
+    bad, *good = inbox._commit_group(arrived)
     assert isinstance(bad, DataError)
     assert good == [arrival.id for arrival in arrived[1:]]
     assert len(kept()) == len(good)

@@ -40,9 +40,9 @@ def test_records_are_taken_in_in_order_and_then_the_spool_is_empty(spool: Spool)
 
 
 def test_an_empty_spool_takes_nothing_from_who_would_only_follow(spool: Spool) -> None:
-    assert not spool.append(b"follows", unless_empty=True)
+    assert not spool.append(b"follows", only_if_waiting=True)
     spool.append(b"first")
-    assert spool.append(b"follows", unless_empty=True)
+    assert spool.append(b"follows", only_if_waiting=True)
 
 
 def test_what_could_not_be_taken_in_stays_and_comes_again_in_order(spool: Spool) -> None:

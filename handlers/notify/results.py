@@ -119,4 +119,4 @@ def _failure(result: Result) -> Failure:
 
 
 def _retry_at(due: Due, rest: timedelta) -> datetime:
-    return clock.now() + max(backoff.spread(RETRY_BASE, due.attempts, RETRY_LIMIT), rest)
+    return clock.now() + max(backoff.pause_with_jitter(RETRY_BASE, due.attempts, RETRY_LIMIT), rest)

@@ -52,7 +52,7 @@ def fail(event: InboxEvent, error: str, *, holder: str, retries: Retries) -> Non
     if attempts >= retries.attempts_max:
         make_dead_letter(event.sequence, holder=holder, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
         return
-    retry_at = clock.now() + backoff.spread(retries.base, attempts, retries.limit)
+    retry_at = clock.now() + backoff.pause_with_jitter(retries.base, attempts, retries.limit)
     postpone(event.sequence, holder=holder, retry_at=retry_at, error=f"attempt {attempts} failed with {error}")
 
 

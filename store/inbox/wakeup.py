@@ -40,13 +40,13 @@ PROBE = "standing:probe"
 
 #: Pause after a failed wake-up: a hung server costs one delivery a moment, not each.
 PAUSE_SECONDS = 2.0
-_silent_until = 0.0
+_paused_until = 0.0
 
 #: The least time between two wake-ups.
-RINGS_SECONDS = 0.01
+NOTIFY_SECONDS_MIN = 0.01
 _asking = threading.Lock()
 _asked = threading.Event()
-_ringers: list[threading.Thread] = []
+_notifiers: list[threading.Thread] = []
 
 
 class OwnJob(Job):
@@ -80,8 +80,8 @@ class OwnJob(Job):
 
 def notify() -> bool:
     """Wake a worker; return whether Redis took the wake-up."""
-    global _silent_until
-    if time.monotonic() < _silent_until:
+    global _paused_until
+    if time.monotonic() < _paused_until:
         return False
     try:
         if _redis().set(NOTIFIED, 1, nx=True, ex=NOTIFIED_SECONDS):
@@ -89,7 +89,7 @@ def notify() -> bool:
         return True
     except RedisError:
         # On purpose: the event is kept, and the sweep finds it.
-        _silent_until = time.monotonic() + PAUSE_SECONDS
+        _paused_until = time.monotonic() + PAUSE_SECONDS
         return False
 
 
@@ -97,17 +97,17 @@ def notify_soon() -> None:
     """Wake a worker without waiting for Redis. At most a hundred wake-ups a second are sent, however many callers ask."""
     with _asking:
         _asked.set()
-        if not _ringers:
-            _ringers.append(threading.Thread(target=_ring_when_asked, name="bell", daemon=True))
-            _ringers[0].start()
+        if not _notifiers:
+            _notifiers.append(threading.Thread(target=_notify_when_asked, name="bell", daemon=True))
+            _notifiers[0].start()
 
 
-def _ring_when_asked() -> None:
+def _notify_when_asked() -> None:
     while True:
         _asked.wait()
         _asked.clear()
         notify()
-        time.sleep(RINGS_SECONDS)
+        time.sleep(NOTIFY_SECONDS_MIN)
 
 
 def acknowledge() -> None:
@@ -123,13 +123,13 @@ def outage(client: Redis | None = None) -> str | None:
 
     Writes what `notify` writes, in one transaction that leaves nothing in the queue. A server that answers may still refuse writes."""
     try:
-        _write_as_a_ring(client or _redis())
+        _write_as_a_wake_up(client or _redis())
         return None
     except (RedisError, OSError, ValueError) as error:
         return queue_errors.of_redis(error)
 
 
-def _write_as_a_ring(client: Redis) -> None:
+def _write_as_a_wake_up(client: Redis) -> None:
     job, jobs = Job.key_for(PROBE), queue(client)
     with client.pipeline(transaction=True) as writes:
         writes.set(PROBE, 1, ex=NOTIFIED_SECONDS)

@@ -15,6 +15,6 @@ def pause(base: timedelta, attempt: int, limit: timedelta) -> timedelta:
     return min(base * (1 << doublings), limit)
 
 
-def spread(base: timedelta, attempt: int, limit: timedelta) -> timedelta:
+def pause_with_jitter(base: timedelta, attempt: int, limit: timedelta) -> timedelta:
     """Return the pause after an attempt, and up to a quarter more, at random."""
     return pause(base, attempt, limit) * random.uniform(1, 1.25)  # noqa: S311

@@ -18,7 +18,7 @@ def test_no_number_of_attempts_is_too_large() -> None:
 
 
 def test_pauses_are_spread_over_a_quarter_so_that_not_everything_retries_at_once() -> None:
-    drawn = [backoff.spread(BASE, 2, LIMIT) / timedelta(seconds=60) for _ in range(500)]
+    drawn = [backoff.pause_with_jitter(BASE, 2, LIMIT) / timedelta(seconds=60) for _ in range(500)]
     assert 1 <= min(drawn) < 1.05
     assert 1.2 < max(drawn) <= 1.25
     assert len(set(drawn)) > 400

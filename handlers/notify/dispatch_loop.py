@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from handlers import config
 from handlers.clients.http_client import SECONDS_MAX
 from handlers.notify.endpoints import Endpoint
-from handlers.notify.http_sender import Sender, Stalled
+from handlers.notify.http_sender import RequestThread, Stalled
 from handlers.notify.results import Result, Results
 from handlers.notify.subscribers import NotNow, Subscriber
 from store import database
@@ -33,7 +33,10 @@ log = structlog.get_logger()
 
 #: How often the database is asked for work; the pause after there was some, so that what comes meanwhile is taken together; and
 #: the pause after the database failed.
-LOOK_SECONDS, BREATH_SECONDS, PAUSE_SECONDS = 0.2, 0.03, 1.0
+LOOK_SECONDS, BATCH_SECONDS, PAUSE_SECONDS = 0.2, 0.03, 1.0
+
+#: The pause after a reaction ended, so that reactions that end together are recorded together.
+COLLECT_SECONDS = BATCH_SECONDS / 10
 
 #: Reactions written down in one transaction, changes followed in it, and how long changes are followed before something is done again.
 WRITTEN_AT_ONCE, FOLLOWED_AT_ONCE, FOLLOW_SECONDS = 2500, 500, 0.5
@@ -42,13 +45,13 @@ WRITTEN_AT_ONCE, FOLLOWED_AT_ONCE, FOLLOW_SECONDS = 2500, 500, 0.5
 LATE_SECONDS = 15.0
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """How reactions are carried out."""
 
     def start(self, one: Any, change: dict[str, Any]) -> Future[str]: ...
 
 
-class Threads:
+class ThreadExecutor:
     """Carries out reactions in threads of a pool."""
 
     def __init__(self, size: int) -> None:
@@ -58,22 +61,22 @@ class Threads:
         return self._pool.submit(one.tell, change)
 
 
-class Requests:
+class HttpExecutor:
     """Carries out all requests to endpoints in one thread."""
 
     def __init__(self) -> None:
-        self._sender = Sender()
+        self._requests = RequestThread()
 
     def start(self, one: Endpoint, change: dict[str, Any]) -> Future[str]:
-        return self._sender.start(one.send(change))
+        return self._requests.start(one.send(change))
 
 
-class Dispatcher:
+class DispatchLoop:
     """Notifies a group of subscribers until it is asked to stop; it finishes what was started."""
 
-    def __init__(self, told: Sequence[Subscriber], hands: Hands, *, holder: str) -> None:
-        self._told = {one.name: one for one in told}
-        self._hands, self._holder = hands, holder
+    def __init__(self, subscribers: Sequence[Subscriber], executor: Executor, *, holder: str) -> None:
+        self._subscribers = {one.name: one for one in subscribers}
+        self._executor, self._holder = executor, holder
         self._ready = False
         #: Claimed and not started; started and not ended.
         self._claimed: list[Due] = []
@@ -87,7 +90,7 @@ class Dispatcher:
             try:
                 rest = self._round(claims=not stopping.is_set())
             except Exception as error:  # Usually the database is unavailable: what is due waits.
-                log.warning("reactions wait", subscriber=next(iter(self._told.values())).title, error=describe_error(error))
+                log.warning("reactions wait", subscriber=next(iter(self._subscribers.values())).title, error=describe_error(error))
                 rest = PAUSE_SECONDS
             self._end_if_one_hangs(others)
             self._collect(rest)
@@ -96,21 +99,21 @@ class Dispatcher:
         """Record results, write down new reactions, and start some; return the seconds until the next round."""
         if not self._ready:
             self._get_ready()
-        self._results.note()
+        self._results.record_all()
         began = self._claim() if claims else 0
         self._start_all()
-        return BREATH_SECONDS if began else LOOK_SECONDS
+        return BATCH_SECONDS if began else LOOK_SECONDS
 
     def _get_ready(self) -> None:
         """Take back the claims of a crashed process of the same name."""
         with database.begin() as connection:
             self._subscribe(connection)
-            for name in sorted(self._told):
+            for name in sorted(self._subscribers):
                 outcomes.release_of_crashed(connection, name, holder=self._holder)
         self._ready = True
 
     def _subscribe(self, connection: Connection) -> None:
-        for name, one in sorted(self._told.items()):
+        for name, one in sorted(self._subscribers.items()):
             dispatch.subscribe(connection, name, title=one.title)
 
     def _claim(self) -> int:
@@ -121,10 +124,10 @@ class Dispatcher:
         while work.behind and time.monotonic() - began < FOLLOW_SECONDS:
             self._follow()
             work = self._look()
-        free = {name: places for name, places in self._places().items() if name in work.due}
+        free = {name: slots for name, slots in self._free_slots().items() if name in work.due}
         if not free:
             return 0
-        uncounted = [name for name in free if not self._told[name].is_foreign]
+        uncounted = [name for name in free if not self._subscribers[name].is_foreign]
         with database.begin() as connection:
             due = dispatch.claim(connection, free, holder=self._holder, uncounted=uncounted)
         self._claimed += due
@@ -132,27 +135,27 @@ class Dispatcher:
         return len(due)
 
     def _look(self) -> Work:
-        return database.read(lambda connection: dispatch.look(connection, list(self._told)))
+        return database.read(lambda connection: dispatch.look(connection, list(self._subscribers)))
 
     def _follow(self) -> None:
-        wants = {name: one.wants for name, one in self._told.items()}
+        wants = {name: one.wants for name, one in self._subscribers.items()}
         most = min(FOLLOWED_AT_ONCE, max(WRITTEN_AT_ONCE // len(wants), 1))
         with database.begin() as connection:
             dispatch.follow(connection, wants, most=most)
         fault_points.reach("followed")
 
-    def _places(self) -> dict[str, int]:
+    def _free_slots(self) -> dict[str, int]:
         """Return how many more reactions each subscriber may be given, if any."""
-        free = {name: one.at_once for name, one in self._told.items()}
+        free = {name: one.at_once for name, one in self._subscribers.items()}
         for due in [*self._claimed, *(due for due, _ in self._doing.values())]:
             free[due.subscriber] -= 1
-        return {name: places for name, places in free.items() if places > 0}
+        return {name: slots for name, slots in free.items() if slots > 0}
 
     def _start_all(self) -> None:
         while self._claimed:
             due, now = self._claimed.pop(0), time.monotonic()
             try:
-                future = self._hands.start(self._told[due.subscriber], due.change)
+                future = self._executor.start(self._subscribers[due.subscriber], due.change)
             except Exception as error:  # No thread, no memory: a failure of our own.
                 self._results.add(Result(due, error, began=now))
                 continue
@@ -165,7 +168,7 @@ class Dispatcher:
             ended = [self._ended.get(timeout=seconds)]
         except queue.Empty:
             return
-        time.sleep(BREATH_SECONDS / 10)
+        time.sleep(COLLECT_SECONDS)
         while not self._ended.empty():
             ended.append(self._ended.get())
         for future in ended:
@@ -180,10 +183,10 @@ class Dispatcher:
         log.error("a reaction hangs; the process that does it ends", subscriber=hanging[0].title)
         try:
             for due in hanging:
-                foreign = self._told[due.subscriber].is_foreign
+                foreign = self._subscribers[due.subscriber].is_foreign
                 said = NotNow(f"took longer than {self._seconds_max(due):g} s") if foreign else Stalled("a request hangs")
                 self._results.add(Result(due, said, began=now))
-            self._results.note()
+            self._results.record_all()
             with database.begin() as connection:
                 outcomes.release_uncounted(connection, [one.name for one in others if one.is_foreign], holder=self._holder)
         finally:
@@ -191,4 +194,4 @@ class Dispatcher:
 
     def _seconds_max(self, due: Due) -> float:
         seconds = config.settings().reaction_seconds_max
-        return seconds if self._told[due.subscriber].is_foreign else max(seconds, SECONDS_MAX) + LATE_SECONDS
+        return seconds if self._subscribers[due.subscriber].is_foreign else max(seconds, SECONDS_MAX) + LATE_SECONDS

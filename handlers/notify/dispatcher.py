@@ -18,7 +18,7 @@ import structlog
 
 from handlers import config
 from handlers.notify import endpoints, resubmission, subscribers
-from handlers.notify.dispatch_loop import Dispatcher, Hands, Requests, Threads
+from handlers.notify.dispatch_loop import DispatchLoop, Executor, HttpExecutor, ThreadExecutor
 from handlers.notify.subscribers import AT_ONCE, Log, Subscriber
 from store import database
 from store.outbox import dispatch, outcomes
@@ -36,25 +36,25 @@ REMEMBERED, UPKEEP_SECONDS, PAUSE_SECONDS = timedelta(days=30), 3600.0, 2.0
 #: A thread's stack. All of it counts against the limit of memory that is inherited from the worker.
 STACK_BYTES = 1024 * 1024
 
-#: Subscribers that share a dispatcher, and how their reactions are carried out.
-Group = tuple[Sequence[Subscriber], Callable[[], Hands]]
+#: Subscribers that share a dispatch loop, and how their reactions are carried out.
+Group = tuple[Sequence[Subscriber], Callable[[], Executor]]
 
 
-class Reactor:
+class Dispatcher:
     """Notifies some subscribers until it is asked to end; started reactions are finished."""
 
     def __init__(self, groups: Sequence[Group], *, holder: str, configured: Collection[str] | None = None) -> None:
-        """Take back the claims of a crashed process of the same name. The reactor that is given `configured`, the keys of all
+        """Take back the claims of a crashed process of the same name. The dispatcher that is given `configured`, the keys of all
         subscribers, retires all others."""
         self._configured = configured
-        self._told = [one for group, _ in groups for one in group]
-        self._dispatchers = [Dispatcher(group, make(), holder=holder) for group, make in groups if group]
+        self._subscribers = [one for group, _ in groups for one in group]
+        self._loops = [DispatchLoop(group, make(), holder=holder) for group, make in groups if group]
         self._stopping = threading.Event()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
-        threads = [threading.Thread(target=self._serve, args=(one,), daemon=True) for one in self._dispatchers]
+        threads = [threading.Thread(target=self._serve, args=(loop,), daemon=True) for loop in self._loops]
         for thread in threads:
             thread.start()
         pause = 0.0
@@ -64,10 +64,10 @@ class Reactor:
             thread.join(config.settings().reaction_seconds_max)
         os._exit(0)  # A pool's threads are not waited for.
 
-    def _serve(self, one: Dispatcher) -> None:
+    def _serve(self, loop: DispatchLoop) -> None:
         """Run one loop. A loop that fails ends the process, which is replaced."""
         try:
-            one.run(self._stopping, self._told)
+            loop.run(self._stopping, self._subscribers)
         except BaseException as error:
             log.critical("a dispatcher failed", error=describe_error(error))
             os._exit(1)
@@ -89,11 +89,11 @@ class Reactor:
 #: The subscribers of each of the processes beside a worker.
 PARTS: dict[str, Callable[[], Sequence[Group]]] = {
     "endpoints": lambda: [
-        ([Log()], lambda: Threads(1)),
-        (endpoints.endpoints(), Requests),
-        (resubmission.subscribers(), lambda: Threads(AT_ONCE)),
+        ([Log()], lambda: ThreadExecutor(1)),
+        (endpoints.endpoints(), HttpExecutor),
+        (resubmission.subscribers(), lambda: ThreadExecutor(AT_ONCE)),
     ],
-    "functions": lambda: [([one], lambda: Threads(AT_ONCE)) for one in subscribers.functions()],
+    "functions": lambda: [([one], lambda: ThreadExecutor(AT_ONCE)) for one in subscribers.functions()],
 }
 
 
@@ -110,7 +110,7 @@ def main(part: str, holder: str, parent: str) -> None:
     os.nice(NICE)
     threading.stack_size(STACK_BYTES)
     config.settings()
-    Reactor(PARTS[part](), holder=holder, configured=configured() if part == "endpoints" else None).run()
+    Dispatcher(PARTS[part](), holder=holder, configured=configured() if part == "endpoints" else None).run()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Stalled(Exception):
     """This process did not run for a while. An answer may have arrived in time, unseen."""
 
 
-class Sender:
+class RequestThread:
     """A thread that runs requests, any number of them at a time."""
 
     def __init__(self) -> None:

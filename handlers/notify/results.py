@@ -1,4 +1,18 @@
-"""The results of reactions, kept until the database has them. One result that cannot be recorded affects no other."""
+"""The results of reactions, kept until the database has them. One result that cannot be recorded affects no other.
+
+What an answer leads to:
+
+================== ============================================================== ====================================================
+answer             the reaction                                                   the subscriber
+================== ============================================================== ====================================================
+a text             is done                                                        its pause ends, and it has no failures in a row
+NotNow             is retried after a backoff, and not before the pause that was  is paused as long as it asked for; after 5 failures in
+                   asked for; after the last attempt it failed                    a row for 5 s, doubling up to 5 minutes
+Refused            is retried after a backoff; after the last attempt it failed   stays as it is
+Gone               stays pending                                                  is stopped
+any other error    is retried after 5 s; this counts as no attempt                stays as it is
+================== ============================================================== ====================================================
+"""
 
 from __future__ import annotations
 
@@ -32,7 +46,7 @@ class Result:
     """The result of a reaction: the answer, or what was raised; and its start, by the monotonic clock."""
 
     due: Due
-    said: str | BaseException
+    answer: str | BaseException
     began: float
 
 
@@ -48,16 +62,17 @@ class Results:
     def add(self, result: Result) -> None:
         self.waiting.append(result)
 
-    def note(self) -> None:
+    def record_all(self) -> None:
         """Record all results. Raises what the database raises while it is unavailable; unrecorded results are kept."""
-        if done := [result for result in self.waiting if isinstance(result.said, str)]:
+        if done := [result for result in self.waiting if isinstance(result.answer, str)]:
             fault_points.reach("told")
             self._write(done, self._succeeded)
         for name in dict.fromkeys(result.due.subscriber for result in self.waiting):
             mine = [result for result in self.waiting if result.due.subscriber == name]
-            self._write([result for result in mine if isinstance(result.said, NotNow | Refused)], self._failed)
-            self._write([result for result in mine if isinstance(result.said, Gone)], self._stopped)
-        self._write(list(self.waiting), self._given_back)
+            self._write([result for result in mine if isinstance(result.answer, NotNow | Refused)], self._failed)
+            self._write([result for result in mine if isinstance(result.answer, Gone)], self._stopped)
+        # What still waits is a failure of our own: an exception of no kind above.
+        self._write(list(self.waiting), self._postponed)
 
     def _write(self, results: Sequence[Result], write: Callable[[Sequence[Result]], None]) -> None:
         """Record results together; if the database refuses them, each alone."""
@@ -79,18 +94,18 @@ class Results:
 
     def _succeeded(self, results: Sequence[Result]) -> None:
         with database.begin() as connection:
-            outcomes.succeeded(connection, [(result.due, str(result.said)) for result in results], holder=self._holder)
+            outcomes.succeeded(connection, [(result.due, str(result.answer)) for result in results], holder=self._holder)
 
     def _stopped(self, results: Sequence[Result]) -> None:
         log.warning("a subscriber wants nothing more", subscriber=results[0].due.title)
         with database.begin() as connection:
             for result in results:
-                outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.said))
+                outcomes.stopped(connection, result.due, holder=self._holder, answer=str(result.answer))
 
     def _failed(self, results: Sequence[Result]) -> None:
         """Record failures. Requests that were sent before a counted failure of the subscriber belong to that failure."""
         name = results[0].due.subscriber
-        rests = [result.said.rest for result in results if isinstance(result.said, NotNow)]
+        rests = [result.answer.rest for result in results if isinstance(result.answer, NotNow)]
         counts = max(result.began for result in results) > self._failed_at.get(name, float("-inf"))
         failures = [_failure(result) for result in results]
         with database.begin() as connection:
@@ -98,12 +113,12 @@ class Results:
         if rests and counts:
             self._failed_at[name] = time.monotonic()
 
-    def _given_back(self, results: Sequence[Result]) -> None:
+    def _postponed(self, results: Sequence[Result]) -> None:
         for result in results:
-            assert isinstance(result.said, BaseException)
+            assert isinstance(result.answer, BaseException)
             log.error(
                 "a reaction could not be tried: a failure of our own; it is tried again",
-                subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.said),
+                subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.answer),
             )  # fmt: skip
         with database.begin() as connection:
             dues = [result.due for result in results]
@@ -114,8 +129,8 @@ def _failure(result: Result) -> Failure:
     due = result.due
     again = due.attempts < config.settings().reaction_attempts_max
     log.warning("a reaction failed", subscriber=due.title, reaction_id=due.id, count=due.attempts, again=again)
-    rest = result.said.rest if isinstance(result.said, NotNow) else timedelta()
-    return Failure(due=due, answer=str(result.said), retry_at=_retry_at(due, rest) if again else None)
+    rest = result.answer.rest if isinstance(result.answer, NotNow) else timedelta()
+    return Failure(due=due, answer=str(result.answer), retry_at=_retry_at(due, rest) if again else None)
 
 
 def _retry_at(due: Due, rest: timedelta) -> datetime:

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 #: How long one drain runs, well under its job's timeout.
 DRAIN_SECONDS = 20.0
 
-#: Set when the process is to end: the drain finishes its batches, and rings for the rest.
+#: Set when the process is to end: the drain finishes its batches, and sends a wake-up for the rest.
 stopping = threading.Event()
 _at_work = threading.Lock()
 
@@ -35,33 +35,33 @@ _at_work = threading.Lock()
 class BatchLoop:
     """Handles one batch after another. It is the holder of its claims."""
 
-    def __init__(self, number: int, handle: Callable[..., int]) -> None:
-        self._number, self._handle = number, handle
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._holder = process.new_holder()
-        #: How to end claims that nobody works on: a dead predecessor's, or its own from when handling them failed.
-        self._left: list[Callable[[], None]] = []
+        #: How to end claims that no thread works on: those of a crashed predecessor, and its own after handling them failed.
+        self._stale_claims: list[Callable[[], None]] = []
 
     def hold_claims_as(self, name: str, dead: str | None) -> None:
         self._holder = f"{name}-{self._number}"
         if dead:
-            self._left.append(partial(claims.expire_lease, f"{dead}-{self._number}"))
+            self._stale_claims.append(partial(claims.expire_lease, f"{dead}-{self._number}"))
 
-    def has_left_claims(self) -> bool:
-        return bool(self._left)
+    def has_stale_claims(self) -> bool:
+        return bool(self._stale_claims)
 
-    def work(self, deadline: float, **options: Callable[[], None]) -> int:
-        """Handle batches until nothing is pending or the time is over; return how many events."""
+    def work(self, deadline: float, handle: Callable[..., int]) -> int:
+        """Handle batches until nothing is pending or the time is over; return how many events. `handle` claims and handles a batch."""
         pulse.beat_as(self._number)
         handled = 0
         while time.monotonic() < deadline and not stopping.is_set():
             try:
-                count = self._handle(self._holder, watched=pulse, **options)
+                count = handle(self._holder, watched=pulse)
             except database.Failure as error:
-                self._left.append(partial(claims.release, self._holder))
-                _say_that_it_failed(error)
+                self._stale_claims.append(partial(claims.release, self._holder))
+                _log_failure(error)
                 return handled
             except BaseException:
-                self._left.append(partial(claims.release, self._holder))
+                self._stale_claims.append(partial(claims.release, self._holder))
                 raise
             if not count:
                 return handled
@@ -69,16 +69,14 @@ class BatchLoop:
         wakeup.notify()
         return handled
 
-    def end_leftover_claims(self) -> None:
-        while self._left:
-            self._left[0]()
-            del self._left[0]
+    def end_stale_claims(self) -> None:
+        while self._stale_claims:
+            self._stale_claims[0]()
+            del self._stale_claims[0]
 
 
-_loops = (
-    BatchLoop(0, process.handle_some),
-    *(BatchLoop(number, partial(process.handle_newest, vendor)) for number, vendor in enumerate(VENDORS, start=1)),
-)
+#: The loop that takes the oldest events first, and one for each vendor's newest.
+_loops = tuple(BatchLoop(number) for number in range(1 + len(VENDORS)))
 
 
 def drain(seconds: float = DRAIN_SECONDS) -> int:
@@ -91,38 +89,38 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         wakeup.acknowledge()
         fault_points.reach("answered")
         for loop in _loops:
-            loop.end_leftover_claims()
+            loop.end_stale_claims()
         return _drain(time.monotonic() + seconds)
     except database.Failure as error:
-        _say_that_it_failed(error)
+        _log_failure(error)
         return 0
     finally:
         _at_work.release()
 
 
 def _drain(deadline: float) -> int:
-    first, *others = _loops
+    oldest, *newest = _loops
     handled: list[int] = []
     helpers: list[threading.Thread] = []
 
-    def help_out(loop: BatchLoop) -> None:
-        handled.append(loop.work(deadline))
+    def help_out(loop: BatchLoop, vendor: str) -> None:
+        handled.append(loop.work(deadline, partial(process.handle_newest, vendor)))
 
     def start_helpers() -> None:
         wakeup.notify_soon()
         if not helpers:
-            helpers.extend(threading.Thread(target=help_out, args=(loop,), name="batch-loop") for loop in others)
+            helpers.extend(threading.Thread(target=help_out, args=each, name="batch-loop") for each in zip(newest, VENDORS, strict=True))
             for helper in helpers:
                 helper.start()
 
-    handled.append(first.work(deadline, start_helpers=start_helpers))
+    handled.append(oldest.work(deadline, partial(process.handle_some, start_helpers=start_helpers)))
     for helper in helpers:
         helper.join()
     return sum(handled)
 
 
-def _say_that_it_failed(error: Exception) -> None:
-    # It is no attempt of any event; the sweep tries again within seconds.
+def _log_failure(error: Exception) -> None:
+    # It counts as no attempt of any event; the sweep drains again within seconds.
     log.error("the database failed while events were handled", error=describe_error(error))
 
 
@@ -132,9 +130,9 @@ def hold_claims_as(name: str, dead: str | None) -> None:
         loop.hold_claims_as(name, dead)
 
 
-def has_left_claims() -> bool:
-    """Return whether claims of a crashed process are still to be ended."""
-    return any(loop.has_left_claims() for loop in _loops)
+def has_stale_claims() -> bool:
+    """Return whether there are claims that no thread works on."""
+    return any(loop.has_stale_claims() for loop in _loops)
 
 
 def wait_until_idle(seconds: float) -> None:

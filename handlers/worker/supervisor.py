@@ -57,7 +57,7 @@ class Supervisor:
             self._child, life = self._start(name, dead)
             if self._ending:  # Asked to before there was a child to tell.
                 os.kill(self._child, signal.SIGTERM)
-            status = self._look_after_it(LifeSign(life))
+            status = self._watch_child(LifeSign(life))
             os.close(life)
             dead, self._child = Predecessor(name, self._child), 0
             if not self._ending:
@@ -86,7 +86,7 @@ class Supervisor:
         finally:  # Whatever happened, a child does not go on as its parent.
             os._exit(1)
 
-    def _look_after_it(self, life: LifeSign) -> int:
+    def _watch_child(self, life: LifeSign) -> int:
         """Return the exit status of the child. Time is counted in looks, so that a suspended parent sees nothing hang."""
         last = pulse.steps()
         looks = [0] * len(last)

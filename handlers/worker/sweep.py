@@ -36,23 +36,23 @@ UNHEARD_SECONDS = 6.0
 def run(dead: int | None) -> None:
     """Sweep until the process is to end. `dead` is the process id of a crashed predecessor, which is no longer shown as alive."""
     name, watch = _name(os.getpid()), OverdueWatch()
-    errands, companions = ReplayRunner(name), _companions()
+    replays, sidecars = ReplayRunner(name), _sidecars()
     while not drain.stopping.is_set():
         try:
             health.heartbeat(name)
             if dead is not None:
                 health.sign_off(_name(dead))
                 dead = None
-            watch.look()
-            errands.look(look_seconds=SWEEP_SECONDS)
-            for companion in companions:
-                companion.look(look_seconds=SWEEP_SECONDS)
+            watch.drain_if_overdue()
+            replays.look(look_seconds=SWEEP_SECONDS)
+            for sidecar in sidecars:
+                sidecar.look(look_seconds=SWEEP_SECONDS)
         except Exception as error:  # The sweep is what heals the rest: it outlives whatever fails in it.
             log.error("a sweep failed", error=describe_error(error))
         drain.stopping.wait(SWEEP_SECONDS)
-    errands.end()
-    for companion in companions:
-        companion.end()
+    replays.end()
+    for sidecar in sidecars:
+        sidecar.end()
     try:
         health.sign_off(name)
     except SQLAlchemyError as error:
@@ -64,7 +64,7 @@ def _name(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
-def _companions() -> list[Sidecar]:
+def _sidecars() -> list[Sidecar]:
     """Return the sidecars: the dispatchers (one for functions only if there are any), and the scheduler that asks the vendors."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
     asking = [Sidecar("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
@@ -86,8 +86,9 @@ class OverdueWatch:
         self._next: int | None = None
         self._since = 0.0
 
-    def look(self) -> None:
-        if drain.has_left_claims():
+    def drain_if_overdue(self) -> None:
+        """Wake a worker for an overdue event; drain here if no worker answers, or if there are stale claims."""
+        if drain.has_stale_claims():
             drain.drain()
         found = health.next_due()
         if found is None or found != self._next:

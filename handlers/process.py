@@ -1,6 +1,6 @@
 """Handle claimed events: interpret each, decide, write the applicants, settle. One transaction for a batch.
 
-It is the third of four files that one webhook runs through; `handlers/rules/transitions.py` is the next.
+File 3 of 4 on a webhook's path; next: `handlers/rules/transitions.py`.
 """
 
 from __future__ import annotations

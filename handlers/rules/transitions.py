@@ -2,6 +2,8 @@
 
 News is merged into the applicant's registers (`registers`), and the projection follows from them (`projection`). This module compares
 before and after: what changed, what that does to an approval, and the outcome of the event.
+
+File 4 of 4 on a webhook's path; next: `process` writes the decision, and `handlers/notify` reports it.
 """
 
 from __future__ import annotations

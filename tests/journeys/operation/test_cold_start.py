@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.conftest import KEY
 from tests.support import payloads, warm
-from tests.support.service import Service, eventually
+from tests.support.service import Service, children, eventually
 
 WHO = "6626a2f4b6c9a91e2f1c0a01"
 
@@ -60,3 +61,19 @@ def test_a_command_that_starts_cold_ends_and_says_the_same(started_cold: Service
         cold = started_cold.standing(*words)
     forked = started_cold.standing(*words)
     assert (forked.returncode, forked.stdout, forked.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
+def beside(service: Service) -> Path:
+    """The process that a worker runs beside its own, as the system shows it."""
+    working = eventually(lambda: children(service.processes[1].pid), "the worker to work")[0]
+    command = ["pgrep", "-P", str(working), "-f", "handlers.notify.dispatcher"]
+    found = eventually(lambda: subprocess.run(command, capture_output=True, text=True, check=False).stdout, "the dispatcher")
+    return Path(f"/proc/{found.strip()}")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_runs_beside_a_worker_is_forked_unless_the_worker_started_cold(started_cold: Service, service: Service) -> None:
+    started = {
+        name: b"PYTHONSAFEPATH" in (beside(one) / "environ").read_bytes() for name, one in (("cold", started_cold), ("warm", service))
+    }
+    assert started == {"cold": True, "warm": False}

@@ -17,7 +17,7 @@ from importlib import reload
 from pathlib import Path
 from typing import Any
 
-from tests.support.warm.starting import PROGRAMS
+from tests.support.warm.starting import PROGRAMS, SAFE_PATH, UNBUFFERED
 
 
 def become(request: dict[str, Any], fds: list[int], *, in_a_workers_child: Callable[[], None]) -> None:
@@ -33,7 +33,8 @@ def become(request: dict[str, Any], fds: list[int], *, in_a_workers_child: Calla
     words = request["arguments"]
     _show(words if words[0] == sys.executable else [sys.executable, *words])
     module = words[2] if words[1:2] == ["-m"] else None
-    sys.argv, sys.path[0] = words[2:] if module else words, request["cwd"] if module else str(PROGRAMS)
+    sys.argv = words[2:] if module else words
+    sys.path[:1] = [] if request["environment"].get(SAFE_PATH) else [request["cwd"] if module else str(PROGRAMS)]
     main = sys.modules["__main__"]
     main.__spec__ = main.__package__ = None
     main.__file__ = sys.argv[0]
@@ -86,8 +87,9 @@ def _open_standard_files() -> None:
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "rb", closefd=False)), errors=sys.stdin.errors)
     for number, name in ((1, "stdout"), (2, "stderr")):
         written = io.BufferedWriter(io.FileIO(number, "wb", closefd=False))
-        at_once = number == 2 or os.isatty(number)
-        made = io.TextIOWrapper(written, errors=getattr(sys, name).errors, line_buffering=at_once, write_through=number == 2)
+        at_once = number == 2 or bool(os.environ.get(UNBUFFERED))
+        lines = at_once or os.isatty(number)
+        made = io.TextIOWrapper(written, errors=getattr(sys, name).errors, line_buffering=lines, write_through=at_once)
         setattr(sys, name, made)
         setattr(sys, f"__{name}__", made)
 

@@ -27,6 +27,10 @@ FORKING = "tests.support.warm.forking"
 #: What an interpreter reads from the environment as it starts: with another of these a program starts cold.
 INTERPRETER = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "GEVENT", "COVERAGE")
 
+#: Of these, a forked process obeys the first two itself, and the others change nothing that a program does.
+SAFE_PATH, UNBUFFERED = "PYTHONSAFEPATH", "PYTHONUNBUFFERED"
+OBEYED = (SAFE_PATH, UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+
 #: Modules of ours that a worker runs beside itself, as `python -m` would.
 BESIDE_A_WORKER = ("handlers.notify.dispatcher", "handlers.reconcile.scheduler", "handlers.replay.runner")
 
@@ -178,4 +182,4 @@ def _server(kind: str) -> _Server | _Nest:
 
 def _interpreters(environment: Any) -> dict[str, str]:
     """What of an environment an interpreter reads as it starts. A test runner's own are no part of it."""
-    return {name: value for name, value in environment.items() if name.startswith(INTERPRETER)}
+    return {name: value for name, value in environment.items() if name.startswith(INTERPRETER) and name not in OBEYED}

@@ -179,9 +179,15 @@ def test_lists_come_as_csv_that_no_spreadsheet_runs(night: Night) -> None:
 
 def test_fallen_approvals_are_a_list_to_work_with(night: Night) -> None:
     case = payloads.new_case()
+    eventually(lambda: "log" in night.service.subscribers(), "the log to follow the feed")
     night.service.told("ifcgate", payloads.ifcgate(case))
     night.service.told("ifcgate", payloads.ifcgate(case, "rejected", at=after(minutes=1)))
-    rows = night.lines("reversals", "--current")
+
+    def told() -> list[dict[str, Any]] | None:
+        found = night.lines("reversals", "--current")
+        return found if found[-1]["told"] and {one["status"] for row in found for one in row["told"]} == {"done"} else None
+
+    rows = eventually(told, "the log to be told")
     assert [(row["reference"], row["status"], row["reinstated"], row["reason"]) for row in rows] == [
         (night.fallen, "rejected", False, "on a sanctions list"),
         (night.reinstated, "approved", True, "on a sanctions list"),

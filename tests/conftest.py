@@ -160,7 +160,7 @@ def forget() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="try all that large tests can; without it, a tenth that changes with every commit")
+    parser.addoption("--long", action="store_true", help="try all, on both databases; without it, a part that changes with every commit")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -173,7 +173,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give all tests that share a service to one process, and spread the tests that wait over the run."""
+    """Run most journeys on one database, give all tests that share a service to one process, and spread the tests that wait."""
+    twins = samples.left_out(items) if servers.has_postgres() else []
+    if twins:
+        config.hook.pytest_deselected(items=twins)
+        items[:] = [item for item in items if item not in set(twins)]
     if _is_one_of_several(config):
         for item in items:
             _join_its_group(item)

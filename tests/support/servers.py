@@ -12,7 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,17 +126,18 @@ def all_connections_taken(url: str) -> Iterator[None]:
                 connection.close()
 
 
+def has_postgres() -> bool:
+    """Whether a PostgreSQL can be had."""
+    return bool(os.environ.get("TEST_POSTGRES_URL") or _programs())
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """The server that `TEST_POSTGRES_URL` names, else a cluster of the machine's own, else the wheel's. Raises NoPostgres."""
     given = os.environ.get("TEST_POSTGRES_URL")
-    if given:
-        yield Postgres(given)
-        return
-    programs = _programs()
-    if programs is None:
+    if not has_postgres():
         raise NoPostgres("no TEST_POSTGRES_URL, no server programs on this machine, and the wheel does not run as root")
-    with throwaway_cluster(programs, durable=False) as server:
+    with nullcontext(Postgres(given)) if given else throwaway_cluster(durable=False) as server:
         yield server
 
 

@@ -16,6 +16,8 @@ from tests.support import payloads, signing
 from tests.support.payloads import after
 from tests.support.service import Answer, Service, eventually
 
+pytestmark = pytest.mark.both_databases
+
 #: Each stands for a kind of what must not come out. Chosen so that none occurs by chance.
 MARK = "Zzmarkedzz"
 PERSON, COMMENT, FORGED, TOKEN, QUERY = (f"{MARK}{kind}" for kind in ("person", "comment", "forged", "token", "query"))

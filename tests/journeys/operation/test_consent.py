@@ -192,7 +192,10 @@ def test_every_command_that_changes_something_asks_and_is_recorded(service: Serv
     # Only now: the workers could not read what a command encrypts with a key that they do not have.
     service.environment["ENCRYPTION_KEYS"] = f"{NEW_KEY},{KEY}"
     holds_good(service, "keys rotate", [])
-    if service.environment["DATABASE_URL"].startswith("sqlite"):
-        assert service.standing("backup", str(tmp_path / "b.sqlite3")).returncode == 0
-        end(*service.processes)
-        holds_good(service, "restore", [str(tmp_path / "b.sqlite3")])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_restoring_asks_and_is_recorded(service: Service, tmp_path: Path) -> None:
+    assert service.standing("backup", str(tmp_path / "b.sqlite3")).returncode == 0
+    end(*service.processes)
+    holds_good(service, "restore", [str(tmp_path / "b.sqlite3")])

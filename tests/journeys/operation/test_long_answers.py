@@ -27,6 +27,8 @@ from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads
 from tests.support.service import Service, eventually
 
+pytestmark = pytest.mark.both_databases
+
 EVENTS, VERIFICATIONS, PAGE = 50_000, 3_000, 500
 WHO, USER = "a-case-of-many-events", "a-person-of-many-cases"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

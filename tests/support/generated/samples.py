@@ -1,18 +1,27 @@
-"""How much of a large test a run tries: all with `--long`, else a tenth that changes with every commit."""
+"""How much a run tries: all with `--long`, else a part that changes with every commit.
+
+Of a large test the part is a tenth. Of a journey that could run on either database it is one of them. Journeys about a database, and
+those that break something, run on both; so do the tests of the packages.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import hypothesis
+import pytest
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
 SHARE = 10
+
+DATABASES = ("sqlite", "postgresql")
 
 #: Whether this run tries all. Set before tests are collected.
 _all = False
@@ -33,6 +42,7 @@ def seed(fixed: int) -> str:
     return str(fixed) if _all else f"{fixed} {commit()}"
 
 
+@cache
 def commit() -> int:
     """The number of the commit, or what TEST_SEED says, to play a run again."""
     given = os.environ.get("TEST_SEED")
@@ -59,6 +69,37 @@ def properties(*, examples: int) -> Callable[[Test], Test]:
     return bound
 
 
+def left_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The journeys that this run leaves out, because it runs each of them on the other database."""
+    if _all:
+        return []
+    pairs: dict[str, dict[str, pytest.Item]] = {}
+    for item in items:
+        if database := _database_of(item):
+            pairs.setdefault(_without(database, item), {})[database] = item
+    return [pair[_other(name)] for name, pair in pairs.items() if len(pair) == len(DATABASES)]
+
+
+def _database_of(item: pytest.Item) -> str | None:
+    """The database that a journey is collected for; None if it always runs."""
+    folders = item.path.parts
+    if "journeys" not in folders or "failures" in folders or item.get_closest_marker("both_databases") or not hasattr(item, "callspec"):
+        return None
+    return next((given for given in item.callspec.params.values() if isinstance(given, str) and given in DATABASES), None)
+
+
+def _without(database: str, item: pytest.Item) -> str:
+    function, _, parameters = item.nodeid.partition("[")
+    return f"{function}[{parameters.replace(database, '', 1)}"
+
+
+def _other(name: str) -> str:
+    """The database that a journey of this name does not run on."""
+    return random.Random(f"{commit()} {name}").choice(DATABASES)
+
+
 def told() -> str:
     """What a run says of its samples."""
-    return "samples: all" if _all else f"samples: a tenth, drawn by TEST_SEED={commit()}; all with --long"
+    if _all:
+        return "samples: all"
+    return f"samples: a tenth, and journeys on one of two databases, drawn by TEST_SEED={commit()}; all with --long"

@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ JOURNEYS_END = 0.8
 
 _parts = itertools.count()
 _SHARED_POSTGRES = pytest.StashKey[str]()
+
+# Python and pytest translate each test module once and not in each process of each run, wherever the environment forbids `__pycache__`.
+sys.pycache_prefix, sys.dont_write_bytecode = str(Path(sys.prefix) / "compiled"), False
 
 warm.install()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -31,7 +31,7 @@ INTERPRETER = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "GEVENT", "COVERAGE")
 SAFE_PATH, UNBUFFERED = "PYTHONSAFEPATH", "PYTHONUNBUFFERED"
 OBEYED = (SAFE_PATH, UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
-#: Modules of ours that a worker runs beside itself, as `python -m` would.
+#: What is loaded for the modules of ours that a worker runs beside itself, as `python -m` would.
 BESIDE_A_WORKER = ("handlers.notify.dispatcher", "handlers.reconcile.scheduler", "handlers.replay.runner")
 
 #: An argument in whose place those of a program are written, so that others see what runs.
@@ -168,10 +168,10 @@ def _kind(args: Any) -> str | None:
     if isinstance(args, (str, bytes)) or not args:
         return None
     words = [os.fspath(word) for word in args]
-    if words[:2] == [sys.executable, "-m"] and words[2] in BESIDE_A_WORKER:
-        return "beside" if has_nest() else None
+    if has_nest():
+        return "beside" if words[:2] == [sys.executable, "-m"] and words[2].startswith("handlers.") else None
     kinds = {str(PROGRAMS / "gunicorn"): "web", str(PROGRAMS / "standing"): "commands"}
-    return None if has_nest() else kinds.get(words[0])
+    return kinds.get(words[0])
 
 
 def _server(kind: str) -> _Server | _Nest:

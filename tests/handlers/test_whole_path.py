@@ -30,9 +30,10 @@ from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
 from store.states import ApplicantKey, Outcome
 from tests.support import payloads
+from tests.support.generated.samples import seed, size
 from tests.support.payloads import after
 
-HISTORIES = 500
+HISTORIES, STORIES = size(500), size(200)
 SEED = 20_260_511
 
 OF_THE_WAY = ("version", "updated_at", "last_event_id")
@@ -41,7 +42,7 @@ OF_THE_WAY = ("version", "updated_at", "last_event_id")
 def test_histories_told_to_two_workers_end_where_a_fold_of_all_their_events_does(kept: str) -> None:
     # Two workers, each with batches of its own size, give events back, take them up later, and handle settled ones again.
     # Whatever they do, the rows must end as one fold of all kept events, read in the order of receipt.
-    chance = random.Random(SEED)
+    chance = random.Random(seed(SEED))
     for one in interleaved(chance, [story(chance, number) for number in range(HISTORIES)]):
         inbox.record(one)
     work(2)
@@ -59,16 +60,16 @@ def test_histories_told_to_two_workers_end_where_a_fold_of_all_their_events_does
 
 def test_without_the_first_dedupe_nothing_ends_elsewhere(kept: str) -> None:
     # What the inbox would call a duplicate is kept as an event of its own, up to three times; for a vendor without a clock right after.
-    chance = random.Random(SEED + 1)
-    stories = [story(chance, number) for number in range(60)]
+    chance = random.Random(seed(SEED + 1))
+    stories = [story(chance, number) for number in range(STORIES)]
     for number, one in enumerate(interleaved(chance, stories)):
         for copy in range(chance.randint(1, 3)):
             keep_undeduped(one, f"{number}.{copy}")
     work(2)
     doubled = {applicant.reference: told(applicant) for applicant in everyone()}
     forget_everything()
-    chance = random.Random(SEED + 1)
-    for one in interleaved(chance, [story(chance, number) for number in range(60)]):
+    chance = random.Random(seed(SEED + 1))
+    for one in interleaved(chance, [story(chance, number) for number in range(STORIES)]):
         inbox.record(one)
     work(2)
     assert doubled == {applicant.reference: told(applicant) for applicant in everyone()}

@@ -72,6 +72,7 @@ def telling(url: str, redis_url: str, folder: Path, downstream: Downstream, urls
         "NOTIFY_PRIVATE_HOSTS": "127.0.0.1",
         "NOTIFY_PLAIN_HTTP": "yes",
         "NOTIFY_ON": "all",
+        "WEB_CONCURRENCY": "1",
     }
     with Service(folder, given | settings) as service:
         made = Telling(service, downstream, faults)
@@ -132,6 +133,9 @@ def test_one_that_fails_is_tried_again_with_the_same_id_and_the_next_of_the_same
     told.downstream.answer = lambda _: next(failing)
     told.approve(who)
     told.reject(who)
+    told.came(2)
+    eventually(lambda: [row for row in told.reactions() if (row["said"] or "").startswith("503")], "the second answer to be noted")
+    (told.faults / "clock").write_text("30")  # More seconds than the pause before the third attempt.
     messages = told.came(4, seconds=40)
     assert [message.version for message in messages] == [1, 1, 1, 2]
     assert len({message.headers["webhook-id"] for message in messages}) == 2

@@ -55,6 +55,7 @@ def night(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Night]:
         "ENCRYPTION_KEYS": KEY,
         "FAULTS_DIR": str(faults),
         "ATTEMPTS_MAX": "1",
+        "WEB_CONCURRENCY": "1",
     }
     with Service(tmp_path, settings) as service:
         fallen, reinstated, doubtful = payloads.new_applicant(), payloads.new_applicant(), payloads.new_scan()

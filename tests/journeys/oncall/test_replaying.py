@@ -92,6 +92,7 @@ def mishap(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Mishap
         "ENCRYPTION_KEYS": KEY,
         "FAULTS_DIR": str(faults),
         "ATTEMPTS_MAX": "1",
+        "WEB_CONCURRENCY": "1",
     }
     with Service(tmp_path, settings) as service:
         yield Mishap(service, faults)

@@ -81,8 +81,8 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Servi
     """A service whose vendor can be asked."""
     with ExitStack() as stack:
         vendors = stack.enter_context(played.playing(CREDENTIALS))
-        settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY} | CREDENTIALS | vendors.settings()
-        service = stack.enter_context(Service(tmp_path, settings))
+        settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "WEB_CONCURRENCY": "1"}
+        service = stack.enter_context(Service(tmp_path, settings | CREDENTIALS | vendors.settings()))
         drifted = payloads.new_applicant()
         service.told("idngo", payloads.idngo(drifted, answer="GREEN"))
         played.play(vendors, f"idngo/{drifted}", {"status": "RED:FINAL", "at": "2026-06-01T00:00:00Z"})

@@ -28,7 +28,7 @@ def vendors() -> Iterator[Vendors]:
 
 @pytest.fixture
 def keeping(vendors: Vendors, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "KEEP_EXPIRY": "yes"}
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "KEEP_EXPIRY": "yes", "WEB_CONCURRENCY": "1"}
     with Service(tmp_path, settings | CREDENTIALS | vendors.settings()) as service:
         yield service
 

@@ -41,7 +41,7 @@ def vendors() -> Iterator[Vendors]:
 def asking(vendors: Vendors, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
     for vendor in vendors.played.values():
         vendor.table.clear()
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "WEB_CONCURRENCY": "1"}
     with Service(tmp_path, settings | CREDENTIALS | vendors.settings()) as service:
         yield service
 

@@ -98,6 +98,7 @@ def asking(vendor: Downstream, database_url: str, redis_url: str, tmp_path: Path
         "IDNGO_APP_SECRET": "a secret of the API",
         "NOTIFY_PRIVATE_HOSTS": "127.0.0.1",
         "NOTIFY_PLAIN_HTTP": "yes",
+        "WEB_CONCURRENCY": "1",
     }
     with Service(tmp_path, settings) as service:
         eventually(lambda: len(service.subscribers()) == 2, "it to be known who asks")

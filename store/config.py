@@ -14,6 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from store import privacy_config
+from store.privacy_config import PrivacySettings
 from store.system.environment import Environment, secrets_dir
 from store.text import service_urls
 
@@ -51,6 +53,7 @@ class Settings:
     all_take_two: bool
     #: Whether the audit log records plain look-ups of applicants, persons and events, too.
     audit_reads: bool
+    privacy: PrivacySettings
 
 
 def read(environment: Environment) -> Settings:
@@ -70,12 +73,25 @@ def read(environment: Environment) -> Settings:
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
         all_take_two=_all_take_two(environment),
         audit_reads=environment.yes_or_no("AUDIT_READS"),
+        privacy=privacy_config.read(environment),
     )
 
 
 def encryption_keys(environment: Environment) -> tuple[bytes, ...]:
     """Return the keys for data at rest, newest first."""
     return environment.each("ENCRYPTION_KEYS", _encryption_key)
+
+
+def encryption_keys_now() -> tuple[bytes, ...]:
+    """Return the keys for data at rest as the files say now; none if anything is wrong with them."""
+    environment = Environment()
+    keys = encryption_keys(environment)
+    return () if environment.problems else keys
+
+
+def generated_keys() -> Path | None:
+    """Return the file of Standing's own keys for data at rest; None if the keys are given from outside."""
+    return Environment().generated("ENCRYPTION_KEYS")
 
 
 @cache

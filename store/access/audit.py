@@ -38,16 +38,25 @@ def write(
     connection.execute(database.insert(Act).values(at=clock.now(), **values))
 
 
-def record(connection: Connection, *, action: str, subject: str, reason: str | None = None, touched: int | None = None) -> None:
-    """Record an act of whoever is at this terminal."""
-    by = operators.at_this_terminal()
+def record(
+    connection: Connection,
+    *,
+    action: str,
+    subject: str,
+    reason: str | None = None,
+    touched: int | None = None,
+    officers: bool = False,
+) -> None:
+    """Record an act of whoever is at this terminal. `officers`: a privacy officer may do it, too."""
+    by = operators.at_this_terminal(officers=officers)
     write(connection, actor=by.name, action=action, subject=subject, reason=reason, touched=touched, os_user=by.os_user)
 
 
 def record_look_up(subject: str) -> None:
     """Record that whoever is at this terminal looked something up, if AUDIT_READS asks for it. Commits."""
     if config.settings().audit_reads:
-        database.write(lambda connection: record(connection, action=LOOKED_UP, subject=subject[:SUBJECT_CHARS_MAX]))
+        looked_at = subject[:SUBJECT_CHARS_MAX]
+        database.write(lambda connection: record(connection, action=LOOKED_UP, subject=looked_at, officers=True))
 
 
 def applicant_subject(key: ApplicantKey) -> str:

@@ -1,4 +1,4 @@
-"""Operators: who acts at this terminal. A token proves a person; an account of the operating system does not."""
+"""Operators and privacy officers: who acts at this terminal. A token proves a person; an account of the operating system does not."""
 
 from __future__ import annotations
 
@@ -19,27 +19,32 @@ class Actor(NamedTuple):
     name: str
     by_token: bool
     os_user: str | None = None
+    #: The token is one of PRIVACY_TOKENS.
+    is_officer: bool = False
 
 
 class UnknownToken(click.ClickException):
-    """The given token is no operator's, or cannot be read. The message says which."""
+    """The given token is nobody's who may act here, or cannot be read. The message says which."""
 
 
-def at_this_terminal(token_file: Path | None = None) -> Actor:
+def at_this_terminal(token_file: Path | None = None, *, officers: bool = False) -> Actor:
     """Return who acts: the person whose operator's token the file or STANDING_TOKEN holds, else the account.
 
-    Raises UnknownToken, and Misconfigured over tokens that would not let a web process start."""
+    `officers`: a privacy officer's token will do, too. Raises UnknownToken, and Misconfigured over tokens that would not let a web process
+    start."""
     environment = Environment()
     presented = _read(token_file) if token_file else environment.text("STANDING_TOKEN")
     if not presented:
         environment.check()
         return Actor(name=account(), by_token=False, os_user=account())
-    operators = tokens.read(environment).operator
+    known = tokens.read(environment)
     environment.check()
-    token = tokens.matching(operators, presented.encode())
-    if token is None:
-        raise UnknownToken("the token given is none of OPERATOR_TOKENS")
-    return Actor(name=token.name, by_token=True, os_user=account())
+    for right, is_officer in ((known.operator, False), (known.privacy if officers else (), True)):
+        token = tokens.matching(right, presented.encode())
+        if token is not None:
+            return Actor(name=token.name, by_token=True, os_user=account(), is_officer=is_officer)
+    lists = "OPERATOR_TOKENS or PRIVACY_TOKENS" if officers else "OPERATOR_TOKENS"
+    raise UnknownToken(f"the token given is none of {lists}")
 
 
 def account() -> str:

@@ -89,6 +89,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _write_ahead(cursor)
     # A 2xx promises that the event survives a power cut.
     cursor.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten with zeros.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy import false as sql_false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.database.columns import Base, EventId, Name, Number, partial
+
+#: Events that name nobody, as far as they could be read: whom their bodies are about is found by opening them.
+NAMELESS = "erased_at IS NULL AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
 
 
 class EventRow(Base):
@@ -36,6 +31,7 @@ class EventRow(Base):
     body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     #: The headers that carry meaning or let a person check the signature's time, never the signature.
     headers: Mapped[dict[str, Any]]
+    #: The master key that sealed the body itself (the old form). Empty: the body has a data key (`body_keys`), or was erased.
     key_id: Mapped[str]
     sealed_body: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime]
@@ -61,6 +57,8 @@ class EventRow(Base):
     dismissed_at: Mapped[datetime | None]
     #: To be handled again by deriving its applicants from scratch.
     replayed: Mapped[bool] = mapped_column(default=False)
+    #: When its body was erased, and all that tells of whom it was. What its body said of others is kept as an internal event's.
+    erased_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("id"),
@@ -73,7 +71,9 @@ class EventRow(Base):
         partial("ix_events_retries", "retry_at", where="status = 'pending' AND retry_at IS NOT NULL"),
         partial("ix_events_suspects", "sequence", where="status = 'pending' AND suspect IS TRUE"),
         partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
+        partial("ix_events_old_form", "key_id", "sequence", where="key_id <> ''"),
         partial("ix_events_decisions", "environment", "sequence", where="event_type = 'standing.decision'"),
+        partial("ix_events_nameless", "vendor", "environment", "sequence", where=NAMELESS),
         partial("ix_events_subject", "vendor", "environment", "subject", "body_sha256", where="subject IS NOT NULL"),
     )
 
@@ -110,6 +110,8 @@ class Subject(Base):
     latest_is_repeat: Mapped[bool]
     #: The body before the latest; null while there is but one event.
     previous_body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: Some of its events were erased: the hashes of their bodies are keyed, here and in `events`.
+    erased: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
 
 
 class MentionRow(Base):
@@ -173,11 +175,14 @@ class ApplicantRow(Base):
     linked_user_id: Mapped[str | None] = mapped_column(Name)
     #: The first event received that named it: a verification's place among a person's verifications.
     first_sequence: Mapped[int | None] = mapped_column(Number)
+    #: An erasure was refused, and until it is due only privacy officers may look.
+    restricted: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
 
     __table_args__ = (
         Index(None, "environment", "updated_at", "vendor", "reference"),
         partial("ix_applicants_user", "environment", "external_user_id", where="external_user_id IS NOT NULL"),
         Index(None, "environment", "status", "updated_at"),
+        partial("ix_applicants_restricted", "vendor", "environment", "reference", where="restricted IS TRUE"),
     )
 
 
@@ -204,6 +209,8 @@ class TransitionRow(Base):
     code_version: Mapped[str]
     #: Who linked it, from which user to which; null for every other change.
     linked: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: When it was emptied, because its applicant was erased.
+    erased_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("vendor", "environment", "reference", "version"),

@@ -88,7 +88,13 @@ class Environment:
             return "environment"
         if self._variables.get(f"{name}_FILE"):
             return f"file named by {name}_FILE"
-        return f"file {self._made(name)}" if self._made(name).is_file() else None
+        made = self.generated(name)
+        return f"file {made}" if made else None
+
+    def generated(self, name: str) -> Path | None:
+        """Return the file in `VAR_DIR/secrets` that a setting comes from; None if it comes from elsewhere, or is not set."""
+        given = self._given(name) or self._variables.get(f"{name}_FILE")
+        return self._made(name) if not given and self._made(name).is_file() else None
 
     def _var_dir(self) -> Path:
         named = self._variables.get("VAR_DIR_FILE")

@@ -1,0 +1,77 @@
+"""A file of keys, one entry a line, newest first: put a key in front, or take one away. Each old version is overwritten.
+
+A reader sees the old file or the new one, whole. A key that was taken away is overwritten on the disk before its file is removed; a file
+system that writes elsewhere (copy on write, flash memory) may keep the old blocks until it uses them again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def put_first(path: Path, entry: str) -> None:
+    """Put an entry before all others, durably."""
+    _rewrite(path, [entry, *_entries(path)])
+
+
+def take_away(path: Path, is_wanted: Callable[[str], bool]) -> None:
+    """Remove the entries that are not wanted, durably. Resumes what was interrupted."""
+    entries = _entries(path)
+    kept = [entry for entry in entries if is_wanted(entry)]
+    if kept != entries:
+        _rewrite(path, kept)
+    else:
+        _overwrite_discarded(path)
+
+
+def _rewrite(path: Path, entries: list[str]) -> None:
+    """Replace a file, and overwrite what it was: every version of it holds keys that are to be destroyed one day."""
+    _overwrite_discarded(path)
+    # A second name, by which the old content can be overwritten once readers see the new one.
+    _discarded(path).hardlink_to(path)
+    _replace(path, entries)
+    _overwrite_discarded(path)
+
+
+def _entries(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+
+
+def _discarded(path: Path) -> Path:
+    return path.with_name(f"{path.name}.discarded")
+
+
+def _replace(path: Path, entries: list[str]) -> None:
+    mode, beside = path.stat(), path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write("".join(f"{entry}\n" for entry in entries))
+        file.flush()
+        if os.getuid() == 0:
+            os.fchown(file.fileno(), mode.st_uid, mode.st_gid)
+        os.fsync(file.fileno())
+    beside.replace(path)
+    _sync_folder(path.parent)
+
+
+def _overwrite_discarded(path: Path) -> None:
+    """Overwrite and remove the file's old version, if there is one; only its name if that is the file itself, as after a kill between
+    two steps."""
+    old = _discarded(path)
+    if not old.exists():
+        return
+    if not old.samefile(path):
+        with old.open("r+b") as file:
+            file.write(os.urandom(old.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+    old.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from store import database
 from store.database import bulk
 from store.database.tables import EventRow, Lease
+from store.inbox import body_keys
 from store.inbox.encryption import keyring
+from store.inbox.internal_events import KIND_HEADER, Kind
 from store.states import Outcome
 from store.system import clock, fault_points
 
@@ -58,17 +59,26 @@ class InboxEvent(Struct, frozen=True, kw_only=True):
     seen_before: bool
     attempts: int
     replayed: bool
+    wrapped_by: str | None = None
+    wrapped_key: bytes | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Return whether its body was erased, or was replaced by what it said of others."""
+        return not self.sealed_body or self.headers.get(KIND_HEADER) == Kind.KEPT
 
     def body(self) -> bytes:
         """Return the body, byte for byte. Raises Unopenable."""
-        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id)
+        wrapped = body_keys.wrapped_key(self.wrapped_by, self.wrapped_key)
+        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id, wrapped=wrapped)
 
 
 # claiming -----------------------------------------------------------------------------------------------------
 
-EVENT_COLUMNS: list[InstrumentedAttribute[Any]] = [
+EVENT_COLUMNS: list[Any] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
     EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
+    *body_keys.COLUMNS,
 ]  # fmt: skip
 
 FREE = (

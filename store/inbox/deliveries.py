@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from store.inbox.encryption import keyring
+from store.inbox.encryption import NO_MASTER_KEY, WrappedKey, keyring
 from store.states import Outcome
 from store.system import clock
 
@@ -57,9 +57,11 @@ class SealedDelivery:
     identity: bytes
     subject: bytes | None
     body_sha256: bytes
+    #: A record that an older version spooled names the master key that sealed the body itself, and has no data key.
     key_id: str
     sealed_body: bytes
     received_at: datetime
+    data_key: WrappedKey | None = None
 
     @property
     def key(self) -> EventKey:
@@ -69,13 +71,15 @@ class SealedDelivery:
     @property
     def row(self) -> dict[str, Any]:
         """Return the row of a new event."""
-        return vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
+        row = vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
+        row.pop("data_key", None)  # A record of the old form has none, not even its default.
+        return row
 
 
 def seal(delivery: Delivery) -> SealedDelivery:
     """Encrypt a delivery, and give it an id."""
     event_id = new_event_id()
-    key_id, sealed_body = keyring().seal(delivery.body, event_id=event_id)
+    sealed = keyring().seal(delivery.body, event_id=event_id)
     return SealedDelivery(
         id=event_id,
         vendor=delivery.vendor,
@@ -84,9 +88,10 @@ def seal(delivery: Delivery) -> SealedDelivery:
         identity=delivery.identity,
         subject=delivery.subject,
         body_sha256=hashlib.sha256(delivery.body).digest(),
-        key_id=key_id,
-        sealed_body=sealed_body,
+        key_id=NO_MASTER_KEY,
+        sealed_body=sealed.body,
         received_at=clock.now(),
+        data_key=sealed.key,
     )
 
 
@@ -106,5 +111,4 @@ def new_event_id() -> str:
     """Return a UUID of version 7. It sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
-    chance = random.getrandbits(62)
-    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | chance))
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random.getrandbits(62)))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from store import database
 from store.database import bulk
 from store.database.tables import Alias, EventRow, Subject
+from store.inbox import body_keys, erased_subjects
 from store.inbox.deliveries import EventKey, SealedDelivery
 
 #: Whether a subject sent this body before. A scalar, which is looked up row by row by its index, however much is kept.
@@ -28,6 +29,10 @@ def keep(connection: Connection, arrived: Sequence[SealedDelivery]) -> list[str]
     without_subject = [arrival for arrival in arrived if arrival.subject is None]
     latest, redelivered = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
     kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in without_subject), *(one.row for one in latest)])
+    # Those of new events alone: the key of a duplicate has no body.
+    new = {row.id for row in kept}
+    body_keys.insert(connection, {one.id: one.data_key for one in arrived if one.data_key and one.id in new})
+    body_keys.record_use(connection, {one.key_id for one in arrived if one.data_key is None})
     _remember_repeats(connection, latest, {row.id for row in kept if row.repeat})
     by_identity = {EventKey(row.vendor, row.environment, row.identity): row.id for row in kept if row.identity is not None}
     event_ids = {arrival.key: arrival.id for arrival in arrived} | by_identity | _count_redelivered(connection, redelivered)
@@ -51,6 +56,8 @@ class LatestOfSubject(NamedTuple):
     arrival: SealedDelivery
     previous_body_sha256: bytes | None
     previous_was_repeat: bool
+    #: Whether the body was seen before, where that was looked up already.
+    seen: bool | None = None
 
     @property
     def repeats(self) -> bool | None:
@@ -60,14 +67,14 @@ class LatestOfSubject(NamedTuple):
         look new."""
         if self.previous_body_sha256 is None:
             return False
-        return self.previous_was_repeat if self._says_the_latest_again else None
+        return self.previous_was_repeat if self._says_the_latest_again else self.seen
 
     @property
     def seen_before(self) -> bool | None:
         """Return whether the body was seen before, under any type; None if only the database can tell."""
         if self.previous_body_sha256 is None:
             return False
-        return True if self._says_the_latest_again else None
+        return True if self._says_the_latest_again else self.seen
 
     @property
     def _says_the_latest_again(self) -> bool:
@@ -114,12 +121,15 @@ def _become_latest(connection: Connection, arrived: list[SealedDelivery]) -> tup
         rows,
         over=("vendor", "environment", "subject"),
         change={name: f"excluded.{name}" for name in names} | {"previous_body_sha256": "subjects.latest_body_sha256"},
-        unless="subjects.latest_fingerprint = excluded.latest_fingerprint",
+        unless="subjects.latest_fingerprint = excluded.latest_fingerprint OR subjects.erased",
         returning=("vendor", "environment", "subject", "previous_body_sha256", "latest_is_repeat"),
     )
     before = {EventKey(row.vendor, row.environment, row.subject): (row.previous_body_sha256, row.latest_is_repeat) for row in written}
     latest = [LatestOfSubject(arrival, *before[arrival.key]) for arrival in arrived if arrival.key in before]
-    return latest, [arrival for arrival in arrived if arrival.key not in before]
+    others = [arrival for arrival in arrived if arrival.key not in before]
+    latest += [LatestOfSubject(*one) for one in erased_subjects.become_latest(connection, others)]
+    now_latest = {one.arrival.id for one in latest}
+    return latest, [arrival for arrival in others if arrival.id not in now_latest]
 
 
 def _remember_repeats(connection: Connection, latest: list[LatestOfSubject], repeats: set[str]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from store.database.tables import Alias, EventRow, MentionRow
+from store.inbox import body_keys
 from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
@@ -18,8 +19,11 @@ from store.system import clock
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
     EventRow.reason, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat, EventRow.deliveries,
-    EventRow.attempts, EventRow.dismissed_at,
+    EventRow.attempts, EventRow.dismissed_at, EventRow.erased_at,
 ]  # fmt: skip
+
+
+_MOMENTS = ("occurred_at", "received_at", "settled_at", "dismissed_at", "erased_at")
 
 
 def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
@@ -101,19 +105,30 @@ def _describe_group(row: Row[Any]) -> dict[str, Any]:
     return dict(row._mapping) | times | {"example": str(uuid.UUID(row.example))}
 
 
+def is_emptied(connection: Connection, event_id: str) -> bool:
+    """Return whether nothing is left of an event to handle: it was erased, and said nothing of anybody else."""
+    emptied = exists().where(EventRow.id == event_id, EventRow.erased_at.is_not(None), EventRow.sealed_body == b"")
+    return connection.execute(select(emptied)).scalar_one()
+
+
 def body(connection: Connection, event_id: str) -> bytes | None:
     """Return an event's body, byte for byte; None if there is no such event. Raises Unopenable."""
-    columns = (EventRow.sealed_body, EventRow.key_id)
+    columns = (EventRow.sealed_body, EventRow.key_id, *body_keys.COLUMNS)
     row = connection.execute(select(*columns).where(EventRow.id == event_id)).one_or_none()
-    return row and keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id)
+    if row is None:
+        return None
+    wrapped = body_keys.wrapped_key(row.wrapped_by, row.wrapped_key)
+    return keyring().open(row.sealed_body, key_id=row.key_id, event_id=event_id, wrapped=wrapped)
 
 
 def newest_id(connection: Connection) -> str | None:
-    """Return the id of the event that was kept last."""
-    return connection.execute(select(EventRow.id).order_by(EventRow.sequence.desc()).limit(1)).scalar_one_or_none()
+    """Return the id of the event that was kept last and has a body: an erased one has none."""
+    return connection.execute(
+        select(EventRow.id).where(EventRow.sealed_body != b"").order_by(EventRow.sequence.desc()).limit(1)
+    ).scalar_one_or_none()
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
     """Return an event as the contract shows it."""
     told = {name: value for name, value in row._mapping.items() if name != "sequence"}
-    return told | {name: clock.rfc3339(told[name]) for name in ("occurred_at", "received_at", "settled_at", "dismissed_at")}
+    return told | {name: clock.rfc3339(told[name]) for name in _MOMENTS}

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     READ = "read"
     #: It was known before there was an event.
     IMPORT = "import"
+    #: What is left of a vendor's delivery that named several applicants, since one of them was erased: the news of the others.
+    KEPT = "kept"
 
 
 class Ruling(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from store.applicants import feed
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, TransitionRow
@@ -45,12 +46,12 @@ def count_changes(connection: Connection, wanted: ExportFilter, *, last: int) ->
 
 def changes_after(connection: Connection, wanted: ExportFilter, *, number: int, last: int, limit: int) -> list[Row[Any]]:
     """Return matching changes, oldest first, after a number and up to another."""
-    query = select(TransitionRow.__table__).where(*_changes(wanted, last), TransitionRow.number > number)
+    query = feed.ENTRIES.where(*_changes(wanted, last), TransitionRow.number > number)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
 
 def _applicants(wanted: ExportFilter) -> list[ColumnElement[bool]]:
-    conditions = [ApplicantRow.environment == wanted.environment, ApplicantRow.version > 0]
+    conditions = [ApplicantRow.environment == wanted.environment, ApplicantRow.version > 0, ApplicantRow.restricted.is_(False)]
     if wanted.vendor:
         conditions.append(ApplicantRow.vendor == wanted.vendor)
     if wanted.status:

@@ -9,15 +9,32 @@ from importlib.metadata import version
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, exists, literal_column, select, update
 
 from store.applicants.table import Applicant, describe
 from store.database import bulk
-from store.database.tables import Feed, TransitionRow
+from store.database.tables import ApplicantRow, Feed, TransitionRow
 from store.states import Reversal, Status
 from store.system import clock
 
 CODE_VERSION = version("standing")
+
+#: Where the last change of an erased applicant leads, and the type of every change that was emptied.
+ERASED = "erased"
+
+#: The type of the notice that an applicant was erased.
+NOTICE = f"applicant.{ERASED}"
+
+#: Whether only privacy officers may look at the applicant of a change. In the form that the index over restricted applicants has.
+_RESTRICTED = exists().where(
+    literal_column("applicants.restricted IS TRUE"),
+    ApplicantRow.vendor == TransitionRow.vendor,
+    ApplicantRow.environment == TransitionRow.environment,
+    ApplicantRow.reference == TransitionRow.reference,
+)
+
+#: Changes with what `describe_entry` needs.
+ENTRIES = select(TransitionRow.__table__, _RESTRICTED.label("restricted"))
 
 
 class OutOfPlace(Exception):
@@ -32,7 +49,8 @@ class Transition(Struct, frozen=True, kw_only=True):
     reference: str
     version: int
     from_status: Status | None
-    to_status: Status
+    #: A status, or `erased`.
+    to_status: str
     reversal: Reversal | None
     changed: list[str]
     reasons: list[str]
@@ -73,6 +91,25 @@ def transition(
     )
 
 
+def erasure(applicant: Applicant, erasure_id: str) -> Transition:
+    """Return the notice that an applicant was erased."""
+    return Transition(
+        vendor=applicant.vendor,
+        environment=applicant.environment,
+        reference=applicant.reference,
+        version=0,
+        from_status=None,
+        to_status=ERASED,
+        reversal=None,
+        changed=[],
+        reasons=[],
+        event_id=None,
+        as_of=None,
+        at=clock.now(),
+        applicant={"external_user_id": applicant.external_user_id, "erasure_id": erasure_id},
+    )
+
+
 def append(connection: Connection, transitions: Iterable[Transition]) -> None:
     """Number changes and write them, as the last step before the commit. The lock of the feed is held until then, so that no reader sees
     a number before a smaller one."""
@@ -83,12 +120,19 @@ def append(connection: Connection, transitions: Iterable[Transition]) -> None:
     last = connection.execute(advance).scalar_one()
     for number, row in enumerate(rows, start=last - len(rows) + 1):
         row["number"] = number
+        if row["to_status"] == ERASED:
+            row["version"] = version_of_erased(number)
     bulk.insert(connection, TransitionRow, rows)
+
+
+def version_of_erased(number: Any) -> Any:
+    """Return the version of a notice, or of an emptied change: no other change has it, and none of an applicant that begins again."""
+    return -(number % 2**31)
 
 
 def after(connection: Connection, number: int, *, environment: str, limit: int) -> list[Row[Any]]:
     """Return the changes after a number, oldest first."""
-    query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
+    query = ENTRIES.where(TransitionRow.environment == environment, TransitionRow.number > number)
     return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
 
 
@@ -96,7 +140,7 @@ def reversals(
     connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, number: int = 0, limit: int
 ) -> list[Row[Any]]:
     """Return the changes that turned an approval, of the given kinds and since a time, after a number, oldest first."""
-    query = select(TransitionRow.__table__).where(TransitionRow.environment == environment, TransitionRow.number > number)
+    query = ENTRIES.where(TransitionRow.environment == environment, TransitionRow.number > number)
     query = query.where(TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
     if since:
         query = query.where(TransitionRow.at >= since)
@@ -159,7 +203,14 @@ def describe_change(row: Row[Any]) -> dict[str, Any]:
 
 
 def describe_entry(row: Row[Any], epoch: str) -> dict[str, Any]:
-    """Return a change as the feed shows it, with the applicant as it was then."""
-    place = {"cursor": cursor_of(epoch, row.number), "type": f"applicant.{row.to_status}"}
-    who = {"vendor": row.vendor, "environment": row.environment, "reference": row.reference}
-    return place | who | describe_change(row) | {"applicant": row.applicant}
+    """Return a change, a row of `ENTRIES`, as the feed shows it: with the applicant as it was then, or None where it is restricted.
+
+    The notice of an erasure says who was erased, so that downstream can do the same. Of an emptied change only the place is left."""
+    cursor, at = cursor_of(epoch, row.number), clock.rfc3339(row.at)
+    if row.erased_at:
+        return {"cursor": cursor, "type": ERASED, "environment": row.environment, "at": at}
+    place = {"cursor": cursor, "type": f"applicant.{row.to_status}"}
+    who = place | {"vendor": row.vendor, "environment": row.environment, "reference": row.reference}
+    if row.to_status == ERASED:
+        return who | {name: row.applicant[name] for name in ("external_user_id", "erasure_id")} | {"at": at}
+    return who | describe_change(row) | {"applicant": None if row.restricted else row.applicant}

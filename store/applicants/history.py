@@ -8,15 +8,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, union_all
 
+from store.applicants import feed
 from store.applicants.table import Applicant, describe, find_shown
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
 from store.states import ApplicantKey
 
+#: The notice of an erasure is no change of the applicant that has the reference now.
+_IS_CHANGE = TransitionRow.to_status != feed.ERASED
+
 
 def of(connection: Connection, key: ApplicantKey, *, after: int = 0, limit: int) -> list[Row[Any]]:
     """Return an applicant's changes, oldest first, after a version."""
-    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.version > after)
+    query = select(TransitionRow.__table__).filter_by(**key._asdict()).where(TransitionRow.version > after, _IS_CHANGE)
     return list(connection.execute(query.order_by(TransitionRow.version).limit(limit)).all())
 
 
@@ -31,7 +35,7 @@ def as_known(connection: Connection, key: ApplicantKey, at: datetime | None) -> 
     applicant = find_shown(connection, key)
     if applicant is None or at is None or at >= applicant.updated_at:
         return describe(applicant) if applicant else None
-    changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict())
+    changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict()).where(_IS_CHANGE)
     moved = select(QuietMove.version, QuietMove.at, QuietMove.applicant).filter_by(**key._asdict())
     known = union_all(changed, moved).subquery()
     query = select(known.c.applicant).where(known.c.at <= at).order_by(known.c.version.desc(), known.c.at.desc()).limit(1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from store.access import audit
-from store.applicants import feed
+from store.applicants import erased, feed
 from store.applicants import table as applicants
 from store.applicants.feed import Transition
 from store.applicants.table import Applicant
+from store.database.tables import ApplicantRow
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -36,15 +37,30 @@ def link(connection: Connection, key: ApplicantKey, *, external_user_id: str, by
 
 
 def link_all(connection: Connection, users: Mapping[ApplicantKey, str], *, by: str) -> int:
-    """Link applicants to users; return how many links are new.
+    """Link applicants to users, but for those that were erased; return how many links are new.
 
     The applicants are locked together, before the feed is. Each change of a known applicant is reported, with who linked it and from
     which user."""
-    before = applicants.lock(connection, users)
-    after = [_linked(before[key], user) for key, user in users.items() if before[key].linked_user_id != user]
+    before = applicants.lock(connection, without_erased(connection, users))
+    _forget_just_erased(connection, before)
+    after = [_linked(one, users[key]) for key, one in before.items() if one.linked_user_id != users[key]]
     applicants.save(connection, after)
     feed.append(connection, [_told(before[one.key], one, by) for one in after if one.version > before[one.key].version])
     return len(after)
+
+
+def without_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
+    """Return those of the applicants that were not erased, or were readmitted."""
+    keys = list(keys)
+    gone = erased.among(connection, keys)
+    return [key for key in keys if key not in gone or gone[key].readmitted_at]
+
+
+def _forget_just_erased(connection: Connection, before: dict[ApplicantKey, Applicant]) -> None:
+    """Remove the rows of applicants that were erased while this waited for their locks."""
+    for key in set(before) - set(without_erased(connection, before)):
+        del before[key]
+        connection.execute(delete(ApplicantRow).filter_by(**key._asdict()))
 
 
 def _linked(before: Applicant, user: str) -> Applicant:

@@ -63,6 +63,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     registers: dict[str, Any] = field(default_factory=dict)
     linked_user_id: str | None = None
     first_sequence: int | None = None
+    #: An erasure was refused, and until it is due only privacy officers may look.
+    restricted: bool = False
 
     @property
     def key(self) -> ApplicantKey:
@@ -144,10 +146,11 @@ def listing(
     limit: int,
 ) -> list[Applicant]:
     """Return applicants in the order of their last change, after a place in that order; or the last changed first. Without registers and
-    objections.
+    objections, and without restricted applicants.
 
     `since`: those that changed at that time or later. `expiring_by`: those whose document runs out on that day, or ran out before."""
-    query = select(*SHOWN).where(ApplicantRow.environment == environment, ApplicantRow.version > 0, *where)
+    listed = (ApplicantRow.environment == environment, ApplicantRow.version > 0, ApplicantRow.restricted.is_(False))
+    query = select(*SHOWN).where(*listed, *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
     if vendor:

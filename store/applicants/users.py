@@ -1,4 +1,4 @@
-"""Users: a person's applicants in all vendors, page by page, and who approves or blocks."""
+"""Users: a person's applicants in all vendors, page by page, and who approves or blocks. Restricted applicants are left out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def applicants_of(
 
 def _of(external_user_id: str, environment: str) -> ColumnElement[bool]:
     query = {"environment": environment, "external_user_id": external_user_id}
-    return and_(ApplicantRow.version > 0, *(getattr(ApplicantRow, name) == value for name, value in query.items()))
+    mine = (getattr(ApplicantRow, name) == value for name, value in query.items())
+    return and_(ApplicantRow.version > 0, ApplicantRow.restricted.is_(False), *mine)
 
 
 def _newest_status(connection: Connection, mine: ColumnElement[bool], vendor: str) -> str:

@@ -47,6 +47,8 @@ class VendorSight:
     too_large: int
     #: In the last day: approvals that were not understood.
     not_understood: int
+    #: In the last day: news of applicants that were erased.
+    news_of_erased: int
     #: In the last week: unknown event types, and the number of events of each.
     unknown_types: dict[str, int]
 
@@ -90,6 +92,7 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
     """Return how the deliveries of each known vendor arrived during the last days."""
     now = clock.now()
     lately = (Tally.since >= now - LATELY - delivery_counts.SLICE) & Tally.answer.in_(delivery_counts.ANSWERS)
+    today = and_(Tally.since >= now - DAY, Tally.environment == environment)
     authentic = and_(Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
     query = (
         select(
@@ -98,9 +101,8 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
             _sum(lately & Tally.answer.in_(REFUSED)).label("refused"),
             _sum(lately).label("answered"),
             _sum((Tally.since >= now - DAY) & (Tally.answer == "too_large")).label("too_large"),
-            _sum((Tally.since >= now - DAY) & (Tally.answer == delivery_counts.NOT_UNDERSTOOD) & (Tally.environment == environment)).label(
-                "not_understood"
-            ),
+            _sum(today & (Tally.answer == delivery_counts.NOT_UNDERSTOOD)).label("not_understood"),
+            _sum(today & (Tally.answer == delivery_counts.NEWS_OF_ERASED)).label("news_of_erased"),
         )
         .group_by(Tally.vendor)
         .order_by(Tally.vendor)
@@ -141,6 +143,7 @@ def _sight(connection: Connection, row: Row[Any], now: datetime, environment: st
         answered=row.answered,
         too_large=row.too_large,
         not_understood=row.not_understood,
+        news_of_erased=row.news_of_erased,
         unknown_types=_unknown_types(connection, row.vendor, environment, now),
     )
 

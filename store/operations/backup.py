@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,8 +18,8 @@ from store.access import audit
 from store.access.operators import Actor
 from store.applicants import feed
 from store.database import migrations
-from store.inbox import claims
-from store.operations import health
+from store.inbox import body_keys, claims
+from store.operations import backup_contents, health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
 from store.system import clock, fault_points
@@ -59,10 +60,12 @@ def restore(file: Path, *, actor: Actor, progress: OnProgress) -> Path | None:
     one rename."""
     path = database_file()
     _refuse_the_database_itself(file, path)
+    # A backup does not know which keys were made and destroyed since.
+    keys = backup_contents.master_keys(path)
     with _failures_told(), no_service(path), _unfinished(path) as unfinished:
         with closing(connect(file, mode="ro")) as source:
             _copy(source, unfinished, progress)
-        _begin_anew(unfinished, file, actor)
+        _begin_anew(unfinished, file, actor, keys)
         _own_as(path, unfinished)
         _sync(unfinished)
         fault_points.reach("restored")
@@ -104,7 +107,7 @@ def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> Non
     _sync(target)
 
 
-def _begin_anew(copy: Path, file: Path, actor: Actor) -> None:
+def _begin_anew(copy: Path, file: Path, actor: Actor, keys: list[dict[str, Any]]) -> None:
     """Migrate a copy, and remove what was valid only when it was made."""
     engine = database.engine_of(make_url(config.settings().database_url).set(database=str(copy)))
     try:
@@ -112,6 +115,7 @@ def _begin_anew(copy: Path, file: Path, actor: Actor) -> None:
         with engine.begin() as connection:
             claims.release_all(connection)
             health.forget_workers(connection)
+            body_keys.remember(connection, keys)
             subject = f"backup {os.fsencode(file.name).decode(errors='replace')}"
             audit.write(connection, actor=actor.name, action="restore", subject=subject, os_user=actor.os_user)
             feed.begin_epoch(connection)

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from store.database import migrations
+from store.database.key_tables import BodyKey, MasterKey
 from store.database.tables import ApplicantRow, EventRow, Feed, TransitionRow
 from store.inbox import events
-from store.inbox.encryption import Unopenable
+from store.inbox.encryption import NO_MASTER_KEY, Unopenable, keyring
+from store.operations import key_rotation
 from store.operations.exclusive_access import connect
 
 #: By these a database is known for one of Standing's, of whatever revision.
@@ -37,9 +40,9 @@ class Contents:
     applicants: int
     newest_received_at: datetime | None
     file_bytes: int
-    #: How many bodies each key encrypted, by the key's id.
+    #: How many bodies each master key protects, by the key's id.
     bodies: dict[str, int]
-    #: Of those keys, the ones that are not configured, or do not open the newest body that they should.
+    #: Of those keys, the ones that are not configured, or do not open the newest body that they protect.
     missing_keys: tuple[str, ...]
 
     @property
@@ -72,6 +75,16 @@ def glance(file: Path) -> Contents:
         return _contents(connection, file)
 
 
+def master_keys(file: Path) -> list[dict[str, Any]]:
+    """Return what a file knows of master keys; nothing if there is no file, it cannot be read, or it is older than they."""
+    try:
+        with _reading(file) as connection:
+            found = connection.execute(select(MasterKey.__table__)).all() if _has_body_keys(connection) else []
+            return [dict(row._mapping) for row in found]
+    except Failed:
+        return []
+
+
 @contextmanager
 def _reading(file: Path) -> Iterator[Connection]:
     """Yield a connection to a file, which it does not change."""
@@ -95,8 +108,7 @@ def _contents(connection: Connection, file: Path) -> Contents:
     counts = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (EventRow, ApplicantRow))
     events_kept, applicants_known = counts
     newest = select(EventRow.received_at).order_by(EventRow.sequence.desc()).limit(1)
-    by_key = select(EventRow.key_id, func.count().label("bodies")).group_by(EventRow.key_id).order_by(EventRow.key_id)
-    bodies = {row.key_id: row.bodies for row in connection.execute(by_key)}
+    bodies = _bodies_by_key(connection)
     return Contents(
         events=events_kept,
         applicants=applicants_known,
@@ -107,11 +119,33 @@ def _contents(connection: Connection, file: Path) -> Contents:
     )
 
 
+def _bodies_by_key(connection: Connection) -> dict[str, int]:
+    """Return how many bodies each master key protects. A file of before revision 0017 has bodies of the old form alone."""
+    if _has_body_keys(connection):
+        return dict(sorted(key_rotation.bodies_by_key(connection).items()))
+    by_key = select(EventRow.key_id, func.count()).where(EventRow.key_id != NO_MASTER_KEY).group_by(EventRow.key_id)
+    return dict(connection.execute(by_key.order_by(EventRow.key_id)).all())
+
+
 def _opens(connection: Connection, key: str) -> bool:
-    """Return whether the newest body that a key encrypted can be opened."""
-    newest = select(EventRow.id).where(EventRow.key_id == key).order_by(EventRow.sequence.desc()).limit(1)
+    """Return whether the newest body that a key protects can be opened."""
     try:
-        events.body(connection, connection.execute(newest).scalar_one())
+        _open_newest(connection, key)
     except Unopenable:
         return False
     return True
+
+
+def _open_newest(connection: Connection, key: str) -> None:
+    """Open the newest body of a key, in each form that there is. Raises Unopenable."""
+    old = select(EventRow.id, EventRow.sealed_body).where(EventRow.key_id == key).order_by(EventRow.sequence.desc()).limit(1)
+    for row in connection.execute(old):
+        keyring().open(row.sealed_body, key_id=key, event_id=row.id, wrapped=None)
+    if _has_body_keys(connection):
+        newest = select(BodyKey.event_id).where(BodyKey.key_id == key).order_by(BodyKey.event_id.desc()).limit(1)
+        for event_id in connection.execute(newest).scalars().all():
+            events.body(connection, event_id)
+
+
+def _has_body_keys(connection: Connection) -> bool:
+    return inspect(connection).has_table(BodyKey.__tablename__)

@@ -34,6 +34,9 @@ UNPROVEN = "unproven"
 #: What is counted beside the answers, when events are handled: approvals that were not understood, and unknown event types.
 NOT_UNDERSTOOD, UNKNOWN_TYPE = "not_understood", "unknown_type:"
 
+#: News of an applicant that was erased, counted likewise.
+NEWS_OF_ERASED = "news_of_erased"
+
 #: The answers to deliveries.
 ANSWERS = ("accepted", "duplicate", "spooled", "forged", "forged_sandbox", "stale", "too_large", "unavailable")
 

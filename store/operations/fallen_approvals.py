@@ -36,7 +36,8 @@ class Fallen:
 def listing(
     connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, after: int = 0, limit: int
 ) -> list[Fallen]:
-    """Return each applicant once, in the order of their last reversals of these kinds, after a change's number."""
+    """Return each applicant once, in the order of their last reversals of these kinds, after a change's number. Restricted applicants are
+    left out; the feed reports their reversals."""
     of_kind = (TransitionRow.environment == environment, TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
     newest = select(func.max(TransitionRow.number)).where(*of_kind).group_by(TransitionRow.vendor, TransitionRow.reference)
     if since:
@@ -52,7 +53,7 @@ def listing(
         )
         .join(ApplicantRow, _same_applicant(ApplicantRow))
         .join(EventRow, EventRow.id == TransitionRow.event_id, isouter=True)
-        .where(TransitionRow.number.in_(newest), TransitionRow.number > after)
+        .where(TransitionRow.number.in_(newest), TransitionRow.number > after, ApplicantRow.restricted.is_(False))
         .order_by(TransitionRow.number)
         .limit(limit)
     )

@@ -110,7 +110,8 @@ def unresolved(connection: Connection, *, environment: str) -> tuple[int, int]:
 
 def doubtful(connection: Connection, *, environment: str) -> int:
     """Return how many applicants wait for a person's decision."""
-    query = select(func.count()).where(ApplicantRow.environment == environment, ApplicantRow.status == Status.NEEDS_REVIEW)
+    mine = (ApplicantRow.environment == environment, ApplicantRow.restricted.is_(False))
+    query = select(func.count()).where(*mine, ApplicantRow.status == Status.NEEDS_REVIEW)
     return connection.execute(query).scalar_one()
 
 
@@ -127,7 +128,7 @@ def _applicants(connection: Connection, environment: str, wanted: Narrowed, afte
     since = func.coalesce(came, ApplicantRow.updated_at, type_=ApplicantRow.updated_at.type)
     name = ApplicantRow.vendor + "/" + ApplicantRow.reference
     query = select(ApplicantRow.__table__, since.label("since"), name.label("name")).where(
-        ApplicantRow.environment == environment, doubtful
+        ApplicantRow.environment == environment, ApplicantRow.restricted.is_(False), doubtful
     )
     query = query.where(*_later(since, name, "applicant", after), *_narrowed(since, name, wanted)).order_by(since, name).limit(limit)
     return [

@@ -33,7 +33,7 @@ FAILURES_MAX = 5
 #: What of a change says whether somebody wants to be told of it.
 FOLLOWED = (
     TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference, TransitionRow.from_status,
-    TransitionRow.to_status, TransitionRow.reversal, TransitionRow.changed,
+    TransitionRow.to_status, TransitionRow.reversal, TransitionRow.changed, TransitionRow.erased_at,
 )  # fmt: skip
 
 
@@ -131,7 +131,8 @@ def follow(connection: Connection, wants: Mapping[str, Callable[[Any], bool]], *
     changes = connection.execute(later.order_by(TransitionRow.number).limit(most)).all()
     if not changes:
         return 0
-    wanted = [(name, change) for name in seen for change in changes if change.number > seen[name] and wants[name](change)]
+    told = [change for change in changes if change.erased_at is None]
+    wanted = [(name, change) for name in seen for change in told if change.number > seen[name] and wants[name](change)]
     bulk.insert(connection, Reaction, [_reaction(name, change) for name, change in wanted])
     _hurry(connection, list(seen), [change for _, change in wanted if change.reversal == Reversal.ADVERSE])
     last = changes[-1].number
@@ -184,7 +185,7 @@ def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncou
     _hold(connection, [row.id for one, row in found if one.name not in uncounted], holder, now, counts=1)
     _hold(connection, [row.id for one, row in found if one.name in uncounted], holder, now, counts=0)
     numbers = {row.number for _, row in found}
-    changes = connection.execute(select(TransitionRow.__table__).where(TransitionRow.number.in_(numbers))).all()
+    changes = connection.execute(feed.ENTRIES.where(TransitionRow.number.in_(numbers))).all()
     epoch, _ = feed.position(connection, None)
     told = {change.number: feed.describe_entry(change, epoch) for change in changes}
     return [_taken(one, row, told[row.number]) for one, row in found]

@@ -59,7 +59,7 @@ def listing(
     since: datetime | None = None, after: int = 0, newest_first: bool = False, limit: int,
 ) -> list[Row[Any]]:  # fmt: skip
     """Return reactions in the order of creation, after one of them; or the newest first. `since`: to changes at that time or later."""
-    change = (TransitionRow.at, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal)
+    change = (TransitionRow.at, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal, TransitionRow.erased_at)
     query = select(Reaction.__table__, SHOWN.label("shown"), *change).join(TransitionRow, TransitionRow.number == Reaction.number)
     query = query.join(Subscriber, Subscriber.name == Reaction.subscriber).where(Reaction.id > after)
     for column, value in ((Reaction.status, status), (Reaction.environment, environment)):
@@ -79,9 +79,10 @@ def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
-    """Return a reaction as it is shown: its change and its progress."""
-    names = ("vendor", "environment", "reference", "status", "attempts", "urgent", "reversal")
-    told = {"id": row.id, "subscriber": row.shown} | {name: row._mapping[name] for name in names}
+    """Return a reaction as it is shown: its change and its progress. Once the change is emptied, it names no applicant."""
+    names = ("vendor", "environment", "status", "attempts", "urgent", "reversal")
+    told = {"id": row.id, "subscriber": row.shown, "reference": None if row.erased_at else row.reference}
+    told |= {name: row._mapping[name] for name in names}
     told |= {"from": row.from_status, "to": row.to_status}
     moments = {"at": clock.rfc3339(row.at), "due_at": clock.rfc3339(row.due_at), "settled_at": clock.rfc3339(row.settled_at)}
     return told | moments | {"said": row.answers[-1]["said"] if row.answers else None}

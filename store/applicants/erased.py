@@ -1,0 +1,99 @@
+"""The erased: which applicants were erased. What comes later about one of them is erased once it is read.
+
+Only a keyed digest of each is kept, so the table names nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, exists, func, select, update
+
+from store import database
+from store.access import digests
+from store.database import bulk
+from store.database.privacy_tables import Fence, PrivacyState
+from store.states import ApplicantKey
+from store.system import clock
+
+#: PostgreSQL's number of the lock that a worker shares and an erasure has alone.
+FENCES_LOCK = int.from_bytes(b"FENCES")
+
+
+#: How many digests one query looks up.
+ASKED_AT_ONCE = 5000
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """An applicant's erasure."""
+
+    erasure_id: str
+    erased_at: datetime
+    #: News whose time of the vendor's clock is later counts. None: no news does.
+    readmitted_at: datetime | None
+
+    def lets_in(self, at: datetime | None) -> bool:
+        """Return whether news of this time of the vendor's clock counts. Without a time it does not."""
+        return self.readmitted_at is not None and at is not None and at > self.readmitted_at
+
+
+def among(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, Erased]:
+    """Return those of the applicants that were erased. Raises NoIndexKey and WrongIndexKey."""
+    if not keys or not is_any(connection):
+        return {}
+    by_digest = {digests.of_applicant(key): key for key in keys}
+    given = list(by_digest)
+    parts = (given[start : start + ASKED_AT_ONCE] for start in range(0, len(given), ASKED_AT_ONCE))
+    queries = (select(Fence.__table__).where(Fence.digest.in_(part)) for part in parts)
+    return {by_digest[row.digest]: _erased(row) for query in queries for row in connection.execute(query)}
+
+
+def find(connection: Connection, key: ApplicantKey) -> Erased | None:
+    """Return an applicant's erasure; None if it was not erased, or was readmitted."""
+    found = among(connection, [key]).get(key)
+    return None if found is None or found.readmitted_at else found
+
+
+def hold_fences(connection: Connection) -> None:
+    """Let nobody be fenced until this transaction ends. A transaction that fences waits for those before it, so that it finds what they
+    write. SQLite has a single writer."""
+    if not database.is_sqlite():
+        connection.execute(select(func.pg_advisory_xact_lock_shared(FENCES_LOCK)))
+
+
+def remember(connection: Connection, keys: Collection[ApplicantKey], erasure_id: str) -> None:
+    """Record that applicants are erased, from now on. One that was readmitted is erased again."""
+    _remember(connection, {digests.of_applicant(key): key.vendor for key in keys}, erasure_id)
+
+
+def remember_digests(connection: Connection, found: Collection[bytes], erasure_id: str) -> None:
+    """Record the same of applicants that are known by their digests alone."""
+    _remember(connection, dict.fromkeys(found), erasure_id)
+
+
+def readmit(connection: Connection, erasure_id: str, vendors: Collection[str]) -> int:
+    """Let news from now on count again, of those of an erasure's applicants that are of some vendors; return how many."""
+    mine = update(Fence).where(Fence.erasure_id == erasure_id, Fence.vendor.in_(vendors), Fence.readmitted_at.is_(None))
+    return connection.execute(mine.values(readmitted_at=clock.now())).rowcount
+
+
+def _remember(connection: Connection, vendors: Mapping[bytes, str | None], erasure_id: str) -> None:
+    if not database.is_sqlite():
+        connection.execute(select(func.pg_advisory_xact_lock(FENCES_LOCK)))
+    now = clock.now()
+    rest = {"erasure_id": erasure_id, "erased_at": now, "readmitted_at": None}
+    rows = [{"digest": digest, "vendor": vendors[digest]} | rest for digest in sorted(vendors)]
+    bulk.insert(connection, Fence, rows, over=("digest",))
+
+
+def is_any(connection: Connection) -> bool:
+    """Return whether anybody was erased. With another INDEX_KEY none of them would be found: that raises."""
+    kept, some = connection.execute(select(PrivacyState.index_key_check, exists().select_from(Fence).label("some"))).one()
+    digests.prove(kept)
+    return bool(some)
+
+
+def _erased(row: Any) -> Erased:
+    return Erased(erasure_id=row.erasure_id, erased_at=row.erased_at, readmitted_at=row.readmitted_at)

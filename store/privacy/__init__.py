@@ -1,0 +1,1 @@
+"""Whose personal data is kept until when, and how is it erased?"""

@@ -1,0 +1,155 @@
+"""Access exports: what is kept about a person, as far as it may be told to that person.
+
+What is told is listed, field by field. By default nothing is told that would tip the person off: no hit, alert, doubt or adverse change,
+and no sign that something was left out. What remains of a history is what a history without them would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from store.access import audit
+from store.access.operators import Actor
+from store.applicants import explanations, feed, history, mentions
+from store.applicants import table as applicants
+from store.applicants.table import Applicant
+from store.database.privacy_tables import Hold
+from store.inbox import events
+from store.inbox.encryption import Unopenable
+from store.privacy import holds, relationships, shown
+from store.privacy.acts import Whom
+from store.privacy.erasing import erasures
+from store.states import Flag, Reversal, Status
+from store.system import clock
+
+#: Rows that are read at a time.
+PAGE = 500
+
+#: What of an applicant is told, beside its history; and of a document that is to be sent again.
+_NAMES = ("vendor", "environment", "reference", "external_user_id")
+_TOLD = ("level", "document_expires_on", "user_message")
+_TOLD_OF_DOCUMENT = ("step", "type", "country", "comment")
+
+
+class Withhold(StrEnum):
+    """What an access export leaves out."""
+
+    #: Whatever could tip the person off.
+    ADVERSE = "adverse"
+    NONE = "none"
+
+
+def make(connection: Connection, whom: Whom, *, withhold: Withhold, by: Actor, reason: str) -> dict[str, Any] | None:
+    """Return what is kept about a user, with an entry in the audit log; None if nothing is."""
+    assert whom.external_user_id is not None
+    keys = erasures.applicants_of(connection, whom)
+    found = [one for one in applicants.among(connection, keys).values() if one.version] if keys else []
+    relationship = relationships.find(connection, whom.environment, whom.external_user_id)
+    if not found and relationship is None:
+        return None
+    action = "access export" if withhold == Withhold.ADVERSE else "access export in full"
+    audit.write(connection, actor=by.name, action=action, subject=whom.subject, reason=reason, touched=len(found), os_user=by.os_user)
+    found.sort(key=lambda one: one.key)
+    told = {
+        "external_user_id": whom.external_user_id,
+        "environment": whom.environment,
+        "made_at": clock.rfc3339(clock.now()),
+        "relationship": relationship and {"ended_at": clock.rfc3339(relationship.ended_at)},
+    }
+    if withhold == Withhold.ADVERSE:
+        return told | {"applicants": [_told(connection, one) for one in found]}
+    return told | _in_full(connection, whom, found)
+
+
+# what may be told ---------------------------------------------------------------------------------------------
+
+
+def _told(connection: Connection, applicant: Applicant) -> dict[str, Any]:
+    rows = list(_tellable(_changes(connection, applicant)))
+    last = rows[-1].applicant if rows else {}
+    names = {name: getattr(applicant, name) for name in _NAMES}
+    documents = [{name: one.get(name) for name in _TOLD_OF_DOCUMENT} for one in last.get("problem_documents", [])]
+    return names | {name: last.get(name) for name in _TOLD} | {"documents_to_send_again": documents, "history": list(_moves(rows))}
+
+
+def _tellable(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    """Yield the changes that may be told. What follows the fall of an approval may not, until there is an approval again."""
+    fallen = False
+    for row in rows:
+        if _is_doubtful(row):
+            fallen = fallen or row.reversal is not None
+            continue
+        fallen = row.reversal in (Reversal.ADVERSE, Reversal.RE_REVIEW) or (fallen and row.to_status != Status.APPROVED)
+        if not fallen:
+            yield row
+
+
+def _is_doubtful(row: Row[Any]) -> bool:
+    snapshot = row.applicant
+    return bool(snapshot["hits"]) or Flag.MONITORING_ALERT in snapshot["flags"] or row.to_status == Status.NEEDS_REVIEW
+
+
+def _moves(rows: Iterable[Row[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield where the changes led, each status once in a row: two in a row would show that something between them was left out."""
+    last = None
+    for row in rows:
+        told = {"status": row.to_status, "level": row.applicant["level"]}
+        if told != last:
+            yield told | {"at": clock.rfc3339(row.at)}
+        last = told
+
+
+# everything ---------------------------------------------------------------------------------------------------
+
+
+def _in_full(connection: Connection, whom: Whom, found: Sequence[Applicant]) -> dict[str, Any]:
+    mine = {one.reference for one in found}
+    described = shown.describe_all(connection, found, with_held=True)
+    rest = [
+        {
+            "history": [feed.describe_change(row) for row in _changes(connection, one)],
+            "events": [_event(connection, event, mine) for event in _events(connection, one)],
+        }
+        for one in found
+    ]
+    told = [applicant | more for applicant, more in zip(described, rest, strict=True)]
+    return {"applicants": told, "holds": _holds(connection, whom, found)}
+
+
+def _event(connection: Connection, event: dict[str, Any], mine: set[str]) -> dict[str, Any]:
+    """Return an event with its body, if that names nobody else."""
+    is_shared = bool(set(mentions.of_event(connection, event["place"][2])) - mine)
+    return explanations.describe(event) | {"body": None if is_shared else _body(connection, event["event_id"])}
+
+
+def _body(connection: Connection, event_id: str) -> str | None:
+    row = events.find(connection, event_id)
+    try:
+        body = None if row is None or row["erased_at"] else events.body(connection, event_id)
+    except Unopenable:
+        return None
+    return None if body is None else body.decode("utf-8", "replace")
+
+
+def _holds(connection: Connection, whom: Whom, found: Sequence[Applicant]) -> list[dict[str, Any]]:
+    query = select(Hold.__table__).where(Hold.environment == whom.environment).order_by(Hold.id)
+    mine = [query.where(Hold.external_user_id == whom.external_user_id)]
+    mine += [query.where(Hold.vendor == one.vendor, Hold.reference == one.reference) for one in found]
+    return [holds.describe(row) for some in mine for row in connection.execute(some)]
+
+
+def _changes(connection: Connection, applicant: Applicant) -> Iterator[Row[Any]]:
+    last = 0
+    while rows := history.of(connection, applicant.key, after=last, limit=PAGE):
+        yield from rows
+        last = rows[-1].version
+
+
+def _events(connection: Connection, applicant: Applicant) -> Iterator[dict[str, Any]]:
+    after = None
+    while rows := explanations.events(connection, applicant.key, after=after, limit=PAGE):
+        yield from rows
+        after = rows[-1]["place"]

@@ -1,0 +1,1 @@
+"""How far is each erasure, and what do its steps remove?"""

@@ -1,0 +1,190 @@
+"""Erasures: whom they are about, and how far they are. An erasure is a row, so that it can be interrupted and resumed.
+
+The first step is one transaction: it fences the applicants, removes their rows and tells of it. From then on they are unknown here; the
+steps that follow remove what is left, a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
+
+from store import config, database
+from store.applicants import erased, feed
+from store.database.privacy_tables import Erasure, PrivacyState, Relationship
+from store.database.tables import ApplicantRow
+from store.inbox.deliveries import new_event_id
+from store.privacy import acts, holds, periods
+from store.privacy.acts import Whom as Whom
+from store.privacy.erasing import trace_erasure
+from store.privacy.restoring import index_key
+from store.states import ApplicantKey
+from store.system import clock
+
+
+class Stage(StrEnum):
+    """The state of an erasure."""
+
+    #: Somebody asked; another person is to decide.
+    REQUESTED = "requested"
+    #: It is to be carried out, or is.
+    APPROVED = "approved"
+    REFUSED = "refused"
+    #: The time until which it was refused is over: it is to be carried out, or is.
+    DUE = "due"
+    DONE = "done"
+
+
+class Cause(StrEnum):
+    """Why an erasure is made."""
+
+    #: Somebody asked for it.
+    REQUEST = "request"
+    #: A rule of RETENTION.
+    RETENTION = "retention"
+    #: The vendor erased the applicant, and ERASE_WITH_VENDOR is set.
+    VENDOR = "vendor"
+    #: The ledger names it, and the database, which was restored, does not.
+    LEDGER = "ledger"
+
+
+#: What is to be carried out.
+AHEAD = (Stage.APPROVED, Stage.DUE)
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """An erasure that is carried out."""
+
+    id: str
+    environment: str
+    keys: list[ApplicantKey]
+    #: The user, if it is about all that is kept of one.
+    user: str | None
+    #: Whether the vendors are to erase, too; whether that is all that is left to do.
+    with_vendor: bool
+    waits: bool
+
+
+def create(connection: Connection, whom: Whom, *, stage: Stage, cause: Cause, by: str, **values: Any) -> str:
+    """Write down an erasure; return its id. Raises NoIndexKey and WrongIndexKey."""
+    [made] = create_all(connection, [(whom, values)], stage=stage, cause=cause, by=by)
+    return made
+
+
+def create_all(connection: Connection, wanted: Sequence[tuple[Whom, dict[str, Any]]], *, stage: Stage, cause: Cause, by: str) -> list[str]:
+    """Write down erasures, each with more columns, which are the same for all; return their ids. Raises NoIndexKey and WrongIndexKey."""
+    index_key.keep_check(connection)
+    now = clock.now()
+    same = {
+        "status": stage, "cause": cause, "received_at": now, "deadline": now, "requested_by": by, "requested_at": now, "early": False,
+        "with_vendor": False, "restricted": False, "applicants": 0, "events": 0,
+    }  # fmt: skip
+    rows = [same | structs.asdict(whom) | {"id": new_event_id(), "subject": whom.digest} | values for whom, values in wanted]
+    if rows:
+        connection.execute(database.insert(Erasure), rows)
+    return [str(row["id"]) for row in rows]
+
+
+def find(connection: Connection, erasure_id: str, *, lock: bool = False) -> Row[Any] | None:
+    """Return an erasure's row."""
+    query = select(Erasure.__table__).where(Erasure.id == erasure_id)
+    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+
+
+def ahead(connection: Connection) -> list[str]:
+    """Return the erasures that are to be carried out, in the order in which they were asked for. Not those whose vendor is asked later."""
+    over = and_(Erasure.status == Stage.REFUSED, Erasure.until <= clock.now())
+    connection.execute(update(Erasure).where(over).values(status=Stage.DUE))
+    query = select(Erasure.id).where(Erasure.status.in_(AHEAD), is_time()).order_by(Erasure.id)
+    return list(connection.execute(query).scalars())
+
+
+def is_time() -> ColumnElement[bool]:
+    """Return the condition that an erasure does not wait for its vendor, or that it is time to ask it again."""
+    return or_(Erasure.vendor_again_at.is_(None), Erasure.vendor_again_at <= clock.now())
+
+
+def begin(connection: Connection, erasure_id: str) -> Begun | None:
+    """Choose which applicants an erasure is about; return it. None if it is done, not decided, a hold is on one of them, or a rule of
+    RETENTION keeps one (again), because its relationship goes on or ended later."""
+    acts.take_turn(connection)
+    row = find(connection, erasure_id, lock=True)
+    if row is None or row.status not in AHEAD:
+        return None
+    if row.targets is None:
+        keys = applicants_of(connection, whom_of(row))
+        if holds.on(connection, row.environment, keys, row.external_user_id) or _is_early(connection, row, keys):
+            return None
+        targets = [[key.vendor, key.reference] for key in keys]
+        connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(targets=targets, began_at=clock.now()))
+    else:
+        keys = [ApplicantKey(vendor, row.environment, reference) for vendor, reference in row.targets]
+    waits = row.vendor_again_at is not None
+    return Begun(id=erasure_id, environment=row.environment, keys=keys, user=row.external_user_id, with_vendor=row.with_vendor, waits=waits)
+
+
+def _is_early(connection: Connection, row: Row[Any], keys: Sequence[ApplicantKey]) -> bool:
+    """Return whether a rule keeps one of the applicants. What was erased before a restore is erased again all the same."""
+    return not row.early and row.cause != Cause.LEDGER and periods.forbid(connection, keys)
+
+
+def whom_of(row: Any) -> Whom:
+    """Return whom an erasure or a hold is about, from its row."""
+    return Whom(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
+
+
+def applicants_of(connection: Connection, whom: Whom) -> list[ApplicantKey]:
+    """Return the applicants: the one that is named, whether it is known or not, or all of the user's."""
+    if whom.external_user_id is None:
+        return [ApplicantKey(whom.vendor or "", whom.environment, whom.reference or "")]
+    mine = or_(ApplicantRow.external_user_id == whom.external_user_id, ApplicantRow.linked_user_id == whom.external_user_id)
+    query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
+    return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == whom.environment, mine)))
+
+
+def close(connection: Connection, begun: Begun) -> None:
+    """Fence the applicants, remove their rows, and tell of it. It may be done again."""
+    erased.remember(connection, begun.keys, begun.id)
+    visible = trace_erasure.forget_applicants(connection, begun.keys)
+    trace_erasure.end_reactions(connection, begun.keys)
+    mine = update(Erasure).where(Erasure.id == begun.id)
+    connection.execute(mine.values(applicants=Erasure.applicants + len(visible)))
+    if config.settings().privacy.notice:
+        feed.append(connection, [feed.erasure(one, begun.id) for one in visible])
+
+
+def count_events(connection: Connection, begun: Begun, events: int) -> None:
+    """Count events that were erased."""
+    connection.execute(update(Erasure).where(Erasure.id == begun.id).values(events=Erasure.events + events))
+
+
+def finish(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
+    """Remove the last names that an erasure was about, and record that it is done, and that the database has its line of the ledger."""
+    forget_traces(connection, begun)
+    nameless = {"external_user_id": None, "vendor": None, "reference": None, "targets": None, "reason": None, "decision_reason": None}
+    waited = {"vendor_answer": None, "vendor_again_at": None}
+    done = update(Erasure).where(Erasure.id == begun.id, Erasure.status.in_(AHEAD))
+    connection.execute(done.values(status=Stage.DONE, done_at=clock.now(), **nameless, **waited))
+    count_line(connection, ledger_line)
+
+
+def forget_traces(connection: Connection, begun: Begun) -> None:
+    """Remove the names that an erasure is about from all but its own row. It may be done again."""
+    users = {begun.user} if begun.user else set()
+    trace_erasure.forget_mentions(connection, begun.keys)
+    trace_erasure.forget_quiet_moves(connection, begun.keys)
+    trace_erasure.empty_acts(connection, begun.keys, users)
+    trace_erasure.empty_replays(connection, begun.keys, users)
+    holds.forget(connection, begun.environment, begun.keys, begun.user)
+    if begun.user:
+        mine = (Relationship.environment == begun.environment, Relationship.external_user_id == begun.user)
+        connection.execute(delete(Relationship).where(*mine))
+
+
+def count_line(connection: Connection, ledger_line: int) -> None:
+    """Record that the database has a line of the ledger, if it has those before it."""
+    before = update(PrivacyState).where(PrivacyState.ledger_lines == ledger_line - 1)
+    connection.execute(before.values(ledger_lines=ledger_line))

@@ -1,0 +1,182 @@
+"""Erase events: the body, the headers, and every name. The row stays, under its own id.
+
+An event that others are named in is rewritten as an internal event: what its body said of them, without the erased."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, case, delete, exists, select, text, tuple_, update
+
+from store import database
+from store.access import digests
+from store.database.tables import NAMELESS, EventRow, MentionRow, Subject
+from store.inbox import body_keys, claims
+from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
+from store.inbox.deliveries import EventKey
+from store.inbox.encryption import NO_MASTER_KEY, keyring
+from store.inbox.erased_subjects import keyed
+from store.inbox.events import UNRESOLVED
+from store.inbox.internal_events import KIND_HEADER, Kind
+from store.states import ApplicantKey, Outcome
+from store.system import clock
+
+#: The key of an event's subject.
+SUBJECT = (EventRow.vendor, EventRow.environment, EventRow.subject)
+
+#: The reason of an event that is erased.
+REASON = "the applicant was erased"
+
+
+class Rewritten(Struct, frozen=True, kw_only=True):
+    """An event, and what it said of those who are not erased; None: it named nobody else."""
+
+    event: InboxEvent
+    kept_news: bytes | None
+
+
+def naming(connection: Connection, keys: Sequence[ApplicantKey], *, limit: int) -> list[InboxEvent]:
+    """Return settled events that name one of the applicants, in the order of receipt."""
+    query = select(*EVENT_COLUMNS).where(_names(keys), EventRow.status != Outcome.PENDING).order_by(EventRow.sequence).limit(limit)
+    return [event_of(row) for row in connection.execute(query)]
+
+
+def nameless_after(connection: Connection, vendor: str, environment: str, sequence: int, *, limit: int) -> list[InboxEvent]:
+    """Return the next events of a vendor that could not be handled, not be read, or name nobody, in the order of receipt. Whom they are
+    about is found by opening them. A pending event needs no search: it is erased once it is read."""
+    query = select(*EVENT_COLUMNS).where(
+        text(NAMELESS), EventRow.vendor == vendor, EventRow.environment == environment, EventRow.sequence > sequence
+    )
+    return [event_of(row) for row in connection.execute(query.order_by(EventRow.sequence).limit(limit))]
+
+
+def lock(connection: Connection, events: Sequence[InboxEvent]) -> None:
+    """Lock events and their subjects, in the order that all transactions use."""
+    if events:
+        lock_subjects(connection, events)
+        claims.lock(connection, EventRow.sequence.in_([event.sequence for event in events]))
+
+
+def lock_subjects(connection: Connection, events: Sequence[InboxEvent]) -> None:
+    """Lock the subjects of events. A delivery locks its subject, too, and then the event."""
+    if events and not database.is_sqlite():
+        of_events = select(*SUBJECT).where(_of(events), EventRow.subject.is_not(None))
+        key = (Subject.vendor, Subject.environment, Subject.subject)
+        connection.execute(select(Subject.subject).where(tuple_(*key).in_(of_events)).order_by(*key).with_for_update()).all()
+
+
+def erase(connection: Connection, rewritten: Sequence[Rewritten], keys: Collection[ApplicantKey]) -> None:
+    """Erase what events say of some applicants, and that they named them. Their rows must be locked, or the database's only writer's."""
+    if not rewritten:
+        return
+    events = [one.event for one in rewritten]
+    _forget_mentions(connection, events, keys)
+    body_keys.forget(connection, [event.id for event in events])
+    identities = _unique(connection, _identities(connection, events))
+    for event, news in ((one.event, one.kept_news) for one in rewritten):
+        values = _emptied(event, identities[event.id]) if news is None else _kept(connection, event, news)
+        connection.execute(update(EventRow).where(EventRow.sequence == event.sequence).values(**values))
+    _forget_subjects(connection, events)
+
+
+def is_known(connection: Connection, event: InboxEvent) -> bool:
+    """Return whether the delivery of an event about an erased applicant came before, and was erased."""
+    return bool(_taken(connection, _identities(connection, [event]).values()))
+
+
+def _names(keys: Sequence[ApplicantKey]) -> ColumnElement[bool]:
+    of_event = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
+    return EventRow.sequence.in_(select(MentionRow.event_sequence).where(tuple_(*of_event).in_(keys)))
+
+
+def _of(events: Sequence[InboxEvent]) -> ColumnElement[bool]:
+    return EventRow.sequence.in_([event.sequence for event in events])
+
+
+def _forget_mentions(connection: Connection, events: Sequence[InboxEvent], keys: Collection[ApplicantKey]) -> None:
+    of_event = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
+    sequences = [event.sequence for event in events]
+    mine = delete(MentionRow).where(MentionRow.event_sequence.in_(sequences), tuple_(*of_event).in_(list(keys)))
+    connection.execute(mine)
+
+
+def _forget_subjects(connection: Connection, erased: Sequence[InboxEvent]) -> None:
+    """Remove the events' subjects, of which nothing is left; where something is, replace the hashes of what was erased."""
+    for row in connection.execute(select(*SUBJECT).distinct().where(_of(erased), EventRow.subject.is_not(None))).all():
+        mine = row._asdict()
+        stays = select(exists().where(EventRow.sealed_body != b"", *(getattr(EventRow, name) == mine[name] for name in mine)))
+        if connection.execute(stays).scalar_one():
+            _key_hashes(connection, mine, {event.body_sha256 for event in erased if not event.is_erased})
+        else:
+            connection.execute(delete(Subject).filter_by(**mine))
+            connection.execute(update(EventRow).filter_by(**mine).values(subject=None))
+
+
+def _key_hashes(connection: Connection, mine: dict[str, Any], bodies: Collection[bytes]) -> None:
+    """Replace the hashes of erased bodies that a subject remembers."""
+    row = connection.execute(select(Subject.__table__).filter_by(**mine)).one()
+    latest = ("latest_fingerprint", "latest_body_sha256") if row.latest_body_sha256 in bodies else ()
+    names = (*latest, *(("previous_body_sha256",) if row.previous_body_sha256 in bodies else ()))
+    values = {name: keyed(getattr(row, name)) for name in names}
+    connection.execute(update(Subject).filter_by(**mine).values(**values, erased=True))
+
+
+def _kept(connection: Connection, event: InboxEvent, news: bytes) -> dict[str, Any]:
+    """Return the columns of an event that others are named in, whose body gets a new key. Its subject stays: later deliveries are compared
+    with it."""
+    sealed = keyring().seal(news, event_id=event.id)
+    body_keys.insert(connection, {event.id: sealed.key})
+    return {
+        "headers": {KIND_HEADER: Kind.KEPT.value},
+        "body_sha256": _body_hash(event),
+        "key_id": NO_MASTER_KEY,
+        "sealed_body": sealed.body,
+        "reference": None,
+        "erased_at": clock.now(),
+    }
+
+
+def _emptied(event: InboxEvent, identity: bytes) -> dict[str, Any]:
+    return {
+        "status": case((EventRow.status.in_(UNRESOLVED), Outcome.IGNORED), else_=EventRow.status),
+        "event_type": None,
+        "identity": identity,
+        "headers": {},
+        "body_sha256": _body_hash(event),
+        "key_id": NO_MASTER_KEY,
+        "sealed_body": b"",
+        "reference": None,
+        "occurred_at": None,
+        "reason": REASON,
+        "dismissed_at": None,
+        "erased_at": clock.now(),
+    }
+
+
+def _identities(connection: Connection, events: Sequence[InboxEvent]) -> dict[str, EventKey]:
+    """Return what is left of each delivery's identity, by its event's id: by it the same delivery is known when it comes again."""
+    held = {row.id: row.identity for row in connection.execute(select(EventRow.id, EventRow.identity).where(_of(events)))}
+    return {one.id: EventKey(one.vendor, one.environment, digests.of("delivery", held[one.id] or one.body_sha256)) for one in events}
+
+
+def _unique(connection: Connection, identities: Mapping[str, EventKey]) -> dict[str, bytes]:
+    """Return an identity for each event: its own where another event has the delivery's."""
+    taken, found = _taken(connection, identities.values()), {}
+    for event_id, key in identities.items():
+        found[event_id] = digests.of("event", event_id) if key in taken else key.digest
+        taken.add(key)
+    return found
+
+
+def _taken(connection: Connection, keys: Iterable[EventKey]) -> set[EventKey]:
+    """Return those of the identities that an event has."""
+    columns = (EventRow.vendor, EventRow.environment, EventRow.identity)
+    found = connection.execute(select(*columns).where(tuple_(*columns).in_(list(keys))))
+    return {EventKey(row.vendor, row.environment, row.identity) for row in found}
+
+
+def _body_hash(event: InboxEvent) -> bytes:
+    """Return the hash that is kept of a body: a keyed one, and it is keyed once."""
+    return event.body_sha256 if event.is_erased else keyed(event.body_sha256)

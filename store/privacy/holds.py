@@ -1,0 +1,136 @@
+"""Holds: nothing of a user, or of an applicant, is erased while a hold is on it, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, tuple_, update
+
+from store import database
+from store.access.operators import Actor
+from store.database.privacy_tables import Erasure, Hold
+from store.database.tables import ApplicantRow
+from store.inbox.deliveries import new_event_id
+from store.privacy import acts
+from store.privacy.acts import Action, Whom
+from store.privacy.errors import NotPossible, UnknownToUs
+from store.states import ApplicantKey
+from store.system import clock
+
+# what persons do ----------------------------------------------------------------------------------------------
+
+
+def place(connection: Connection, whom: Whom, *, by: Actor, reason: str, review_at: datetime) -> dict[str, Any]:
+    """Place a hold; return it as it is shown. Raises NotPossible when the deletions for them have begun."""
+    acts.take_turn(connection)
+    if connection.execute(select(exists().where(Erasure.subject == whom.digest, _is_carried_out()))).scalar_one():
+        raise NotPossible("an erasure of them is being carried out: nothing is left to hold")
+    made = new_event_id()
+    values = {"id": made, **_columns(whom), "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
+    connection.execute(database.insert(Hold).values(**values))
+    acts.record(connection, Action.PLACE_HOLD, whom, by=by, reason=reason)
+    return describe(find(connection, made))
+
+
+def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str) -> dict[str, Any]:
+    """Lift a hold that another person placed; return it as it is shown. Raises UnknownToUs, SamePerson, and NotPossible if it is lifted."""
+    row = find(connection, hold_id, lock=True)
+    if row.lifted_at is not None:
+        raise NotPossible(f"{row.lifted_by} lifted it already")
+    acts.check_second(by, row.placed_by)
+    lifted = {"lifted_by": by.name, "lifted_at": clock.now(), "lift_reason": reason}
+    connection.execute(update(Hold).where(Hold.id == hold_id).values(**lifted))
+    acts.record(connection, Action.LIFT_HOLD, _whom(row), by=by, reason=reason)
+    return describe(find(connection, hold_id))
+
+
+def find(connection: Connection, hold_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return a hold's row. Raises UnknownToUs."""
+    query = select(Hold.__table__).where(Hold.id == hold_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise UnknownToUs("no hold has this id")
+    return row
+
+
+def listing(
+    connection: Connection,
+    *,
+    environment: str,
+    lifted: bool = False,
+    since: datetime | None = None,
+    after: str | None = None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Return holds in the order in which they were placed, after one of them: those that are in force; with `lifted` all.
+
+    `since`: those that were placed at that time or later."""
+    query = select(Hold.__table__).where(Hold.environment == environment)
+    if not lifted:
+        query = query.where(Hold.lifted_at.is_(None))
+    if since:
+        query = query.where(Hold.placed_at >= since)
+    if after:
+        query = query.where(Hold.id > after)
+    return list(connection.execute(query.order_by(Hold.id).limit(limit)).all())
+
+
+def describe(row: Row[Any]) -> dict[str, Any]:
+    """Return a hold as it is shown."""
+    told = dict(row._mapping)
+    return told | {name: clock.rfc3339(told[name]) for name in ("review_at", "placed_at", "lifted_at")}
+
+
+# what they forbid ---------------------------------------------------------------------------------------------
+
+
+def on(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None) -> bool:
+    """Return whether a hold is on one of the applicants, on the user whose they are, or on the user."""
+    users = {user, *_users(connection, keys).values()} - {None}
+    return connection.execute(select(exists().where(Hold.lifted_at.is_(None), _about(environment, keys, users)))).scalar_one()
+
+
+def held(connection: Connection, keys: Collection[ApplicantKey]) -> set[ApplicantKey]:
+    """Return those of the applicants that a hold is on, or on whose user one is."""
+    users = _users(connection, keys)
+    columns: tuple[Any, ...] = (Hold.vendor, Hold.environment, Hold.reference, Hold.external_user_id)
+    found: set[ApplicantKey] = set()
+    for environment in {key.environment for key in keys}:
+        about = _about(environment, list(keys), {user for key, user in users.items() if key.environment == environment})
+        rows = connection.execute(select(*columns).where(Hold.lifted_at.is_(None), about)).all()
+        named = {ApplicantKey(*row[:3]) for row in rows}
+        theirs = {row.external_user_id for row in rows} - {None}
+        found |= {key for key in keys if key in named or (key.environment == environment and users.get(key) in theirs)}
+    return found
+
+
+def forget(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None) -> None:
+    """Remove from lifted holds whom they were on, and why."""
+    mine = update(Hold).where(Hold.lifted_at.is_not(None), _about(environment, keys, {user} if user else set()))
+    connection.execute(mine.values(external_user_id=None, vendor=None, reference=None, reason=None, lift_reason=None))
+
+
+def _users(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, str | None]:
+    """Return the users of applicants that have a row."""
+    key = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
+    query = select(*key, ApplicantRow.external_user_id).where(tuple_(*key).in_(list(keys)))
+    return {ApplicantKey(*row[:3]): row.external_user_id for row in connection.execute(query)} if keys else {}
+
+
+def _about(environment: str, keys: Sequence[ApplicantKey], users: set[str | None]) -> ColumnElement[bool]:
+    named = tuple_(Hold.vendor, Hold.environment, Hold.reference).in_(list(keys))
+    return or_(named, (Hold.environment == environment) & Hold.external_user_id.in_(sorted(filter(None, users))))
+
+
+def _is_carried_out() -> ColumnElement[bool]:
+    return Erasure.targets.is_not(None)
+
+
+def _columns(whom: Whom) -> dict[str, Any]:
+    return {name: getattr(whom, name) for name in ("environment", "external_user_id", "vendor", "reference")}
+
+
+def _whom(row: Row[Any]) -> Whom:
+    return Whom(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)

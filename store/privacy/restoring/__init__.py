@@ -1,0 +1,1 @@
+"""Which erasures does a restored database lack, and may it be read meanwhile?"""

@@ -1,0 +1,154 @@
+"""The gate: whether what is kept may be read. It is closed while the database lacks erasures that the ledger holds.
+
+Each process looks on its own, every few seconds, so that a read costs nothing. While the gate is closed deliveries are kept, and neither
+handled nor shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from msgspec import Struct
+from sqlalchemy import Connection, select, update
+
+from store import database
+from store.access import digests
+from store.access.digests import NoIndexKey, WrongIndexKey
+from store.database.privacy_tables import Erasure, PrivacyState
+from store.database.sessions import Unfit
+from store.privacy.erasing.erasures import Cause, Stage
+from store.privacy.restoring import ledger
+from store.privacy.restoring.ledger import Line
+
+#: How long a look counts.
+OPEN_SECONDS, CLOSED_SECONDS = 2.0, 0.3
+
+#: Begins what is said of a ledger that an operator must repair or accept.
+ACCEPT = "standing erasures accept-ledger"
+
+
+class Closed(Unfit):
+    """What is kept may not be read yet. The message says why."""
+
+
+class Gate(Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    #: How many erasures are to be done again.
+    lacking: int = 0
+    #: What an operator must repair; None: nothing.
+    fault: str | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.lacking or self.fault)
+
+    def __str__(self) -> str:
+        return self.fault or f"{self.lacking} erasures of the ledger are done again, because this database lacks them"
+
+
+class _Looker:
+    """Looks at the ledger and the database, and remembers what it found."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._found: tuple[float, Gate] | None = None
+
+    def tell(self) -> Gate:
+        """Return the gate, as it was seconds ago. While one thread looks the others use what was found last."""
+        found = self._found
+        if found and time.monotonic() - found[0] <= (CLOSED_SECONDS if found[1].is_closed else OPEN_SECONDS):
+            return found[1]
+        if not self._turn.acquire(blocking=found is None):
+            assert found
+            return found[1]
+        try:
+            if self._found is not None and self._found is not found:
+                return self._found[1]  # Another thread looked while this one waited.
+            # Until it has been open once, an erasure that is under way closes it, too: it may be one of a restored backup.
+            was_open = found is not None and not found[1].is_closed
+            self._found = time.monotonic(), database.read(lambda connection: look(connection, is_running=was_open))
+            return self._found[1]
+        except BaseException:
+            self._found = None
+            raise
+        finally:
+            self._turn.release()
+
+    def forget(self) -> None:
+        self._found = None
+
+
+_looker = _Looker()
+
+
+def tell() -> Gate:
+    """Return the gate, as it was at most a few seconds ago. Raises what the database raises."""
+    return _looker.tell()
+
+
+def require_open() -> None:
+    """Raise Closed while nothing may be read, and what the database raises."""
+    found = tell()
+    if found.is_closed:
+        raise Closed(str(found))
+
+
+def forget() -> None:
+    """Look again before the next answer."""
+    _looker.forget()
+
+
+def look(connection: Connection, *, is_running: bool = False) -> Gate:
+    """Return the gate as it is now. `is_running`: an erasure that this database has begun does not close it."""
+    known, check = connection.execute(select(PrivacyState.ledger_lines, PrivacyState.index_key_check)).one()
+    try:
+        digests.prove(check)
+        return _compared(connection, known, ledger.count(), is_running=is_running)
+    except (ledger.Unusable, NoIndexKey, WrongIndexKey) as unusable:
+        return Gate(fault=str(unusable))
+
+
+def lacking(connection: Connection, *, is_running: bool = False) -> list[Line]:
+    """Return the lines of the ledger that this database lacks. Raises ledger.Unusable."""
+    after = known_lines(connection)
+    return [line for line in ledger.lines(after=after) if not _is_known(connection, line.erasure_id, is_running=is_running)]
+
+
+def known_lines(connection: Connection) -> int:
+    """Return how many lines of the ledger are known to be in the database."""
+    return connection.execute(select(PrivacyState.ledger_lines)).scalar_one()
+
+
+def catch_up(connection: Connection) -> None:
+    """Count the lines that the database has, up to the first that it lacks. Raises ledger.Unusable."""
+    known = reached = known_lines(connection)
+    for line in ledger.lines(after=known):
+        if not _is_known(connection, line.erasure_id, is_running=False):
+            break
+        reached = line.number
+    if reached > known:
+        connection.execute(update(PrivacyState).where(PrivacyState.ledger_lines == known).values(ledger_lines=reached))
+
+
+def _compared(connection: Connection, known: int, count: int | None, *, is_running: bool) -> Gate:
+    if count is None and known:
+        return Gate(fault=f"the ledger {ledger.path()} is missing, and the database knows of {known} lines in it")
+    if (count or 0) < known:
+        return Gate(fault=f"the ledger {ledger.path()} has {count} lines, and the database knows of {known}")
+    if count == known or count is None:
+        return Gate()
+    lines = lacking(connection, is_running=is_running)
+    if any(line.key != ledger.key_shown() for line in lines):
+        return Gate(fault=f"INDEX_KEY is not the key that the ledger {ledger.path()} was written with")
+    return Gate(lacking=len(lines))
+
+
+def _is_known(connection: Connection, erasure_id: str, *, is_running: bool) -> bool:
+    """Return whether the database has an erasure: it is done, waits for nothing but its vendor or, if that is enough, is begun."""
+    columns = (Erasure.status, Erasure.cause, Erasure.targets, Erasure.vendor_again_at)
+    row = connection.execute(select(*columns).where(Erasure.id == erasure_id)).one_or_none()
+    if row is None:
+        return False
+    is_erased_here = row.status == Stage.DONE or row.vendor_again_at is not None
+    return is_erased_here or (is_running and row.targets is not None and row.cause != Cause.LEDGER)

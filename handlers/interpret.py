@@ -15,12 +15,14 @@ from msgspec import structs
 
 from handlers import config
 from handlers.config import Settings
+from handlers.rules import kept_news
 from handlers.rules.news import Activity, Deletion, DocumentNotice, EventReading, Judgement, News, Occasion, Reading, Says, Step, Unreadable
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS
 from store.inbox import internal_events
 from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
+from store.privacy.erasing import event_erasure
 from store.states import Status
 from store.system import clock, fault_points
 
@@ -49,27 +51,37 @@ OVERLAYS: dict[Status, Says] = {
 def interpret(event: InboxEvent) -> EventReading:
     """Return the reading of an event: its news, and how far that counts. An unreadable event moves nothing."""
     fault_points.reach("interpret", event.body_sha256.hex())
-    vendor, kind = VENDORS[event.vendor], internal_events.kind(event.headers)
+    vendor, body_sha256 = VENDORS[event.vendor], event.body_sha256.hex()
     news: News | Unreadable
     try:
-        if kind:
-            news = statement(kind, event.vendor, event.body(), config.settings())
-        else:
-            news = _without_our_words(vendor.interpret(event.headers, event.body(), config.settings()))
+        news, body_sha256 = _read(event, vendor, body_sha256)
     except Unreadable as unreadable:
-        event_type = unreadable.event_type if kind else _theirs(unreadable.event_type)
+        is_ours = internal_events.kind(event.headers)
+        event_type = unreadable.event_type if is_ours else _theirs(unreadable.event_type)
         news = Unreadable(unreadable.reason, event_type=event_type, reference=unreadable.reference)
     occasion = Occasion(
         event_id=event.id,
         sequence=event.sequence,
         received_at=event.received_at,
-        body_sha256=event.body_sha256.hex(),
+        body_sha256=body_sha256,
         repeat=event.repeat,
         seen_before=event.seen_before,
         by_receipt=not vendor.has_clock,
         **given_place(event.headers, by_receipt=not vendor.has_clock),
     )
     return EventReading(event=event, **structs.asdict(weigh(news, occasion)))
+
+
+def _read(event: InboxEvent, vendor: Any, body_sha256: str) -> tuple[News, str]:
+    """Return the news of an event, and the hash of the body that said it. Raises Unreadable."""
+    kind = internal_events.kind(event.headers)
+    if not event.sealed_body:
+        return News(event_type=None, says=None, because=event_erasure.REASON), body_sha256
+    if kind == Kind.KEPT:
+        return kept_news.decode(event.body())
+    if kind:
+        return statement(kind, event.vendor, event.body(), config.settings()), body_sha256
+    return _without_our_words(vendor.interpret(event.headers, event.body(), config.settings())), body_sha256
 
 
 def _without_our_words(news: News) -> News:
@@ -152,7 +164,7 @@ def statement(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
             return _decision(_decoded(body, DecisionBody))
         case Kind.IMPORT:
             return _import(_decoded(body, ImportBody), vendor)
-        case Kind.READ:
+        case Kind.READ | Kind.KEPT:
             return VENDORS[vendor].interpret_answer(body, settings)
 
 

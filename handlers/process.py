@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.interpret import interpret
+from handlers.privacy import fence, vendor_erasure
 from handlers.rules import outcome, transitions
 from handlers.rules.news import EventReading
 from handlers.rules.transitions import Decision
@@ -27,6 +28,8 @@ from store.inbox import claims, settling
 from store.inbox.claims import InboxEvent
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
+from store.privacy.erasing import event_erasure
+from store.privacy.restoring import gate
 from store.states import ApplicantKey
 from store.system import clock, fault_points
 from store.system.logs import describe_error
@@ -41,8 +44,6 @@ APPLICANTS_MAX = 500
 
 #: A context manager around each step of the rules, so that an event that hangs is noticed; never around a wait for the database.
 Watchdog = AbstractContextManager[object]
-
-#: No watchdog: an event that hangs is not noticed.
 UNWATCHED: Watchdog = nullcontext()
 
 
@@ -58,6 +59,7 @@ def handle_some(holder: str, *, start_helpers: Callable[[], object] | None = Non
     """Claim and handle a batch, and one suspect; return how many events. A full batch starts the helpers before it is handled.
 
     Raises what the database raises: that is no attempt of any event."""
+    gate.require_open()
     batch = claims.claim_oldest(holder, most=BATCH)
     if start_helpers and len(batch) == BATCH:
         start_helpers()
@@ -67,6 +69,7 @@ def handle_some(holder: str, *, start_helpers: Callable[[], object] | None = Non
 
 def handle_newest(vendor: str, holder: str, *, watched: Watchdog = UNWATCHED) -> int:
     """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
+    gate.require_open()
     batch = claims.claim_newest(holder, vendor, most=NEWEST_BATCH)
     handle(holder, batch, watched=watched)
     return len(batch)
@@ -128,15 +131,9 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         for reading in batch:
             _write_all(holder, [reading], watched)
     else:
-        _log_changes(changes)
-
-
-def _log_changes(changes: list[feed.Transition]) -> None:
-    for change in changes:
-        log.info(
-            "an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
-            status=change.to_status, reversal=change.reversal, version=change.version,
-        )  # fmt: skip
+        for change in changes:
+            log.info("an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
+                     status=change.to_status, reversal=change.reversal, version=change.version)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +148,8 @@ class Written:
 
 def _write(connection: Connection, holder: str, batch: list[EventReading], watched: Watchdog) -> list[feed.Transition]:
     """Lock, decide, write and settle a batch: applicants in order, then the events, then the feed. Raises LeaseLost."""
+    fenced = fence.without_erased(connection, batch)
+    batch = fenced.batch
     named = [_keys(connection, reading) for reading in batch]
     present = applicants.lock(connection, (key for keys in named for key in keys))
     before, written = dict(present), Written()
@@ -159,16 +158,17 @@ def _write(connection: Connection, holder: str, batch: list[EventReading], watch
         _collect(connection, reading, decisions, present, written)
         # The next event of the batch starts from here.
         present |= {key: decision.applicant for key, decision in decisions.items()}
+    vendor_erasure.file(connection, batch, present)
     applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
-    if written.quiet:
-        history.remember_quietly(connection, written.quiet)
+    history.remember_quietly(connection, written.quiet)
     mentions.remember(connection, written.mentions)
     fault_points.reach("written")
+    event_erasure.lock_subjects(connection, [one.event for one in fenced.rewritten])
     if not settling.settle(connection, written.settlements, holder=holder):
         raise LeaseLost
+    event_erasure.erase(connection, fenced.rewritten, fenced.keys)
     feed.append(connection, written.changes)
-    if noticed := [(one.event.vendor, one.event.environment, word) for one in batch if (word := outcome.noticed(one))]:
-        delivery_counts.count_noticed(connection, noticed)
+    delivery_counts.count_noticed(connection, [*outcome.noticed_in(batch), *fenced.noticed])
     fault_points.reach("settled")
     return written.changes
 
@@ -180,7 +180,8 @@ def _keys(connection: Connection, reading: EventReading) -> list[ApplicantKey]:
         named = tuple(dict.fromkeys([*named, *mentions.of_event(connection, event.sequence)]))
     elif reading.says is None:
         return []
-    return [ApplicantKey(event.vendor, event.environment, reference) for reference in named]
+    keys = [ApplicantKey(event.vendor, event.environment, reference) for reference in named]
+    return fence.not_erased(connection, keys) if event.replayed else keys
 
 
 def _decide(connection: Connection, applicant: Applicant, reading: EventReading, watched: Watchdog) -> Decision:

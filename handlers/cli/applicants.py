@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from handlers import config
 from handlers.cli.terminal import output
 from store import database
-from store.access import audit
-from store.applicants import explanations, feed, history, users
+from store.access import audit, operators
+from store.applicants import erased, explanations, feed, history, users
 from store.applicants import table as applicants
 from store.inbox import events
+from store.privacy import shown
 from store.states import HITS, ApplicantKey, Status
 from store.system import clock
 from store.terminal import consent, tables
@@ -42,7 +43,8 @@ def list_applicants(listing: Listing, environment: str, expiring: timedelta | No
     config.settings()
     audit.record_look_up(audit.list_subject("applicants", wanted))
     with database.reading() as connection:
-        found = [applicants.describe(row) for row in applicants.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+        rows = applicants.listing(connection, **wanted, newest_first=True, limit=listing.fetched)
+        found = shown.describe_all(connection, rows)
     columns = ("updated_at", "vendor", "reference", "external_user_id", "status", "hits", "flags", "reasons", "document_expires_on")
     listing.show(
         found, columns, environment=environment, as_lines=output.print_applicants, what="applicant", order="newest", call="/v1/applicants"
@@ -70,7 +72,7 @@ def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
     """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
     config.settings()
     with database.reading() as connection:
-        known = [(key, told) for key in _keys(connection, **whom) if (told := history.as_known(connection, key, at)) is not None]
+        known = [(key, told) for key in _keys(connection, **whom) if (told := shown.as_known(connection, key, at)) is not None]
     _refuse_none(known, at, whom["environment"])
     _record_look_up(**whom)
     for key, told in known:
@@ -102,7 +104,7 @@ def explain_applicant(at: datetime | None, as_json: bool, limit: int, **whom: An
 
 
 def _explained(connection: Connection, key: ApplicantKey, at: datetime | None, limit: int) -> dict[str, Any] | None:
-    found = explanations.explain(connection, key, at)
+    found = shown.explain(connection, key, at)
     if found is None:
         return None
     return found | {"data": [explanations.describe(row) for row in explanations.events(connection, key, at=at, newest=True, limit=limit)]}
@@ -117,7 +119,19 @@ def _keys(
     if external_user_id:
         rows = users.applicants_of(connection, external_user_id, environment=environment, limit=ROWS_MAX)
         return [applicant.key for applicant in rows]
-    return [ApplicantKey(str(vendor), environment, str(reference))]
+    key = ApplicantKey(str(vendor), environment, str(reference))
+    _refuse_hidden(connection, key)
+    return [key]
+
+
+def _refuse_hidden(connection: Connection, key: ApplicantKey) -> None:
+    """Refuse an applicant that was erased and, but for privacy officers, one that is restricted."""
+    found = applicants.find_shown(connection, key)
+    gone = erased.find(connection, key) if found is None else None
+    if gone is not None:
+        raise click.ClickException(f"this applicant was erased at {clock.rfc3339(gone.erased_at)} (erasure {gone.erasure_id})")
+    if found and found.restricted and not operators.at_this_terminal(officers=True).is_officer:
+        raise click.ClickException("this applicant is restricted: STANDING_TOKEN must be a privacy officer's")
 
 
 def _record_look_up(*, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str) -> None:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from handlers.cli import applicants, decisions, events, exports, imports, notify, rebuild, reconcile, replay, review, worker
+from handlers.cli import (
+    applicants,
+    decisions,
+    erasures,
+    events,
+    exports,
+    imports,
+    notify,
+    rebuild,
+    reconcile,
+    replay,
+    retention,
+    review,
+    worker,
+)
 
 commands = [
     *worker.commands,
@@ -16,4 +30,6 @@ commands = [
     *reconcile.commands,
     *imports.commands,
     *exports.commands,
+    *erasures.commands,
+    *retention.commands,
 ]

@@ -1,4 +1,4 @@
-"""`standing export`: applicants, or the changes of the feed, written out for other programs or for a spreadsheet."""
+"""`standing export` and `standing access-export`: applicants, the changes of the feed, or what is kept about one person, written out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from typing import Any
 import click
 
 from handlers import config
+from handlers.cli.terminal import privacy
 from handlers.cli.terminal.progress import progress_bar
 from handlers.transfer import export
 from handlers.vendors import VENDORS
+from store import database
 from store.applicants.exports import ExportFilter
+from store.privacy import access_export
+from store.privacy.access_export import Withhold
+from store.privacy.acts import Whom
 from store.states import Status
 from store.system import clock
 from store.terminal import consent
-from store.terminal.options import MOMENT, environment_option, older_than_option
+from store.terminal.options import MOMENT, environment_option, older_than_option, token_option
+from store.text import safe_text
 
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"
@@ -78,6 +84,33 @@ def export_review(kind: str, output: Path | None, environment: str, older_than: 
     _export(count, pages, export.REVIEW_COLUMNS if kind == "csv" else None, output)
 
 
+@click.command("access-export")
+@click.argument("external_user_id", metavar="USER")
+@click.option(
+    "--withhold",
+    type=click.Choice([one.value for one in Withhold]),
+    default=Withhold.ADVERSE.value,
+    show_default=True,
+    help="What to leave out: whatever could tip the person off, or nothing.",
+)
+@privacy.reason_option
+@output_option
+@token_option
+@environment_option
+@consent.reads
+def export_access(
+    external_user_id: str, withhold: str, reason: str, output: Path | None, token_file: Path | None, environment: str
+) -> None:
+    """Write what is kept about a person, as far as it may be told to that person, as JSON. The audit log records who did, and why."""
+    config.settings()
+    whom, by = Whom(environment=environment, external_user_id=external_user_id), privacy.officer(token_file)
+    found = database.write(lambda connection: access_export.make(connection, whom, withhold=Withhold(withhold), by=by, reason=reason))
+    if found is None:
+        raise click.ClickException(f"nothing is kept about this person in the {environment} environment")
+    with export.opened(output) as out:
+        out.write(f"{safe_text.as_json(found)}\n".encode())
+
+
 def _export(count: int, pages: Iterator[export.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:
     hidden = output is None and sys.stdout.isatty()
     with export.opened(output) as out, progress_bar(hidden=hidden) as bar:
@@ -85,4 +118,4 @@ def _export(count: int, pages: Iterator[export.Page], columns: tuple[str, ...] |
         export.write(pages, out, columns=columns, on_rows=lambda rows: bar.advance(task, rows))
 
 
-commands = [export_group]
+commands = [export_group, export_access]

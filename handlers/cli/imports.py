@@ -80,9 +80,9 @@ def _bring(checked: Checked, environment: str) -> Brought:
             brought = importing.bring(checked, environment=environment, on_rows=lambda count: bar.advance(task, count))
     except FileChanged as changed:
         raise click.ClickException("the file was changed after it was checked: import it again, as it is now") from changed
-    click.echo(
-        f"{counted(brought.rows, 'row')}: {brought.new:,} new, {counted(brought.rows - brought.new, 'was known', 'were known')}.", err=True
-    )
+    known = brought.rows - brought.new - brought.erased
+    erased = f", {counted(brought.erased, 'is', 'are')} of erased applicants and left out" if brought.erased else ""
+    click.echo(f"{counted(brought.rows, 'row')}: {brought.new:,} new, {counted(known, 'was known', 'were known')}{erased}.", err=True)
     return brought
 
 

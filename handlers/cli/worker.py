@@ -17,11 +17,13 @@ def worker() -> None:
     """Run a worker: it handles what is kept, whether a wake-up comes or not."""
     from handlers.worker import rq_worker
     from store.database import start_check
+    from store.privacy.restoring import index_key
     from store.system import processes
 
     processes.begin()
     start_check.tell_who_may_read()
     start_check.look()
+    index_key.look()
     rq_worker.run()
 
 
@@ -32,10 +34,24 @@ def process_pending(as_json: bool) -> None:
     """Handle what is pending in this process, without Redis. What this host has spooled is brought in first."""
     config.settings()
     spool_import.take_in_spooled()
+    _redo_erasures()
     holder, handled = process.new_holder(), 0
     while count := process.handle_some(holder):
         handled += count
     tables.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
+
+
+def _redo_erasures() -> None:
+    """Do again what a restored database lacks. Raises ClickException where an operator must act first."""
+    from handlers.privacy import redo
+    from store.privacy.restoring import gate, ledger
+
+    try:
+        redo.redo_all()
+        gate.forget()
+        gate.require_open()
+    except (gate.Closed, ledger.Unusable) as closed:
+        raise click.ClickException(f"Nothing is handled: {closed}.") from closed
 
 
 commands = [worker, process_pending]

@@ -1,4 +1,4 @@
-"""iDenfy's read API: a verification's status and, on demand, its data and its files.
+"""iDenfy's API: a verification's status and, on demand, its data and its files, and its deletion.
 
 https://documentation.idenfy.com: HTTP Basic, and POST although nothing changes. Regular polling is not supported and may end in
 restricted access, so the pace is slow. An error names its cause in `identifier`, with the HTTP status 400 or another, even 200.
@@ -13,18 +13,35 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from handlers.clients import retry_after
 from handlers.clients.pacing import Pacing
-from handlers.clients.vendor import Asker, Dialect, Question, Unanswered, VendorAnswer, about, answer, segment, understood
+from handlers.clients.vendor import (
+    Asker,
+    CredentialsRefused,
+    Dialect,
+    Question,
+    Unanswered,
+    VendorAnswer,
+    about,
+    answer,
+    segment,
+    understood,
+)
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdenfyApi
 
 #: https://documentation.idenfy.com/resources/error-messages. None of them says that there is no such verification.
 NOT_NOW = ("INTERNAL_ERROR", "TOO_MANY_REQUESTS")
+GONE = ("DELETED", "EXPIRED-DELETED")
 CREDENTIALS_REFUSED = ("UNAUTHORIZED", "PERMISSIONS_ERROR")
 
 
 class _Verification(Struct):
     reference: str = field(name="scanRef")
+
+
+class _Status(_Verification):
+    status: str
 
 
 class Idenfy:
@@ -56,6 +73,35 @@ class Idenfy:
         body = self._there(self._ask("files", reference))
         understood(body, dict[str, Any])
         return body
+
+    def delete(self, reference: str) -> None:
+        """Have a verification deleted. One that is deleted, or that iDenfy does not know, is left as it is. Raises Unanswered: it is not
+        deleted, because its token lives or for another reason, or nobody knows."""
+        refused = self._refusal_to_delete(reference)
+        if refused is not None and not self._is_gone(reference):
+            raise refused
+
+    def _refusal_to_delete(self, reference: str) -> Unanswered | None:
+        """Ask for a deletion; return why it was refused, if it was. Raises Unanswered if asking anything else is no use now."""
+        try:
+            answered = self._ask("delete", reference)
+        except CredentialsRefused:
+            raise
+        except Unanswered as error:
+            if error.status is None or error.status in retry_after.NOT_NOW:
+                raise
+            return error
+        # Done is 200 without a body, and nothing else.
+        return None if answered == b"" else Unanswered("it is not deleted", status=200 if answered else 404)
+
+    def _is_gone(self, reference: str) -> bool:
+        """Return whether a verification is deleted, or unknown. Raises Unanswered."""
+        body = self._ask("status", reference)
+        if body is None:
+            return True
+        found = understood(body, _Status)
+        about(found.reference, reference)
+        return found.status in GONE
 
     def _ask(self, what: str, reference: str) -> bytes | None:
         segment(reference)

@@ -26,6 +26,7 @@ from handlers.notify.subscribers import NotNow, Subscriber
 from store import database
 from store.outbox import dispatch, outcomes
 from store.outbox.dispatch import Due, Work
+from store.privacy.restoring import gate
 from store.system import fault_points
 from store.system.logs import describe_error
 
@@ -117,6 +118,8 @@ class DispatchLoop:
             dispatch.subscribe(connection, name, title=one.title)
 
     def _claim(self) -> int:
+        if gate.tell().is_closed:
+            return 0
         work, began = self._look(), time.monotonic()
         if work.retired:
             with database.begin() as connection:

@@ -15,7 +15,8 @@ from handlers.clients.retry_after import NOT_NOW, SAID_CHARS_MAX, readable, retr
 from handlers.notify import http_sender
 from handlers.notify.http_sender import CONNECTIONS_MAX
 from handlers.notify.signing import message, message_id, signed
-from handlers.notify.subscribers import AT_ONCE, Gone, NotNow, Refused
+from handlers.notify.subscribers import AT_ONCE, GIVEN_WAY, Gone, NotNow, Refused
+from store.applicants import feed
 from store.states import Reversal
 from store.system import clock
 
@@ -37,6 +38,8 @@ class Endpoint:
         settings = config.settings()
         if change.environment not in settings.environments:
             return False
+        if change.to_status == feed.ERASED:
+            return True  # Whatever it was sent before is to be erased there, too.
         if settings.notify_on == "adverse":
             return bool(change.reversal == Reversal.ADVERSE)
         return settings.notify_on == "all" or bool(change.from_status != change.to_status)
@@ -46,6 +49,8 @@ class Endpoint:
 
     async def send(self, entry: dict[str, Any]) -> str:
         """Send a change; return the answer in a few words. Raises as `tell` does."""
+        if entry["type"] == feed.ERASED:
+            return GIVEN_WAY
         settings, body = config.settings(), message(entry)
         headers = signed(body, message_id=message_id(entry), secrets=settings.notify_secrets, now=clock.now())
         try:

@@ -58,6 +58,8 @@ class ProblemDocuments:
     def tell(self, entry: dict[str, Any]) -> str:
         api = config.settings().idngo_api
         assert api is not None
+        if entry.get("applicant") is None:
+            return "the applicant is erased, or restricted"
         found = problems(_ask(api, entry["reference"]))
         key = ApplicantKey(entry["vendor"], entry["environment"], entry["reference"])
         with database.begin() as connection:

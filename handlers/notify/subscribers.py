@@ -13,12 +13,16 @@ import structlog
 from msgspec import Struct
 
 from handlers import config
+from store.applicants import feed
 from store.states import Reversal
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
 GROUP = "standing.reactions"
+
+#: What is noted of a change that was emptied before somebody was notified of it.
+GIVEN_WAY = "the applicant was erased"
 
 #: Reactions of one subscriber, to changes of different applicants, that are done at a time.
 AT_ONCE = 8
@@ -40,34 +44,53 @@ class Gone(Exception):
     """The subscriber wants no further notifications. The message is its answer."""
 
 
+class Emptied(Exception):
+    """The applicant of a change was erased: there is nothing to notify anybody of. The notice of the erasure takes its place."""
+
+
 class Change(Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
-    """One change of an applicant, as the change feed shows it. It cannot be altered."""
+    """One change of an applicant, as the change feed shows it, or the notice that an applicant was erased. It cannot be altered."""
 
     cursor: str
-    #: Such as `applicant.rejected`.
+    #: Such as `applicant.rejected`. The notice is `applicant.erased`: erase what you keep of the applicant.
     type: str
     vendor: str
     environment: str
     reference: str
-    from_status: str | None
+    from_status: str | None = None
+    #: A status; of the notice `erased`.
     to_status: str
     #: `adverse` if an approval fell.
-    reversal: str | None
-    changed: tuple[str, ...]
-    reasons: tuple[str, ...]
-    event_id: str | None
-    as_of: str | None
+    reversal: str | None = None
+    changed: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    event_id: str | None = None
+    as_of: str | None = None
     at: str
-    code_version: str
-    #: The applicant as it then was.
-    applicant: Mapping[str, Any]
+    #: None: of the notice.
+    code_version: str | None = None
+    #: Of a link: who linked it, from which user to which.
+    linked: Mapping[str, str | None] | None = None
+    #: The applicant as it then was. None: it is restricted, or this is the notice.
+    applicant: Mapping[str, Any] | None = None
+    #: Of the notice alone: the user, if one is known, and the erasure.
+    external_user_id: str | None = None
+    erasure_id: str | None = None
 
 
 def change_of(entry: Mapping[str, Any]) -> Change:
-    """Return a change from its entry in the feed."""
-    given = {{"from": "from_status", "to": "to_status"}.get(name, name): value for name, value in entry.items()}
-    frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return Change(**frozen | {"applicant": MappingProxyType(given["applicant"])})
+    """Return a change, or the notice of an erasure, from its entry in the feed. Raises Emptied."""
+    if entry["type"] == feed.ERASED:
+        raise Emptied
+    given: dict[str, Any] = {"to": feed.ERASED} if entry["type"] == feed.NOTICE else {}
+    given |= {name: _frozen(value) for name, value in entry.items()}
+    return Change(**{{"from": "from_status", "to": "to_status"}.get(name, name): value for name, value in given.items()})
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Subscriber(Protocol):
@@ -103,7 +126,8 @@ class Subscriber(Protocol):
 
 
 class Log:
-    """Logs a warning for every approval that fell, because an operator may have to be woken. Ids only."""
+    """Logs a warning for every approval that fell, because an operator may have to be woken. Ids only, so that it has nothing to erase, and
+    wants no notice of an erasure."""
 
     name = title = "log"
     is_foreign = False
@@ -114,6 +138,8 @@ class Log:
         return bool(change.reversal == Reversal.ADVERSE)
 
     def tell(self, entry: dict[str, Any]) -> str:
+        if entry["type"] in (feed.ERASED, feed.NOTICE):
+            return GIVEN_WAY
         log.warning(
             "an approval fell",
             change=entry["cursor"],
@@ -122,7 +148,7 @@ class Log:
             environment=entry["environment"],
             reversal=entry["reversal"],
             status=entry["to"],
-            version=entry["applicant"]["version"],
+            version=(entry["applicant"] or {}).get("version"),
         )
         return "logged"
 
@@ -144,7 +170,10 @@ class Function:
         return change.environment in config.settings().environments
 
     def tell(self, entry: dict[str, Any]) -> str:
-        change = change_of(entry)
+        try:
+            change = change_of(entry)
+        except Emptied:
+            return GIVEN_WAY
         try:
             self.function(change)
         except (NotNow, Refused, Gone):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
+from handlers.privacy import fence
 from handlers.rules import reversals, transitions
 from handlers.rules.news import EventReading, Unreadable
 from handlers.rules.projection import show
@@ -108,7 +109,8 @@ def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
 
 
 def derive_many(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
-    """Return what all kept events say of some applicants. Applicants with an event that cannot be interpreted are left out."""
+    """Return what all kept events say of some applicants. The erased are left out, and those with an event that cannot be interpreted."""
+    keys = fence.not_erased(connection, keys)
     heard = mentions.events_naming_any(connection, keys)
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
     registers: dict[ApplicantKey, Registers] = {key: {} for key in keys}

@@ -11,6 +11,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
+from handlers.privacy import fence
 from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, OnProgress, Renamed, compare, derive_many, difference_of
 from handlers.rules import outcome, transitions
 from store import database
@@ -59,6 +60,7 @@ def repair(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
 
 
 def _repair(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> int:
+    keys = fence.not_erased(connection, keys)
     present = applicants.lock(connection, keys)
     derived = derive_many(connection, keys, renamed)
     found = [difference for key, registers in derived.items() if (difference := difference_of(present[key], registers))]
@@ -76,7 +78,8 @@ def _rename(renamed: Renamed) -> None:
     for sequence, event in renamed.events.items():
         with database.begin() as connection:
             mentions.forget(connection, sequence)
-            mentions.remember(connection, outcome.mentions_of(interpret(event), []))
+            named = {ApplicantKey(one.vendor, one.environment, one.reference): one for one in outcome.mentions_of(interpret(event), [])}
+            mentions.remember(connection, [named[key] for key in fence.not_erased(connection, named)])
 
 
 def _handled_events() -> Iterator[tuple[list[InboxEvent], dict[int, list[str]]]]:

@@ -20,7 +20,7 @@ class Unreadable(Exception):
         super().__init__(reason)
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, frozen=True, kw_only=True, tag=True):
     """A verdict or progress: news that sets the status of an applicant."""
 
     status: Status
@@ -56,37 +56,39 @@ class Step(Struct, frozen=True, kw_only=True):
     level: str | None = None
 
 
-class Deletion(Struct, frozen=True, kw_only=True):
+class Deletion(Struct, frozen=True, kw_only=True, tag=True):
     """The vendor erased the applicant."""
 
     vendor_status: str | None = None
     final: bool = False
+    #: It says that it erased the personal data, too.
+    of_personal_data: bool = False
 
 
-class Activity(Struct, frozen=True, kw_only=True):
+class Activity(Struct, frozen=True, kw_only=True, tag=True):
     """The vendor deactivated the profile, or activated it again."""
 
     active: bool
 
 
-class Alert(Struct, frozen=True, kw_only=True):
+class Alert(Struct, frozen=True, kw_only=True, tag=True):
     """A monitoring found something, or cleared what it found. Each monitoring has its own alert."""
 
     monitoring: str
     raised: bool
 
 
-class DocumentNotice(Struct, frozen=True, kw_only=True):
+class DocumentNotice(Struct, frozen=True, kw_only=True, tag=True):
     """The document has expired, or soon will."""
 
     expired: bool
 
 
-class Archived(Struct, frozen=True, kw_only=True):
+class Archived(Struct, frozen=True, kw_only=True, tag=True):
     """The vendor archived the verification."""
 
 
-class Judgement(Struct, frozen=True, kw_only=True):
+class Judgement(Struct, frozen=True, kw_only=True, tag=True):
     """A person's decision. It holds until newer news of the vendor sets another status."""
 
     status: Status

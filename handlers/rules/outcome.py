@@ -57,6 +57,11 @@ def mentions_of(reading: EventReading, decisions: Collection[Decision]) -> Itera
         )
 
 
+def noticed_in(batch: Iterable[EventReading]) -> list[tuple[str, str, str]]:
+    """Return what is counted of a batch for somebody to look at: vendor, environment and word of each event that is noticed."""
+    return [(one.event.vendor, one.event.environment, word) for one in batch if (word := noticed(one))]
+
+
 def noticed(reading: EventReading) -> str | None:
     """Return under which word an event is counted for somebody to look at: an approval that is not understood, or an unknown type; None
     for any other, and for one that is handled again."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +27,7 @@ from store.applicants import table as applicants
 from store.applicants.exports import ExportFilter
 from store.operations import review_queue
 from store.operations.review_queue import Narrowed, Waiting
+from store.privacy import shown
 from store.states import ApplicantKey
 from store.system import clock
 from store.text import safe_text
@@ -33,10 +35,10 @@ from store.text import safe_text
 PAGE = 500
 
 #: What the columns of a CSV are: the fields of the API, in its order.
-APPLICANT_COLUMNS = tuple(applicants.describe(applicants.unknown(ApplicantKey("", "", ""))))
+APPLICANT_COLUMNS = (*applicants.describe(applicants.unknown(ApplicantKey("", "", ""))), "keep_until")
 CHANGE_COLUMNS = (
     "cursor", "type", "vendor", "environment", "reference", "from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at",
-    "code_version", "applicant",
+    "code_version", "applicant", "external_user_id", "erasure_id",
 )  # fmt: skip
 
 REVIEW_COLUMNS = (
@@ -86,11 +88,11 @@ def _all_waiting(connection: Connection, environment: str, wanted: Narrowed) -> 
 
 
 def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None, on_rows: Callable[[int], None]) -> None:
-    """Write pages as CSV with these columns; without any, as JSON lines."""
+    """Write pages as CSV with these columns, empty where a row lacks one; without any, as JSON lines."""
     if columns:
         out.write(_as_csv([columns]))
     for page in pages:
-        out.write(_as_csv([_cell(row[name]) for name in columns] for row in page) if columns else _as_lines(page))
+        out.write(_as_csv([_cell(row.get(name)) for name in columns] for row in page) if columns else _as_lines(page))
         on_rows(len(page))
     out.flush()
 
@@ -115,7 +117,7 @@ def _applicants(wanted: ExportFilter) -> Iterator[Page]:
     for vendor in [wanted.vendor] if wanted.vendor else sorted(VENDORS):
         last = ""
         while found := _read(exports.applicants_after, wanted, vendor=vendor, reference=last, limit=PAGE):
-            yield [applicants.describe(one) for one in found]
+            yield database.read(partial(shown.describe_all, found=found))
             last = found[-1].reference
 
 

@@ -18,6 +18,7 @@ from handlers.transfer.import_check import Checked, OnProgress
 from handlers.transfer.import_fields import Known, Whose
 from store import database
 from store.access import audit, operators
+from store.applicants import erased as erased_applicants
 from store.applicants import links
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
@@ -45,6 +46,8 @@ class Brought:
 
     rows: int = 0
     new: int = 0
+    #: Rows about applicants that were erased. They are left out.
+    erased: int = 0
     span: Span | None = None
 
 
@@ -61,30 +64,39 @@ def bring(checked: Checked, *, environment: str, on_rows: OnProgress) -> Brought
 
 
 def _keep(checked: Checked, environment: str, rows: Sequence[Known], brought: Brought) -> Brought:
-    made = [internal_events.known_before(row.vendor, environment, row.body) for row in rows]
-
-    def work(connection: Connection) -> list[str]:
+    def work(connection: Connection) -> tuple[list[str], int]:
+        counted = _counted(connection, environment, rows)
+        made = [internal_events.known_before(row.vendor, environment, row.body) for row in counted]
         kept = imports.keep_unknown(connection, made)
         _record(connection, checked, brought, new=len(kept))
-        return kept
+        return kept, len(rows) - len(counted)
 
-    kept = _insistently(work)
+    kept, erased = _insistently(work)
     if kept:
         wakeup.notify()
     ids = [*kept, *((brought.span.first, brought.span.last) if brought.span else ())]
     span = Span(first=min(ids), last=max(ids)) if ids else None
-    return Brought(rows=brought.rows + len(rows), new=brought.new + len(kept), span=span)
+    return Brought(rows=brought.rows + len(rows), new=brought.new + len(kept), erased=brought.erased + erased, span=span)
+
+
+def _counted(connection: Connection, environment: str, rows: Sequence[Known]) -> list[Known]:
+    """Return the rows without those of erased applicants."""
+    keys = [ApplicantKey(row.vendor, environment, row.body.reference) for row in rows]
+    gone = erased_applicants.among(connection, keys)
+    return [row for row, key in zip(rows, keys, strict=True) if key not in gone or gone[key].lets_in(row.body.at)]
 
 
 def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Brought) -> Brought:
     users = {ApplicantKey("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
 
-    def work(connection: Connection) -> int:
-        new = links.link_all(connection, users, by=operators.at_this_terminal().name)
+    def work(connection: Connection) -> tuple[int, int]:
+        counted = links.without_erased(connection, users)
+        new = links.link_all(connection, {key: users[key] for key in counted}, by=operators.at_this_terminal().name)
         _record(connection, checked, brought, new=new)
-        return new
+        return new, len(users) - len(counted)
 
-    return Brought(rows=brought.rows + len(rows), new=brought.new + _insistently(work))
+    new, erased = _insistently(work)
+    return Brought(rows=brought.rows + len(rows), new=brought.new + new, erased=brought.erased + erased)
 
 
 def _record(connection: Connection, checked: Checked, brought: Brought, *, new: int) -> None:

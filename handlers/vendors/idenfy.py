@@ -176,7 +176,7 @@ def _says(kind: str, step: Step) -> tuple[Says, str]:
     if kind in BY_TYPE:
         return structs.replace(step, status=BY_TYPE[kind]), kind
     if overall in DELETED:
-        return Deletion(vendor_status=overall, final=step.final), overall
+        return Deletion(vendor_status=overall, final=step.final, of_personal_data=True), overall
     if overall == "ARCHIVED":
         return Archived(), overall
     # A missing `final` is not final; only a resubmission that is not final reopens what was.

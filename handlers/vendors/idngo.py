@@ -53,7 +53,7 @@ OVERLAYS: dict[str, Says] = {
     "applicantDeactivated": Activity(active=False),
     "applicantActivated": Activity(active=True),
     "applicantDeleted": Deletion(),
-    "applicantPersonalDataDeleted": Deletion(),
+    "applicantPersonalDataDeleted": Deletion(of_personal_data=True),
 }
 
 #: Events of an AML case, and whether its alert is raised. No published sample shows how they name their case; without a

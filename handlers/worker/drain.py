@@ -19,6 +19,7 @@ from handlers.vendors import VENDORS
 from handlers.worker.pulse import pulse
 from store import database
 from store.inbox import claims, wakeup
+from store.privacy.restoring import gate
 from store.system import fault_points
 from store.system.logs import describe_error
 
@@ -87,6 +88,8 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
         return 0
     try:
         wakeup.acknowledge()
+        if gate.tell().is_closed:
+            return 0  # What is kept waits until the erasures of the ledger are done again. The sweep tries again.
         fault_points.reach("answered")
         for loop in _loops:
             loop.end_stale_claims()

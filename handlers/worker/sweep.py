@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from handlers import config
 from handlers.notify import subscribers
+from handlers.privacy.runner import ErasureRunner
 from handlers.replay.runner import ReplayRunner
 from handlers.worker import drain
 from handlers.worker.sidecar import Sidecar
@@ -64,11 +65,12 @@ def _name(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
-def _sidecars() -> list[Sidecar]:
-    """Return the sidecars: the dispatchers (one for functions only if there are any), and the scheduler that asks the vendors."""
+def _sidecars() -> list[Sidecar | ErasureRunner]:
+    """Return the sidecars: the dispatchers (one for functions only if there are any), the scheduler that asks the vendors, and the process
+    that erases."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
     asking = [Sidecar("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
-    return [*(Sidecar("handlers.notify.dispatcher", part) for part in parts), *asking]
+    return [*(Sidecar("handlers.notify.dispatcher", part) for part in parts), *asking, ErasureRunner()]
 
 
 def _end_soon() -> None:

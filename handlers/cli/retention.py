@@ -1,0 +1,185 @@
+"""`standing relationship`, `standing holds` and `standing retention`: how long personal data is kept, and what is erased then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from handlers import config
+from handlers.cli.terminal import carrying_out, output, privacy
+from handlers.cli.terminal.privacy import answering, reason_option, whom_options
+from store import database
+from store.privacy import holds, relationships, retention
+from store.privacy.acts import Whom
+from store.system import clock
+from store.terminal import consent, tables
+from store.terminal.lists import Listing, list_options
+from store.terminal.options import MOMENT, REASON, environment_option, json_option, token_option
+from store.text import safe_text
+from store.text.counts import counted
+
+#: Erasures that one transaction writes down: deliveries wait for it on SQLite.
+AT_ONCE = 200
+
+#: How much one run may erase.
+MAX = click.IntRange(1, 1_000_000)
+
+
+# relationships ------------------------------------------------------------------------------------------------
+
+
+@click.group()
+def relationship() -> None:
+    """The business relationship with a user: where the clock of retention begins."""
+
+
+@relationship.command("end")
+@click.argument("user")
+@click.option("--at", "ended_at", type=MOMENT, help="When it ended (RFC 3339, or a date).  [default: now]")
+@click.option("--basis", required=True, type=REASON, help="How it ended. It is recorded.")
+@token_option
+@environment_option
+@json_option
+@consent.changes
+def end(user: str, ended_at: datetime | None, basis: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+    """Record that the relationship with USER ended: the periods of RETENTION begin."""
+    _say(user, ended_at or clock.now(), basis, token_file, environment, as_json=as_json, yes=yes)
+
+
+@relationship.command("reopen")
+@click.argument("user")
+@click.option("--basis", required=True, type=REASON, help="Why it goes on. It is recorded.")
+@token_option
+@environment_option
+@json_option
+@consent.changes
+def reopen(user: str, basis: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+    """Record that the relationship with USER goes on: approved applicants are kept."""
+    _say(user, None, basis, token_file, environment, as_json=as_json, yes=yes)
+
+
+def _say(user: str, ended_at: datetime | None, basis: str, token_file: Path | None, environment: str, *, as_json: bool, yes: bool) -> None:
+    config.settings()
+    by = privacy.officer(token_file)
+    says = f"ended at {clock.rfc3339(ended_at)}" if ended_at else "goes on"
+    whom = Whom(environment=environment, external_user_id=user)
+    consent.ask("Record it?", privacy.about(whom), f"{by.name} says that the relationship {says} ({basis}).", yes=yes)
+    told = database.write(lambda connection: relationships.end(connection, environment, user, ended_at=ended_at, basis=basis, by=by))
+    _show(told, as_json)
+
+
+def _show(told: dict[str, Any], as_json: bool) -> None:
+    tables.print_json([told]) if as_json else output.print_fields(told)
+
+
+# holds --------------------------------------------------------------------------------------------------------
+
+
+@click.group("holds")
+def holds_group() -> None:
+    """Holds: nothing of those whom one is on is erased, whoever asks."""
+
+
+@holds_group.command("place")
+@whom_options
+@reason_option
+@click.option("--review-at", required=True, type=MOMENT, help="When somebody is to look at it again (RFC 3339, or a date).")
+@token_option
+@json_option
+@consent.changes
+def place(whom: Whom, reason: str, review_at: datetime, token_file: Path | None, as_json: bool, yes: bool) -> None:
+    """Place a hold: VENDOR REFERENCE, or --user ID for all applicants of a user. Another person lifts it."""
+    config.settings()
+    by = privacy.actor(token_file)
+    consent.ask("Place the hold?", privacy.about(whom), f"{by.name} places a hold ({reason}): nothing of them is erased.", yes=yes)
+    with answering():
+        told = database.write(lambda connection: holds.place(connection, whom, by=by, reason=reason, review_at=review_at))
+    _show(told, as_json)
+
+
+@holds_group.command("lift")
+@click.argument("hold_id", metavar="ID", type=privacy.Id())
+@reason_option
+@token_option
+@json_option
+@consent.changes
+def lift(hold_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
+    """Lift another person's hold. What was to be erased meanwhile is erased then."""
+    config.settings()
+    by = privacy.officer(token_file)
+    with answering():
+        placed = holds.describe(database.read(lambda connection: holds.find(connection, hold_id)))
+    says = f"{placed['placed_by']} placed it at {placed['placed_at']}: {safe_text.plain(placed['reason'])}."
+    consent.ask("Lift the hold?", says, f"{by.name} lifts it ({reason}).", yes=yes)
+    with answering():
+        _show(database.write(lambda connection: holds.lift(connection, hold_id, by=by, reason=reason)), as_json)
+
+
+@holds_group.command("list")
+@click.option("--all", "lifted", is_flag=True, help="Those that were lifted, too.")
+@list_options(since="Placed")
+@consent.reads
+def list_holds(listing: Listing, environment: str, since: datetime | None, lifted: bool) -> None:
+    """List the holds that are in force, the oldest first."""
+    config.settings()
+
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        rows = holds.listing(connection, environment=environment, lifted=lifted, since=since, limit=listing.fetched)
+        return [holds.describe(row) for row in rows]
+
+    columns = ("id", "external_user_id", "vendor", "reference", "reason", "review_at", "placed_by", "placed_at", "lifted_by", "lifted_at")
+    listing.show(database.read(read), columns, what="hold", order="oldest", environment=environment, call="/v1/holds")
+
+
+# retention ----------------------------------------------------------------------------------------------------
+
+
+@click.group("retention")
+def retention_group() -> None:
+    """Retention: what is due by the rules of RETENTION."""
+
+
+@retention_group.command("preview")
+@json_option
+@consent.reads
+def preview(as_json: bool) -> None:
+    """Show each rule, how much is due by it, and since when the oldest is."""
+    config.settings()
+    found = database.read(retention.preview)
+    tables.print_list(found, ("rule", "period", "due", "oldest"), as_json=as_json, as_csv=False)
+    if not found:
+        click.echo("RETENTION names no rule: nothing is erased automatically.", err=True)
+
+
+@retention_group.command("run")
+@click.option("--max", "most", required=True, type=MAX, help="Erase no more than so many applicants, events and acts.")
+@reason_option
+@token_option
+@json_option
+@consent.changes
+def run(most: int, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
+    """Erase what is due, with a progress bar. Run again, it goes on where it was. What is erased cannot be brought back."""
+    config.settings()
+    by = privacy.officer(token_file)
+    found = database.read(lambda connection: retention.due(connection, limit=most))
+    if not found:
+        click.echo("Nothing is due.", err=True)
+        return
+    says = f"{counted(len(found), 'applicant, event or act', 'applicants, events and acts')} will be erased, and cannot be brought back."
+    consent.ask("Erase?", says, f"{by.name} runs it ({reason}).", yes=yes)
+    ran = {"erasures": 0, "applicants": 0, "events": 0, "acts": 0}
+    for start in range(0, len(found), AT_ONCE):
+        some = found[start : start + AT_ONCE]
+        with answering():
+            made = database.write(lambda connection: retention.run(connection, by=by, reason=reason, max=most, found=some))  # noqa: B023
+        ran["erasures"] += carrying_out.carry_out(made.erasures)
+        for name in ("applicants", "events", "acts"):
+            ran[name] += getattr(made, name)
+    _show(ran, as_json)
+
+
+commands = [relationship, holds_group, retention_group]

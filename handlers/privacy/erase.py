@@ -1,0 +1,160 @@
+"""Carry out erasures. Each step commits, so that a run that is interrupted at any instant is resumed where it was.
+
+1. Whom it is about is chosen, and stays chosen.
+2. The ledger, outside the database, is told, and synced: a restored backup is erased again.
+3. In one transaction the applicants are fenced and gone, and the feed tells of it.
+4. Their events are erased, those that name others too, then those that were never read; then their changes.
+5. Where the vendor is to erase, too, it is asked to; until it has, the erasure's own row names whom, and nothing else does.
+6. The last names are removed, and the erasure is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+
+import structlog
+from sqlalchemy import Connection
+
+from handlers.interpret import interpret
+from handlers.privacy import vendor_deletion
+from handlers.rules import kept_news
+from handlers.rules.news import EventReading
+from store import database
+from store.inbox.claims import InboxEvent
+from store.inbox.encryption import Unopenable
+from store.privacy.erasing import erasures, event_erasure, trace_erasure
+from store.privacy.erasing.erasures import Begun
+from store.privacy.erasing.event_erasure import Rewritten
+from store.privacy.restoring import gate, ledger
+from store.states import ApplicantKey
+from store.system import fault_points
+
+log = structlog.get_logger()
+
+#: Events and changes that one transaction erases: deliveries wait for it on SQLite.
+EVENTS_AT_ONCE, CHANGES_AT_ONCE = 25, 300
+
+#: Told after each part: how many events were erased in it.
+OnEvents = Callable[[int], object]
+
+
+def work_off() -> int:
+    """Carry out every erasure that is to be; return how many were done."""
+    ahead = database.write(erasures.ahead)
+    return sum(carry_out(erasure_id) for erasure_id in ahead)
+
+
+def carry_out(erasure_id: str, *, on_events: OnEvents = lambda _: None) -> bool:
+    """Erase what an erasure is about; return whether it is done. A hold leaves it as it is; a vendor that has not erased leaves its names.
+
+    Raises ledger.Unusable where the ledger cannot be written, or lacks lines: nothing is deleted then."""
+    begun = database.write(lambda connection: erasures.begin(connection, erasure_id))
+    if begun is None:
+        return False
+    fault_points.reach("erasure chosen")
+    line = ledger.append(begun, known=database.read(gate.known_lines))
+    fault_points.reach("erasure in the ledger")
+    if not begun.waits:
+        _erase_here(begun, on_events)
+    if begun.with_vendor and not vendor_deletion.carry_out(begun, ledger_line=line):
+        return False
+    database.write(lambda connection: erasures.finish(connection, begun, ledger_line=line))
+    log.info("an erasure is done", erasure_id=erasure_id, count=len(begun.keys))
+    return True
+
+
+def _erase_here(begun: Begun, on_events: OnEvents) -> None:
+    """Fence the applicants, and erase what names them but the last names."""
+    database.write(lambda connection: erasures.close(connection, begun))
+    fault_points.reach("erasure fenced")
+    for count in chain(_erase_named(begun), _erase_nameless(begun), _empty_changes(begun)):
+        on_events(count)
+
+
+def _erase_named(begun: Begun) -> Iterator[int]:
+    """Erase the events that name the applicants; yield how many, part by part."""
+
+    def part(connection: Connection) -> int:
+        event_erasure.lock(connection, named := event_erasure.naming(connection, begun.keys, limit=EVENTS_AT_ONCE))
+        locked = {event.id for event in named}
+        # Read again behind the lock: another process may have erased some of them.
+        left = [event for event in event_erasure.naming(connection, begun.keys, limit=EVENTS_AT_ONCE) if event.id in locked]
+        return _erase(connection, begun=begun, events=left)
+
+    while count := database.write(part):
+        fault_points.reach("erasure erased events")
+        yield count
+
+
+def _erase_nameless(begun: Begun) -> Iterator[int]:
+    """Erase the events that name nobody, or could not be handled, and whose bodies are about the applicants all the same."""
+    for vendor in sorted({key.vendor for key in begun.keys}):
+        last, names = 0, _Names(key.reference for key in begun.keys if key.vendor == vendor)
+        while events := _nameless(vendor, begun.environment, last):
+            last = events[-1].sequence
+            found = [event for event in events if names.concern(event)]
+            if found:
+                database.write(partial(_erase, begun=begun, events=found))
+                yield len(found)
+
+
+def _nameless(vendor: str, environment: str, last: int) -> list[InboxEvent]:
+    with database.reading() as connection:
+        return event_erasure.nameless_after(connection, vendor, environment, last, limit=EVENTS_AT_ONCE)
+
+
+def _erase(connection: Connection, *, begun: Begun, events: Sequence[InboxEvent]) -> int:
+    """Erase events, or rewrite those that others are named in; return how many."""
+    event_erasure.lock(connection, events)
+    erased = {key.reference for key in begun.keys}
+    event_erasure.erase(connection, [_rewritten(event, erased) for event in events], begun.keys)
+    erasures.count_events(connection, begun, len(events))
+    return len(events)
+
+
+def _rewritten(event: InboxEvent, erased: Collection[str]) -> Rewritten:
+    reading = _reading(event)
+    others = [] if reading is None else [one for one in reading.references if one not in erased]
+    return Rewritten(event=event, kept_news=kept_news.encode(reading, others) if reading and others else None)
+
+
+class _Names:
+    """The references of applicants, as bodies may hold them: each as a word of its own, plain or escaped as in JSON."""
+
+    def __init__(self, references: Iterable[str]) -> None:
+        self._plain = set(references)
+        written = {form for one in self._plain for form in (one, json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1])}
+        self._words = re.compile(rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(re.escape(form).encode() for form in sorted(written)))
+
+    def concern(self, event: InboxEvent) -> bool:
+        """Return whether an event names one of the applicants, as far as it can be read, or its body holds a reference."""
+        reading = _reading(event)
+        if reading is not None and self._plain.intersection(reading.references):
+            return True
+        try:
+            return self._words.search(event.body()) is not None
+        except Unopenable:
+            return False
+
+
+def _reading(event: InboxEvent) -> EventReading | None:
+    """Return the reading of an event; None if it fails."""
+    try:
+        return interpret(event)
+    except Exception:  # Whatever a mapping does: what cannot be interpreted says nothing of others.
+        return None
+
+
+def _empty_changes(begun: Begun) -> Iterator[int]:
+    """Empty the applicants' changes, part by part; yield that no event was erased."""
+
+    def part(connection: Connection, key: ApplicantKey) -> int:
+        return trace_erasure.empty_changes(connection, key, limit=CHANGES_AT_ONCE)
+
+    for key in begun.keys:
+        while database.write(partial(part, key=key)):
+            fault_points.reach("erasure emptied changes")
+            yield 0

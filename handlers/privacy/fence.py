@@ -1,0 +1,100 @@
+"""The fence around the erased: what comes later about one of them moves nobody, and is erased with the transaction that reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from msgspec import structs
+from sqlalchemy import Connection
+
+from handlers.interpret import weigh
+from handlers.rules import kept_news
+from handlers.rules.news import EventReading, News, Unreadable
+from store.applicants import erased
+from store.inbox.claims import InboxEvent
+from store.inbox.encryption import Unopenable
+from store.operations.delivery_counts import NEWS_OF_ERASED
+from store.privacy.erasing import event_erasure
+from store.privacy.erasing.event_erasure import Rewritten
+from store.states import ApplicantKey
+
+#: A word of a body, as it is looked up among the erased, and how many of a body are.
+WORD = re.compile(r"[\w.:@-]{4,200}")
+WORDS_MAX = 5000
+
+
+@dataclass(frozen=True)
+class Fenced:
+    """What is left of a batch, and which of its events are to be erased once they are settled."""
+
+    batch: list[EventReading]
+    rewritten: list[Rewritten] = field(default_factory=list)
+    #: The erased that they name.
+    keys: set[ApplicantKey] = field(default_factory=set)
+    #: What is counted for somebody to look at, as `delivery_counts.count_noticed` takes it.
+    noticed: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def without_erased(connection: Connection, batch: list[EventReading]) -> Fenced:
+    """Return a batch without what it says of erased applicants. Until this transaction ends, no other applicant is fenced."""
+    erased.hold_fences(connection)
+    if not erased.is_any(connection):
+        return Fenced(batch)
+    keys = [_keys(reading, *_words(reading.event) if _is_nameless(reading) else ()) for reading in batch]
+    gone = erased.among(connection, {key for some in keys for key in some})
+    found = Fenced([])
+    for reading, some in zip(batch, keys, strict=True):
+        theirs = {key for key in some if key in gone and not gone[key].lets_in(reading.at)}
+        if theirs:
+            reading = _fence(connection, reading, theirs, found)
+        found.batch.append(reading)
+    return found
+
+
+def not_erased(connection: Connection, keys: Collection[ApplicantKey]) -> list[ApplicantKey]:
+    """Return those of the applicants that are not erased, or were readmitted."""
+    gone = {key for key, one in erased.among(connection, keys).items() if one.readmitted_at is None}
+    return [key for key in keys if key not in gone]
+
+
+def _fence(connection: Connection, reading: EventReading, theirs: set[ApplicantKey], found: Fenced) -> EventReading:
+    """Return the reading of an event without some of its applicants, and note that it is to be erased."""
+    event, others = reading.event, tuple(key.reference for key in _keys(reading) if key not in theirs)
+    if reading.says is not None and not (event.replayed or event.repeat or event_erasure.is_known(connection, event)):
+        found.noticed.append((event.vendor, event.environment, NEWS_OF_ERASED))
+    found.keys.update(theirs)
+    left = _about(reading, others)
+    found.rewritten.append(Rewritten(event=event, kept_news=kept_news.encode(left, others) if others else None))
+    return left
+
+
+def _about(reading: EventReading, others: Sequence[str]) -> EventReading:
+    """Return what an event says of the others; of nobody, that it was ignored."""
+    if others and isinstance(reading.news, Unreadable):
+        return reading
+    if others and isinstance(reading.news, News):
+        news = structs.replace(reading.news, references=tuple(others))
+    else:
+        news = News(event_type=None, says=None, because=event_erasure.REASON)
+    return EventReading(event=reading.event, **structs.asdict(weigh(news, reading.occasion)))
+
+
+def _keys(reading: EventReading, *words: str) -> list[ApplicantKey]:
+    event = reading.event
+    return [ApplicantKey(event.vendor, event.environment, reference) for reference in (*reading.references, *words)]
+
+
+def _is_nameless(reading: EventReading) -> bool:
+    return not reading.references or isinstance(reading.news, Unreadable)
+
+
+def _words(event: InboxEvent) -> set[str]:
+    """Return the words of a body that names nobody, as far as it could be read: one of them may be a reference."""
+    try:
+        found = WORD.finditer(event.body().decode(errors="replace")) if event.sealed_body else ()
+    except Unopenable:
+        return set()
+    return {match[0] for match in islice(found, WORDS_MAX)}

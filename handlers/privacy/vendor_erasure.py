@@ -1,0 +1,60 @@
+"""What a vendor's own deletion leads to, where ERASE_WITH_VENDOR is set: an erasure here, in the transaction that handles the news.
+
+A hold beats it: the applicant is deleted and restricted, and is erased once the hold is lifted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from msgspec import structs
+from sqlalchemy import Connection, exists, select
+
+from handlers.rules.news import Deletion, EventReading, Unreadable
+from store import config
+from store.access.digests import NoIndexKey
+from store.applicants.table import Applicant
+from store.database.privacy_tables import Erasure
+from store.inbox import internal_events
+from store.privacy import holds
+from store.privacy.erasing import erasures
+from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.states import ApplicantKey, Status
+
+log = structlog.get_logger()
+
+
+def file(connection: Connection, batch: Sequence[EventReading], present: dict[ApplicantKey, Applicant]) -> None:
+    """Write down an erasure for each applicant whose personal data a vendor erased; restrict those that a hold is on."""
+    if not config.settings().privacy.erase_with_vendor:
+        return
+    for reading in batch:
+        if _tells_of_erased_data(reading):
+            for key in _deleted(reading, present):
+                _file(connection, key, present, reading.event.id)
+
+
+def _tells_of_erased_data(reading: EventReading) -> bool:
+    if isinstance(reading.news, Unreadable) or internal_events.kind(reading.event.headers):
+        return False
+    return isinstance(reading.says, Deletion) and reading.says.of_personal_data
+
+
+def _deleted(reading: EventReading, present: dict[ApplicantKey, Applicant]) -> list[ApplicantKey]:
+    """Return the applicants that the deletion is about, unless the vendor has said something newer of them."""
+    keys = [ApplicantKey(reading.event.vendor, reading.event.environment, reference) for reference in reading.references]
+    return [key for key in keys if key in present and present[key].status == Status.DELETED]
+
+
+def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event_id: str) -> None:
+    whom = Whom(**key._asdict())
+    try:
+        is_open = exists().where(Erasure.subject == whom.digest, Erasure.status.in_(erasures.AHEAD))
+        if not connection.execute(select(is_open)).scalar_one():
+            said = {"reason": "the vendor erased it", "decision_reason": "ERASE_WITH_VENDOR"}
+            erasures.create(connection, whom, stage=Stage.APPROVED, cause=Cause.VENDOR, by=key.vendor, **said)
+    except NoIndexKey:
+        log.error("a vendor erased an applicant, and INDEX_KEY is missing: nothing is erased here", event_id=event_id, vendor=key.vendor)
+        return
+    if holds.on(connection, key.environment, [key], present[key].external_user_id):
+        present[key] = structs.replace(present[key], restricted=True)

@@ -16,7 +16,20 @@ def create_app() -> Flask:
     from flask import Flask
 
     from receiver import config, spool_thread, webhooks
-    from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
+    from receiver.api import (
+        access_exports,
+        applicants,
+        changes,
+        decisions,
+        erasures,
+        events,
+        holds,
+        links,
+        reactions,
+        replays,
+        retention,
+        review,
+    )
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
@@ -33,7 +46,8 @@ def create_app() -> Flask:
     request_id.identify(app)
     problems.describe(app)
     readers = (applicants, events, links, changes, decisions, review, replays, reactions)
-    for part in (webhooks, *readers, health, metrics, document):
+    privacy = (erasures, holds, retention, access_exports)
+    for part in (webhooks, *readers, *privacy, health, metrics, document):
         # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.
         app.register_blueprint(part.blueprint, name=part.__name__.rpartition(".")[2])
     delivery_counts.begin()

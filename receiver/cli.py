@@ -55,10 +55,12 @@ def up() -> None:
 def web() -> None:
     """Run the web process alone."""
     from store.database import start_check
+    from store.privacy.restoring import index_key
     from store.system import processes
 
     config.settings()
     start_check.look()
+    index_key.look()
     os.environ["PYTHONPATH"] = processes.import_path()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606

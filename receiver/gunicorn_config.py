@@ -36,6 +36,7 @@ from receiver.connections import header_policy, limits
 from store import config as store_config
 from store import database
 from store.database import start_check
+from store.privacy.restoring import index_key
 from store.system import logs, processes
 from store.system.environment import Environment, Misconfigured
 
@@ -135,11 +136,12 @@ worker_class = Worker
 def on_starting(_server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
     start_check.tell_who_may_read()
-    if not database.is_sqlite():
-        try:
+    try:
+        if not database.is_sqlite():
             start_check.look()
-        except Misconfigured as error:
-            sys.exit(str(error))
+        index_key.look()
+    except Misconfigured as error:
+        sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
 

@@ -9,17 +9,19 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
+from receiver.api import visibility
+from receiver.api.visibility import Described
 from receiver.openapi import schemas
 from receiver.openapi.schemas import Hit, VendorName
 from receiver.web import queries
-from receiver.web.auth import Right
+from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
 from store.access import audit
 from store.applicants import explanations, feed, users
 from store.applicants import history as store_history
 from store.applicants import table as applicants
-from store.applicants.table import Applicant
+from store.privacy import shown
 from store.states import ApplicantKey, Status
 from store.system import clock
 from store.text.names import is_name
@@ -46,8 +48,8 @@ class ExplanationQuery(Page, forbid_unknown_fields=True):
 
 APPLICANT_PAGE = PageOf(
     schemas.Applicant,
-    place=lambda row: [row.updated_at, row.vendor, row.reference],
-    describe=applicants.describe,
+    place=lambda one: [one[0].updated_at, one[0].vendor, one[0].reference],
+    describe=lambda one: one[1],
     after=tuple[AwareMoment, StoredName, StoredName],
     start=None,
 )
@@ -63,8 +65,8 @@ EXPLAINED = PageOf(
 )
 OF_USER = PageOf(
     schemas.Applicant,
-    place=lambda row: [row.vendor, row.first_sequence or 0, row.reference],
-    describe=applicants.describe,
+    place=lambda one: [one[0].vendor, one[0].first_sequence or 0, one[0].reference],
+    describe=lambda one: one[1],
     after=users.Place,
     start=None,
     extra_fields=schemas.User,
@@ -85,14 +87,15 @@ UNKNOWN = "No applicant of this vendor has this reference here."
     answers=schemas.Applicant,
     unknown=UNKNOWN,
     audit_subject=_applicant_in_words,
-    other_statuses=(304,),
+    other_statuses=(304, 410),
     request_headers=("If-None-Match",),
     response_headers=("ETag",),
 )
-def get_applicant(connection: Connection, vendor: str, reference: str, query: ApplicantQuery) -> dict[str, Any] | None:
-    """The current state of an applicant."""
+def get_applicant(connection: Connection, vendor: str, reference: str, caller: Caller, query: ApplicantQuery) -> dict[str, Any] | None:
+    """The current state of an applicant. `restricted`, `keep_until` and `held` are always those of today."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
-    return store_history.as_known(connection, key, at)
+    found = visibility.find(connection, key, caller)
+    return shown.as_known(connection, key, at, with_held=caller.is_privacy_officer) if found else None
 
 
 @blueprint.get("/applicants")
@@ -102,9 +105,9 @@ def get_applicant(connection: Connection, vendor: str, reference: str, query: Ap
     answers=APPLICANT_PAGE,
     audit_subject=lambda _, query: audit.list_subject("applicants", queries.filters(query)),
 )
-def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) -> list[Applicant]:
-    """Applicants, in the order of their last change."""
-    return applicants.listing(
+def list_applicants(connection: Connection, caller: Caller, query: ApplicantsQuery, after: Any) -> list[Described]:
+    """Applicants, in the order of their last change. Restricted ones are left out."""
+    found = applicants.listing(
         connection,
         environment=query.environment,
         external_user_id=query.external_user_id,
@@ -116,26 +119,33 @@ def list_applicants(connection: Connection, query: ApplicantsQuery, after: Any) 
         after=after,
         limit=query.limit + 1,
     )
+    return visibility.beside(connection, found, caller)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
-@call(right=Right.READ, query=ExplanationQuery, answers=EXPLAINED, unknown=UNKNOWN, audit_subject=_applicant_in_words)
+@call(
+    right=Right.READ, query=ExplanationQuery, answers=EXPLAINED, other_statuses=(410,), unknown=UNKNOWN, audit_subject=_applicant_in_words
+)
 def explain_applicant(
-    connection: Connection, vendor: str, reference: str, query: ExplanationQuery, after: explanations.Place | None
+    connection: Connection, vendor: str, reference: str, caller: Caller, query: ExplanationQuery, after: explanations.Place | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
     """Why an applicant has its status: its ground, and every event in the vendor's order, with its outcome."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
-    found = explanations.explain(connection, key, at)
+    if visibility.find(connection, key, caller) is None:
+        return None
+    found = shown.explain(connection, key, at, with_held=caller.is_privacy_officer)
     return (explanations.events(connection, key, at=at, after=after, limit=query.limit + 1), found) if found else None
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/history")
-@call(right=Right.READ, query=Page, answers=CHANGES, unknown=UNKNOWN, audit_subject=_applicant_in_words)
-def list_history(connection: Connection, vendor: str, reference: str, query: Page, after: tuple[int]) -> list[Row[Any]] | None:
+@call(right=Right.READ, query=Page, answers=CHANGES, other_statuses=(410,), unknown=UNKNOWN, audit_subject=_applicant_in_words)
+def list_history(
+    connection: Connection, vendor: str, reference: str, caller: Caller, query: Page, after: tuple[int]
+) -> list[Row[Any]] | None:
     """An applicant's changes, oldest first."""
     key = queries.key(vendor, query.environment, reference)
-    rows = store_history.of(connection, key, after=after[0], limit=query.limit + 1)
-    return rows if rows or applicants.find(connection, key) else None
+    found = visibility.find(connection, key, caller)
+    return store_history.of(connection, key, after=after[0], limit=query.limit + 1) if found else None
 
 
 @blueprint.get("/users/<name:external_user_id>")
@@ -147,14 +157,15 @@ def list_history(connection: Connection, vendor: str, reference: str, query: Pag
     audit_subject=lambda path, _: audit.user_subject(path["external_user_id"]),
 )
 def get_user(
-    connection: Connection, external_user_id: str, query: Page, after: users.Place | None
-) -> tuple[list[Applicant], dict[str, Any]] | None:
-    """A person across vendors: every applicant, the newest verification first, and who approves or blocks."""
+    connection: Connection, external_user_id: str, caller: Caller, query: Page, after: users.Place | None
+) -> tuple[list[Described], dict[str, Any]] | None:
+    """A person across vendors: every applicant, the newest verification first, and who approves or blocks. Restricted ones are left
+    out."""
     found = users.vendors(connection, external_user_id, environment=query.environment) if is_name(external_user_id) else []
     if not found:
         return None
     rows = users.applicants_of(connection, external_user_id, environment=query.environment, after=after, limit=query.limit + 1)
-    return rows, {
+    return visibility.beside(connection, rows, caller), {
         "external_user_id": external_user_id,
         "environment": query.environment,
         "approving_vendors": [one.vendor for one in found if one.newest_status == Status.APPROVED],

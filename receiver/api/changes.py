@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.api.change_watcher import ChangeWatcher
-from receiver.openapi import schemas
+from receiver.openapi import feed_schemas
 from receiver.web import queries
 from receiver.web.auth import Right
 from receiver.web.call import PageOf, Text, call
@@ -42,11 +42,11 @@ class ChangesQuery(StreamQuery, forbid_unknown_fields=True):
 
 
 #: Each event of the stream; `data` holds a change as JSON.
-STREAM = Text("text/event-stream", {"type": "array", "items": {"$ref": "#/components/schemas/StreamEvent"}}, schemas.StreamEvent)
+STREAM = Text("text/event-stream", {"type": "array", "items": {"$ref": "#/components/schemas/StreamEvent"}}, feed_schemas.StreamEvent)
 
 
 @blueprint.get("/changes")
-@call(right=Right.READ, query=ChangesQuery, answers=PageOf(schemas.Change))
+@call(right=Right.READ, query=ChangesQuery, answers=PageOf(feed_schemas.Change))
 def list_changes(query: ChangesQuery) -> Response:
     """The change feed: each change once, in commit order. With `wait` it waits for the next change.
 

@@ -10,6 +10,7 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
+from receiver.api import visibility
 from receiver.openapi import schemas, service_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -56,11 +57,21 @@ SECOND_OPERATOR_CALL = call(
 
 
 @blueprint.post("/applicants/<name:vendor>/<name:reference>/decisions")
-@call(right=Right.OPERATE, query=One, body=DecisionRequest, answers=schemas.Decided, status=202, writes=True, wakes=True)
+@call(
+    right=Right.OPERATE,
+    query=One,
+    body=DecisionRequest,
+    answers=schemas.Decided,
+    status=202,
+    other_statuses=(410,),
+    writes=True,
+    wakes=True,
+)
 def decide(connection: Connection, vendor: str, reference: str, caller: Caller, query: One, body: DecisionRequest) -> dict[str, Any]:
     """Decide about an applicant. Newer news overrides the decision. An approval against a hit or an open alert waits for a second
     operator."""
     key, needs_two = queries.key(vendor, query.environment, reference), settings().all_take_two
+    visibility.find(connection, key, caller)
     try:
         made = decisions.decide(connection, key, body.decision, by=_actor(caller), reason=body.reason, at=clock.now(), needs_two=needs_two)
     except UnknownToUs as error:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
+from receiver.api import visibility
 from receiver.openapi import schemas
 from receiver.openapi.schemas import VendorName
 from receiver.web import queries
@@ -71,9 +72,10 @@ def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
 
 
 @blueprint.get("/events/<name:event_id>/body")
-@call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409,), unknown=UNKNOWN, writes=True)
+@call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409, 410), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
     """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
+    _refuse_erased(connection, event_id)
     try:
         found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
     except Unopenable as error:
@@ -104,10 +106,19 @@ def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: D
 
 
 @blueprint.post("/events/<name:event_id>/replay")
-@call(right=Right.OPERATE, answers=schemas.Accepted, status=202, unknown=UNKNOWN, writes=True, wakes=True)
+@call(right=Right.OPERATE, answers=schemas.Accepted, status=202, other_statuses=(409,), unknown=UNKNOWN, writes=True, wakes=True)
 def replay_event(connection: Connection, event_id: str, caller: Caller) -> dict[str, str] | None:
     """Handle an event again. The applicants that it named, or names, are derived again from all their events."""
+    if EVENT_ID.fullmatch(event_id) and events.is_emptied(connection, event_id):
+        raise Problem(409, "This event was erased: nothing is left of it to handle again.")
     if not EVENT_ID.fullmatch(event_id) or settling.reopen(connection, event_id) is None:
         return None
     audit.write(connection, actor=caller.name, action="replay", subject=f"event {event_id}")
     return {"status": "accepted", "event_id": event_id}
+
+
+def _refuse_erased(connection: Connection, event_id: str) -> None:
+    """Raise the problem of an event whose body was erased, also where it is kept what the body said of others."""
+    found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+    if found and found["erased_at"]:
+        raise visibility.was_erased(erased_at=found["erased_at"])

@@ -9,6 +9,7 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
+from receiver.api import visibility
 from receiver.openapi import schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -27,13 +28,14 @@ class LinkRequest(msgspec.Struct):
 
 
 @blueprint.put("/links/ifcgate/<name:case_id>")
-@call(right=Right.LINK, query=One, body=LinkRequest, answers=schemas.Linked, writes=True)
+@call(right=Right.LINK, query=One, body=LinkRequest, answers=schemas.Linked, other_statuses=(410,), writes=True)
 def link_case(connection: Connection, case_id: str, caller: Caller, query: One, body: LinkRequest) -> dict[str, str]:
     """Link a case to a user, before or after its events. Only an operator may move a case that has a verdict to another user."""
     user = body.external_user_id
     if not is_name(user):
         raise Problem(400, "Invalid value for 'external_user_id' in the body.")
     key = queries.key("ifcgate", query.environment, case_id)
+    visibility.refuse_erased(connection, key)
     try:
         links.link(connection, key, external_user_id=user, by=caller.name, may_move=caller.right == Right.OPERATE)
     except NeedsOperator as error:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from sqlalchemy import Connection, Row
 
 from receiver.api.reactions import REACTION_ID
-from receiver.openapi import schemas, service_schemas
+from receiver.openapi import feed_schemas, service_schemas
 from receiver.openapi.schemas import VendorName
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -61,7 +61,7 @@ WAITING = PageOf(
 )
 CLAIM_CALL = call(right=Right.OPERATE, query=One, answers=service_schemas.Waiting, other_statuses=(409,), writes=True)
 #: The feed's epoch beside each row: the cursor of a change begins with it.
-REVERSALS = PageOf(schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
+REVERSALS = PageOf(feed_schemas.Change, place=lambda pair: [pair[0].number], describe=lambda pair: feed.describe_entry(*pair))
 FALLEN = PageOf(service_schemas.FallenApproval, place=lambda one: [one.change.number], describe=fallen_approvals.describe)
 ACTS = PageOf(service_schemas.Act, place=lambda row: [row.id], describe=audit.describe)
 

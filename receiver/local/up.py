@@ -27,6 +27,7 @@ from store.config import embedded_socket, up_lock
 from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
+from store.privacy.restoring import index_key
 from store.system import backoff, file_locks, processes
 from store.system.environment import Environment, secrets_dir
 from store.system.logs import announce as say
@@ -96,6 +97,7 @@ def run() -> None:
             if not environment.text("REDIS_URL"):
                 running.append(_start_valkey(environment.var_dir))
             _migrate()
+            index_key.look()
             running = [*_of_the_procfile(environment.var_dir), *running]
             address = f"http://{settings.address}"
             say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")

@@ -12,13 +12,14 @@ from sqlalchemy import make_url, text
 
 from receiver import config
 from receiver.monitoring.findings import events as events_found
-from receiver.monitoring.findings import service, settings
+from receiver.monitoring.findings import keys, privacy, service, settings
 from receiver.monitoring.findings.sentence import Finding, Sentence
 from store import config as store_config
 from store import database
 from store.inbox import events, wakeup
 from store.inbox.encryption import Unopenable
 from store.operations import health
+from store.privacy.restoring import gate
 from store.system import clock
 from store.system.environment import Environment
 
@@ -47,6 +48,7 @@ def examine() -> Iterator[Finding]:
     yield from settings.senders(web)
     yield from settings.tokens(web)
     yield from settings.secrets_at_rest(environment, stored)
+    yield from privacy.settings(environment)
     yield from settings.rules()
     yield from settings.functions()
     yield from _database(stored)
@@ -60,10 +62,16 @@ def _database(stored: store_config.Settings) -> Iterator[Finding]:
         return
     yield TABLES(kind=make_url(stored.database_url).get_backend_name())
     with database.reading() as connection:
+        yield from privacy.key(connection)
+        yield from privacy.reading(gate.look(connection, is_running=True))
+        yield from privacy.ledger_of_this_host()
+        yield from privacy.erasures(connection, "live")
         yield from service.processes(connection, writable=True)
         yield from service.backlog(health.backlog_of(connection))
         yield from events_found.events(connection, "live")
     yield from _newest_body()
+    with database.reading() as connection:
+        yield from keys.master(connection)
     if not database.is_sqlite():
         yield from _postgresql()
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.monitoring import status
-from receiver.monitoring.findings import service
+from receiver.monitoring.findings import privacy, service
 from receiver.monitoring.findings.sentence import Finding
 from receiver.openapi import service_schemas
 from receiver.web import auth, queries
@@ -23,6 +23,7 @@ from store.database.sessions import Unfit
 from store.inbox import wakeup
 from store.inbox.spool import Spool, host_spool
 from store.operations import anomalies, health
+from store.privacy.restoring import gate
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
 #: Everyone may ask, and asking writes a row: the answer is remembered for a moment. What moves slowly is remembered longer.
@@ -105,8 +106,12 @@ def _ask_spool(spool: Spool) -> dict[str, Any]:
 
 def _ask_database() -> tuple[dict[str, Any], list[Finding]]:
     """Return the processes and the backlog, and what was found about them. Raises what the database raises."""
-    backlog, workers = health.backlog(), health.workers()
-    return {"workers": workers, "backlog": backlog.describe()}, [*([] if workers else [service.NO_WORKER()]), *service.backlog(backlog)]
+    backlog, workers, closed = health.backlog(), health.workers(), list(privacy.reading(gate.tell()))
+    return {"workers": workers, "backlog": backlog.describe()}, [
+        *closed,
+        *([] if workers else [service.NO_WORKER()]),
+        *service.backlog(backlog),
+    ]
 
 
 queue_outage = Remembered(wakeup.outage, seconds=REMEMBERED_SECONDS)

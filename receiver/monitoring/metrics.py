@@ -29,6 +29,8 @@ from store.operations import anomalies, delivery_counts, health
 from store.operations.anomalies import Attention
 from store.outbox import reactions
 from store.outbox.reactions import Count
+from store.privacy import overview
+from store.privacy.restoring import gate
 from store.system import clock
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
@@ -68,6 +70,7 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()
+        yield from _erasures()
         yield from _reactions()
 
 
@@ -129,6 +132,17 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
     yield from (last, missing, doubted, unknown)
     still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
     yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.stuck_in_review)
+
+
+def _erasures() -> Iterable[GaugeMetricFamily]:
+    closed = float(gate.tell().is_closed)
+    yield GaugeMetricFamily("standing_reads_blocked", "1: nothing is shown or handled, because of the ledger of erasures.", closed)
+    found = database.read(lambda connection: overview.of(connection, "live"))
+    counts = {"overdue": found.overdue, "held": found.held, "ahead": found.ahead}
+    family = GaugeMetricFamily("standing_erasures", "Live erasures that are not done.", labels=["state"])
+    for state, count in counts.items():
+        family.add_metric([state], count)
+    yield family
 
 
 def _secrets() -> GaugeMetricFamily:

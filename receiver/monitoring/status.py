@@ -10,11 +10,12 @@ from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.monitoring.findings import events, reactions, service, vendors
+from receiver.monitoring.findings import events, privacy, reactions, service, vendors
 from receiver.monitoring.findings.sentence import Finding, many
 from store import database
 from store.inbox import wakeup
 from store.operations import health
+from store.privacy.restoring import gate
 from store.system import clock
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
@@ -52,6 +53,8 @@ def _failure_to_write() -> Exception | None:
 
 
 def _kept(connection: Connection, environment: str, writable: bool) -> Iterator[Finding]:
+    yield from privacy.reading(gate.look(connection, is_running=True))
+    yield from privacy.ledger_of_this_host()
     yield from service.processes(connection, writable=writable)
     yield from service.backlog(health.backlog_of(connection))
     yield from _slow(connection, environment)
@@ -60,6 +63,7 @@ def _kept(connection: Connection, environment: str, writable: bool) -> Iterator[
 def _slow(connection: Connection, environment: str) -> Iterator[Finding]:
     yield from events.events(connection, environment)
     yield from events.applicants(connection, environment)
+    yield from privacy.erasures(connection, environment)
     yield from reactions.subscribers(connection)
     yield from events.rounds(connection, environment)
     yield from vendors.vendors(connection, environment)

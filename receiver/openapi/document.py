@@ -13,7 +13,7 @@ from flask import Blueprint, Response, current_app
 from msgspec import Struct
 from werkzeug.routing import Rule
 
-from receiver.openapi import schemas, service_schemas
+from receiver.openapi import feed_schemas, service_schemas
 from receiver.web.auth import Right
 from receiver.web.call import Call, ListOf, PageOf, Text, call, call_of
 
@@ -22,7 +22,10 @@ blueprint = Blueprint("openapi", __name__)
 REFERENCE = "#/components/{}/{}"
 SCHEMAS = "#/components/schemas/{name}"
 
-SECURITY = "The role that a call requires is the token's right. An operator may read and link, too. METRICS_TOKENS have the right to watch."
+SECURITY = (
+    "The role that a call requires is the token's right. An operator may read and link, too, and has the right to request an erasure or a "
+    "hold; a privacy officer has that right, and may read. METRICS_TOKENS have the right to watch."
+)
 
 #: Headers that calls read, that answers have, and that a notification has.
 RECEIVED = {
@@ -165,8 +168,10 @@ def _schemas(calls: list[Call]) -> dict[str, Any]:
     """Return every named schema: answers, bodies, lists, and the enums of queries."""
     lists = {made.answers for made in calls if isinstance(made.answers, ListOf)}
     extra_fields = [one.extra_fields for one in lists if isinstance(one, PageOf)]
-    shapes = [*map(_entry, calls), *extra_fields, *(made.body for made in calls), service_schemas.Problem, schemas.Notification]
+    shapes = [*map(_entry, calls), *extra_fields, *(made.body for made in calls), service_schemas.Problem, feed_schemas.Notification]
+    shapes += [one for some in feed_schemas.ONE_OF.values() for one in some]
     found = _generated(dict.fromkeys(shape for shape in shapes if shape))
+    found |= {shape.__name__: _one_of(found[shape.__name__], some) for shape, some in feed_schemas.ONE_OF.items()}
     for made in calls:
         found |= {name: schema for name, schema in _generated([made.query] if made.query else []).items() if "enum" in schema}
     return dict(sorted((found | {_listed(one): _list_schema(one) for one in lists}).items()))
@@ -175,6 +180,11 @@ def _schemas(calls: list[Call]) -> dict[str, Any]:
 def _generated(shapes: Iterable[type[Struct]]) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(list(shapes), ref_template=SCHEMAS)
     return {name: {"type": "string"} | schema if "enum" in schema else schema for name, schema in found.items()}
+
+
+def _one_of(schema: dict[str, Any], some: Iterable[type[Struct]]) -> dict[str, Any]:
+    named = {name: schema[name] for name in ("title", "description")}
+    return named | {"oneOf": [_ref(one.__name__) for one in some]}
 
 
 def _entry(made: Call) -> type[Struct] | None:

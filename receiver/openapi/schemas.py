@@ -26,10 +26,6 @@ Reference = Annotated[str, Meta(description="The vendor's own name for the appli
 UserId = Annotated[str, Meta(description="Your own id of the person.", examples=["customer-4711"])]
 EventId = Annotated[str, Meta(description="An event's id; it sorts by arrival.", examples=["01a1fbd7-3d85-709d-910b-a2b8e8a84b6e"])]
 Words = list[str]
-CHANGE_AS_TEXT = Meta(
-    description="A change.",
-    extra_json_schema={"contentMediaType": "application/json", "contentSchema": {"$ref": "#/components/schemas/Change"}},
-)
 
 
 class ApiModel(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -86,6 +82,11 @@ class Applicant(ApiModel):
     problem_documents: Annotated[list[dict[str, Any]], Meta(description="What to send again, document by document.")] = []
     document_expires_on: Annotated[str | None, Meta(description="When its document runs out, where `KEEP_EXPIRY` keeps that.")] = None
     decision: Annotated[Decision | None, Meta(description="What a person decided last, beside the vendor's own word.")] = None
+    restricted: Annotated[bool, Meta(description="Whether only privacy officers may look, until its erasure is due.")] = False
+    keep_until: Annotated[
+        Time | UnsetType | None, Meta(description="Until when it is kept: erased after that. Null: for ever. Not part of earlier states.")
+    ] = UNSET
+    held: Annotated[bool | UnsetType, Meta(description="For privacy officers: whether a hold keeps it from being erased.")] = UNSET
 
 
 class Decided(ApiModel):
@@ -112,33 +113,6 @@ class HistoryEntry(ApiModel, kw_only=True, rename={"from_status": "from", "to_st
     linked: Annotated[dict[str, str | None] | None, Meta(description="Of a link: who linked it, from which user to which.")] = None
 
 
-class Change(HistoryEntry, kw_only=True):
-    """One entry of the change feed."""
-
-    cursor: Annotated[str, Meta(description="Its place in the feed: give it as `after`.", examples=["9f86d081.4711"])]
-    type: Annotated[str, Meta(description="`applicant.` and the status.", examples=["applicant.rejected"])]
-    vendor: Vendor
-    environment: VendorEnvironment
-    reference: Reference
-    applicant: Annotated[Applicant, Meta(description="The applicant as it then was.")]
-
-
-class StreamEvent(Struct, kw_only=True):
-    """One event of the stream. The first has only an `id`: the position where the stream begins."""
-
-    id: Annotated[str, Meta(description="The place in the feed: give it as `Last-Event-ID`.")]
-    event: Literal["change"] | UnsetType = UNSET
-    data: Annotated[str, CHANGE_AS_TEXT] | UnsetType = UNSET
-
-
-class Notification(ApiModel):
-    """What is sent to each of NOTIFY_URLS."""
-
-    type: Annotated[str, Meta(description="`applicant.` and the status.", examples=["applicant.rejected"])]
-    timestamp: Annotated[Time, Meta(description="When this service knew of the change.")]
-    data: Change
-
-
 class EventModel(ApiModel):
     """One fact from a vendor, however often delivered."""
 
@@ -156,6 +130,7 @@ class EventModel(ApiModel):
     deliveries: Annotated[int, Meta(ge=1, description="The first, and every duplicate.")]
     attempts: Annotated[int, Meta(ge=0, description="How often handling it failed.")]
     dismissed_at: Annotated[Time | None, Meta(description="When a person decided that nothing is to be done about it.")]
+    erased_at: Annotated[Time | None, Meta(description="When its body was erased, and all that names somebody.")]
 
 
 class ExplainedChange(ApiModel, rename={"from_status": "from", "to_status": "to"}):

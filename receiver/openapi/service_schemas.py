@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from receiver.openapi.schemas import ApiModel, EventId, Hit, Reference, Time, UserId, Vendor
+from store.applicants import feed
 from store.inbox.internal_events import Ruling
 from store.operations.replays import Stage
 from store.outbox.dispatch import ReactionStatus
 from store.states import Reversal, Status, VendorEnvironment
+
+#: Where a change led: a status, or that its applicant was erased.
+ChangedTo = StrEnum("ChangedTo", {one.name: one.value for one in Status} | {"ERASED": feed.ERASED})  # type: ignore[misc]
 
 
 class Received(ApiModel):
@@ -116,13 +121,13 @@ class Reaction(ApiModel, rename={"from_status": "from", "to_status": "to"}):
     subscriber: Annotated[str, Meta(description="The subscriber.")]
     vendor: Vendor
     environment: VendorEnvironment
-    reference: Reference
+    reference: Annotated[Reference | None, Meta(description="Null: the applicant was erased.")]
     status: ReactionStatus
     attempts: Annotated[int, Meta(ge=0, description="How often it was tried.")]
     urgent: Annotated[bool, Meta(description="Whether it goes before the rest.")]
     reversal: Reversal | None
     from_status: Status | None
-    to_status: Status
+    to_status: Annotated[ChangedTo, Meta(description="`erased`: the notice of an erasure, or an emptied change.")]
     due_at: Annotated[Time | None, Meta(description="When it is tried again.")]
     settled_at: Time | None
     said: Annotated[str | None, Meta(description="What was answered last.")]
@@ -187,8 +192,13 @@ class Ready(Struct, kw_only=True):
 class Problem(ApiModel):
     """A problem, as RFC 9457 describes it."""
 
-    type: Literal["about:blank"]
+    type: Annotated[
+        Literal["about:blank", "erased", "restricted"],
+        Meta(description="`erased`: the applicant was erased (410). `restricted`: only privacy officers may look (403)."),
+    ]
     title: Annotated[str, Meta(description="The status in words.", examples=["Not Found"])]
     status: Annotated[int, Meta(description="The HTTP status.", examples=[404])]
     detail: Annotated[str, Meta(description="What is wrong, in a sentence. It never quotes the request.")]
     request_id: Annotated[str, Meta(description="Under which the logs tell more. Yours, if you gave a sane `X-Request-Id`.")]
+    erased_at: Annotated[Time | UnsetType, Meta(description="With `erased`: when it was erased.")] = UNSET
+    erasure_id: Annotated[str | UnsetType, Meta(description="With `erased`: by which erasure.")] = UNSET

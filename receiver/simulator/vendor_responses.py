@@ -1,4 +1,4 @@
-"""What the three vendors' read APIs answer: whom they let in, how an applicant looks, and how they word an error.
+"""What the three vendors' APIs answer: whom they let in, how an applicant looks, and how they word an error.
 
 The shapes are those of https://www.ifcgate.com/documentation.html, of Sumsub's samples for IDnGO, and of
 https://documentation.idenfy.com. Nothing in them is of a real person.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -55,6 +55,8 @@ class Standing:
     user: str
     #: What an answer says beside or instead of its usual fields.
     says: dict[str, Any]
+    #: iDenfy: whether the token of the verification lives, so that it cannot be deleted.
+    token_lives: bool = False
     earlier: tuple[tuple[str, datetime], ...] = ()
 
     @property
@@ -76,8 +78,8 @@ class Vendor(Protocol):
         """Whether a request comes with the right credentials."""
         ...
 
-    def answer(self, request: Request, table: Mapping[str, Standing]) -> Any:
-        """What it says; None if it knows no such applicant, or has no such path."""
+    def answer(self, request: Request, table: MutableMapping[str, Standing]) -> Any:
+        """What it says, or a whole reply; None if it knows no such applicant, or has no such path."""
         ...
 
     def error(self, status: int) -> dict[str, Any]:
@@ -171,21 +173,34 @@ class Idenfy:
         pair = f"{credentials['IDENFY_API_KEY']}:{credentials['IDENFY_API_SECRET']}"
         return _same(request.headers.get("authorization", ""), f"Basic {base64.b64encode(pair.encode()).decode()}")
 
-    def answer(self, request: Request, table: Mapping[str, Standing]) -> Any:
+    def answer(self, request: Request, table: MutableMapping[str, Standing]) -> Any:
         try:
             reference = msgspec.json.decode(request.body, type=dict[str, str]).get("scanRef", "")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
         if request.method != "POST" or reference not in table or request.parts[:2] != ["api", "v2"]:
             return None
+        if request.parts[2:] == ["delete"]:
+            return self._deleted(reference, table)
         named = {"scanRef": reference, "clientId": table[reference].user}
         answers = {"status": self._status(table[reference]) | named | table[reference].says, "data": PERSON | named, "files": FILES}
         return answers.get("/".join(request.parts[2:]))
 
     def error(self, status: int) -> dict[str, Any]:
         # Which identifier it has for a verification that it does not know, the vendor does not publish.
-        identifier = {401: "UNAUTHORIZED", 404: "BAD_VALUE", 429: "TOO_MANY_REQUESTS", 500: "INTERNAL_ERROR"}[status]
+        identifier = {400: "BAD_VALUE", 401: "UNAUTHORIZED", 404: "BAD_VALUE", 429: "TOO_MANY_REQUESTS", 500: "INTERNAL_ERROR"}[status]
         return {"message": "The request was not answered.", "identifier": identifier, "documentation": "", "severity": "NOT_SEVERE"}
+
+    def _deleted(self, reference: str, table: MutableMapping[str, Standing]) -> Reply:
+        """Delete a verification. What the vendor answers about one that is deleted, it does not publish: here it is an error."""
+        standing = table[reference]
+        if standing.token_lives:
+            return Reply(status=400, content=self.error(400) | {"message": "Token has not expired yet.", "identifier": "PARTNER_ERROR"})
+        if standing.status == "DELETED":
+            return Reply(status=400, content=self.error(400))
+        earlier = (*standing.earlier, (standing.status, standing.at))
+        table[reference] = replace(standing, status="DELETED", at=clock.now(), says={}, earlier=earlier)
+        return Reply(status=200, content=b"")
 
     def _status(self, standing: Standing) -> dict[str, Any]:
         decided = standing.status in ("APPROVED", "DENIED", "SUSPECTED")

@@ -50,6 +50,8 @@ class Told(Struct, forbid_unknown_fields=True):
     at: str | None = None
     user: str | None = None
     says: dict[str, Any] = {}
+    #: iDenfy: whether the token lives, so that a deletion is refused.
+    token_lives: bool = False
 
 
 class Fault(Struct, forbid_unknown_fields=True):
@@ -146,6 +148,8 @@ class Vendors(ThreadingHTTPServer):
     def _said(self, name: str, request: Request) -> Reply:
         with self.changing:
             found = VENDORS[name].answer(request, self.played[name].table)
+        if isinstance(found, Reply):
+            return found
         return Reply(status=200, content=found) if found is not None else Reply(status=404, content=VENDORS[name].error(404))
 
 
@@ -221,6 +225,7 @@ def _standing(told: Told, before: Standing | None, reference: str) -> Standing:
         at=clock.parse_rfc3339(told.at) if told.at else clock.now(),
         user=told.user or (before.user if before else f"user-of-{reference}"),
         says=told.says,
+        token_lives=told.token_lives,
         earlier=(*before.earlier, (before.status, before.at)) if before else (),
     )
 

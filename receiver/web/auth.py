@@ -15,13 +15,26 @@ from store.access.tokens import Token
 
 
 class Right(StrEnum):
-    """What a token allows. An operator's token also allows to read and to link; a privacy officer's allows to read."""
+    """What a call needs. `GRANTED` says which rights each token has."""
 
     READ = "read"
     LINK = "link"
     OPERATE = "operate"
+    #: All that is done about a person's data: holds, erasures, retention, access.
+    PRIVACY = "privacy"
+    #: To request an erasure and to place a hold. No token has this right alone.
+    REQUEST = "request"
     #: Metrics and the API's description. Anybody has it where no token is set for it, and no other token gives it.
     WATCH = "watch"
+
+
+#: The rights of the tokens in each list, by the right that names the list.
+GRANTED: dict[Right, frozenset[Right]] = {
+    Right.OPERATE: frozenset({Right.READ, Right.LINK, Right.OPERATE, Right.REQUEST}),
+    Right.PRIVACY: frozenset({Right.READ, Right.PRIVACY, Right.REQUEST}),
+    Right.READ: frozenset({Right.READ}),
+    Right.LINK: frozenset({Right.LINK}),
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +44,17 @@ class Caller:
     name: str
     right: Right
 
+    @property
+    def is_privacy_officer(self) -> bool:
+        return self.right == Right.PRIVACY
+
 
 def require(right: Right) -> Caller:
     """Return the caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
     if right == Right.WATCH:
         return _watcher()
     caller = _caller()
-    if caller.right not in (right, Right.OPERATE):
+    if right not in GRANTED[caller.right]:
         raise Problem(403, f"This call needs a token with the right to {right}.")
     return caller
 
@@ -58,7 +75,7 @@ def _watcher() -> Caller:
 
 def _caller() -> Caller:
     lists = config.settings().tokens
-    known = {Right.OPERATE: lists.operator, Right.READ: (*lists.read, *lists.privacy), Right.LINK: lists.link}
+    known = {Right.OPERATE: lists.operator, Right.PRIVACY: lists.privacy, Right.READ: lists.read, Right.LINK: lists.link}
     for right, some in known.items():
         token = _matching(some)
         if token:

@@ -17,6 +17,9 @@ from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
+#: The type of a problem of which the status says enough.
+PLAIN = "about:blank"
+
 #: Seconds after which a sender may retry while the database is unavailable.
 RETRY_AFTER = "5"
 
@@ -33,12 +36,15 @@ DETAILS = {
 
 
 class Problem(HTTPException):
-    """An answer other than success, with a detail that we wrote."""
+    """An answer other than success, with a detail that we wrote.
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    `kind` is its type (a relative reference), where the status alone does not say what is wrong; `more` are the type's own members."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, *, kind: str = PLAIN, **more: str | None) -> None:
         super().__init__(description=detail)
         self.code = status
         self.extra_headers = headers or {}
+        self.kind, self.more = kind, more
 
 
 def describe(app: Flask) -> None:
@@ -50,7 +56,8 @@ def describe(app: Flask) -> None:
 def _answer(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description if isinstance(error, Problem) else DETAILS.get(status, HTTPStatus(status).phrase)
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "request_id": request_id()}
+    kind, more = (error.kind, error.more) if isinstance(error, Problem) else (PLAIN, {})
+    told = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "request_id": request_id()} | more
     response = Response(msgspec.json.encode(told), status=status, content_type="application/problem+json")
     response.headers.extend({name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")})
     if isinstance(error, Problem):

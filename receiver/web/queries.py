@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
+from store.privacy.restoring import gate
 from store.states import ApplicantKey, VendorEnvironment
 from store.system import clock
 from store.system.deadlines import DeadlineExecutor
@@ -33,6 +34,11 @@ T = TypeVar("T")
 ANSWER_SECONDS = 1.6
 
 _readers = DeadlineExecutor("read", 8)
+
+#: A call that looks through everything is answered within this time. A few run at a time, and take no thread from the others.
+LONG_SECONDS = 50.0
+
+_long_readers = DeadlineExecutor("long", 2)
 
 #: Numbers in cursors: what the database's columns can hold.
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -84,12 +90,33 @@ class Page(One, forbid_unknown_fields=True):
 
 def read(work: Callable[[Connection], T]) -> T:
     """Return what the work reads from the database, within the deadline. Raises what becomes a 503."""
-    return _readers.run(ANSWER_SECONDS, lambda: database.read(work))
+    return _within_deadline(lambda: database.read(work))
 
 
 def write(work: Callable[[Connection], T]) -> T:
     """Return what the work returns, committed, within the deadline. The work must be safe to run twice. Raises what becomes a 503."""
-    return _readers.run(ANSWER_SECONDS, lambda: database.write(work))
+    return _within_deadline(lambda: database.write(work))
+
+
+def read_long(work: Callable[[Connection], T]) -> T:
+    """Return what the work reads, as `read`, where it looks through everything."""
+    return _within_deadline(lambda: database.read(work), _long_readers, LONG_SECONDS)
+
+
+def write_long(work: Callable[[Connection], T]) -> T:
+    """Return what the work returns, committed, as `write`, where it writes much."""
+    return _within_deadline(lambda: database.write(work), _long_readers, LONG_SECONDS)
+
+
+def _within_deadline(work: Callable[[], T], executor: DeadlineExecutor = _readers, seconds: float = ANSWER_SECONDS) -> T:
+    def behind_the_gate() -> T:
+        gate.require_open()
+        return work()
+
+    try:
+        return executor.run(seconds, behind_the_gate)
+    except gate.Closed as closed:
+        raise Problem(503, f"Nothing is shown yet: {closed}.") from closed
 
 
 def key(vendor: str, environment: str, reference: str) -> ApplicantKey:

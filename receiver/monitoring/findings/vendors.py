@@ -26,6 +26,7 @@ TOO_LARGE = Sentence("{vendor}", "look", "{deliveries} larger than MAX_BODY_BYTE
 NOT_UNDERSTOOD = Sentence(
     "{vendor}", "look", "{approvals} of the last day NOT_UNDERSTOOD: a changed format, or a word of no table", "standing review{sandbox}"
 )
+NEWS_OF_ERASED = Sentence("{vendor}", "look", "{events} of the last day about erased applicants: they were erased once they were read")
 NEW_TYPES = Sentence(
     "{vendor}", "look", "new event types in the last week: {types}", "standing events list --vendor {vendor} --status ignored{sandbox}"
 )
@@ -62,6 +63,8 @@ def _vendor(vendor: str, sight: VendorSight | None, environment: str) -> Iterato
         yield TOO_LARGE(vendor=vendor, deliveries=many(sight.too_large, "delivery", "deliveries"))
     if sight.not_understood:
         yield NOT_UNDERSTOOD(vendor=vendor, approvals=many(sight.not_understood, "approval"), sandbox=option(environment))
+    if sight.news_of_erased:
+        yield NEWS_OF_ERASED(vendor=vendor, events=many(sight.news_of_erased, "event"))
     if sight.unknown_types:
         types = ", ".join(f"{safe_text.plain(name)} ×{count}" for name, count in sight.unknown_types.items())
         yield NEW_TYPES(vendor=vendor, types=types, sandbox=option(environment))

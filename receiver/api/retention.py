@@ -1,0 +1,77 @@
+"""/v1/retention, and when the relationship with a user ended, which is where the clock of retention begins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint
+from msgspec import Meta
+from sqlalchemy import Connection
+
+from receiver.api import subjects
+from receiver.api.subjects import Environment, InEnvironment
+from receiver.openapi import privacy_schemas
+from receiver.web import queries
+from receiver.web.auth import Caller, Right
+from receiver.web.call import ListOf, call
+from receiver.web.queries import AwareMoment
+from store.inbox import wakeup
+from store.privacy import relationships, retention
+
+blueprint = Blueprint("retention", __name__, url_prefix="/v1")
+
+#: The most that one run erases.
+ERASED_MAX = 100_000
+
+
+class RelationshipRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """When the relationship ended, and what that is based on."""
+
+    ended_at: Annotated[AwareMoment | None, Meta(description="When it ended; null: it goes on.")]
+    basis: Annotated[queries.Reason, Meta(description="What that is based on.")]
+    environment: Environment = None
+
+
+class RetentionRunRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why what is due is erased, and how much at most."""
+
+    reason: queries.Reason
+    max: Annotated[int, Meta(ge=1, le=ERASED_MAX, description="At most so many applicants, events and acts in all.")]
+
+
+@blueprint.put("/users/<name:external_user_id>/relationship")
+@call(
+    right=Right.PRIVACY,
+    query=InEnvironment,
+    body=RelationshipRequest,
+    answers=privacy_schemas.Relationship,
+    writes=True,
+    wakes=True,
+)
+def put_relationship(
+    connection: Connection, external_user_id: str, caller: Caller, query: InEnvironment, body: RelationshipRequest
+) -> dict[str, Any]:
+    """Record when the business relationship with a user ended, or that it goes on."""
+    user, environment = subjects.user(external_user_id), subjects.environment(body.environment, query)
+    ended_at, by = subjects.moment("ended_at", body.ended_at), subjects.actor(caller)
+    return relationships.end(connection, environment, user, ended_at=ended_at, basis=body.basis, by=by)
+
+
+@blueprint.get("/retention")
+@call(right=Right.PRIVACY, answers=ListOf(privacy_schemas.DueRule))
+def preview_retention() -> list[dict[str, Any]]:
+    """Each rule of RETENTION, and how much is due by it. Nothing is erased."""
+    return queries.read_long(retention.preview)
+
+
+@blueprint.post("/retention/runs")
+@call(right=Right.PRIVACY, body=RetentionRunRequest, answers=privacy_schemas.RetentionRun, status=202, other_statuses=(409,))
+def run_retention(caller: Caller, body: RetentionRunRequest) -> dict[str, Any]:
+    """Erase what is due by the rules, never more than `max`. A worker erases the applicants."""
+    by = subjects.actor(caller)
+    found = queries.read_long(lambda connection: retention.due(connection, limit=body.max))
+    with subjects.refusals():
+        ran = queries.write_long(lambda connection: retention.run(connection, by=by, reason=body.reason, max=body.max, found=found))
+    wakeup.notify()
+    return msgspec.structs.asdict(ran)

@@ -1,0 +1,106 @@
+"""Whom a request about personal data is about, who makes it, and what the answer is where it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from receiver.web import queries
+from receiver.web.auth import Caller
+from receiver.web.problems import Problem
+from store.access.digests import NoIndexKey
+from store.access.operators import Actor
+from store.privacy.acts import Whom
+from store.privacy.errors import NotPossible, Refused, SamePerson, UnknownToUs
+from store.states import VendorEnvironment
+from store.system import clock
+from store.text.names import EVENT_ID, is_name
+
+Environment = Annotated[VendorEnvironment | None, Meta(description="Which of the vendor's environments. Default: live.")]
+
+#: The id of an erasure or a hold, in a cursor.
+EntryId = Annotated[str, Meta(max_length=36, pattern=f"^{EVENT_ID.pattern}$")]
+
+#: A time in a body is of these years: nothing that is kept or promised lies beyond.
+YEAR_MIN, YEARS_AHEAD_MAX = 1900, 100
+
+#: The status of each refusal.
+STATUSES: dict[type[Refused], int] = {NotPossible: 409, SamePerson: 403, UnknownToUs: 404}
+
+
+class InEnvironment(msgspec.Struct, forbid_unknown_fields=True):
+    """A query that may say in which environment, where the body does not."""
+
+    environment: Environment = None
+
+
+class Subject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A user, or one applicant of a vendor."""
+
+    external_user_id: Annotated[queries.StoredName | None, Meta(description="A user, with all their applicants: your own id.")] = None
+    vendor: Annotated[queries.StoredName | None, Meta(description="With `reference`: one applicant.")] = None
+    reference: Annotated[queries.StoredName | None, Meta(description="With `vendor`.")] = None
+    environment: Environment = None
+
+
+def whom(body: Subject, query: InEnvironment) -> Whom:
+    """Return whom a body is about. Raises a problem unless it names either a user or one applicant."""
+    names = (body.external_user_id, body.vendor, body.reference)
+    if [name is not None for name in names] not in ([True, False, False], [False, True, True]):
+        raise Problem(400, "The body must name a user by external_user_id, or one applicant by vendor and reference.")
+    if not all(is_name(name) for name in names if name is not None):
+        raise Problem(400, "The body has a name that is blank, or cannot be stored.")
+    named = {"external_user_id": body.external_user_id, "vendor": body.vendor, "reference": body.reference}
+    return Whom(environment=environment(body.environment, query), **named)
+
+
+def environment(named: VendorEnvironment | None, query: InEnvironment) -> VendorEnvironment:
+    """Return the environment that the body or the query names. Raises a problem if they name two."""
+    if named and query.environment and named != query.environment:
+        raise queries.wrong("environment")
+    return named or query.environment or VendorEnvironment.LIVE
+
+
+def moment(name: str, given: datetime | None) -> datetime | None:
+    """Return a time that a body names, in UTC. Raises a problem for one that nobody can mean."""
+    if given is None:
+        return None
+    if not YEAR_MIN < given.year < clock.now().year + YEARS_AHEAD_MAX:
+        raise Problem(400, f"Invalid value for '{name}' in the body.")
+    return given.astimezone(UTC)
+
+
+def user(external_user_id: str) -> str:
+    """Return a user's id from a path. Raises a problem where nobody can have it."""
+    if not is_name(external_user_id):
+        raise Problem(404, "No user can have this id.")
+    return external_user_id
+
+
+def actor(caller: Caller) -> Actor:
+    """Return the person who makes a request."""
+    return Actor(name=caller.name, by_token=True)
+
+
+def known(made_id: str) -> str:
+    """Return the id of an erasure or a hold. Raises UnknownToUs where nothing can have it."""
+    if not EVENT_ID.fullmatch(made_id):
+        raise UnknownToUs("nothing has this id")
+    return made_id
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what a request is refused for into its problem."""
+    try:
+        yield
+    except Refused as error:
+        text = str(error)
+        raise Problem(STATUSES[type(error)], f"{text[0].upper()}{text[1:]}.") from error
+    except NoIndexKey as error:
+        raise Problem(409, f"Nothing can be erased: {error}.") from error

@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Engine, inspect, text
 
 from benchmarks import load, population, stage
 from benchmarks.population import RUN
 from benchmarks.stage import KEY, SQLITE, STANDING, Stage
-from store.inbox.encryption import Keyring
+from store.inbox import encryption
+from store.inbox.encryption import NO_MASTER_KEY, Keyring, WrappedKey
 
 #: In the order in which they can be filled.
-TABLES = ("events", "subjects", "applicants", "mentions", "transitions", "quiet_moves")
+TABLES = ("events", "body_keys", "subjects", "applicants", "mentions", "transitions", "quiet_moves")
 
 #: Columns that count, and in which row of numbers.
 COUNTS = {
@@ -117,7 +119,8 @@ def _template(engine: Engine) -> Template:
     ids = [row[columns["events"].index("id")] for row in rows["events"]]
     beginnings = sorted({event_id[:8] for event_id in ids})
     names = re.compile("|".join([RUN, *beginnings]))
-    makers = {table: [_makers(table, columns[table], row, names) for row in rows[table]] for table in TABLES}
+    keys = {event_id: WrappedKey(key_id, wrapped) for event_id, key_id, wrapped in rows["body_keys"]}
+    makers = {table: [_makers(table, columns[table], row, names, keys) for row in rows[table]] for table in TABLES}
     numbers = {counter: [row[columns[counter].index(column)] for row in rows[counter]] or [1, 1] for counter, column in COUNTED.items()}
     first = {counter: min(map(int, found)) for counter, found in numbers.items()}
     span = {counter: max(map(int, found)) - first[counter] + 1 for counter, found in numbers.items()}
@@ -136,8 +139,11 @@ def _read(connection: Connection, table: str) -> tuple[list[str], list[tuple[Any
     return names, [tuple(bytes(value) if isinstance(value, memoryview) else value for value in row) for row in rows]
 
 
-def _makers(table: str, columns: list[str], row: tuple[Any, ...], names: re.Pattern[str]) -> list[Maker]:
+def _makers(table: str, columns: list[str], row: tuple[Any, ...], names: re.Pattern[str], keys: dict[str, WrappedKey]) -> list[Maker]:
     values = dict(zip(columns, row, strict=True))
+    if table == "events":
+        body = _keyring.open(values["sealed_body"], key_id=NO_MASTER_KEY, event_id=_dashed(values["id"]), wrapped=keys[values["id"]])
+        values["sealed_body"] = body
     return [_maker(table, name, value, values, names) for name, value in values.items()]
 
 
@@ -146,9 +152,9 @@ def _maker(table: str, name: str, value: Any, row: dict[str, Any], names: re.Pat
         number = int(value)
         return lambda copy: number + copy.added[counter]
     if name == "sealed_body":
-        event_id = row["id"]
-        body = _keyring.open(value, key_id=row["key_id"], event_id=_dashed(event_id))
-        return lambda copy: _sealed(body, event_id, copy)
+        return lambda copy: _sealed(value, row["id"], copy)
+    if name == "wrapped":
+        return lambda copy: _wrapped(row["event_id"], copy)
     if isinstance(value, bytes):
         return lambda copy: hashlib.sha256(value + copy.run.encode()).digest()
     if isinstance(value, str) and names.search(value):
@@ -159,8 +165,23 @@ def _maker(table: str, name: str, value: Any, row: dict[str, Any], names: re.Pat
 
 
 def _sealed(body: bytes, event_id: str, copy: Copy) -> bytes:
-    own_id = _dashed(copy.beginnings[event_id[:8]] + event_id[8:])
-    return _keyring.seal(body.replace(RUN.encode(), copy.run.encode()), event_id=own_id)[1]
+    own_id = _own_id(event_id, copy)
+    said = body.replace(RUN.encode(), copy.run.encode())
+    return encryption._encrypt(AESGCM(_data_key(own_id)), said, encryption._of_body(own_id))
+
+
+def _wrapped(event_id: str, copy: Copy) -> bytes:
+    own_id = _own_id(event_id, copy)
+    return _keyring._wrap(_data_key(own_id), own_id).wrapped
+
+
+def _data_key(own_id: str) -> bytes:
+    """A key that both tables' rows of a copy can compute."""
+    return hashlib.sha256(own_id.encode()).digest()
+
+
+def _own_id(event_id: str, copy: Copy) -> str:
+    return _dashed(copy.beginnings[event_id[:8]] + event_id[8:])
 
 
 def _dashed(event_id: str) -> str:

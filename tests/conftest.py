@@ -18,12 +18,14 @@ import pytest
 from handlers import config as handlers_config
 from receiver import config as receiver_config
 from store import database
+from store.access import digests
 from store.inbox import encryption, wakeup
 from store.inbox.spool import host_spool
+from store.privacy.restoring import gate
 from tests.support import servers, warm
 from tests.support.generated import samples
 from tests.support.servers import NoPostgres, Postgres
-from tests.support.service import Service
+from tests.support.service import INDEX_KEY, Service
 
 KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 
@@ -138,6 +140,7 @@ def kept(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
+    monkeypatch.setenv("INDEX_KEY", INDEX_KEY)
     forget()
     yield database_url
     forget()
@@ -157,6 +160,8 @@ def forget() -> None:
     handlers_config.settings.cache_clear()
     wakeup._redis.cache_clear()
     encryption.keyring.cache_clear()
+    digests._key.cache_clear()
+    gate.forget()
     host_spool.cache_clear()
 
 

@@ -12,6 +12,7 @@ from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.printed import printed_line
+from tests.support.privacy.calls import OFFICER
 from tests.support.service import Service
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "api.md").read_text()
@@ -22,7 +23,7 @@ def test_what_the_page_says_is_printed(service: Service) -> None:
     service.told("idngo", payloads.idngo(who, answer="GREEN"))
     fell = service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(minutes=1)))
     names = {"REFERENCE": who, "USER": f"customer-{who[:6]}", "EVENT": fell["id"]}
-    tokens = {"TOKEN": READER, "LINK_TOKEN": LINKER, "OPERATOR_TOKEN": OPERATOR}
+    tokens = {"TOKEN": READER, "LINK_TOKEN": LINKER, "OPERATOR_TOKEN": OPERATOR, "PRIVACY_TOKEN": OFFICER}
     environment = os.environ | tokens | {"BASE": f"http://{service.address}:{service.port}"}
     exports, *blocks = re.findall(r"```(console|python)\n(.*?)```", PAGE, re.DOTALL)
     assert exports[1].count("export") == 2

@@ -147,6 +147,7 @@ OVERLAYS: dict[str, Says] = {
 
 IDNGO_OVERLAYS: dict[Says, str] = {
     Deletion(): "a deletion",
+    Deletion(of_personal_data=True): "a deletion",
     Activity(active=False): "a deactivation",
     Activity(active=True): "an activation",
 }

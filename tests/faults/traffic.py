@@ -64,6 +64,8 @@ class Traffic:
         self.lanes = [[delivery for chapter in plot.chapters for delivery in chapter[lane]] for lane in range(LANES)]
         self.total = sum(map(len, self.lanes))
         self.done = 0
+        #: The applicants who were erased meanwhile, as vendor and reference.
+        self.erased: set[tuple[str, str]] = set()
         self._pace = Pace(0)
         self._aside: list[Delivery] = []
         self._given_up = threading.Event()

@@ -18,6 +18,9 @@ from tests.faults.traffic import Traffic
 
 PAGE = 500
 
+#: Changes of the erased: the notice, and what is empty.
+EMPTIED = ("applicant.erased", "erased")
+
 
 class Unreadable(Exception):
     """The service does not let itself be read."""
@@ -135,9 +138,12 @@ def _body(ground: Ground, event_id: str) -> bytes:
 
 
 def _kept_twice(traffic: Traffic, left: Left) -> list[str]:
-    """Letters that were acknowledged as more than one event, neither being a repeat."""
+    """Letters that were acknowledged as more than one event, neither being a repeat. Of the erased no event can be compared."""
     found = []
-    for ids in traffic.ledger.acknowledged.values():
+    whose = {delivery.letter: delivery.applicant for lane in traffic.lanes for delivery in lane}
+    for letter, ids in traffic.ledger.acknowledged.items():
+        if (whose[letter].vendor, whose[letter].reference) in traffic.erased:
+            continue
         kept = sorted(event_id for event_id in ids & left.events.keys() if not left.events[event_id]["repeat"])
         if len(kept) > 1:
             found.append(" and ".join(kept))
@@ -149,6 +155,8 @@ def _feed(left: Left) -> tuple[int, list[str]]:
     versions: dict[tuple[str, str], list[int]] = defaultdict(list)
     causes: Counter[tuple[str, str, str]] = Counter()
     for change in left.changes:
+        if change["type"] in EMPTIED:
+            continue
         who = change["vendor"], change["reference"]
         versions[who].append(change["applicant"]["version"])
         causes[(change["event_id"], *who)] += 1
@@ -173,6 +181,9 @@ def _as_told(traffic: Traffic, left: Left) -> tuple[list[str], int]:
     wrong, in_doubt = [], 0
     for telling in traffic.plot.tellings:
         who = telling.applicant.vendor, telling.applicant.reference
+        if who in traffic.erased:
+            wrong += [f"{' '.join(who)} was erased, and is known"] if who in left.applicants else []
+            continue
         applicant = left.applicants.get(who, {})
         # What breaks may change the order in which events are handled, and with it the way, never the end.
         differences = verification.differences(replace(telling, in_order=False), applicant, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import itertools
 import json
@@ -28,6 +29,9 @@ PORTS_FROM, PORTS_EACH = 20_000, 1_000
 PROGRAMS = Path(sys.executable).parent
 T = TypeVar("T")
 
+#: Keys the digests of what is erased.
+INDEX_KEY = base64.b64encode(b"a key of 32 bytes for digests..!").decode()
+
 SECRETS = {
     "IFCGATE_SECRETS": signing.IFCGATE_SECRET,
     "IDNGO_SECRETS": signing.IDNGO_SECRET,
@@ -38,6 +42,7 @@ TOKENS = {
     "READ_TOKENS": "reader=read-me-if-you-may",
     "LINK_TOKENS": "linker=link-me-if-you-may",
     "OPERATOR_TOKENS": "night=operate-me-if-you-may,day=confirm-me-if-you-may",
+    "PRIVACY_TOKENS": "officer=protect-me-if-you-may,deputy=approve-me-if-you-may",
 }
 
 # Another run at the same time begins elsewhere.
@@ -68,7 +73,7 @@ class Service:
         self.log = folder / "service.log"
         self.cwd = cwd
         clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
-        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2"}
+        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2", "INDEX_KEY": INDEX_KEY}
         self.environment = clean | SECRETS | TOKENS | own | settings
         self.processes: list[subprocess.Popen[bytes]] = []
         self._with_worker = worker

@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, insert, update
 from sqlalchemy.pool import NullPool
 
 from store.database.operations_tables import Subscriber
-from store.database.tables import ApplicantRow
+from store.database.tables import ApplicantRow, EventRow
+from store.inbox.encryption import key_id
 from store.system import clock
 from store.terminal import consent
 from store.terminal.consent import Effect
@@ -29,6 +30,12 @@ from tests.support import payloads, played
 from tests.support.service import Service, end, eventually
 
 NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
+
+#: A privacy officer, who acts, and another one.
+OFFICER, DEPUTY = "protect-me-if-you-may", "approve-me-if-you-may"
+
+#: The commands that a privacy officer is asked for.
+OF_OFFICERS = ("erasures", "holds", "relationship", "retention")
 
 #: An endpoint that nobody listens at: an example is sent, and not taken.
 ENDPOINT = {
@@ -130,6 +137,33 @@ def taken_out(service: Service) -> str:
     return name
 
 
+def by_another(service: Service, *arguments: str, token: str = OPERATOR) -> str:
+    """What another person did on the command line: its id."""
+    mine = service.environment["STANDING_TOKEN"]
+    service.environment["STANDING_TOKEN"] = token
+    try:
+        done = service.standing(*arguments, "--reason", "x", "--yes", "--json")
+    finally:
+        service.environment["STANDING_TOKEN"] = mine
+    assert done.returncode == 0, done.stderr
+    made: str = json.loads(done.stdout)["id"]
+    return made
+
+
+def erased(service: Service) -> str:
+    """An erasure that is done."""
+    made = by_another(service, "erasures", "request", "idngo", in_doubt(service))
+    return by_another(service, "erasures", "approve", made, token=DEPUTY)
+
+
+def due(service: Service) -> None:
+    """An applicant whose last event was received long ago."""
+    who = in_doubt(service)
+    engine = create_engine(service.environment["DATABASE_URL"], poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(update(EventRow).where(EventRow.reference == who).values(received_at=clock.parse_date("2020-02-29")))
+
+
 def prepared(service: Service, words: str, folder: Path) -> list[str]:
     """What has to be, for a command to have something to do; gives its arguments."""
     event_id = service.get("/v1/events").json["data"][0]["id"]
@@ -166,6 +200,25 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
             return ["idngo", "--all", "--repair", "--reason", "x"]
         case "import":
             return [str(known)]
+        case "relationship end" | "relationship reopen":
+            return ["user-1", "--basis", "x"]
+        case "holds place":
+            return ["--user", "user-1", "--reason", "x", "--review-at", "2099-01-01"]
+        case "holds lift":
+            return [by_another(service, "holds", "place", "--user", "user-1", "--review-at", "2099-01-01"), "--reason", "x"]
+        case "erasures request":
+            return ["--user", "user-2", "--reason", "x"]
+        case "erasures approve":
+            return [by_another(service, "erasures", "request", "idngo", in_doubt(service)), "--reason", "x"]
+        case "erasures refuse":
+            made = by_another(service, "erasures", "request", "idngo", in_doubt(service))
+            return [made, "--reason", "x", "--basis", "law", "--until", "2099-01-01"]
+        case "erasures readmit":
+            return [erased(service), "--reason", "x"]
+        case "retention run":
+            due(service)
+            service.environment["RETENTION"] = "other:1y"
+            return ["--max", "1", "--reason", "x"]
         case _:
             return []
 
@@ -187,11 +240,16 @@ def holds_good(service: Service, words: str, arguments: list[str]) -> None:
 
 def test_every_command_that_changes_something_asks_and_is_recorded(service: Service, tmp_path: Path) -> None:
     service.environment |= {"STANDING_TOKEN": OTHER_OPERATOR} | ENDPOINT
-    for words in sorted(of(Effect.CHANGES) - {"restore", "keys rotate"}):
+    for words in sorted(of(Effect.CHANGES) - {"restore", "keys rotate", "keys destroyed", "erasures accept-ledger"}):
+        service.environment["STANDING_TOKEN"] = OFFICER if words.startswith(OF_OFFICERS) else OTHER_OPERATOR
         holds_good(service, words, prepared(service, words, tmp_path))
+    Path(service.environment["VAR_DIR"], "erasures.ledger").unlink()
+    holds_good(service, "erasures accept-ledger", ["--reason", "x"])
     # Only now: the workers could not read what a command encrypts with a key that they do not have.
     service.environment["ENCRYPTION_KEYS"] = f"{NEW_KEY},{KEY}"
     holds_good(service, "keys rotate", [])
+    service.environment["ENCRYPTION_KEYS"] = NEW_KEY
+    holds_good(service, "keys destroyed", [key_id(base64.b64decode(KEY))])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

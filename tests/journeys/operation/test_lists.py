@@ -40,8 +40,9 @@ LACKING = {
 
 #: The time of a row that `--since` means.
 TIMES = {
-    "applicants list": "updated_at", "audit list": "at", "decisions list": "at", "decisions list --all": "at", "events list": "received_at",
-    "failed list": "last_seen", "failed list --unreadable": "last_seen", "reactions list": "at", "refusals": "last_at",
+    "applicants list": "updated_at", "audit list": "at", "decisions list": "at", "decisions list --all": "at",
+    "erasures list": "requested_at", "events list": "received_at", "failed list": "last_seen", "failed list --unreadable": "last_seen",
+    "holds list": "placed_at", "reactions list": "at", "refusals": "last_at",
     "replays list": "at", "reversals": "at", "reversals --current": "fell_at", "review": "since", "secrets": "last_at",
 }  # fmt: skip
 
@@ -133,7 +134,7 @@ def stocked(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytest.Tem
 
 
 def go_wrong(service: Service, environment: list[str], *, secret: str) -> None:
-    """An approval that fell, a decision that waits, a replay, an unreadable event and a dead letter."""
+    """An approval that fell, a decision that waits, a replay, a hold, a request, an unreadable event and a dead letter."""
     who = payloads.new_applicant()
     service.told("idngo", payloads.idngo(who, answer="GREEN"), secret=secret)
     service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(minutes=1)), secret=secret)
@@ -142,7 +143,8 @@ def go_wrong(service: Service, environment: list[str], *, secret: str) -> None:
     (service.folder / "faults" / f"interpret.{hashlib.sha256(poison).hexdigest()}").write_text("raise")
     assert service.told("idngo", unreadable, secret=secret)["status"] == "unreadable"
     assert service.told("idngo", poison, secret=secret)["status"] == "failed"
-    for command in (["replay", "--reference", who], ["decide", "idngo", who, "approve"]):
+    hold = ["holds", "place", "--user", who, "--review-at", "2099-01-01"]
+    for command in (["replay", "--reference", who], ["decide", "idngo", who, "approve"], hold, ["erasures", "request", "--user", who]):
         done = service.standing(*command, "--reason", "ticket 7", "--yes", *environment)
         assert done.returncode == 0, done.stderr
 

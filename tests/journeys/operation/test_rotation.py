@@ -43,9 +43,11 @@ def test_a_key_is_rotated_while_deliveries_come_and_the_old_one_can_be_taken_awa
         assert [(row["bodies"], row["seals"]) for row in lines(service, "keys", "list")] == [(1, True), (250, False)]
         del service.environment["STANDING_TOKEN"]
         rotated = service.standing("keys", "rotate", "--yes")
-        assert (rotated.returncode, "Encrypted 250 bodies with the newest key." in rotated.stderr) == (0, True), rotated.stderr
+        assert (rotated.returncode, "Wrapped the data keys of 250 bodies with the newest key." in rotated.stderr) == (0, True), (
+            rotated.stderr
+        )
         assert [row["bodies"] for row in lines(service, "keys", "list")] == [251, 0]
-        assert "Encrypted 0 bodies with the newest key." in service.standing("keys", "rotate", "--yes").stderr
+        assert "Wrapped the data keys of 0 bodies with the newest key." in service.standing("keys", "rotate", "--yes").stderr
         [act] = lines(service, "audit", "list")
         assert (act["action"], act["touched"]) == ("rotate keys", 250)
         for process in service.processes:

@@ -80,7 +80,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(undisturbed: Up) -> None:
     folder = undisturbed.folder / "var" / "secrets"
     made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-    assert made.keys() >= {"ENCRYPTION_KEYS", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
+    assert made.keys() >= {"ENCRYPTION_KEYS", "INDEX_KEY", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
     assert set(made.values()) == {0o600}
     said = undisturbed.said()
     assert all(name in said for name in made)

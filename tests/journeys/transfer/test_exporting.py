@@ -82,7 +82,7 @@ def test_a_csv_has_the_apis_fields_and_no_formula(stocked: Service) -> None:
     assert (row["final"], row["may_retry"], row["provisional"], row["version"]) == ("true", "false", "", "2")
     assert json.loads(row["last_verdict"])["status"] == "rejected"
     changes = sheet(stocked, "changes")
-    assert list(changes[0]) == list(stocked.get("/v1/changes").json["data"][0])
+    assert list(changes[0]) == [*stocked.get("/v1/changes").json["data"][0], "external_user_id", "erasure_id"]
     assert [json.loads(row["applicant"])["version"] for row in changes if row["reference"] == "'=1+1"] == [1, 2]
     assert [row["reversal"] for row in changes if row["reference"] == "'=1+1"] == ["", "adverse"]
 

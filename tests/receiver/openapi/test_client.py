@@ -6,7 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
+from tests.support.privacy.calls import OFFICER, erased, restricted
 from tests.support.service import PROGRAMS, Service
 
 PACKAGE = "standing_client"
@@ -77,3 +78,22 @@ def test_a_generated_client_reads_and_acts(service: Service, generated: Path) ->
         assert module("api.replays.ask_for_replay").sync(client=operator, body=asked).status is models.Stage.ASKED
         body = module("api.api.get_event_body").sync(fell["id"], client=operator)
         assert json.loads(body.payload.read())["applicantId"] == who
+
+
+def test_a_generated_client_reads_what_an_erasure_leaves(service: Service, generated: Path) -> None:
+    who, other = payloads.new_applicant(), payloads.new_applicant()
+    for one in (who, other):
+        service.told("idngo", payloads.idngo(one, answer="GREEN"))
+    made = erased(service, vendor="idngo", reference=who)
+    restricted(service, vendor="idngo", reference=other)
+    base, models = f"http://{service.address}:{service.port}", module("models")
+    with module("client").AuthenticatedClient(base_url=base, token=OFFICER, raise_on_unexpected_status=True) as officer:
+        page = module("api.changes.list_changes").sync(client=officer)
+        emptied, of_other, notice, _ = page.data
+        assert [type(one) for one in (emptied, of_other, notice)] == [models.EmptiedChange, models.ApplicantChange, models.ErasureNotice]
+        assert (of_other.applicant, notice.reference, notice.erasure_id) == (None, who, made)
+        gone = module("api.api.get_applicant").sync("idngo", who, client=officer)
+        assert (type(gone), gone.status, gone.erasure_id) == (models.Problem, 410, made)
+        assert module("api.erasures.get_certificate").sync(made, client=officer).applicants == 1
+        body = models.HoldRequest(external_user_id="user-1", reason="a lawsuit", review_at=datetime(2030, 1, 1, tzinfo=UTC))
+        assert module("api.holds.place_hold").sync(client=officer, body=body).placed_by == "officer"

@@ -19,6 +19,7 @@ from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.generated import samples
 from tests.support.payloads import after
+from tests.support.privacy.calls import OFFICER, erased, restricted
 from tests.support.service import PROGRAMS, Service
 
 #: All that there are but one: that whatever the description allows is accepted. A cursor is any text to it, and only ours are.
@@ -29,7 +30,14 @@ CHECKS = (
 )  # fmt: skip
 
 
-def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
+#: Calls about personal data, which an operator may not try.
+ABOUT_PERSONS = r"/v1/(erasures|holds|retention|users/.*/(relationship|access-exports))"
+
+
+@pytest.mark.parametrize(
+    ("token", "only", "tested"), [(OPERATOR, (), 49), (OFFICER, ("--include-path-regex", ABOUT_PERSONS), 14)], ids=["operator", "officer"]
+)
+def test_schemathesis_finds_nothing(service: Service, tmp_path: Path, token: str, only: tuple[str, ...], tested: int) -> None:
     for kind in ("live", "sandbox"):
         who = payloads.new_applicant()
         service.told("idngo", payloads.idngo(who, answer="GREEN", sandboxMode=kind == "sandbox"))
@@ -39,7 +47,7 @@ def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
     address = f"http://{service.address}:{service.port}/openapi.json"
     done = subprocess.run(
         [
-            PROGRAMS / "schemathesis", "run", address, "--header", f"Authorization: Bearer {OPERATOR}", "--checks", ",".join(CHECKS),
+            PROGRAMS / "schemathesis", "run", address, "--header", f"Authorization: Bearer {token}", *only, "--checks", ",".join(CHECKS),
             # It has no end.
             "--exclude-path", "/v1/changes/stream",
             "--max-examples", str(samples.size(40)), "--seed", str(samples.commit()),
@@ -48,7 +56,7 @@ def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "Tested: 35" in done.stdout
+    assert f"Tested: {tested}" in done.stdout
     assert '"level":"error"' not in service.logged()
 
 
@@ -86,7 +94,7 @@ def test_the_description_is_openapi_3_1(running: Service) -> None:
 def test_every_name_is_given_once_and_says_one_thing(running: Service) -> None:
     description = running.get("/openapi.json", token=None).json
     ids = [call["operationId"] for call in each_call(description)]
-    assert (len(ids), sorted(ids)) == (37, sorted(set(ids)))
+    assert (len(ids), sorted(ids)) == (51, sorted(set(ids)))
     # A name that two shapes share would be written with its module.
     assert [name for name in description["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
     assert [name for name, shape in description["components"]["schemas"].items() if "enum" in shape and shape["type"] != "string"] == []
@@ -121,19 +129,25 @@ def test_a_header_is_declared_where_it_is_read_or_sent(running: Service) -> None
 def test_each_call_takes_the_right_that_it_declares(running: Service) -> None:
     """A path's names are filled with what is nowhere, so that whoever has the right is told 400 or 404, or gets an empty list."""
     description = running.get("/openapi.json", token=None).json
-    holders = {"read": {READER, OPERATOR}, "link": {LINKER, OPERATOR}, "operate": {OPERATOR}}
+    holders = {
+        "read": {READER, OPERATOR, OFFICER},
+        "link": {LINKER, OPERATOR},
+        "operate": {OPERATOR},
+        "request": {OPERATOR, OFFICER},
+        "privacy": {OFFICER},
+    }
     tried = 0
     for path, calls in description["paths"].items():
         for method, call in calls.items():
             rights = [needed["bearer"][0] for needed in call["security"] if needed]
             if {} in call["security"] or not rights or path == "/v1/changes/stream":
                 continue
-            for token in (READER, LINKER, OPERATOR):
+            for token in (READER, LINKER, OPERATOR, OFFICER):
                 status = running.request(method.upper(), re.sub(r"{\w+}", "nowhere", path), token=token).status
                 assert (status == 403) == (token not in holders[rights[0]]), (method, path, token, status)
             assert running.request(method.upper(), re.sub(r"{\w+}", "nowhere", path)).status == 401
             tried += 1
-    assert tried == 31
+    assert tried == 45
 
 
 def test_an_event_of_the_stream_and_what_is_sent_to_downstream_are_as_described(service: Service) -> None:
@@ -150,6 +164,28 @@ def test_an_event_of_the_stream_and_what_is_sent_to_downstream_are_as_described(
     assert faults(description, sent["requestBody"]["content"]["application/json"]["schema"], json.loads(signing.message(change))) == []
     assert faults(description, told, change | {"to": "unheard of"}) != []
     assert faults(description, told, change | {"at": "yesterday"}) != []
+
+
+def test_what_an_erasure_leaves_is_as_described(service: Service) -> None:
+    who, other = payloads.new_applicant(), payloads.new_applicant()
+    for one in (who, other):
+        service.told("idngo", payloads.idngo(one, answer="GREEN"))
+    erased(service, vendor="idngo", reference=who)
+    restricted(service, vendor="idngo", reference=other)
+    description = service.get("/openapi.json", token=None).json
+    change, problem = ({"$ref": f"#/components/schemas/{name}"} for name in ("Change", "Problem"))
+    entries = service.get("/v1/changes").json["data"]
+    assert [entry["type"] for entry in entries] == ["erased", "applicant.approved", "applicant.erased", "applicant.approved"]
+    for entry in entries:
+        assert faults(description, change, entry) == [], entry
+        sent = description["webhooks"]["change"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert faults(description, sent, json.loads(signing.message(entry))) == []
+    assert faults(description, change, entries[0] | {"reference": who}) != []
+    assert faults(description, change, entries[2] | {"applicant": None}) != []
+    assert [json.loads(frame["data"]) for frame in first_frames(service, 5)[1:]] == entries
+    for one, status in ((who, 410), (other, 403)):
+        answer = service.get(f"/v1/applicants/idngo/{one}")
+        assert (answer.status, faults(description, problem, answer.json)) == (status, [])
 
 
 def each_call(description: dict[str, Any]) -> list[dict[str, Any]]:

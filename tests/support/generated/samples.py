@@ -21,6 +21,9 @@ Test = TypeVar("Test", bound=Callable[..., object])
 
 SHARE = 10
 
+#: What Hypothesis does not refuse: a slow property, large stories, and a fixture that empties a database before each example.
+UNCHECKED = ("too_slow", "data_too_large", "function_scoped_fixture")
+
 DATABASES = ("sqlite", "postgresql")
 
 #: Whether this run tries all. Set before tests are collected.
@@ -60,7 +63,7 @@ def properties(*, examples: int) -> Callable[[Test], Test]:
         derandomize=_all,
         database=None,
         deadline=None,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+        suppress_health_check=[check for check in hypothesis.HealthCheck if check.name in UNCHECKED],
     )
 
     def bound(test: Test) -> Test:

@@ -1,0 +1,214 @@
+"""Erasing an applicant, on real databases: nothing is left that names it, and everybody else is as before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect, select, text, update
+
+from handlers import process
+from handlers.privacy import erase
+from handlers.replay import rebuild
+from store import config, database
+from store.applicants import erased, feed, history
+from store.applicants import table as applicants
+from store.database.engine import engine
+from store.database.tables import EventRow, MentionRow, TransitionRow
+from store.inbox import deliveries as arrivals
+from store.inbox import record as inbox
+from store.inbox import settling
+from store.privacy.erasing import erasures, trace_erasure
+from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.restoring import ledger
+from store.states import ApplicantKey, Outcome
+from store.system import clock
+from tests.support import payloads, telling
+from tests.support.payloads import after
+from tests.support.telling import Delivery, idenfy, idngo, verdict
+
+pytestmark = pytest.mark.usefixtures("kept")
+
+#: What is to be found nowhere.
+MARK, USER = "mArK3dreference00000001", "mArK3duser"
+GONE, OTHER = ApplicantKey("idngo", "live", MARK), ApplicantKey("idngo", "live", "somebodyelse000000000001")
+
+
+def keep(delivery: Delivery, *, subject: bytes | None = None) -> str:
+    identity = hashlib.sha256(repr(delivery.headers).encode() + delivery.body).digest()
+    made = arrivals.Delivery(
+        vendor=delivery.vendor, environment="live", headers=delivery.headers, body=delivery.body, identity=identity, subject=subject
+    )
+    return inbox.record(made).event_id
+
+
+def handle_all() -> None:
+    holder = process.new_holder()
+    while process.handle_some(holder):
+        pass
+
+
+def about(key: ApplicantKey, delivery: Delivery) -> Delivery:
+    body = json.loads(delivery.body) | {"applicantId": key.reference, "externalUserId": USER if key == GONE else "somebody-else"}
+    return replace(delivery, body=json.dumps(body).encode())
+
+
+def scans(status: str, *references: str, at: str = "1") -> Delivery:
+    return idenfy("AML_MONITORING", payloads.idenfy_monitoring(list(references), status, monitoring="m-1") | {"at": at})
+
+
+def shown(key: ApplicantKey) -> dict[str, Any] | None:
+    with database.reading() as connection:
+        found = applicants.find(connection, key)
+        return applicants.describe(found) | {"registers": found.registers} if found else None
+
+
+def do(whom: Whom) -> str:
+    made = database.write(lambda connection: erasures.create(connection, whom, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+    assert erase.carry_out(made)
+    return made
+
+
+def of(key: ApplicantKey) -> Whom:
+    return Whom(environment=key.environment, vendor=key.vendor, reference=key.reference)
+
+
+def whole_database() -> str:
+    """Every value of every column, as text: bytes as they are and, where they are one, opened."""
+    found = []
+    with database.reading() as connection:
+        for table in inspect(engine()).get_table_names():
+            for row in connection.execute(text(f"SELECT * FROM {table}")):
+                found += [str(value) for value in row]
+        for event in connection.execute(select(EventRow.sealed_body)).scalars():
+            found.append(repr(event))
+    return "\n".join(found)
+
+
+def differences() -> list[Any]:
+    return list(rebuild.differences(rebuild.find_renamed(lambda _: None), on_applicants=lambda _: None))
+
+
+def test_nothing_is_left_of_an_applicant_and_the_other_is_as_before() -> None:
+    for key in (GONE, OTHER):
+        keep(about(key, idngo(answer="GREEN")))
+        keep(about(key, idngo(answer="RED", at=after(days=7), reject="FINAL", labels=["BLACKLIST"])))
+    handle_all()
+    before = shown(OTHER)
+    erasure_id = do(of(GONE))
+    assert (shown(GONE), shown(OTHER)) == (None, before)
+    with database.reading() as connection:
+        gone = erased.find(connection, GONE)
+        entries = [feed.describe_entry(row, "e") for row in feed.after(connection, 0, environment="live", limit=50)]
+    assert gone is not None
+    assert gone.erasure_id == erasure_id
+    assert [entry["type"] for entry in entries].count("erased") == 2
+    assert [entry["reference"] for entry in entries if entry["type"] == "applicant.erased"] == [MARK]
+    assert differences() == []
+
+
+def test_once_the_notice_is_emptied_no_name_and_no_hash_is_left() -> None:
+    bodies = [about(GONE, idngo(answer="GREEN")).body, b'{"applicantId": "' + MARK.encode() + b'", "type": {']
+    for body in bodies:
+        keep(telling.raw("idngo", body))
+    handle_all()
+    do(of(GONE))
+    assert (
+        database.write(lambda connection: trace_erasure.empty_notices(connection, before=clock.now() + timedelta(seconds=1), limit=9)) == 1
+    )
+    rest = whole_database()
+    for mark in (MARK, USER, *(hashlib.sha256(body).hexdigest() for body in bodies)):
+        assert mark not in rest, mark
+    assert json.dumps(bodies[0].decode()) not in rest
+    assert "".join(chr(byte) for byte in hashlib.sha256(bodies[0]).digest()) not in rest
+
+
+def test_a_body_that_names_several_keeps_what_it_said_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERASURE_NOTICE_DAYS", "0")
+    config.settings.cache_clear()
+    mine, other = telling.SCAN, "a-scan-of-another-person"
+    for reference in (mine, other):
+        keep(replace(verdict(), body=json.dumps(payloads.idenfy(reference, "APPROVED")).encode()), subject=reference.encode())
+    keep(scans("ALERT", mine, other), subject=b"m-1")
+    handle_all()
+    before = shown(ApplicantKey("idenfy", "live", other))
+    assert before is not None
+    assert before["flags"] == ["MONITORING_ALERT"]
+    do(of(ApplicantKey("idenfy", "live", mine)))
+    assert shown(ApplicantKey("idenfy", "live", other)) == before
+    assert mine not in whole_database()
+    assert differences() == []
+    with database.reading() as connection:
+        shared = (
+            connection.execute(select(EventRow.id).where(EventRow.erased_at.is_not(None), EventRow.reference.is_(None))).scalars().all()
+        )
+    for event_id in shared:
+        with database.begin() as connection:
+            settling.reopen(connection, event_id)
+        handle_all()
+    after_replay = shown(ApplicantKey("idenfy", "live", other))
+    assert after_replay is not None
+    assert after_replay["flags"] == ["MONITORING_ALERT"]
+    assert differences() == []
+
+
+def test_a_body_that_named_an_erased_one_is_one_event_when_it_comes_again() -> None:
+    mine, other = telling.SCAN, "a-scan-of-another-person"
+    for reference in (mine, other):
+        keep(replace(verdict(), body=json.dumps(payloads.idenfy(reference, "APPROVED")).encode()), subject=reference.encode())
+    alert, clear = scans("ALERT", mine, other), scans("CLEAR", other, at="2")
+    keep(alert, subject=b"m-1")
+    handle_all()
+    do(of(ApplicantKey("idenfy", "live", mine)))
+    keep(alert, subject=b"m-1")
+    handle_all()
+    key = ApplicantKey("idenfy", "live", other)
+    found = shown(key)
+    assert found is not None
+    assert (found["version"], found["flags"]) == (2, ["MONITORING_ALERT"])
+    assert clear.body
+
+
+def test_what_comes_later_about_an_erased_one_is_erased_once_it_is_read() -> None:
+    keep(about(GONE, idngo(answer="GREEN")))
+    handle_all()
+    do(of(GONE))
+    late = keep(about(GONE, idngo(answer="RED", at=after(days=9), reject="FINAL", labels=["BLACKLIST"])))
+    handle_all()
+    with database.reading() as connection:
+        row = connection.execute(select(EventRow.__table__).where(EventRow.id == late)).one()
+        changes = connection.execute(select(TransitionRow.number)).all()
+    assert (row.status, row.reason, row.reference, row.sealed_body) == ("ignored", "the applicant was erased", None, b"")
+    assert (shown(GONE), len(changes)) == (None, 2)
+
+
+def test_an_event_that_names_an_erased_one_since_the_mapping_changed_brings_nobody_back() -> None:
+    keep(about(GONE, idngo(answer="GREEN")))
+    handle_all()
+    do(of(GONE))
+    missed = keep(about(GONE, idngo(answer="GREEN", at=after(days=9))))
+    with database.begin() as connection:
+        ignored = {"status": Outcome.IGNORED, "reason": "an older mapping read no name", "settled_at": clock.now()}
+        connection.execute(update(EventRow).where(EventRow.id == missed).values(**ignored))
+    assert differences() == []
+    rebuild.repair([GONE], on_applicants=lambda _: None)
+    with database.reading() as connection:
+        assert applicants.among(connection, [GONE]) == {}
+        assert connection.execute(select(MentionRow.reference)).all() == []
+
+
+def test_the_ledger_names_nobody_and_has_a_line_for_each_erasure() -> None:
+    keep(about(GONE, idngo(answer="GREEN")))
+    handle_all()
+    erasure_id = do(Whom(environment="live", external_user_id=USER))
+    assert shown(GONE) is None
+    [line] = ledger.lines()
+    assert (line.number, line.erasure_id, len(line.applicants)) == (1, erasure_id, 1)
+    assert line.user is not None
+    with database.reading() as connection:
+        assert history.of(connection, GONE, limit=5) == []
+        assert feed.after(connection, 0, environment="live", limit=5)[-1].to_status == feed.ERASED

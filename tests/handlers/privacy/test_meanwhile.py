@@ -1,0 +1,121 @@
+"""Erasures while vendors deliver and workers handle: nothing waits in a circle, nobody comes back, nothing of others is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+
+from handlers import process
+from handlers.interpret import interpret
+from handlers.privacy import erase, fence
+from store import database
+from store.applicants import erased
+from store.database.tables import ApplicantRow, EventRow, MentionRow, Subject
+from store.inbox import claims
+from store.inbox.record import Unavailable
+from store.privacy.erasing import erasures
+from store.privacy.erasing.erasures import Cause, Stage
+from store.states import ApplicantKey, Outcome
+from store.system import clock
+from tests.handlers.privacy.test_erase import differences, handle_all, keep, of, shown
+from tests.support import payloads
+from tests.support.telling import idenfy
+
+pytestmark = pytest.mark.usefixtures("kept")
+
+SCANS = [f"scan-of-somebody-{number:02}" for number in range(12)]
+ALERTS = 4
+
+
+def key(scan: str) -> ApplicantKey:
+    return ApplicantKey("idenfy", "live", scan)
+
+
+def asked_for(scan: str) -> str:
+    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
+    return database.write(lambda connection: erasures.create(connection, of(key(scan)), **values))
+
+
+def alert(number: int, scans: list[str], status: str = "ALERT") -> None:
+    body = payloads.idenfy_monitoring(scans, status, monitoring=f"m-{number}")
+    keep(idenfy("AML_MONITORING", json.dumps(body).encode()), subject=f"m-{number}".encode())
+
+
+def deliver_again_and_again(stop: threading.Event) -> None:
+    """The same bodies, in turns: each is at times a duplicate of the latest, which locks the subject and then the event."""
+    while not stop.is_set():
+        for number in range(ALERTS):
+            with suppress(Unavailable):  # On a busy machine one may take too long; a circle is counted all the same.
+                alert(number, SCANS)
+                alert(number, SCANS)
+                alert(number, SCANS[6:], "CLEAR")
+
+
+def work(stop: threading.Event) -> None:
+    while not stop.is_set():
+        process.handle_some(process.new_holder())
+
+
+def deadlocks() -> int:
+    if database.is_sqlite():
+        return 0
+    with database.reading() as connection:
+        query = text("SELECT pg_stat_force_next_flush(), deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(connection.execute(query).one().deadlocks)
+
+
+def test_nothing_waits_in_a_circle_and_nobody_comes_back() -> None:
+    stop = threading.Event()
+    asked = [asked_for(scan) for scan in SCANS[:6]]
+    for number in range(ALERTS):
+        alert(number, SCANS)
+    handle_all()
+    with ThreadPoolExecutor(8) as threads:
+        busy = [threads.submit(deliver_again_and_again, stop) for _ in range(2)] + [threads.submit(work, stop) for _ in range(2)]
+        try:
+            done = [threads.submit(erase.carry_out, one) for one in asked]
+            assert all(one.result(timeout=120) for one in done)
+        finally:
+            stop.set()
+        for one in busy:
+            one.result(timeout=60)
+    handle_all()
+    assert deadlocks() == 0
+    gone = set(SCANS[:6])
+    with database.reading() as connection:
+        for table in (ApplicantRow, MentionRow):
+            assert gone.isdisjoint(connection.execute(select(table.reference)).scalars())
+        failed = select(func.count()).where(EventRow.status.in_((Outcome.FAILED, Outcome.UNREADABLE)))
+        assert connection.execute(failed).scalar_one() == 0
+        assert connection.execute(select(func.count()).where(Subject.erased)).scalar_one() == ALERTS
+    assert all(shown(key(scan)) for scan in SCANS[6:])
+    assert differences() == []
+
+
+def test_an_erasure_waits_for_who_may_still_name_its_applicant() -> None:
+    # A worker has looked whether anybody is erased, and has not committed yet. Its event moves nobody, so that it locks no applicant.
+    # If the erasure did not wait for it, it would not find that the event names the erased.
+    if database.is_sqlite():
+        pytest.skip("SQLite has one writer at a time")
+    keep(idenfy("IDENTIFICATION", json.dumps(payloads.idenfy(SCANS[0], "ARCHIVED")).encode()), subject=b"s")
+    [event] = claims.claim_oldest(holder := process.new_holder(), most=10)
+    asked = asked_for(SCANS[0])
+    with ThreadPoolExecutor(1) as threads:
+        with database.begin() as connection:
+            erased.hold_fences(connection)
+            assert fence.without_erased(connection, [interpret(event)]).rewritten == []
+            done = threads.submit(erase.carry_out, asked)
+            with pytest.raises(TimeoutError):
+                done.result(timeout=timedelta(seconds=1).total_seconds())
+        assert done.result(timeout=30)
+    process.handle(holder, [event])
+    with database.reading() as connection:
+        row = connection.execute(select(EventRow.reference, EventRow.sealed_body, EventRow.erased_at)).one()
+    assert (row.reference, row.sealed_body) == (None, b"")
+    assert row.erased_at <= clock.now()

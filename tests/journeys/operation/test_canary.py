@@ -1,0 +1,243 @@
+"""The canary: somebody whose every field carries a mark goes through every path there is, and is erased. The mark is to be found nowhere.
+
+Searched are every row of the database (and a dump of it), and every file: plain, as base64, as JSON escapes it, as hex, and as SHA-256."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import create_engine, inspect, text
+
+from receiver.simulator.vendor_server import Vendors
+from tests.conftest import KEY
+from tests.journeys.operation.marks import MARK, found_in, mark
+from tests.journeys.vendors.test_reconciling import CREDENTIALS, LATER
+from tests.support import payloads, played
+from tests.support.downstream import Downstream, Message, Reply
+from tests.support.payloads import after
+from tests.support.privacy import erasing
+from tests.support.service import Service, eventually
+
+LINKER, OPERATOR = "link-me-if-you-may", "operate-me-if-you-may"
+
+
+@dataclass
+class Watched:
+    """A service, and where it keeps what."""
+
+    service: Service
+    folder: Path
+    faults: Path
+    vendors: Vendors
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.service.environment["DATABASE_URL"].startswith("sqlite")
+
+    def run(self, *command: str, token: str | None = None, fails: bool = False) -> str:
+        """What a command prints. It must succeed, unless it fails on purpose."""
+        if token:
+            self.service.environment["STANDING_TOKEN"] = token
+        done = self.service.standing(*command)
+        self.service.environment.pop("STANDING_TOKEN", None)
+        assert fails or done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+
+def refusing(message: Message) -> Reply:
+    """The answer of an endpoint that repeats what it refuses."""
+    return Reply(422, body=mark("comment").encode() if MARK.encode() in message.body else b"no")
+
+
+@pytest.fixture
+def watched(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Watched]:
+    (faults := tmp_path / "faults").mkdir()
+    with ExitStack() as outside:
+        vendors = outside.enter_context(played.playing(CREDENTIALS))
+        endpoint = outside.enter_context(Downstream(refusing))
+        settings = {
+            "DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "FAULTS_DIR": str(faults),
+            "SPOOL_DIR": str(tmp_path / "spool"), "ATTEMPTS_MAX": "1", "REACTION_ATTEMPTS_MAX": "1", "ERASURE_NOTICE_DAYS": "0",
+            "NOTIFY_URLS": endpoint.url(), "NOTIFY_SECRETS": f"whsec_{base64.b64encode(b'a secret for our downstream').decode()}",
+            "NOTIFY_ON": "all", "NOTIFY_PRIVATE_HOSTS": "127.0.0.1", "NOTIFY_PLAIN_HTTP": "yes", "KEEP_EXPIRY": "yes", "AUDIT_READS": "yes",
+            "OPERATOR_TOKENS": f"night={OPERATOR},day=confirm-me-if-you-may",
+        }  # fmt: skip
+        with Service(tmp_path, settings | CREDENTIALS | vendors.settings()) as service:
+            eventually(lambda: service.get("/readyz").json["workers"], "the worker to be up")
+            # An endpoint is told of what changes once it is known.
+            eventually(lambda: any("127.0.0.1" in name for name in service.subscribers()), "the endpoint to be known")
+            yield Watched(service, tmp_path, faults, vendors)
+
+
+# everything that can be said of somebody ----------------------------------------------------------------------
+
+
+def verdicts(name: Callable[[str], str], service: Service) -> None:
+    """Deliveries of all vendors that name somebody in every field."""
+    person = {"externalUserId": name("user"), "levelName": name("level"), "note": name("name")}
+    service.told("idngo", payloads.idngo(name("idngo"), answer="GREEN") | person)
+    refusal = payloads.idngo(name("idngo"), answer="RED", reject="FINAL", labels=["SANCTIONS", name("label")], at=after(minutes=1))
+    refusal["reviewResult"] |= {"moderationComment": name("comment"), "clientComment": name("comment")}
+    service.told("idngo", refusal | person)
+    service.told("ifcgate", payloads.ifcgate(name("case"), "approved", workflow=name("workflow"), note=name("name")))
+    data = {"docFirstName": name("name"), "docNumber": name("document"), "docExpiry": "2031-01-01"}
+    for overall in ("APPROVED", "SUSPECTED"):
+        result = payloads.idenfy(name("scan"), overall, tags=[name("tag")] if overall == "SUSPECTED" else [])
+        service.told("idenfy", result | {"clientId": name("user"), "data": data})
+    service.told("idenfy", payloads.idenfy_document(name("scan")) | {"clientId": name("user")}, event_type="DOCUMENT_EXPIRATION")
+
+
+def somebody_else(field: str) -> str:
+    return f"somebodyelse{field}"
+
+
+def shared(service: Service, mine: str, other: str) -> None:
+    """Bodies that name both: an alert, then its repetition, and one that names nobody as far as we read it."""
+    alert = payloads.idenfy_monitoring([mine, other], "ALERT", monitoring="shared-1") | {"name": mark("name")}
+    other_alert = payloads.idenfy_monitoring([other], "CLEAR", monitoring="shared-1")
+    for body in (alert, other_alert, alert):
+        service.told("idenfy", body, event_type="AML_MONITORING")
+    service.told("idenfy", payloads.idenfy_monitoring([mine], "ALERT", monitoring=mark("monitoring")), event_type="AML_MONITORING")
+    service.told("idenfy", alert, event_type="AML_MONITORING_EXPIRATION")
+
+
+def broken(watched: Watched) -> None:
+    """Bodies that are refused, cannot be read, or cannot be handled."""
+    service, person = watched.service, {"externalUserId": mark("user"), "note": mark("broken")}
+    assert service.deliver("idngo", payloads.idngo(mark("idngo"), answer="GREEN"), secret="not theirs").status == 401
+    assert service.deliver("idngo", f'{{"applicantId": "{mark("idngo")}", "type": '.encode()).status == 200
+    service.told("idngo", {"applicantId": mark("idngo"), "name": mark("name"), "reviewResult": 7})
+    poison = json.dumps(payloads.idngo(mark("idngo"), answer="GREEN", at=after(hours=1)) | person).encode()
+    (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").write_text("raise")
+    assert service.told("idngo", poison)["status"] == "failed"
+    (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").unlink()
+    if watched.is_sqlite:
+        (watched.faults / "sqlite_pages_max").write_text("1")
+        kept = service.deliver("idngo", payloads.idngo(mark("idngo"), "applicantPending", at=after(hours=2)) | person)
+        assert kept.status == 200
+        (watched.faults / "sqlite_pages_max").unlink()
+        service.settled(kept.json["event_id"])
+
+
+def said_by_people(watched: Watched) -> None:
+    """What people say: links, decisions, imports, reviews, questions, replays, and files that they make."""
+    service, case = watched.service, mark("case")
+    body = json.dumps({"external_user_id": mark("user")}).encode()
+    assert service.request("PUT", f"/v1/links/ifcgate/{case}", body, token=LINKER).status in (200, 201)
+    decision = json.dumps({"decision": "reject", "reason": f"{mark('comment')} about {mark('idngo')}"}).encode()
+    service.request("POST", f"/v1/applicants/idngo/{mark('idngo')}/decisions", decision, token=OPERATOR)
+    known = watched.folder / "known.csv"
+    known.write_text(
+        "vendor,reference,status,at,source,external_user_id\n"
+        f"idngo,{mark('import')},approved,2025-01-02T03:04:05Z,old-crm,{mark('user')}\n",
+    )
+    watched.run("import", str(known), "--yes")
+    played.play(watched.vendors, f"idngo/{mark('idngo')}", {"status": "RED:FINAL", "at": LATER})
+    watched.run("reconcile", "idngo", mark("idngo"), "--repair", "--yes", "--reason", f"a call about {mark('idngo')}", fails=True)
+    watched.run("review", "claim", f"idenfy/{mark('scan')}", "--yes", fails=True)
+    watched.run("applicants", "explain", "idngo", mark("idngo"))
+    watched.run("applicants", "show", "--user", mark("user"))
+    event_id = json.loads(watched.run("events", "list", "--reference", mark("idngo"), "--json").splitlines()[0])["id"]
+    watched.run("events", "show", event_id, "--body", "--reveal", "--reason", f"for {mark('user')}", fails=True)
+    service.get(f"/v1/applicants/idngo/{mark('idngo')}/explanation")
+    service.get("/v1/applicants", external_user_id=mark("user"), nonsense=mark("user"))
+    watched.run("replay", "--reference", mark("idngo"), "--yes", "--reason", f"for {mark('idngo')}", fails=True)
+    watched.run("rebuild", "--check", fails=True)
+
+
+def files_of_the_operator(watched: Watched) -> list[Path]:
+    """Files that somebody made, whom they belong to."""
+    export, backup = watched.folder / "export.jsonl", watched.folder / "backup.sqlite3"
+    watched.run("export", "applicants", "-o", str(export))
+    if watched.is_sqlite:
+        watched.run("backup", str(backup))
+    return [export, backup, watched.folder / "known.csv"]
+
+
+# where a mark may be ------------------------------------------------------------------------------------------
+
+
+def rows(watched: Watched) -> Iterator[tuple[str, bytes]]:
+    engine = create_engine(watched.service.environment["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        for table in inspect(engine).get_table_names():
+            for row in connection.execute(text(f"SELECT * FROM {table}")).mappings():
+                for name, value in row.items():
+                    yield f"{table}.{name}", value if isinstance(value, bytes) else _written(value)
+    engine.dispose()
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
+def files(watched: Watched, but: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in watched.folder.rglob("*"):
+        if path.is_file() and path not in but:
+            yield path.name, path.read_bytes()
+
+
+def queue(watched: Watched) -> Iterator[tuple[str, bytes]]:
+    client = redis.Redis.from_url(watched.service.environment["REDIS_URL"])
+    for key in client.scan_iter():
+        yield "a key of the queue", key + (client.dump(key) or b"")
+
+
+def dumped(watched: Watched) -> Iterator[tuple[str, bytes]]:
+    if not watched.is_sqlite:
+        url = watched.service.environment["DATABASE_URL"].replace("+psycopg", "")
+        yield "pg_dump", subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout
+
+
+def marked(watched: Watched, but: list[Path]) -> set[tuple[str, bytes]]:
+    """Where a mark is, and in which form."""
+    places = (*rows(watched), *files(watched, but), *queue(watched), *dumped(watched))
+    return {(place, form) for place, content in places for form in found_in(content)}
+
+
+def others(watched: Watched) -> list[Any]:
+    """What is shown of somebody else, field by field."""
+    service = watched.service
+    keys = [("idngo", somebody_else("idngo")), ("ifcgate", somebody_else("case")), ("idenfy", somebody_else("scan"))]
+    return [
+        (service.applicant(*key), service.history(*key), service.get(f"/v1/applicants/{'/'.join(key)}/explanation").json) for key in keys
+    ]
+
+
+# the test -----------------------------------------------------------------------------------------------------
+
+
+def test_whose_every_field_is_marked_leaves_no_mark_anywhere(watched: Watched) -> None:
+    service = watched.service
+    for name in (somebody_else, mark):
+        verdicts(name, service)
+    shared(service, mark("scan"), somebody_else("scan"))
+    eventually(lambda: service.get("/v1/reactions", status="failed").json["data"], "the endpoint to have refused", seconds=60)
+    broken(watched)
+    said_by_people(watched)
+    eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
+    theirs, before = files_of_the_operator(watched), others(watched)
+    assert {place for place, _ in marked(watched, [])} >= {"applicants.registers", "mentions.said", "acts.reason", "reactions.answers"}
+
+    for whom in ({"external_user_id": mark("user")}, {"vendor": "idngo", "reference": mark("import")}):
+        erasing.until_done(service, erasing.approve(service, **whom), seconds=60)
+    assert marked(watched, theirs) == set()
+    assert others(watched) == before
+
+    verdicts(mark, service)
+    shared(service, mark("scan"), somebody_else("scan"))
+    broken(watched)
+    eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "what came later to be handled")
+    assert marked(watched, theirs) == set()
+    rebuilt = service.standing("rebuild", "--check")
+    assert rebuilt.returncode == 0, rebuilt.stdout

@@ -1,0 +1,1 @@
+"""Journeys of personal data: from a request to its erasure, with real processes."""

@@ -1,0 +1,1 @@
+"""Erasures in tests: how they are asked for, carried out, and looked for afterwards."""

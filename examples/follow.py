@@ -28,6 +28,9 @@ while True:
         continue
     with copy:
         for change in changes:
-            state = change["vendor"], change["reference"], change["to"], json.dumps(change["applicant"])
-            copy.execute("INSERT OR REPLACE INTO applicants VALUES (?, ?, ?, ?)", state)
+            who = change.get("vendor"), change.get("reference")
+            if change["type"] == "applicant.erased":  # Do the same here.
+                copy.execute("DELETE FROM applicants WHERE vendor = ? AND reference = ?", who)
+            elif change["type"] != "erased":  # The place of a change whose applicant was erased. Of a restricted one the state is null.
+                copy.execute("INSERT OR REPLACE INTO applicants VALUES (?, ?, ?, ?)", (*who, change["to"], json.dumps(change["applicant"])))
             copy.execute("INSERT OR REPLACE INTO place VALUES (1, ?)", (change["cursor"],))

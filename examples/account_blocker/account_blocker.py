@@ -15,5 +15,7 @@ def block(change: Change) -> None:
     """What raises is tried again, later and later, and delays no other applicant."""
     if change.reversal != "adverse":
         return
+    # A restricted applicant is not shown, and its approval fell all the same: its owner is found by the vendor's reference.
+    whose = change.applicant["external_user_id"] if change.applicant else f"{change.vendor}/{change.reference}"
     with Path(os.environ["BLOCKED_ACCOUNTS"]).open("a") as accounts:
-        accounts.write(f"{change.cursor} {change.applicant['external_user_id']} {', '.join(change.reasons)}\n")
+        accounts.write(f"{change.cursor} {whose} {', '.join(change.reasons)}\n")

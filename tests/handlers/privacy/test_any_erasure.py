@@ -27,7 +27,7 @@ from store.applicants import table as applicants
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.inbox import claims, deliveries, delivery_rows, internal_events, settling
 from store.inbox.claims import EVENT_COLUMNS, event_of
-from store.inbox.internal_events import ImportBody
+from store.inbox.internal_events import DECISION_TYPE, ImportBody
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage, Whom
 from store.states import ApplicantKey, Status
@@ -148,6 +148,8 @@ class World:
             order, rank, sequence = event["place"]
             event["place"] = [numbers.get(order, order), rank, numbers[sequence]]
             del event["settled_at"]
+            if event["event_type"] == DECISION_TYPE:
+                del event["received_at"]  # By the clock of the process: no vendor sent it.
             for change in event["changes"]:
                 del change["at"]
         return _replaced(found, replaced)

@@ -136,12 +136,13 @@ worker_class = Worker
 def on_starting(_server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
     start_check.tell_who_may_read()
-    try:
-        if not database.is_sqlite():
+    # A connection to SQLite must not be inherited: each child would take the parent's locks for its own. There the children look.
+    if not database.is_sqlite():
+        try:
             start_check.look()
-        index_key.look()
-    except Misconfigured as error:
-        sys.exit(str(error))
+            index_key.look()
+        except Misconfigured as error:
+            sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
 
@@ -164,10 +165,21 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    if database.is_sqlite():
+        _refuse_another_index_key()
     from receiver.monitoring import delivery_counts  # Loaded in the worker alone, once it is said where to count.
 
     delivery_counts.ended.extend(worker.predecessors)
     processes.collect_seldom()
+
+
+def _refuse_another_index_key() -> None:
+    """End the process, and with it its parent, where INDEX_KEY is not the database's."""
+    try:
+        index_key.look()
+    except Misconfigured as error:
+        log.critical("the web process cannot start", error=str(error))
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

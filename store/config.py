@@ -90,8 +90,17 @@ def encryption_keys_now() -> tuple[bytes, ...]:
 
 
 def generated_keys() -> Path | None:
-    """Return the file of Standing's own keys for data at rest; None if the keys are given from outside."""
-    return Environment().generated("ENCRYPTION_KEYS")
+    """Return the file of Standing's own keys for data at rest; None if the keys are given from outside.
+
+    Keys that an older version generated, of which somebody may hold the only good copy, are Standing's own once KEY_DAYS is set."""
+    environment = Environment()
+    file = environment.generated("ENCRYPTION_KEYS")
+    return file if file and (environment.text("KEY_DAYS") or own_keys_mark(environment).is_file()) else None
+
+
+def own_keys_mark(environment: Environment) -> Path:
+    """Return the file that says that Standing replaces the keys beside it."""
+    return secrets_dir(environment.var_dir) / "ENCRYPTION_KEYS.replaced-by-standing"
 
 
 @cache

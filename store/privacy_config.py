@@ -66,6 +66,8 @@ class PrivacySettings:
     index_key: bytes | None
     #: Where erasures are also written, outside the database.
     ledger: Path
+    #: Whether ERASURE_LEDGER names it; else it is in VAR_DIR, which another host does not see.
+    ledger_is_given: bool
     notice: timedelta
     #: How long what is kept; what no rule names is kept for ever.
     retention: dict[Kept, Period]
@@ -80,6 +82,7 @@ def read(environment: Environment) -> PrivacySettings:
     return PrivacySettings(
         index_key=_index_key(environment),
         ledger=Path(environment.text("ERASURE_LEDGER", str(environment.var_dir / "erasures.ledger"))).absolute(),
+        ledger_is_given=bool(environment.text("ERASURE_LEDGER")),
         notice=timedelta(days=environment.number("ERASURE_NOTICE_DAYS", NOTICE_DAYS, least=0, most=DAYS_MAX)),
         retention=dict(environment.each("RETENTION", _rule)),
         erase_with_vendor=environment.yes_or_no("ERASE_WITH_VENDOR"),

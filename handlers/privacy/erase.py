@@ -51,6 +51,7 @@ def carry_out(erasure_id: str, *, on_events: OnEvents = lambda _: None) -> bool:
     """Erase what an erasure is about; return whether it is done. A hold leaves it as it is; a vendor that has not erased leaves its names.
 
     Raises ledger.Unusable where the ledger cannot be written, or lacks lines: nothing is deleted then."""
+    database.read(ledger.require_shared)
     begun = database.write(lambda connection: erasures.begin(connection, erasure_id))
     if begun is None:
         return False

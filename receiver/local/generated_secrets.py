@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from store.config import own_keys_mark
 from store.system.environment import Environment, secrets_dir
 
 MAKERS: dict[str, Callable[[], str]] = {
@@ -31,6 +32,8 @@ def provide(environment: Environment) -> list[str]:
     environment.var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     missing = [name for name in MAKERS if environment.source(name) is None]
+    if "ENCRYPTION_KEYS" in missing:
+        own_keys_mark(environment).touch(mode=0o600)
     for name in missing:
         _write_privately(folder / name, MAKERS[name]() + "\n")
     return missing

@@ -56,6 +56,11 @@ def find(connection: Connection, key: ApplicantKey) -> Erased | None:
     return None if found is None or found.readmitted_at else found
 
 
+def has_fenced(connection: Connection, erasure_id: str) -> bool:
+    """Return whether an erasure has fenced its applicants: from then on they are unknown here."""
+    return connection.execute(select(exists().where(Fence.erasure_id == erasure_id))).scalar_one()
+
+
 def hold_fences(connection: Connection) -> None:
     """Let nobody be fenced until this transaction ends. A transaction that fences waits for those before it, so that it finds what they
     write. SQLite has a single writer."""

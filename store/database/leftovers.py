@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 import time
+from pathlib import Path
 
 import structlog
 
@@ -16,6 +19,9 @@ log = structlog.get_logger()
 #: `user_version` of a file that was rewritten since deleted content is overwritten with zeros (`secure_delete`).
 CLEARED = 1
 
+#: Free room, in sizes of the file: one copy, and as much again for what is kept meanwhile.
+ROOM = 2
+
 #: For so long it is tried to get the writers' lock, and to cut the log, which a reader may need.
 LOCK_SECONDS, LOG_SECONDS, AGAIN_SECONDS = 5.0, 3.0, 0.1
 
@@ -23,6 +29,9 @@ LOCK_SECONDS, LOG_SECONDS, AGAIN_SECONDS = 5.0, 3.0, 0.1
 def clear_once() -> bool:
     """Rewrite a file that is older than `secure_delete`, once; return whether that was done now. Writers wait for it."""
     if not database.is_sqlite() or _pragma("user_version")[0] >= CLEARED:
+        return False
+    if not _has_room():
+        log.warning("the database is not rewritten: its disk, or that of the temporary folder, has too little room")
         return False
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
@@ -37,6 +46,13 @@ def clear_once() -> bool:
     truncate_log()
     log.info("the database is rewritten, without what was deleted")
     return True
+
+
+def _has_room() -> bool:
+    """Return whether the disks can hold what rewriting takes: a copy in the temporary folder, and one in the log."""
+    file = Path(str(engine().url.database))
+    folders = (file.parent, Path(tempfile.gettempdir()))
+    return all(shutil.disk_usage(folder).free > ROOM * file.stat().st_size for folder in folders)
 
 
 def truncate_log() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, select
 
 from store import database
-from store.database.operations_tables import Worker
+from store.database.operations_tables import WebProcess, Worker
 from store.database.tables import EventRow
 from store.inbox.claims import PENDING
 from store.states import Outcome
@@ -82,6 +83,14 @@ def names_of_workers(connection: Connection) -> list[str]:
     """Return the running workers, as `host:pid`."""
     alive = select(Worker.name).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
     return list(connection.scalars(alive.order_by(Worker.name)))
+
+
+def other_hosts(connection: Connection) -> list[str]:
+    """Return the other hosts of which a worker or a web process runs."""
+    recent = clock.now() - SILENCE_MAX
+    queries = (select(model.name).where(model.seen_at > recent) for model in (Worker, WebProcess))
+    names = {name.removeprefix("probe:") for query in queries for name in connection.scalars(query)}
+    return sorted({name.rpartition(":")[0] for name in names} - {socket.gethostname(), ""})
 
 
 def backlog() -> Backlog:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -144,7 +142,7 @@ def _replace(file: Path, now: datetime) -> str | None:
         used_at = connection.execute(select(MasterKey.first_used_at).where(MasterKey.key_id == keyring().newest)).scalar_one()
         if now < used_at + min(life.key_life, life.backup_life):
             return None
-        if others := _other_hosts(health.names_of_workers(connection)):
+        if others := health.other_hosts(connection):
             return f"the master key is not replaced: {', '.join(others)} may not see {file}. Give all hosts ENCRYPTION_KEYS from outside"
         return _put_first(connection, file, now)
 
@@ -177,6 +175,8 @@ def _destroy(file: Path, key: str, now: datetime) -> str:
         _lock(connection)
         if key_rotation.protects(connection, key):
             return f"the master key {key} is not destroyed yet: bodies still need it"
+        if others := health.other_hosts(connection):
+            return f"the master key {key} is not destroyed yet: {', '.join(others)} may still use it"
         connection.execute(mine.values(destroyed_by=STANDING))
     fault_points.reach("key_condemned")
     with database.begin() as connection:
@@ -193,10 +193,6 @@ def _lock(connection: Connection) -> None:
     """Let one process at a time change the file. On SQLite a transaction that writes is alone anyway."""
     if not database.is_sqlite():
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": KEYS_LOCK})
-
-
-def _other_hosts(workers: Collection[str]) -> list[str]:
-    return sorted({name.rpartition(":")[0] for name in workers} - {socket.gethostname()})
 
 
 def _spool_waits() -> bool:

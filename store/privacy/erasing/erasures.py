@@ -163,6 +163,7 @@ def count_events(connection: Connection, begun: Begun, events: int) -> None:
 
 def finish(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
     """Remove the last names that an erasure was about, and record that it is done, and that the database has its line of the ledger."""
+    acts.take_turn(connection)  # Before the erasure's row, like whoever decides.
     forget_traces(connection, begun)
     nameless = {"external_user_id": None, "vendor": None, "reference": None, "targets": None, "reason": None, "decision_reason": None}
     waited = {"vendor_answer": None, "vendor_again_at": None}

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 from store import database
 from store.access import digests
 from store.access.digests import NoIndexKey, WrongIndexKey
+from store.applicants import erased
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.database.sessions import Unfit
 from store.privacy.erasing.erasures import Cause, Stage
@@ -53,6 +54,7 @@ class _Looker:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._found: tuple[float, Gate] | None = None
+        self._was_open = False
 
     def tell(self) -> Gate:
         """Return the gate, as it was seconds ago. While one thread looks the others use what was found last."""
@@ -65,10 +67,10 @@ class _Looker:
         try:
             if self._found is not None and self._found is not found:
                 return self._found[1]  # Another thread looked while this one waited.
-            # Until it has been open once, an erasure that is under way closes it, too: it may be one of a restored backup.
-            was_open = found is not None and not found[1].is_closed
-            self._found = time.monotonic(), database.read(lambda connection: look(connection, is_running=was_open))
-            return self._found[1]
+            # Until it has been open once, an erasure that is chosen closes it, too: it may be one of a restored backup.
+            now = database.read(lambda connection: look(connection, is_running=self._was_open))
+            self._found, self._was_open = (time.monotonic(), now), not now.is_closed
+            return now
         except BaseException:
             self._found = None
             raise
@@ -76,7 +78,7 @@ class _Looker:
             self._turn.release()
 
     def forget(self) -> None:
-        self._found = None
+        self._found, self._was_open = None, False
 
 
 _looker = _Looker()
@@ -145,10 +147,12 @@ def _compared(connection: Connection, known: int, count: int | None, *, is_runni
 
 
 def _is_known(connection: Connection, erasure_id: str, *, is_running: bool) -> bool:
-    """Return whether the database has an erasure: it is done, waits for nothing but its vendor or, if that is enough, is begun."""
+    """Return whether the database has an erasure: it is done, waits for nothing but its vendor, has fenced its applicants or, if that is
+    enough, has chosen them."""
     columns = (Erasure.status, Erasure.cause, Erasure.targets, Erasure.vendor_again_at)
     row = connection.execute(select(*columns).where(Erasure.id == erasure_id)).one_or_none()
     if row is None:
         return False
-    is_erased_here = row.status == Stage.DONE or row.vendor_again_at is not None
-    return is_erased_here or (is_running and row.targets is not None and row.cause != Cause.LEDGER)
+    if row.status == Stage.DONE or row.vendor_again_at is not None:
+        return True
+    return row.targets is not None and row.cause != Cause.LEDGER and (is_running or erased.has_fenced(connection, erasure_id))

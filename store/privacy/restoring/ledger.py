@@ -16,9 +16,11 @@ from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from store import config
 from store.access import digests
+from store.operations import health
 from store.privacy.erasing.erasures import Begun
 from store.system import clock
 
@@ -129,6 +131,12 @@ def lines(*, after: int = 0) -> list[Line]:
             return []
 
 
+def require_shared(connection: Connection) -> None:
+    """Raise Unusable where other hosts run, and each has a ledger of its own."""
+    if not config.settings().privacy.ledger_is_given and (others := health.other_hosts(connection)):
+        raise Unusable(f"other hosts run ({', '.join(others)}): set ERASURE_LEDGER on all to one file that each can write")
+
+
 def set_aside() -> Path | None:
     """Rename a ledger that cannot be used, so that another begins; return its name, if there was one."""
     with _usable(), suppress(FileNotFoundError):
@@ -172,8 +180,16 @@ def _held() -> Iterator[BinaryIO]:
     with os.fdopen(descriptor, "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if is_new:
+            _own_as_folder(file)
             _sync_folder()
         yield file
+
+
+def _own_as_folder(file: BinaryIO) -> None:
+    """Give a new ledger to the account that the service runs as, if root begins it at a terminal."""
+    if os.getuid() == 0:
+        folder = path().parent.stat()
+        os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
 
 
 def _sync_folder() -> None:

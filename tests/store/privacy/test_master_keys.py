@@ -32,6 +32,7 @@ DAY = timedelta(days=1)
 def own(kept: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The file of Standing's own keys, as `./dev up` makes it."""
     monkeypatch.delenv("ENCRYPTION_KEYS")
+    monkeypatch.setenv("KEY_DAYS", "7")
     file = environment.secrets_dir(Path(os.environ["VAR_DIR"])) / "ENCRYPTION_KEYS"
     file.parent.mkdir(parents=True, mode=0o700)
     file.write_text(KEY + "\n")

@@ -73,13 +73,14 @@ def approve(erasure_id: str, reason: str, token_file: Path | None, as_json: bool
 
 
 @erasures_group.command("refuse")
-@click.option("--basis", required=True, type=REASON, help="The legal basis of the refusal.")
+@click.option("--basis", type=REASON, help="The legal basis of the refusal.")
 @click.option("--until", type=MOMENT_AT, help="Until when it is kept.  [default: the end of the longest period of RETENTION]")
 @click.option("--restrict", is_flag=True, help="Until then only privacy officers may look.")
 @_decision
 def refuse(erasure_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool, **given: Any) -> None:
     """Refuse another person's request until a time. Then it is carried out, if no hold is on it and no relationship goes on."""
-    by = _decides(erasure_id, token_file, f"refuses it ({reason}), by {safe_text.plain(given['basis'])}", yes=yes)
+    law = f", by {safe_text.plain(given['basis'])}" if given["basis"] else ""
+    by = _decides(erasure_id, token_file, f"refuses it ({reason}){law}", yes=yes)
     with answering():
         told = database.write(lambda connection: requests.refuse(connection, erasure_id, by=by, reason=reason, **given))
     _show(told, as_json)

@@ -23,7 +23,7 @@ from store.privacy.acts import Whom
 from store.states import Status
 from store.system import clock
 from store.terminal import consent
-from store.terminal.options import MOMENT, environment_option, older_than_option, token_option
+from store.terminal.options import MOMENT, REASON, environment_option, older_than_option, token_option
 from store.text import safe_text
 
 output_option = click.option(
@@ -93,13 +93,13 @@ def export_review(kind: str, output: Path | None, environment: str, older_than: 
     show_default=True,
     help="What to leave out: whatever could tip the person off, or nothing.",
 )
-@privacy.reason_option
+@click.option("--reason", type=REASON, help="Why. It is recorded.")
 @output_option
 @token_option
 @environment_option
 @consent.reads
 def export_access(
-    external_user_id: str, withhold: str, reason: str, output: Path | None, token_file: Path | None, environment: str
+    external_user_id: str, withhold: str, reason: str | None, output: Path | None, token_file: Path | None, environment: str
 ) -> None:
     """Write what is kept about a person, as far as it may be told to that person, as JSON. The audit log records who did, and why."""
     config.settings()

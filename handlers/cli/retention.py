@@ -40,36 +40,42 @@ def relationship() -> None:
 @relationship.command("end")
 @click.argument("user")
 @click.option("--at", "ended_at", type=MOMENT, help="When it ended (RFC 3339, or a date).  [default: now]")
-@click.option("--basis", required=True, type=REASON, help="How it ended. It is recorded.")
+@click.option("--basis", type=REASON, help="How it ended. It is recorded.")
 @token_option
 @environment_option
 @json_option
 @consent.changes
-def end(user: str, ended_at: datetime | None, basis: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+def end(user: str, ended_at: datetime | None, basis: str | None, token_file: Path | None, environment: str, **shown: bool) -> None:
     """Record that the relationship with USER ended: the periods of RETENTION begin."""
-    _say(user, ended_at or clock.now(), basis, token_file, environment, as_json=as_json, yes=yes)
+    _say(user, ended_at or clock.now(), basis, token_file, environment, **shown)
 
 
 @relationship.command("reopen")
 @click.argument("user")
-@click.option("--basis", required=True, type=REASON, help="Why it goes on. It is recorded.")
+@click.option("--basis", type=REASON, help="Why it goes on. It is recorded.")
 @token_option
 @environment_option
 @json_option
 @consent.changes
-def reopen(user: str, basis: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
+def reopen(user: str, basis: str | None, token_file: Path | None, environment: str, **shown: bool) -> None:
     """Record that the relationship with USER goes on: approved applicants are kept."""
-    _say(user, None, basis, token_file, environment, as_json=as_json, yes=yes)
+    _say(user, None, basis, token_file, environment, **shown)
 
 
-def _say(user: str, ended_at: datetime | None, basis: str, token_file: Path | None, environment: str, *, as_json: bool, yes: bool) -> None:
+def _say(
+    user: str, ended_at: datetime | None, basis: str | None, token_file: Path | None, environment: str, *, as_json: bool, yes: bool
+) -> None:
     config.settings()
     by = privacy.officer(token_file)
     says = f"ended at {clock.rfc3339(ended_at)}" if ended_at else "goes on"
     whom = Whom(environment=environment, external_user_id=user)
-    consent.ask("Record it?", privacy.about(whom), f"{by.name} says that the relationship {says} ({basis}).", yes=yes)
+    consent.ask("Record it?", privacy.about(whom), f"{by.name} says that the relationship {says}{_why(basis)}.", yes=yes)
     told = database.write(lambda connection: relationships.end(connection, environment, user, ended_at=ended_at, basis=basis, by=by))
     _show(told, as_json)
+
+
+def _why(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _show(told: dict[str, Any], as_json: bool) -> None:
@@ -156,12 +162,12 @@ def preview(as_json: bool) -> None:
 
 
 @retention_group.command("run")
-@click.option("--max", "most", required=True, type=MAX, help="Erase no more than so many applicants, events and acts.")
-@reason_option
+@click.option("--max", "most", type=MAX, help="Erase no more than so many applicants, events and acts.  [default: all that is due]")
+@click.option("--reason", type=REASON, help="Why. It is recorded.")
 @token_option
 @json_option
 @consent.changes
-def run(most: int, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
+def run(most: int | None, reason: str | None, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Erase what is due, with a progress bar. Run again, it goes on where it was. What is erased cannot be brought back."""
     config.settings()
     by = privacy.officer(token_file)
@@ -169,8 +175,9 @@ def run(most: int, reason: str, token_file: Path | None, as_json: bool, yes: boo
     if not found:
         click.echo("Nothing is due.", err=True)
         return
-    says = f"{counted(len(found), 'applicant, event or act', 'applicants, events and acts')} will be erased, and cannot be brought back."
-    consent.ask("Erase?", says, f"{by.name} runs it ({reason}).", yes=yes)
+    how_much = counted(len(found), "applicant, event or act", "applicants, events and acts")
+    says = f"{how_much if most else f'All that is due, {how_much},'} will be erased, and cannot be brought back."
+    consent.ask("Erase?", says, f"{by.name} runs it{_why(reason)}.", yes=yes)
     ran = {"erasures": 0, "applicants": 0, "events": 0, "acts": 0}
     for start in range(0, len(found), AT_ONCE):
         some = found[start : start + AT_ONCE]

@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import Connection, Row
 
 from receiver.api import subjects
-from receiver.api.subjects import EntryId, InEnvironment, Subject
+from receiver.api.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.openapi.privacy_schemas import ErasureStatus
 from receiver.web import queries
@@ -19,6 +19,7 @@ from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment, Page
 from store.privacy import certificate, requests
+from store.states import VendorEnvironment
 from store.system import clock
 
 blueprint = Blueprint("erasures", __name__, url_prefix="/v1")
@@ -34,28 +35,25 @@ class ErasureRequest(Subject, kw_only=True):
     received_at: Annotated[AwareMoment | None, Meta(description="When the person asked. Default: now.")] = None
 
 
-class Approval(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Why a request is approved."""
+class ErasureDecision(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why a request is approved, or refused until when. What the other decision alone takes is null or false, or left out."""
 
     reason: queries.Reason
     basis: Basis | None = None
-    early: Annotated[bool, Meta(description="Before the end of the time for which the data is kept. Needs a basis.")] = False
-    with_vendor: Annotated[bool, Meta(description="Ask the vendor to erase, too.")] = False
-
-
-class Refusal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Why a request is refused, and until when."""
-
-    reason: queries.Reason
-    basis: Basis
-    until: Annotated[AwareMoment | None, Meta(description="Then it is due. Default: `keep_until`.")] = None
-    restrict: Annotated[bool, Meta(description="Until then only privacy officers may look.")] = False
+    until: Annotated[AwareMoment | None, Meta(description="Of a refusal: then it is due. Default: `keep_until`.")] = None
+    restrict: Annotated[bool | None, Meta(description="Of a refusal: until then only privacy officers may look.")] = False
+    early: Annotated[
+        bool | None, Meta(description="Of an approval: before the end of the time for which the data is kept. Needs a basis.")
+    ] = False
+    with_vendor: Annotated[bool | None, Meta(description="Of an approval: ask the vendor to erase, too.")] = False
+    environment: AnyEnvironment = None
 
 
 class ReadmitRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Why erased applicants may begin again."""
 
-    reason: queries.Reason
+    reason: queries.Reason | None = None
+    environment: AnyEnvironment = None
 
 
 class ErasuresQuery(Page, forbid_unknown_fields=True):
@@ -93,25 +91,26 @@ def list_erasures(connection: Connection, query: ErasuresQuery, after: tuple[str
 
 
 @blueprint.get("/erasures/<name:erasure_id>")
-@call(right=Right.PRIVACY, answers=privacy_schemas.Erasure, unknown=UNKNOWN)
-def get_erasure(connection: Connection, erasure_id: str) -> dict[str, Any]:
+@call(right=Right.PRIVACY, query=InAnyEnvironment, answers=privacy_schemas.Erasure, unknown=UNKNOWN)
+def get_erasure(connection: Connection, erasure_id: str, query: InAnyEnvironment) -> dict[str, Any]:
     """An erasure, and its progress."""
-    with subjects.refusals():
-        return requests.describe(requests.find(connection, subjects.known(erasure_id)))
+    return requests.describe(_found(connection, erasure_id, query))
 
 
 @blueprint.get("/erasures/<name:erasure_id>/certificate")
-@call(right=Right.PRIVACY, answers=privacy_schemas.Certificate, other_statuses=(409,), unknown=UNKNOWN)
-def get_certificate(connection: Connection, erasure_id: str) -> dict[str, Any]:
+@call(right=Right.PRIVACY, query=InAnyEnvironment, answers=privacy_schemas.Certificate, other_statuses=(409,), unknown=UNKNOWN)
+def get_certificate(connection: Connection, erasure_id: str, query: InAnyEnvironment) -> dict[str, Any]:
     """What was erased, when, by whose decision, and what it does not cover. 409 while the erasure is not done."""
+    found = _found(connection, erasure_id, query)
     with subjects.refusals():
-        return certificate.certificate(connection, subjects.known(erasure_id))
+        return certificate.certificate(connection, found.id)
 
 
 @blueprint.post("/erasures/<name:erasure_id>/approve")
 @call(
     right=Right.PRIVACY,
-    body=Approval,
+    query=InAnyEnvironment,
+    body=ErasureDecision,
     answers=privacy_schemas.Erasure,
     status=202,
     other_statuses=(409,),
@@ -119,17 +118,22 @@ def get_certificate(connection: Connection, erasure_id: str) -> dict[str, Any]:
     writes=True,
     wakes=True,
 )
-def approve_erasure(connection: Connection, erasure_id: str, caller: Caller, body: Approval) -> dict[str, Any]:
+def approve_erasure(
+    connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ErasureDecision
+) -> dict[str, Any]:
     """Approve another person's request. A worker erases. Before `keep_until` only `early`, with a basis."""
-    given = msgspec.structs.asdict(body)
+    _check_not_given(body, "until", "restrict")
+    found = _found(connection, erasure_id, query, body.environment)
+    given: dict[str, Any] = {"basis": body.basis, "early": bool(body.early), "with_vendor": bool(body.with_vendor)}
     with subjects.refusals():
-        return requests.approve(connection, subjects.known(erasure_id), by=subjects.actor(caller), **given)
+        return requests.approve(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
 
 
 @blueprint.post("/erasures/<name:erasure_id>/refuse")
 @call(
     right=Right.PRIVACY,
-    body=Refusal,
+    query=InAnyEnvironment,
+    body=ErasureDecision,
     answers=privacy_schemas.Erasure,
     status=202,
     other_statuses=(409,),
@@ -137,23 +141,46 @@ def approve_erasure(connection: Connection, erasure_id: str, caller: Caller, bod
     writes=True,
     wakes=True,
 )
-def refuse_erasure(connection: Connection, erasure_id: str, caller: Caller, body: Refusal) -> dict[str, Any]:
+def refuse_erasure(
+    connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ErasureDecision
+) -> dict[str, Any]:
     """Refuse another person's request until a time. Then it is due, as far as no hold is on it and no relationship goes on."""
-    given = msgspec.structs.asdict(body) | {"until": subjects.moment("until", body.until)}
+    _check_not_given(body, "early", "with_vendor")
+    until, found = subjects.moment("until", body.until), _found(connection, erasure_id, query, body.environment)
+    given: dict[str, Any] = {"basis": body.basis, "until": until, "restrict": bool(body.restrict)}
     with subjects.refusals():
-        return requests.refuse(connection, subjects.known(erasure_id), by=subjects.actor(caller), **given)
+        return requests.refuse(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
 
 
 @blueprint.post("/erasures/<name:erasure_id>/readmit")
 @call(
     right=Right.PRIVACY,
+    query=InAnyEnvironment,
     body=ReadmitRequest,
     answers=privacy_schemas.Erasure,
     other_statuses=(409,),
     unknown=UNKNOWN,
     writes=True,
 )
-def readmit(connection: Connection, erasure_id: str, caller: Caller, body: ReadmitRequest) -> dict[str, Any]:
+def readmit(connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ReadmitRequest) -> dict[str, Any]:
     """Let the erased applicants begin again, with vendor times from now on."""
+    found = _found(connection, erasure_id, query, body.environment)
+    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason}
     with subjects.refusals():
-        return requests.readmit(connection, subjects.known(erasure_id), by=subjects.actor(caller), reason=body.reason)
+        return requests.readmit(connection, found.id, **given)
+
+
+def _found(connection: Connection, erasure_id: str, query: InAnyEnvironment, named: VendorEnvironment | None = None) -> Row[Any]:
+    """Return an erasure's row. Raises a problem where there is none in the environment that the query or the body names."""
+    where = subjects.any_environment(named, query)
+    with subjects.refusals():
+        row = requests.find(connection, subjects.known(erasure_id))
+        subjects.check_environment(row, where)
+    return row
+
+
+def _check_not_given(body: ErasureDecision, *names: str) -> None:
+    """Check that a decision says nothing that the other one alone takes. Raises a problem that names it."""
+    given = [name for name in names if getattr(body, name)]
+    if given:
+        raise Problem(400, f"Only the other decision takes this in the body: {', '.join(given)}.")

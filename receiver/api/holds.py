@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import Connection, Row
 
 from receiver.api import subjects
-from receiver.api.subjects import EntryId, InEnvironment, Subject
+from receiver.api.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -31,7 +31,8 @@ class HoldRequest(Subject, kw_only=True):
 class LiftRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Why a hold is needed no more."""
 
-    reason: queries.Reason
+    reason: queries.Reason | None = None
+    environment: AnyEnvironment = None
 
 
 class HoldsQuery(Page, forbid_unknown_fields=True):
@@ -69,6 +70,7 @@ def list_holds(connection: Connection, query: HoldsQuery, after: tuple[str | Non
 @blueprint.post("/holds/<name:hold_id>/lift")
 @call(
     right=Right.PRIVACY,
+    query=InAnyEnvironment,
     body=LiftRequest,
     answers=privacy_schemas.Hold,
     other_statuses=(409,),
@@ -76,7 +78,9 @@ def list_holds(connection: Connection, query: HoldsQuery, after: tuple[str | Non
     writes=True,
     wakes=True,
 )
-def lift_hold(connection: Connection, hold_id: str, caller: Caller, body: LiftRequest) -> dict[str, Any]:
+def lift_hold(connection: Connection, hold_id: str, caller: Caller, query: InAnyEnvironment, body: LiftRequest) -> dict[str, Any]:
     """Lift a hold that another person placed. Erasures that waited for it go on."""
+    named = subjects.any_environment(body.environment, query)
     with subjects.refusals():
-        return holds.lift(connection, subjects.known(hold_id), by=subjects.actor(caller), reason=body.reason)
+        subjects.check_environment(holds.find(connection, subjects.known(hold_id)), named)
+        return holds.lift(connection, hold_id, by=subjects.actor(caller), reason=body.reason)

@@ -10,11 +10,11 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from receiver.api import subjects
-from receiver.api.subjects import Environment, InEnvironment
+from receiver.api.subjects import AnyEnvironment, Environment, InAnyEnvironment, InEnvironment
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
-from receiver.web.call import ListOf, call
+from receiver.web.call import call
 from receiver.web.queries import AwareMoment
 from store.inbox import wakeup
 from store.privacy import relationships, retention
@@ -38,6 +38,7 @@ class RetentionRunRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
 
     reason: queries.Reason
     max: Annotated[int, Meta(ge=1, le=ERASED_MAX, description="At most so many applicants, events and acts in all.")]
+    environment: AnyEnvironment = None
 
 
 @blueprint.put("/users/<name:external_user_id>/relationship")
@@ -59,19 +60,28 @@ def put_relationship(
 
 
 @blueprint.get("/retention")
-@call(right=Right.PRIVACY, answers=ListOf(privacy_schemas.DueRule))
-def preview_retention() -> list[dict[str, Any]]:
-    """Each rule of RETENTION, and how much is due by it. Nothing is erased."""
-    return queries.read_long(retention.preview)
+@call(right=Right.PRIVACY, query=InAnyEnvironment, answers=privacy_schemas.RetentionPreview)
+def preview_retention(query: InAnyEnvironment) -> dict[str, Any]:
+    """Each rule of RETENTION, how much is due by it, and who is. Nothing is erased."""
+    found = queries.read_long(lambda connection: retention.preview(connection, environment=query.environment))
+    return {"environment": query.environment, "data": found}
 
 
 @blueprint.post("/retention/runs")
-@call(right=Right.PRIVACY, body=RetentionRunRequest, answers=privacy_schemas.RetentionRun, status=202, other_statuses=(409,))
-def run_retention(caller: Caller, body: RetentionRunRequest) -> dict[str, Any]:
+@call(
+    right=Right.PRIVACY,
+    query=InAnyEnvironment,
+    body=RetentionRunRequest,
+    answers=privacy_schemas.RetentionRun,
+    status=202,
+    other_statuses=(409,),
+)
+def run_retention(caller: Caller, query: InAnyEnvironment, body: RetentionRunRequest) -> dict[str, Any]:
     """Erase what is due by the rules, never more than `max`. A worker erases the applicants."""
-    by = subjects.actor(caller)
-    found = queries.read_long(lambda connection: retention.due(connection, limit=body.max))
+    where = subjects.any_environment(body.environment, query)
+    found = queries.read_long(lambda connection: retention.due(connection, limit=body.max, environment=where))
+    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason, "max": body.max, "environment": where, "found": found}
     with subjects.refusals():
-        ran = queries.write_long(lambda connection: retention.run(connection, by=by, reason=body.reason, max=body.max, found=found))
+        ran = queries.write_long(lambda connection: retention.run(connection, **given))
     wakeup.notify()
     return msgspec.structs.asdict(ran)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Row
 
 from receiver.web import queries
 from receiver.web.auth import Caller
@@ -39,6 +40,16 @@ class InEnvironment(msgspec.Struct, forbid_unknown_fields=True):
     environment: Environment = None
 
 
+#: What is named by its id is found in any environment, unless one is named.
+AnyEnvironment = Annotated[VendorEnvironment | None, Meta(description="Which of the vendor's environments. Default: any.")]
+
+
+class InAnyEnvironment(msgspec.Struct, forbid_unknown_fields=True):
+    """A query that may say in which environment alone."""
+
+    environment: AnyEnvironment = None
+
+
 class Subject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A user, or one applicant of a vendor."""
 
@@ -61,9 +72,20 @@ def whom(body: Subject, query: InEnvironment) -> Whom:
 
 def environment(named: VendorEnvironment | None, query: InEnvironment) -> VendorEnvironment:
     """Return the environment that the body or the query names. Raises a problem if they name two."""
+    return any_environment(named, query) or VendorEnvironment.LIVE
+
+
+def any_environment(named: VendorEnvironment | None, query: InEnvironment | InAnyEnvironment) -> VendorEnvironment | None:
+    """Return the environment that the body or the query names, if one does. Raises a problem if they name two."""
     if named and query.environment and named != query.environment:
         raise queries.wrong("environment")
-    return named or query.environment or VendorEnvironment.LIVE
+    return named or query.environment
+
+
+def check_environment(row: Row[Any], named: VendorEnvironment | None) -> None:
+    """Check that an erasure or a hold is of the environment that was named, if one was. Raises UnknownToUs."""
+    if named and row.environment != named:
+        raise UnknownToUs(f"nothing of the {named} environment has this id")
 
 
 def moment(name: str, given: datetime | None) -> datetime | None:

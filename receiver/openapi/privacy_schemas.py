@@ -34,6 +34,16 @@ class Relationship(ApiModel):
     said_at: Time
 
 
+class DueApplicant(ApiModel):
+    """An applicant that is due, and since when."""
+
+    vendor: Vendor
+    environment: VendorEnvironment
+    reference: Reference
+    external_user_id: UserId | None
+    since: Time
+
+
 class DueRule(ApiModel):
     """A rule of RETENTION, and what is due by it."""
 
@@ -41,11 +51,24 @@ class DueRule(ApiModel):
     period: Annotated[str, Meta(description="How long that is kept.", examples=["5y", "90d"])]
     due: Annotated[int, Meta(ge=0, description="How many applicants, events or acts are due.")]
     oldest: Annotated[Time | None, Meta(description="Since when the oldest is due.")]
+    applicants: Annotated[list[DueApplicant], Meta(description="The first 100 applicants that are due.")]
+
+
+#: In which environment a run or a preview looked.
+Looked = Annotated[VendorEnvironment | None, Meta(description="The environment that was named; null: all.")]
+
+
+class RetentionPreview(ApiModel):
+    """The rules of RETENTION, and what is due by each."""
+
+    environment: Looked
+    data: list[DueRule]
 
 
 class RetentionRun(ApiModel):
     """What a run of the rules erases. A worker erases the applicants."""
 
+    environment: Looked
     erasures: Annotated[list[str], Meta(description="The ids of the erasures that it created.")]
     applicants: Annotated[int, Meta(ge=0, description="How many applicants they are about.")]
     events: Annotated[int, Meta(ge=0, description="How many events that name nobody were erased.")]

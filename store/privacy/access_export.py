@@ -42,7 +42,7 @@ class Withhold(StrEnum):
     NONE = "none"
 
 
-def make(connection: Connection, whom: Whom, *, withhold: Withhold, by: Actor, reason: str) -> dict[str, Any] | None:
+def make(connection: Connection, whom: Whom, *, withhold: Withhold, by: Actor, reason: str | None) -> dict[str, Any] | None:
     """Return what is kept about a user, with an entry in the audit log; None if nothing is."""
     assert whom.external_user_id is not None
     keys = erasures.applicants_of(connection, whom)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, or_, select, true, tuple_, update
 
 from store import config
 from store.database.operations_tables import Act, Reaction
@@ -35,11 +35,13 @@ REASON = "the time for which it is kept is over"
 Found = tuple[int, datetime]
 
 
-def expired(connection: Connection, rule: Kept, period: Period, now: datetime) -> Iterator[Found]:
-    """Yield what a rule about events or acts is due for, in the order of receipt; nothing of the rules about applicants."""
+def expired(connection: Connection, rule: Kept, period: Period, now: datetime, environment: str | None = None) -> Iterator[Found]:
+    """Yield what a rule about events or acts is due for, in the order of receipt; nothing of the rules about applicants.
+
+    `environment`: of that one alone. The audit log counts as live."""
     if rule in (Kept.UNREADABLE, Kept.SANDBOX):
-        yield from _expired_events(connection, rule, period, now)
-    elif rule == Kept.AUDIT:
+        yield from _expired_events(connection, rule, period, now, environment)
+    elif rule == Kept.AUDIT and environment in (None, VendorEnvironment.LIVE):
         yield from _expired_acts(connection, period, now)
 
 
@@ -69,7 +71,7 @@ def remove_acts(connection: Connection, numbers: Sequence[int]) -> int:
 # events -------------------------------------------------------------------------------------------------------
 
 
-def _expired_events(connection: Connection, rule: Kept, period: Period, now: datetime) -> Iterator[Found]:
+def _expired_events(connection: Connection, rule: Kept, period: Period, now: datetime, environment: str | None) -> Iterator[Found]:
     names = _held_names(connection)
     query = select(*EVENT_COLUMNS).where(
         EventRow.status != Outcome.PENDING,
@@ -77,6 +79,7 @@ def _expired_events(connection: Connection, rule: Kept, period: Period, now: dat
         EventRow.received_at <= _earliest(period, now),
         ~_names_somebody(),
         _is_of(rule),
+        EventRow.environment == environment if environment else true(),
     )
     last = 0
     while rows := connection.execute(query.where(EventRow.sequence > last).order_by(EventRow.sequence).limit(PAGE)).all():

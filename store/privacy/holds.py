@@ -34,7 +34,7 @@ def place(connection: Connection, whom: Whom, *, by: Actor, reason: str, review_
     return describe(find(connection, made))
 
 
-def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str) -> dict[str, Any]:
+def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str | None) -> dict[str, Any]:
     """Lift a hold that another person placed; return it as it is shown. Raises UnknownToUs, SamePerson, and NotPossible if it is lifted."""
     row = find(connection, hold_id, lock=True)
     if row.lifted_at is not None:

@@ -15,7 +15,7 @@ from store.privacy.acts import Action, Whom
 from store.system import clock
 
 
-def end(connection: Connection, environment: str, user: str, *, ended_at: datetime | None, basis: str, by: Actor) -> dict[str, Any]:
+def end(connection: Connection, environment: str, user: str, *, ended_at: datetime | None, basis: str | None, by: Actor) -> dict[str, Any]:
     """Record when the relationship with a user ended, and by what basis; None: it goes on. Return it as it is shown."""
     said = {"ended_at": ended_at, "basis": basis, "said_by": by.name, "said_at": clock.now()}
     made = database.insert(Relationship).values(environment=environment, external_user_id=user, **said)

@@ -80,7 +80,7 @@ def refuse(
     *,
     by: Actor,
     reason: str,
-    basis: str,
+    basis: str | None = None,
     until: datetime | None = None,
     restrict: bool = False,
 ) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from store.system import clock
 #: Applicants that are read at a time.
 PAGE = 500
 
+#: Applicants that a preview names of each rule.
+NAMED = 100
+
 _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 
 #: What a period is told by; the rest of an applicant takes long to read.
@@ -63,40 +66,50 @@ class Ran(Struct, frozen=True, kw_only=True):
     applicants: int
     events: int
     acts: int
+    #: The environment that was asked for; None: all.
+    environment: str | None = None
 
 
-def due(connection: Connection, *, limit: int) -> list[Due]:
-    """Return what is due: applicants, in the order of their keys, then events, then acts."""
-    return list(islice(_all_due(connection), limit))
+def due(connection: Connection, *, limit: int | None = None, environment: str | None = None) -> list[Due]:
+    """Return what is due, in one environment or in all: applicants, in the order of their keys, then events, then acts."""
+    return list(islice(_all_due(connection, environment), limit))
 
 
-def preview(connection: Connection) -> list[dict[str, Any]]:
-    """Return each rule with its period, how much is due by it, and since when the oldest is."""
+def preview(connection: Connection, *, environment: str | None = None) -> list[dict[str, Any]]:
+    """Return each rule with its period, how much is due by it, since when the oldest is, and the first applicants that are due."""
     counts: Counter[Kept] = Counter()
     oldest: dict[Kept, datetime] = {}
-    for one in _all_due(connection):
+    named: dict[Kept, list[dict[str, Any]]] = {rule: [] for rule in Kept}
+    for one in _all_due(connection, environment):
         counts[one.rule] += 1
         oldest[one.rule] = min(one.since, oldest.get(one.rule, one.since))
-    rules = config.settings().privacy.retention
+        if one.key and len(named[one.rule]) < NAMED:
+            named[one.rule].append(_described(one.key, one))
     return [
         {"rule": rule.value, "period": str(period), "due": counts[rule], "oldest": clock.rfc3339(oldest.get(rule))}
-        for rule, period in rules.items()
+        | {"applicants": named[rule]}
+        for rule, period in config.settings().privacy.retention.items()
     ]
+
+
+def _described(key: ApplicantKey, one: Due) -> dict[str, Any]:
+    return key._asdict() | {"external_user_id": one.external_user_id, "since": clock.rfc3339(one.since)}
 
 
 def run(
     connection: Connection,
     *,
     by: Actor,
-    reason: str,
-    max: int,  # noqa: A002  The contract's word.
+    reason: str | None,
+    max: int | None,  # noqa: A002  The contract's word.
+    environment: str | None = None,
     found: Sequence[Due] | None = None,
 ) -> Ran:
-    """Write down the erasures of applicants that are due, and remove events and acts that are, at most `max` in all.
+    """Write down the erasures of applicants that are due, and remove events and acts that are, at most `max` in all if it is given.
 
-    `found`: what `due` returned shortly before, so that the transaction that writes need not look for it. The erasures are carried out by
-    whoever works them off. Raises NoIndexKey."""
-    found = list(due(connection, limit=max) if found is None else found[:max])
+    `environment`: in that one alone. `found`: what `due` returned shortly before, so that the transaction that writes need not look for it.
+    The erasures are carried out by whoever works them off. Raises NoIndexKey."""
+    found = list(due(connection, limit=max, environment=environment) if found is None else found[:max])
     acts.take_turn(connection)
     groups = _groups(connection, _still_due(connection, [one for one in found if one.key]))
     wanted = [(whom, _decided(group, by=by, reason=reason)) for whom, group in groups]
@@ -105,10 +118,11 @@ def run(
         applicants=sum(len(group) for _, group in groups),
         events=expiry.erase_events(connection, _numbers(found, Kept.UNREADABLE, Kept.SANDBOX)),
         acts=expiry.remove_acts(connection, _numbers(found, Kept.AUDIT)),
+        environment=environment,
     )
-    rules = ", ".join(sorted({one.rule for one in found}))
+    subject = " ".join(filter(None, ("retention", ", ".join(sorted({one.rule for one in found})), environment and f"in {environment}")))
     touched = ran.applicants + ran.events + ran.acts
-    acts.record_other(connection, Action.RUN_RETENTION, f"retention {rules}".strip(), by=by, reason=reason, touched=touched)
+    acts.record_other(connection, Action.RUN_RETENTION, subject, by=by, reason=reason, touched=touched)
     return ran
 
 
@@ -119,14 +133,15 @@ def _numbers(found: Sequence[Due], *rules: Kept) -> list[int]:
 # what is due --------------------------------------------------------------------------------------------------
 
 
-def _all_due(connection: Connection) -> Iterator[Due]:
+def _all_due(connection: Connection, environment: str | None) -> Iterator[Due]:
     now, rules = clock.now(), config.settings().privacy.retention
     if rules.keys() & {Kept.APPROVED, Kept.REJECTED, Kept.OTHER, Kept.SANDBOX}:
         left_out = _LeftOut(connection)
-        for applicants, last in _pages(connection):
+        among = ApplicantRow.environment == environment if environment else EVERYBODY
+        for applicants, last in _pages(connection, among):
             yield from _due_of(connection, applicants, last, left_out, now)
     for rule, period in rules.items():
-        for number, since in expiry.expired(connection, rule, period, now):
+        for number, since in expiry.expired(connection, rule, period, now, environment):
             yield Due(rule=rule, since=since, number=number)
 
 
@@ -211,7 +226,7 @@ def _counts(connection: Connection, users: Collection[tuple[str, str]]) -> Count
     return counts
 
 
-def _decided(group: Sequence[Due], *, by: Actor, reason: str) -> dict[str, Any]:
+def _decided(group: Sequence[Due], *, by: Actor, reason: str | None) -> dict[str, Any]:
     """Return the columns that say who decided, and by which rules."""
     rules = config.settings().privacy.retention
     basis = ", ".join(sorted({f"RETENTION {one.rule}:{rules[one.rule]}" for one in group}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,13 +119,30 @@ def test_a_run_of_retention_erases_what_is_due_and_no_more_than_it_may(service: 
     young, rules = approved(service), {"RETENTION": "approved:5y"}
     received_long_ago(service, *old)
     preview = told(service, "retention", "preview", **rules)
+    assert sorted(one["reference"] for one in preview.pop("applicants")) == sorted(old)
     assert preview == {"rule": "approved", "period": "5y", "due": 3, "oldest": "2025-03-01T00:00:00Z"}
     assert "privacy officer" in refused(service, "retention", "run", "--max", "2", "--reason", "x", token=OPERATOR, **rules)
     ran = does(service, "retention", "run", "--max", "2", "--reason", "the yearly run", **rules)
     assert ran == {"erasures": 2, "applicants": 2, "events": 0, "acts": 0}
     assert told(service, "retention", "preview", **rules)["due"] == 1
-    does(service, "retention", "run", "--max", "9", "--reason", "the rest", **rules)
+    with acting(service, OFFICER, **rules):
+        asked = service.standing("retention", "run")
+        table = service.standing("retention", "preview").stdout
+    assert ("All that is due, 1 applicant, event or act," in asked.stdout + asked.stderr, old[0] in table) == (True, False)
+    does(service, "retention", "run", **rules)
     assert [service.get(f"/v1/applicants/idngo/{who}").status for who in (*old, young)] == [410, 410, 410, 200]
+
+
+def test_what_the_contract_prints_without_a_reason_is_done_without_one(service: Service, tmp_path: Path) -> None:
+    approved(service, "user-1")
+    assert does(service, "relationship", "end", "user-1")["basis"] is None
+    assert does(service, "relationship", "reopen", "user-1")["ended_at"] is None
+    with acting(service, OFFICER):
+        done = service.standing("access-export", "user-1", "-o", str(tmp_path / "file.json"))
+    assert (done.returncode, json.loads((tmp_path / "file.json").read_text())["external_user_id"]) == (0, "user-1"), done.stderr
+    made = requested(service, "--user", "user-1")
+    refusal = does(service, "erasures", "refuse", made, "--reason", "x", "--until", FAR)
+    assert (refusal["status"], refusal["basis"]) == ("refused", None)
 
 
 @pytest.mark.parametrize("whom", [[], ["idngo"], ["idngo", "reference-1", "--user", "user-1"], ["--user", "user-1", "--sandbox", "idngo"]])

@@ -150,6 +150,49 @@ def test_one_that_is_readmitted_is_unknown_until_there_is_news(service: Service)
         assert service.get(path, at="2026-01-01T00:00:00Z").status == 404
 
 
+def test_an_erasure_is_found_by_its_id_in_any_environment_and_in_the_one_that_is_named(service: Service) -> None:
+    made = requested(service, external_user_id="user-1", environment="sandbox")
+    path = f"/v1/erasures/{made}"
+    asked = [service.get(path, token=OFFICER, **more).status for more in ({}, {"environment": "sandbox"}, {"environment": "live"})]
+    assert asked == [200, 200, 404]
+    assert service.get(path, token=OFFICER, environment="elsewhere").status == 400
+    for act in ("approve", "refuse", "readmit"):
+        tried = [
+            send(service, f"{path}/{act}?environment=live", reason="x"),
+            send(service, f"{path}/{act}", reason="x", environment="live"),
+        ]
+        assert [answer.status for answer in tried] == [404, 404], act
+    assert send(service, f"{path}/approve?environment=sandbox", reason="x", environment="live").status == 400
+    assert send(service, f"{path}/approve?environment=sandbox", reason="x", environment="sandbox").status == 202
+    eventually(lambda: service.get(f"{path}/certificate", token=OFFICER, environment="sandbox").status == 200, "it to be done")
+    assert service.get(f"{path}/certificate", token=OFFICER, environment="live").status == 404
+
+
+def test_both_decisions_take_one_body_and_say_nothing_of_the_other(service: Service) -> None:
+    made = requested(service, external_user_id="user-1")
+    far = "2040-01-01T00:00:00Z"
+    for act, wrong in (("approve", {"until": far, "restrict": True}), ("refuse", {"early": True, "with_vendor": True})):
+        answer = send(service, f"/v1/erasures/{made}/{act}", reason="x", **wrong)
+        assert (answer.status, all(name in answer.json["detail"] for name in wrong)) == (400, True), answer.body
+    whole = {"reason": "x", "basis": None, "until": far, "restrict": False, "early": None, "with_vendor": False}
+    refused = send(service, f"/v1/erasures/{made}/refuse", **whole)
+    assert (refused.status, refused.json["basis"], refused.json["until"]) == (202, None, far)
+    other = requested(service, external_user_id="user-2")
+    whole |= {"until": None, "restrict": None, "early": False}
+    assert send(service, f"/v1/erasures/{other}/approve", **whole).status == 202
+
+
+def test_readmitting_needs_no_reason(service: Service) -> None:
+    who = approved_then_sanctioned(service)
+    for body in (b"", b"{}"):
+        path = f"/v1/erasures/{erased(service, vendor='idngo', reference=who)}/readmit"
+        assert send(service, path, reason=" ").status == 400
+        assert service.request("POST", path, body, token=OFFICER).status == 200
+        service.told("idngo", payloads.idngo(who, answer="GREEN", at=clock.now() + timedelta(seconds=10)))
+    acts = service.get("/v1/audit", token=OPERATOR, limit=100).json["data"]
+    assert {act["reason"] for act in acts if act["action"] == "readmit"} == {None}
+
+
 @pytest.mark.parametrize(
     "body",
     [

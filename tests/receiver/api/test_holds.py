@@ -37,6 +37,17 @@ def test_a_hold_stops_an_erasure_until_another_person_lifts_it(service: Service)
     eventually(lambda: service.get(f"/v1/applicants/idngo/{who}").status == 410, "it to be erased", seconds=60)
 
 
+def test_a_hold_is_lifted_without_a_reason_but_not_with_a_blank_one_nor_in_another_environment(service: Service) -> None:
+    for body in (b"", b"{}"):
+        made = send(service, "/v1/holds", token=OPERATOR, external_user_id="user-1", environment="sandbox", **REVIEW).json["id"]
+        path = f"/v1/holds/{made}/lift"
+        assert send(service, path, reason=" ").status == 400
+        assert [send(service, f"{path}?environment=live").status, send(service, path, environment="live").status] == [404, 404]
+        assert send(service, f"{path}?environment=sandbox", environment="live").status == 400
+        lifted = service.request("POST", f"{path}?environment=sandbox", body, token=OFFICER)
+        assert (lifted.status, lifted.json["lifted_by"], lifted.json["lift_reason"]) == (200, "officer", None)
+
+
 def test_holds_page_to_their_end(service: Service) -> None:
     made = [send(service, "/v1/holds", token=OPERATOR, external_user_id=f"user-{number}", **REVIEW).json["id"] for number in range(3)]
     first = service.get("/v1/holds", token=OFFICER, limit=2).json
@@ -65,7 +76,17 @@ def test_what_is_due_is_told_and_erased_never_more_than_allowed(database_url: st
             ("approved", "90d", 2, "2020-05-29T00:00:00Z"),
             ("sandbox", "5y", 0, None),
         ]
+        named = [(one["vendor"], one["environment"], one["reference"], one["external_user_id"]) for one in rules[0]["applicants"]]
+        assert sorted(named) == sorted(("idngo", "live", who, f"user-{number}") for number, who in enumerate(whose[:2]))
+        assert {one["since"] for one in rules[0]["applicants"]} == {"2020-05-29T00:00:00Z"}
+        told = [service.get("/v1/retention", token=OFFICER, environment=one).json for one in ("live", "sandbox")]
+        assert [(one["environment"], one["data"][0]["due"]) for one in told] == [("live", 2), ("sandbox", 0)]
+        assert service.get("/v1/retention", token=OFFICER, environment="elsewhere").status == 400
+        none = send(service, "/v1/retention/runs?environment=sandbox", reason="x", max=9)
+        assert (none.status, none.json["environment"], none.json["applicants"]) == (202, "sandbox", 0)
+        assert send(service, "/v1/retention/runs?environment=sandbox", reason="x", max=9, environment="live").status == 400
         ran = send(service, "/v1/retention/runs", reason="the yearly run", max=1)
+        assert ran.json["environment"] is None
         assert (ran.status, ran.json["applicants"], len(ran.json["erasures"])) == (202, 1, 1)
 
         def statuses() -> list[int]:

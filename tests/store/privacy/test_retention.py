@@ -100,12 +100,56 @@ def test_the_preview_counts_by_rule_and_leaves_out_holds_and_open_erasures() -> 
     do(holds.place, of(held), by=OFFICER, reason="x", review_at=clock.now())
     do(requests.request, of(requested), by=OPERATOR, reason="x", received_at=clock.now())
     do(requests.request, of_user("user-5"), by=OPERATOR, reason="x", received_at=clock.now())
-    assert see(retention.preview) == [
+    shown = see(retention.preview)
+    assert [[one["reference"] for one in row.pop("applicants")] for row in shown] == [["reference-1"], ["reference-2"], [], []]
+    assert shown == [
         {"rule": "approved", "period": "5y", "due": 1, "oldest": "2025-03-01T12:00:00Z"},
         {"rule": "rejected", "period": "1y", "due": 1, "oldest": "2021-03-01T12:00:00Z"},
         {"rule": "other", "period": "90d", "due": 0, "oldest": None},
         {"rule": "sandbox", "period": "30d", "due": 0, "oldest": None},
     ]
+
+
+def test_a_preview_names_the_first_of_those_who_are_due_and_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "NAMED", 2)
+    for number in range(3):
+        known(f"reference-{number}", last_event=LONG_AGO, approved=True, user=f"user-{number}")
+    [approved, *_] = see(retention.preview)
+    vendor = approved["applicants"][0]["vendor"]
+    assert (approved["due"], approved["applicants"]) == (
+        3,
+        [
+            {
+                "vendor": vendor,
+                "environment": "live",
+                "reference": f"reference-{number}",
+                "external_user_id": f"user-{number}",
+                "since": "2025-03-01T12:00:00Z",
+            }
+            for number in range(2)
+        ],
+    )
+
+
+def test_a_preview_and_a_run_of_one_environment_leave_the_other_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_rules(monkeypatch, "other:1d,sandbox:1d,unreadable:1d,audit:1d")
+    live, sandbox = known("reference-1", last_event=LONG_AGO), known("reference-2", last_event=LONG_AGO, environment="sandbox")
+    for environment, body in (("live", b"{"), ("sandbox", b"{{")):
+        event(at=LONG_AGO, body=body, environment=environment, status=Outcome.UNREADABLE)
+    do(audit.write, actor="night", action="look up", subject="user nobody")
+    database.write(lambda connection: connection.execute(update(Act).values(at=LONG_AGO)))
+
+    def dues(environment: str | None) -> list[int]:
+        return [row["due"] for row in see(retention.preview, environment=environment)]
+
+    assert (dues("live"), dues("sandbox"), dues(None)) == ([1, 0, 1, 1], [0, 2, 0, 0], [1, 2, 1, 1])
+    ran = do(retention.run, by=OFFICER, reason=None, max=None, environment="sandbox")
+    assert (ran.environment, ran.applicants, ran.events, ran.acts) == ("sandbox", 1, 1, 0)
+    assert erase.work_off() == 1
+    assert (bool(see(applicants.find, live)), see(applicants.find, sandbox)) == (True, None)
+    assert (dues("live"), dues("sandbox")) == ([1, 0, 1, 1], [0, 0, 0, 0])
+    [act] = [row for row in see(audit.listing, limit=9) if row.action == "run retention"]
+    assert (act.subject, act.reason) == ("retention sandbox in sandbox", None)
 
 
 def test_a_run_erases_no_more_than_it_may_and_the_next_one_goes_on() -> None:

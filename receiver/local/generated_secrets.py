@@ -33,7 +33,7 @@ def provide(environment: Environment) -> list[str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     missing = [name for name in MAKERS if environment.source(name) is None]
     if "ENCRYPTION_KEYS" in missing:
-        own_keys_mark(environment).touch(mode=0o600)
+        _write_privately(own_keys_mark(environment), "Standing replaces the keys in ENCRYPTION_KEYS: docs/backups.md says when.\n")
     for name in missing:
         _write_privately(folder / name, MAKERS[name]() + "\n")
     return missing

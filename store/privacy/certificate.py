@@ -79,6 +79,10 @@ def _backups(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     }
 
 
+ASKED = "were asked by a change of type applicant.erased to do the same; whether they did is theirs to certify"
+NOT_ASKED = "were not asked: with ERASURE_NOTICE_DAYS=0 no change names whom it is about"
+
+
 def _downstream(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     """Return what readers of the feed and endpoints were told."""
     notice = config.settings().privacy.notice
@@ -86,8 +90,8 @@ def _downstream(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     told = select(func.count()).where(TransitionRow.to_status == feed.ERASED, TransitionRow.erased_at.is_(None), named)
     naming = connection.execute(told).scalar_one()
     return {
-        "notices": row.applicants if notice else 0,
+        "notices": row.applicants,
         "notices_that_name_somebody": naming,
         "names_until": clock.rfc3339(row.done_at + notice) if naming else None,
-        "endpoints": "were asked by a change of type applicant.erased to do the same; whether they did is theirs to certify",
+        "endpoints": ASKED if notice else NOT_ASKED,
     }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, select, tuple_
 
 from store import database
 from store.access.operators import Actor
 from store.database.privacy_tables import Relationship
+from store.database.tables import ApplicantRow
 from store.privacy import acts
 from store.privacy.acts import Action, Whom
+from store.states import ApplicantKey
 from store.system import clock
 
 
@@ -31,6 +34,17 @@ def find(connection: Connection, environment: str, user: str) -> Row[Any] | None
     """Return what was said of the relationship with a user."""
     mine = (Relationship.environment == environment, Relationship.external_user_id == user)
     return connection.execute(select(Relationship.__table__).where(*mine)).one_or_none()
+
+
+def recorded_since(connection: Connection, keys: Sequence[ApplicantKey], moment: datetime) -> bool:
+    """Return whether the relationship with a user of one of the applicants was recorded since a moment."""
+    users = select(ApplicantRow.environment, ApplicantRow.external_user_id).where(_among(keys))
+    mine = tuple_(Relationship.environment, Relationship.external_user_id).in_(users)
+    return connection.execute(select(exists().where(mine, Relationship.said_at > moment))).scalar_one()
+
+
+def _among(keys: Sequence[ApplicantKey]) -> ColumnElement[bool]:
+    return tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).in_(list(keys))
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

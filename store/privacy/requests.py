@@ -61,8 +61,10 @@ def approve(
     """Approve a request of another person; return it as it is shown. Raises UnknownToUs, SamePerson and NotPossible.
 
     It is not possible while a hold is on one of the applicants, nor, unless `early` with a basis, before the period of each is over. With
-    `early` a refused one can be approved, too."""
-    row = _undecided(connection, erasure_id, by, *([Stage.REFUSED] if early else []))
+    `early` a refused one can be approved, too, as long as it is not carried out."""
+    row = _undecided(connection, erasure_id, by, *([Stage.REFUSED, Stage.DUE] if early else []))
+    if row.targets is not None:
+        raise NotPossible("it is carried out already")
     keys = erasures.applicants_of(connection, whom_of(row))
     if holds.on(connection, row.environment, keys, row.external_user_id):
         raise NotPossible("a hold is on it")
@@ -86,12 +88,12 @@ def refuse(
 ) -> dict[str, Any]:
     """Refuse a request of another person until a time; return it as it is shown. Raises UnknownToUs, SamePerson and NotPossible.
 
-    `until` defaults to the end of the longest period of the applicants. Then it is due, as far as no hold is on it and no relationship goes
-    on. `restrict`: until then only privacy officers may look at the applicants."""
+    `until` defaults to the end of the longest period of the applicants; where there is none, it is refused for good. At `until` it is due,
+    as far as no hold is on it and no relationship goes on. `restrict`: until then only privacy officers may look at the applicants."""
     row = _undecided(connection, erasure_id, by)
     keys = erasures.applicants_of(connection, whom_of(row))
     until = until or _longest(connection, keys)
-    if until <= clock.now():
+    if until is not None and until <= clock.now():
         raise NotPossible("the time until which it is refused is over")
     if restrict:
         _restrict(connection, keys)
@@ -99,7 +101,7 @@ def refuse(
     return _decide(connection, row, Action.REFUSE, by=by, reason=reason, status=Stage.REFUSED, **given)
 
 
-def readmit(connection: Connection, erasure_id: str, *, by: Actor, reason: str) -> dict[str, Any]:
+def readmit(connection: Connection, erasure_id: str, *, by: Actor, reason: str | None) -> dict[str, Any]:
     """Let erased applicants begin again, with news of the vendor's clock from now on; return the erasure as it is shown.
 
     Raises UnknownToUs, and NotPossible if it is not done, or if none of them is fenced whose vendor has a clock."""
@@ -198,13 +200,12 @@ def _check_is_over(connection: Connection, keys: Sequence[ApplicantKey]) -> None
         raise NotPossible(f"it is kept until {until}: refuse it, or approve it early with a basis")
 
 
-def _longest(connection: Connection, keys: Sequence[ApplicantKey]) -> datetime:
-    """Return the end of the longest period of applicants. Raises NotPossible if no period has an end."""
+def _longest(connection: Connection, keys: Sequence[ApplicantKey]) -> datetime | None:
+    """Return the end of the longest period of applicants; None if one has no end, or none has a period."""
     found = periods.of_keys(connection, keys).values()
-    ends = [one.until for one in found if one.until]
-    if not ends or any(one.goes_on for one in found):
-        raise NotPossible("no period says until when it is kept: give the time until which it is refused")
-    return max(ends)
+    if any(one.goes_on for one in found):
+        return None
+    return max((one.until for one in found if one.until), default=None)
 
 
 def _restrict(connection: Connection, keys: Sequence[ApplicantKey]) -> None:

@@ -17,7 +17,7 @@ from store.applicants import erased, feed
 from store.database.privacy_tables import Erasure, PrivacyState, Relationship
 from store.database.tables import ApplicantRow
 from store.inbox.deliveries import new_event_id
-from store.privacy import acts, holds, periods
+from store.privacy import acts, holds, periods, relationships
 from store.privacy.acts import Whom as Whom
 from store.privacy.erasing import trace_erasure
 from store.privacy.restoring import index_key
@@ -127,8 +127,13 @@ def begin(connection: Connection, erasure_id: str) -> Begun | None:
 
 
 def _is_early(connection: Connection, row: Row[Any], keys: Sequence[ApplicantKey]) -> bool:
-    """Return whether a rule keeps one of the applicants. What was erased before a restore is erased again all the same."""
-    return not row.early and row.cause != Cause.LEDGER and periods.forbid(connection, keys)
+    """Return whether one of the applicants is kept for now: by a rule or, where a person said until when, by a relationship that goes on
+    or was recorded since. What was erased before a restore is erased again all the same."""
+    if row.early or row.cause == Cause.LEDGER:
+        return False
+    if row.status == Stage.DUE and not relationships.recorded_since(connection, keys, row.decided_at):
+        return any(one.goes_on for one in periods.of_keys(connection, keys).values())
+    return periods.forbid(connection, keys)
 
 
 def whom_of(row: Any) -> Whom:
@@ -152,8 +157,9 @@ def close(connection: Connection, begun: Begun) -> None:
     trace_erasure.end_reactions(connection, begun.keys)
     mine = update(Erasure).where(Erasure.id == begun.id)
     connection.execute(mine.values(applicants=Erasure.applicants + len(visible)))
-    if config.settings().privacy.notice:
-        feed.append(connection, [feed.erasure(one, begun.id) for one in visible])
+    feed.append(connection, [feed.erasure(one, begun.id) for one in visible])
+    if not config.settings().privacy.notice:
+        trace_erasure.empty_notices_of(connection, [one.key for one in visible])
 
 
 def count_events(connection: Connection, begun: Begun, events: int) -> None:

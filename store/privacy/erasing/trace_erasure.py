@@ -71,6 +71,13 @@ def empty_notices(connection: Connection, *, before: datetime, limit: int) -> in
     return len(rows)
 
 
+def empty_notices_of(connection: Connection, keys: Keys) -> None:
+    """Empty the notices that some applicants were erased."""
+    for key in keys:
+        mine = (_among(TransitionRow, [key]), TransitionRow.to_status == feed.ERASED)
+        _empty(connection, list(connection.execute(select(TransitionRow.number).where(*mine)).scalars()), _digest(key))
+
+
 def _empty(connection: Connection, numbers: Sequence[int], digest: str) -> None:
     """Empty changes, and what was answered to their reactions, and end those that a subscriber that was behind wrote down meanwhile.
 

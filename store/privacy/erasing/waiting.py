@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Struct
 from sqlalchemy import Connection, and_, func, or_, select
 
-from store.database.privacy_tables import Erasure, Hold
+from store.database.privacy_tables import Erasure, Hold, Relationship
 from store.privacy.erasing.erasures import AHEAD, Stage, is_time
 from store.privacy.restoring import gate
 from store.system import clock
@@ -23,6 +25,8 @@ class Waiting(Struct, frozen=True, kw_only=True):
     ahead: tuple[str, ...]
     #: How many holds are on: lifting one lets an erasure go on.
     holds: int
+    #: When a relationship was last recorded: one that ended lets an erasure go on.
+    told_at: datetime | None = None
 
     @property
     def is_any(self) -> bool:
@@ -40,4 +44,5 @@ def find(connection: Connection) -> Waiting:
         lacking=bool(found.lacking),
         ahead=tuple(connection.execute(ahead.order_by(Erasure.id).limit(LOOKED_AT)).scalars()),
         holds=connection.execute(select(func.count()).select_from(Hold).where(Hold.lifted_at.is_(None))).scalar_one(),
+        told_at=connection.execute(select(func.max(Relationship.said_at))).scalar_one(),
     )

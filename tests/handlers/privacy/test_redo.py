@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from handlers import process
 from handlers.privacy import erase, redo
@@ -16,10 +16,12 @@ from store.access.digests import NoIndexKey, WrongIndexKey
 from store.applicants import erased
 from store.cli.ledger import accept_ledger
 from store.database.columns import Base
+from store.database.operations_tables import Worker
 from store.database.privacy_tables import Erasure, Fence, PrivacyState
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage, Whom
 from store.privacy.restoring import gate, index_key, ledger
+from store.system import clock
 from store.system.environment import Misconfigured
 from tests import conftest
 from tests.handlers.privacy.test_erase import GONE, OTHER, USER, about, differences, do, handle_all, keep, of, shown
@@ -186,3 +188,31 @@ def test_two_processes_that_try_the_same_erasure_erase_it_once(both: None) -> No
         assert connection.execute(select(PrivacyState.ledger_lines)).scalar_one() == 1
         assert len(connection.execute(select(Fence.digest)).all()) == 1
     assert differences() == []
+
+
+def test_an_erasure_that_has_fenced_its_applicants_closes_nothing_and_one_that_fails_keeps_no_other_waiting(
+    both: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
+    made = [database.write(lambda connection, key=key: erasures.create(connection, of(key), **values)) for key in (GONE, OTHER)]
+
+    def fails(_: object) -> object:
+        raise ValueError("whatever it is")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(erase, "_erase_named", fails)
+        for erasure_id in made:
+            with pytest.raises(ValueError, match="whatever"):
+                erase.carry_out(erasure_id)
+    assert not state().is_closed
+    assert redo.redo_all() == 0
+    assert all(erase.carry_out(erasure_id) for erasure_id in made)
+
+
+def test_hosts_that_share_no_ledger_erase_nothing(both: None) -> None:
+    made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+    worker = insert(Worker).values(name="another-host:1", seen_at=clock.now())
+    database.write(lambda connection: connection.execute(worker))
+    with pytest.raises(ledger.Unusable, match="another-host"):
+        erase.carry_out(made)
+    assert shown(GONE) is not None

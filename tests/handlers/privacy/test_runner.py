@@ -75,8 +75,8 @@ def test_what_a_hold_is_on_is_left_alone_and_looked_at_again_once_it_is_lifted()
 
 def test_a_refused_erasure_is_carried_out_when_its_time_is_over() -> None:
     made = approved()
-    refused = update(Erasure).where(Erasure.id == made).values(status=Stage.REFUSED, until=clock.now() + timedelta(days=1))
-    database.write(lambda connection: connection.execute(refused))
+    later = {"status": Stage.REFUSED, "decided_at": clock.now(), "until": clock.now() + timedelta(days=1)}
+    database.write(lambda connection: connection.execute(update(Erasure).where(Erasure.id == made).values(**later)))
     assert not database.read(waiting.find).is_any
     database.write(lambda connection: connection.execute(update(Erasure).values(until=clock.now())))
     assert database.read(waiting.find).is_any

@@ -83,7 +83,7 @@ def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(undisturbed: Up
     assert made.keys() >= {"ENCRYPTION_KEYS", "INDEX_KEY", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
     assert set(made.values()) == {0o600}
     said = undisturbed.said()
-    assert all(name in said for name in made)
+    assert all(name in said for name in made if "." not in name)
     assert not any((folder / name).read_text().strip() in said for name in made)
 
 

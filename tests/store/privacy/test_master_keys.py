@@ -61,6 +61,18 @@ def days(first: int, last: int, begin: datetime) -> None:
         master_keys.upkeep(begin + day * DAY)
 
 
+def test_a_key_that_an_older_version_made_is_not_replaced_until_somebody_asks(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEY_DAYS")
+    forget()
+    begin, [first] = clock.now(), in_file(own)
+    days(0, 8, begin)
+    assert in_file(own) == [first]
+    config.own_keys_mark(environment.Environment()).touch()
+    forget()
+    days(9, 9, begin)
+    assert in_file(own)[1:] == [first]
+
+
 # Standing's own -----------------------------------------------------------------------------------------------
 
 

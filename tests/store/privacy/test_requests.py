@@ -136,8 +136,8 @@ def test_a_relationship_that_goes_on_keeps_an_approved_applicant(monkeypatch: py
     made = asked(of(key))
     with pytest.raises(NotPossible, match="goes on"):
         do(requests.approve, made["id"], by=OFFICER, reason="x")
-    with pytest.raises(NotPossible, match="give the time"):
-        do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law")
+    told = do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law")
+    assert (told["status"], told["until"]) == ("refused", None)
 
 
 def test_the_end_of_one_period_does_not_stand_for_one_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,8 +146,7 @@ def test_the_end_of_one_period_does_not_stand_for_one_that_has_not_begun(monkeyp
     known("reference-2", user="user-1", last_event=clock.now(), verdict=Status.REJECTED)
     do(relationships.end, "live", "user-1", ended_at=None, basis="the account is open", by=OFFICER)
     made = asked(of_user("user-1"))
-    with pytest.raises(NotPossible, match="give the time"):
-        do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law")
+    assert do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law")["until"] is None
 
 
 def test_a_hold_keeps_it_before_and_after_the_approval() -> None:
@@ -216,11 +215,20 @@ def test_a_refused_request_can_be_approved_early_and_not_otherwise() -> None:
     assert do(requests.approve, made["id"], by=OFFICER, reason="x", early=True, basis="no law after all")["status"] == "approved"
 
 
-def test_a_refusal_needs_a_time_that_is_not_over() -> None:
+def test_a_refusal_is_for_good_or_until_a_time_that_is_not_over() -> None:
     made = asked(of(known("reference-1", last_event=LONG_AGO)))
-    for until in (None, clock.now() - timedelta(days=1)):
-        with pytest.raises(NotPossible):
-            do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law", until=until)
+    with pytest.raises(NotPossible):
+        do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law", until=clock.now() - timedelta(days=1))
+    assert do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law")["until"] is None
+
+
+def test_the_time_that_a_person_gave_counts_although_a_rule_keeps_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_rules(monkeypatch, "approved:5y")
+    made = asked(of(known("reference-1", last_event=clock.now(), approved=True)))
+    do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law", until=clock.now() + timedelta(days=1))
+    database.write(lambda connection: connection.execute(update(Erasure).values(until=clock.now())))
+    assert do(erasures.ahead) == [made["id"]]
+    assert do(erasures.begin, made["id"]) is not None
 
 
 def carried_out(vendor: str) -> tuple[Any, str]:

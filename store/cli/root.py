@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from store.system import broken_pipe
+from store.system import broken_pipe, interrupts
 
 #: What can be completed as a file is a path; of other values only those that are listed.
 _TYPES = {"path": click.Path()}
@@ -95,6 +95,7 @@ def _parameter(told: dict[str, Any]) -> click.Parameter:
 def main() -> None:
     """Run the command line. Exit status 2 for wrong usage or configuration."""
     _show_any_letter()
+    interrupts.install()
     try:
         standing()
     except Exception as error:

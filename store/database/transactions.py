@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from store import config
 from store.database.engine import PATIENCE_SECONDS, engine, is_sqlite
 from store.database.sessions import Unfit
+from store.system import interrupts
 from store.system.file_locks import HostLock
 
 #: What the database raises when it is unavailable, busy or full, in contrast to what it raises over its input.
@@ -45,7 +46,7 @@ _checked: dict[str, tuple[float, Unfit | None]] = {}
 def begin() -> Iterator[Connection]:
     """Yield a transaction that may write: committed at the end, rolled back on any exception."""
     _ensure_migrated()
-    with _turn() if is_sqlite() else nullcontext(), engine().begin() as connection:
+    with interrupts.held_back(), _turn() if is_sqlite() else nullcontext(), engine().begin() as connection:
         yield connection
 
 

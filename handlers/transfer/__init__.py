@@ -1,1 +1,0 @@
-"""How do applicants get in and out as files?"""

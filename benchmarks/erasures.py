@@ -27,7 +27,7 @@ from store import database
 from store.inbox import deliveries, delivery_rows, record
 from store.inbox.deliveries import Delivery
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.system import logs
 
 BEGAN = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -79,9 +79,9 @@ def erased(references: list[str]) -> None:
     """Erase applicants, each by an erasure of its own, as a run of retention does; print what it took."""
 
     def ask(reference: str) -> str:
-        whom = Whom(environment="live", vendor="idngo", reference=reference)
+        subject = DataSubject(environment="live", vendor="idngo", reference=reference)
         values = {"stage": Stage.APPROVED, "cause": Cause.RETENTION, "by": "benchmark"}
-        return database.write(lambda connection: erasures.create(connection, whom, **values))
+        return database.write(lambda connection: erasures.create(connection, subject, **values))
 
     asked = [ask(reference) for reference in references]
     with delivering() as took:

@@ -16,20 +16,8 @@ def create_app() -> Flask:
     from flask import Flask
 
     from receiver import config, spool_thread, webhooks
-    from receiver.api import (
-        access_exports,
-        applicants,
-        changes,
-        decisions,
-        erasures,
-        events,
-        holds,
-        links,
-        reactions,
-        replays,
-        retention,
-        review,
-    )
+    from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
+    from receiver.api.privacy import access_exports, erasures, holds, retention
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document

@@ -7,8 +7,9 @@ import time
 
 import structlog
 
-from store.inbox import spool_import, wakeup
-from store.inbox.spool import host_spool
+from store.inbox import wakeup
+from store.inbox.spool import spool_import
+from store.inbox.spool.spool import host_spool
 from store.system.logs import describe_error
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from receiver import config as receiver_config
 from store import database
 from store.access import digests
 from store.inbox import encryption, wakeup
-from store.inbox.spool import host_spool
+from store.inbox.spool.spool import host_spool
 from store.privacy.restoring import gate
 from tests.support import servers, warm
 from tests.support.generated import samples

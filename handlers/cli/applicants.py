@@ -68,13 +68,13 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 @applicants_group.command("show")
 @_about
 @consent.reads
-def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
+def show_applicant(at: datetime | None, as_json: bool, **named: Any) -> None:
     """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
     config.settings()
     with database.reading() as connection:
-        known = [(key, told) for key in _keys(connection, **whom) if (told := shown.as_known(connection, key, at)) is not None]
-    _refuse_none(known, at, whom["environment"])
-    _record_look_up(**whom)
+        known = [(key, told) for key in _keys(connection, **named) if (told := shown.as_known(connection, key, at)) is not None]
+    _refuse_none(known, at, named["environment"])
+    _record_look_up(**named)
     for key, told in known:
         _show(key, told, at, as_json)
 
@@ -83,16 +83,16 @@ def show_applicant(at: datetime | None, as_json: bool, **whom: Any) -> None:
 @_about
 @limit_option()
 @consent.reads
-def explain_applicant(at: datetime | None, as_json: bool, limit: int, **whom: Any) -> None:
+def explain_applicant(at: datetime | None, as_json: bool, limit: int, **named: Any) -> None:
     """Show why an applicant has its status: the newest events in the vendor's order, each with its outcome. VENDOR REFERENCE, or --user
     ID."""
     config.settings()
     with database.reading() as connection:
-        explained = [_explained(connection, key, at, limit + 1) for key in _keys(connection, **whom)]
+        explained = [_explained(connection, key, at, limit + 1) for key in _keys(connection, **named)]
     told = [one for one in explained if one is not None]
     found = [one | {"data": one["data"][-limit:]} for one in told]
-    _refuse_none(found, at, whom["environment"])
-    _record_look_up(**whom)
+    _refuse_none(found, at, named["environment"])
+    _record_look_up(**named)
     if as_json:
         tables.print_json(found)
     else:

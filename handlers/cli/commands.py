@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from handlers.cli import (
-    applicants,
-    decisions,
-    erasures,
-    events,
-    exports,
-    imports,
-    notify,
-    rebuild,
-    reconcile,
-    replay,
-    retention,
-    review,
-    worker,
-)
+from handlers.cli import applicants, decisions, erasures, events, notify, rebuild, reconcile, replay, retention, review, worker
+from handlers.cli.transfer import exports, imports
 
 commands = [
     *worker.commands,

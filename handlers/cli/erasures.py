@@ -17,7 +17,7 @@ from store import database
 from store.access.operators import Actor
 from store.cli.ledger import accept_ledger
 from store.privacy import certificate, requests
-from store.privacy.acts import Whom
+from store.privacy.acts import DataSubject
 from store.privacy.erasing.erasures import Stage
 from store.system import clock
 from store.terminal import consent, tables
@@ -38,14 +38,16 @@ def erasures_group() -> None:
 @token_option
 @json_option
 @consent.changes
-def request(whom: Whom, reason: str, received: datetime | None, token_file: Path | None, as_json: bool, yes: bool) -> None:
+def request(subject: DataSubject, reason: str, received: datetime | None, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Write down a person's request: VENDOR REFERENCE, or --user ID for all applicants of a user. Another person approves or refuses it."""
     config.settings()
     by, received_at = privacy.actor(token_file), received or clock.now()
     asks = f"{by.name} requests it ({reason}). An answer is due by {clock.rfc3339(requests.a_month_after(received_at))}."
-    consent.ask("Record the request?", privacy.about(whom), asks, yes=yes)
+    consent.ask("Record the request?", privacy.about(subject), asks, yes=yes)
     with answering():
-        told, is_new = database.write(lambda connection: requests.request(connection, whom, by=by, reason=reason, received_at=received_at))
+        told, is_new = database.write(
+            lambda connection: requests.request(connection, subject, by=by, reason=reason, received_at=received_at)
+        )
     _show(told, as_json)
     if not is_new:
         click.echo("It was requested before: this is the open one.", err=True)

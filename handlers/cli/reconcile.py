@@ -64,14 +64,14 @@ def reconcile(
     settings = config.settings()
     asked = _clients(clients.clients(settings), vendor)
     repairing = Repair(by=operators.at_this_terminal(), reason=str(reason), changes_max=max_changes) if repair else None
-    whom = _whom(asked, vendor, **wanted)
+    chosen = _chosen(asked, vendor, **wanted)
     if repair:
         says = f"What drifts at {', '.join(asked)} is repaired as it is found, of at most {max_changes} applicants of each."
         consent.ask("Ask and repair?", says, yes=yes)
     found: list[Finding] = []
     done: list[ReconciliationRun] = []
     for client in asked.values():
-        one = ReconciliationRun(client=client, environment=settings.api_environment, whom=whom, repair=repairing)
+        one = ReconciliationRun(client=client, environment=settings.api_environment, chosen=chosen, repair=repairing)
         found += _run(one)
         done.append(one)
     tables.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
@@ -80,7 +80,7 @@ def reconcile(
     sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)
 
 
-def _whom(
+def _chosen(
     asked: dict[str, Client],
     vendor: str | None,
     *,
@@ -156,8 +156,8 @@ def _reference_of(client: Client | None, user: str) -> str:
 def _run(one: ReconciliationRun) -> list[Finding]:
     """Return what drifts at one vendor, with a progress bar."""
     found: list[Finding] = []
-    total = len(one.whom.references) or database.read(
-        lambda connection: reconciliations.count(connection, one.vendor, one.environment, one.whom)
+    total = len(one.chosen.references) or database.read(
+        lambda connection: reconciliations.count(connection, one.vendor, one.environment, one.chosen)
     )
     with progress_bar() as bar:
         task = bar.add_task(f"asking {one.vendor}", total=total)

@@ -13,8 +13,9 @@ from handlers import config
 from handlers.cli.terminal import carrying_out, output, privacy
 from handlers.cli.terminal.privacy import answering, reason_option, whom_options
 from store import database
-from store.privacy import holds, relationships, retention
-from store.privacy.acts import Whom
+from store.privacy import holds
+from store.privacy.acts import DataSubject
+from store.privacy.keeping import relationships, retention
 from store.system import clock
 from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
@@ -68,8 +69,8 @@ def _say(
     config.settings()
     by = privacy.officer(token_file)
     says = f"ended at {clock.rfc3339(ended_at)}" if ended_at else "goes on"
-    whom = Whom(environment=environment, external_user_id=user)
-    consent.ask("Record it?", privacy.about(whom), f"{by.name} says that the relationship {says}{_why(basis)}.", yes=yes)
+    subject = DataSubject(environment=environment, external_user_id=user)
+    consent.ask("Record it?", privacy.about(subject), f"{by.name} says that the relationship {says}{_why(basis)}.", yes=yes)
     told = database.write(lambda connection: relationships.end(connection, environment, user, ended_at=ended_at, basis=basis, by=by))
     _show(told, as_json)
 
@@ -97,13 +98,13 @@ def holds_group() -> None:
 @token_option
 @json_option
 @consent.changes
-def place(whom: Whom, reason: str, review_at: datetime, token_file: Path | None, as_json: bool, yes: bool) -> None:
+def place(subject: DataSubject, reason: str, review_at: datetime, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Place a hold: VENDOR REFERENCE, or --user ID for all applicants of a user. Another person lifts it."""
     config.settings()
     by = privacy.actor(token_file)
-    consent.ask("Place the hold?", privacy.about(whom), f"{by.name} places a hold ({reason}): nothing of them is erased.", yes=yes)
+    consent.ask("Place the hold?", privacy.about(subject), f"{by.name} places a hold ({reason}): nothing of them is erased.", yes=yes)
     with answering():
-        told = database.write(lambda connection: holds.place(connection, whom, by=by, reason=reason, review_at=review_at))
+        told = database.write(lambda connection: holds.place(connection, subject, by=by, reason=reason, review_at=review_at))
     _show(told, as_json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from handlers import config, process
-from store.inbox import spool_import
+from store.inbox.spool import spool_import
 from store.terminal import consent, tables
 from store.terminal.options import json_option
 from store.text.counts import counted

@@ -1,6 +1,6 @@
 """Carry out erasures. Each step commits, so that a run that is interrupted at any instant is resumed where it was.
 
-1. Whom it is about is chosen, and stays chosen.
+1. The applicants are chosen, once.
 2. The ledger, outside the database, is told, and synced: a restored backup is erased again.
 3. In one transaction the applicants are fenced and gone, and the feed tells of it.
 4. Their events are erased, those that name others too, then those that were never read; then their changes.

@@ -18,7 +18,7 @@ from store.database.privacy_tables import Erasure
 from store.inbox import internal_events
 from store.privacy import holds
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.states import ApplicantKey, Status
 
 log = structlog.get_logger()
@@ -47,12 +47,12 @@ def _deleted(reading: EventReading, present: dict[ApplicantKey, Applicant]) -> l
 
 
 def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event_id: str) -> None:
-    whom = Whom(**key._asdict())
+    subject = DataSubject(**key._asdict())
     try:
-        is_open = exists().where(Erasure.subject == whom.digest, Erasure.status.in_(erasures.AHEAD))
+        is_open = exists().where(Erasure.subject == subject.digest, Erasure.status.in_(erasures.AHEAD))
         if not connection.execute(select(is_open)).scalar_one():
             said = {"reason": "the vendor erased it", "decision_reason": "ERASE_WITH_VENDOR"}
-            erasures.create(connection, whom, stage=Stage.APPROVED, cause=Cause.VENDOR, by=key.vendor, **said)
+            erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.VENDOR, by=key.vendor, **said)
     except NoIndexKey:
         log.error("a vendor erased an applicant, and INDEX_KEY is missing: nothing is erased here", event_id=event_id, vendor=key.vendor)
         return

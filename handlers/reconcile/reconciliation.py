@@ -59,7 +59,7 @@ class ReconciliationRun:
 
     client: Client
     environment: str
-    whom: ApplicantFilter
+    chosen: ApplicantFilter
     #: None: it is only looked.
     repair: Repair | None = None
     asked: int = 0
@@ -77,7 +77,7 @@ class ReconciliationRun:
     @property
     def is_whole(self) -> bool:
         """Whether this is a full run, of which there is one at a time, and not a question about named applicants."""
-        return not self.whom.references
+        return not self.chosen.references
 
 
 def run(
@@ -124,7 +124,7 @@ def _is_spooled(connection: Connection) -> bool:
 def _ask_all(one: ReconciliationRun, on_finding: Callable[[Finding], None], on_asked: Callable[[], None]) -> None:
     """Ask until every applicant was asked about. Raises Unanswered where going on is pointless, and Enough."""
     unanswered = 0
-    for reference in whom(one):
+    for reference in _references(one):
         key = ApplicantKey(one.vendor, one.environment, reference)
         try:
             _ask(one, key, on_finding)
@@ -158,20 +158,20 @@ def _ask(one: ReconciliationRun, key: ApplicantKey, on_finding: Callable[[Findin
 # whom ---------------------------------------------------------------------------------------------------------
 
 
-def whom(one: ReconciliationRun) -> Iterator[str]:
+def _references(one: ReconciliationRun) -> Iterator[str]:
     """Yield the applicants to ask about: the named ones; else those whose status in the vendor's list differs, and those of our table.
 
     We cannot know which applicants a lost webhook was about. So the choice is those in the list, or those that the vendor allows to
     be asked about."""
-    if one.whom.references:
-        yield from one.whom.references
+    if one.chosen.references:
+        yield from one.chosen.references
         return
-    listing = None if one.whom.silent_since else one.client.listing()
+    listing = None if one.chosen.silent_since else one.client.listing()
     listed: set[str] = set()
     for reference in _listed(one, listing or ()):
         listed.add(reference)
         yield reference
-    if listing is None or one.whom.concerned_since is None:
+    if listing is None or one.chosen.concerned_since is None:
         yield from (reference for reference in _known(one) if reference not in listed)
 
 
@@ -183,8 +183,8 @@ def _known(one: ReconciliationRun) -> Iterator[str]:
 
 
 def _known_after(one: ReconciliationRun, last: str) -> list[str]:
-    concerned_since = None if one.client.may_be_polled else one.whom.concerned_since
-    asked = structs.replace(one.whom, concerned_since=concerned_since)
+    concerned_since = None if one.client.may_be_polled else one.chosen.concerned_since
+    asked = structs.replace(one.chosen, concerned_since=concerned_since)
 
     def work(connection: Connection) -> list[str]:
         return reconciliations.references(connection, one.vendor, one.environment, asked, after=last, limit=NAMES_AT_ONCE)

@@ -57,12 +57,12 @@ def run() -> None:
 
 def _ask(client: Client, every: timedelta, *, repairs: bool) -> None:
     repair = Repair(by=Actor("standing", by_token=False), reason="as scheduled", changes_max=CHANGES_MAX) if repairs else None
-    one = ReconciliationRun(client=client, environment=config.settings().api_environment, whom=_whom(client, every), repair=repair)
+    one = ReconciliationRun(client=client, environment=config.settings().api_environment, chosen=_chosen(client, every), repair=repair)
     reconciliation.run(one, on_finding=_tell, on_asked=_end_if_asked_to, due_before=clock.now() - every)
     log.info("a vendor was asked", vendor=one.vendor, asked=one.asked, drifted=one.drifted, repaired=one.repaired)
 
 
-def _whom(client: Client, every: timedelta) -> ApplicantFilter:
+def _chosen(client: Client, every: timedelta) -> ApplicantFilter:
     """The possibly affected applicants; at a vendor that forbids polling, those without an event for too long."""
     now = clock.now()
     if client.may_be_polled:

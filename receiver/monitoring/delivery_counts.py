@@ -14,7 +14,7 @@ from receiver.connections import refusal_counts
 from receiver.vendors import VENDORS
 from store import database
 from store.inbox.deliveries import Delivery
-from store.inbox.spool import host_spool
+from store.inbox.spool.spool import host_spool
 from store.operations import delivery_counts, refusals
 from store.operations.delivery_counts import Counts
 from store.system.deadlines import DeadlineExecutor

@@ -21,7 +21,7 @@ from receiver.web.remembered import Remembered
 from store import database
 from store.database.sessions import Unfit
 from store.inbox import wakeup
-from store.inbox.spool import Spool, host_spool
+from store.inbox.spool.spool import Spool, host_spool
 from store.operations import anomalies, health
 from store.privacy.restoring import gate
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor

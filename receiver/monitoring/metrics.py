@@ -24,7 +24,7 @@ from receiver.web.call import Text, call
 from receiver.web.queries import ANSWER_SECONDS
 from receiver.web.remembered import Remembered
 from store import database
-from store.inbox.spool import host_spool
+from store.inbox.spool.spool import host_spool
 from store.operations import anomalies, delivery_counts, health
 from store.operations.anomalies import Attention
 from store.outbox import reactions

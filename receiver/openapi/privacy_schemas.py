@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from receiver.openapi.schemas import ApiModel, Reference, Time, UserId, Vendor
+from store.config.privacy_settings import Kept
 from store.privacy.erasing.erasures import Cause, Stage
-from store.privacy_config import Kept
 from store.states import VendorEnvironment
 
 #: The states of an erasure. A replay has stages of its own.

@@ -14,8 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from store import privacy_config
-from store.privacy_config import PrivacySettings
+from store.config import privacy_settings
+from store.config.privacy_settings import PrivacySettings
 from store.system.environment import Environment, secrets_dir
 from store.text import service_urls
 
@@ -73,7 +73,7 @@ def read(environment: Environment) -> Settings:
         review_max=timedelta(hours=environment.number("REVIEW_HOURS_MAX", 72, most=100_000)),
         all_take_two=_all_take_two(environment),
         audit_reads=environment.yes_or_no("AUDIT_READS"),
-        privacy=privacy_config.read(environment),
+        privacy=privacy_settings.read(environment),
     )
 
 

@@ -34,7 +34,7 @@ class Hold(Base):
 
     id: Mapped[str] = mapped_column(EventId, primary_key=True)
     environment: Mapped[str]
-    #: Whom: a user, or one applicant. Null once they are erased.
+    #: The data subject: a user, or one applicant. Null once they are erased.
     external_user_id: Mapped[str | None] = mapped_column(Name)
     vendor: Mapped[str | None]
     reference: Mapped[str | None] = mapped_column(Name)
@@ -63,7 +63,7 @@ class Erasure(Base):
     status: Mapped[str]
     #: `store.privacy.erasing.erasures.Cause`.
     cause: Mapped[str]
-    #: Whom: a user, or one applicant. Null once it is done.
+    #: The data subject: a user, or one applicant. Null once it is done.
     external_user_id: Mapped[str | None] = mapped_column(Name)
     vendor: Mapped[str | None]
     reference: Mapped[str | None] = mapped_column(Name)

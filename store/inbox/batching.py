@@ -75,7 +75,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _work(self) -> None:
         while (taken := self._take()) is not None:
-            # Whom nobody waits for any more is left out.
+            # Work whose caller gave up is left out.
             _do_all(self._do, [brought for brought in taken if brought.done.set_running_or_notify_cancel()])
 
     def _take(self) -> list[Brought[Item, Result]] | None:

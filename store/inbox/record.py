@@ -18,7 +18,7 @@ from store import database
 from store.inbox import deliveries, delivery_rows
 from store.inbox.batching import GroupCommit
 from store.inbox.deliveries import Delivery, SealedDelivery
-from store.inbox.spool import SpoolUnavailable, host_spool
+from store.inbox.spool.spool import SpoolUnavailable, host_spool
 from store.system import fault_points
 from store.system.deadlines import DeadlineExceeded
 

@@ -30,21 +30,21 @@ class ApplicantFilter(Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     #: Still open, and nothing was heard since.
     silent_since: datetime | None = None
-    #: Whom what was lost since may concern: approved or still open, or changed since.
+    #: Applicants that a webhook lost since then may be about: approved or still open, or changed since.
     concerned_since: datetime | None = None
 
 
-def references(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter, *, after: str, limit: int) -> list[str]:
+def references(connection: Connection, vendor: str, environment: str, chosen: ApplicantFilter, *, after: str, limit: int) -> list[str]:
     """Return matching applicants in the order of their references, after a reference."""
     query = select(ApplicantRow.reference).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment)
-    query = query.where(ApplicantRow.version > 0, ApplicantRow.reference > after, *_conditions(whom))
+    query = query.where(ApplicantRow.version > 0, ApplicantRow.reference > after, *_conditions(chosen))
     return list(connection.execute(query.order_by(ApplicantRow.reference).limit(limit)).scalars())
 
 
-def count(connection: Connection, vendor: str, environment: str, whom: ApplicantFilter) -> int:
+def count(connection: Connection, vendor: str, environment: str, chosen: ApplicantFilter) -> int:
     """Return how many applicants match."""
     query = select(func.count()).where(ApplicantRow.vendor == vendor, ApplicantRow.environment == environment, ApplicantRow.version > 0)
-    return connection.execute(query.where(*_conditions(whom))).scalar_one()
+    return connection.execute(query.where(*_conditions(chosen))).scalar_one()
 
 
 def newest_event(connection: Connection) -> int:
@@ -52,15 +52,15 @@ def newest_event(connection: Connection) -> int:
     return connection.execute(select(func.max(EventRow.sequence))).scalar_one() or 0
 
 
-def _conditions(whom: ApplicantFilter) -> list[ColumnElement[bool]]:
+def _conditions(chosen: ApplicantFilter) -> list[ColumnElement[bool]]:
     still_open = ApplicantRow.status.in_(OPEN)
     conditions: list[ColumnElement[bool]] = []
-    if whom.references:
-        conditions.append(ApplicantRow.reference.in_(whom.references))
-    if whom.silent_since is not None:
-        conditions += [still_open, ApplicantRow.updated_at < whom.silent_since]
-    if whom.concerned_since is not None:
-        conditions.append(or_(still_open, ApplicantRow.status == Status.APPROVED, ApplicantRow.updated_at >= whom.concerned_since))
+    if chosen.references:
+        conditions.append(ApplicantRow.reference.in_(chosen.references))
+    if chosen.silent_since is not None:
+        conditions += [still_open, ApplicantRow.updated_at < chosen.silent_since]
+    if chosen.concerned_since is not None:
+        conditions.append(or_(still_open, ApplicantRow.status == Status.APPROVED, ApplicantRow.updated_at >= chosen.concerned_since))
     return conditions
 
 

@@ -19,9 +19,10 @@ from store.applicants.table import Applicant
 from store.database.privacy_tables import Hold
 from store.inbox import events
 from store.inbox.encryption import Unopenable
-from store.privacy import holds, relationships, shown
-from store.privacy.acts import Whom
+from store.privacy import holds, shown
+from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures
+from store.privacy.keeping import relationships
 from store.states import Flag, Reversal, Status
 from store.system import clock
 
@@ -42,26 +43,28 @@ class Withhold(StrEnum):
     NONE = "none"
 
 
-def make(connection: Connection, whom: Whom, *, withhold: Withhold, by: Actor, reason: str | None) -> dict[str, Any] | None:
+def make(connection: Connection, subject: DataSubject, *, withhold: Withhold, by: Actor, reason: str | None) -> dict[str, Any] | None:
     """Return what is kept about a user, with an entry in the audit log; None if nothing is."""
-    assert whom.external_user_id is not None
-    keys = erasures.applicants_of(connection, whom)
+    assert subject.external_user_id is not None
+    keys = erasures.applicants_of(connection, subject)
     found = [one for one in applicants.among(connection, keys).values() if one.version] if keys else []
-    relationship = relationships.find(connection, whom.environment, whom.external_user_id)
+    relationship = relationships.find(connection, subject.environment, subject.external_user_id)
     if not found and relationship is None:
         return None
     action = "access export" if withhold == Withhold.ADVERSE else "access export in full"
-    audit.write(connection, actor=by.name, action=action, subject=whom.subject, reason=reason, touched=len(found), os_user=by.os_user)
+    audit.write(
+        connection, actor=by.name, action=action, subject=subject.audit_subject, reason=reason, touched=len(found), os_user=by.os_user
+    )
     found.sort(key=lambda one: one.key)
     told = {
-        "external_user_id": whom.external_user_id,
-        "environment": whom.environment,
+        "external_user_id": subject.external_user_id,
+        "environment": subject.environment,
         "made_at": clock.rfc3339(clock.now()),
         "relationship": relationship and {"ended_at": clock.rfc3339(relationship.ended_at)},
     }
     if withhold == Withhold.ADVERSE:
         return told | {"applicants": [_told(connection, one) for one in found]}
-    return told | _in_full(connection, whom, found)
+    return told | _in_full(connection, subject, found)
 
 
 # what may be told ---------------------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ def _moves(rows: Iterable[Row[Any]]) -> Iterator[dict[str, Any]]:
 # everything ---------------------------------------------------------------------------------------------------
 
 
-def _in_full(connection: Connection, whom: Whom, found: Sequence[Applicant]) -> dict[str, Any]:
+def _in_full(connection: Connection, subject: DataSubject, found: Sequence[Applicant]) -> dict[str, Any]:
     mine = {one.reference for one in found}
     described = shown.describe_all(connection, found, with_held=True)
     rest = [
@@ -116,7 +119,7 @@ def _in_full(connection: Connection, whom: Whom, found: Sequence[Applicant]) -> 
         for one in found
     ]
     told = [applicant | more for applicant, more in zip(described, rest, strict=True)]
-    return {"applicants": told, "holds": _holds(connection, whom, found)}
+    return {"applicants": told, "holds": _holds(connection, subject, found)}
 
 
 def _event(connection: Connection, event: dict[str, Any], mine: set[str]) -> dict[str, Any]:
@@ -134,9 +137,9 @@ def _body(connection: Connection, event_id: str) -> str | None:
     return None if body is None else body.decode("utf-8", "replace")
 
 
-def _holds(connection: Connection, whom: Whom, found: Sequence[Applicant]) -> list[dict[str, Any]]:
-    query = select(Hold.__table__).where(Hold.environment == whom.environment).order_by(Hold.id)
-    mine = [query.where(Hold.external_user_id == whom.external_user_id)]
+def _holds(connection: Connection, subject: DataSubject, found: Sequence[Applicant]) -> list[dict[str, Any]]:
+    query = select(Hold.__table__).where(Hold.environment == subject.environment).order_by(Hold.id)
+    mine = [query.where(Hold.external_user_id == subject.external_user_id)]
     mine += [query.where(Hold.vendor == one.vendor, Hold.reference == one.reference) for one in found]
     return [holds.describe(row) for some in mine for row in connection.execute(some)]
 

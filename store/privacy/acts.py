@@ -15,8 +15,8 @@ from store.privacy.errors import NotPossible, SamePerson
 from store.states import ApplicantKey
 
 
-class Whom(Struct, frozen=True, kw_only=True):
-    """Whom an erasure or a hold is about: a user, or one applicant."""
+class DataSubject(Struct, frozen=True, kw_only=True):
+    """The subject of an erasure or a hold: a user, or one applicant."""
 
     environment: str
     external_user_id: str | None = None
@@ -36,7 +36,7 @@ class Whom(Struct, frozen=True, kw_only=True):
         return digests.of_applicant(self.key)
 
     @property
-    def subject(self) -> str:
+    def audit_subject(self) -> str:
         """Return how the audit log names them."""
         return audit.applicant_subject(self.key) if self.external_user_id is None else audit.user_subject(self.external_user_id)
 
@@ -56,9 +56,9 @@ class Action(StrEnum):
     ACCEPT_LEDGER = "accept-ledger"
 
 
-def record(connection: Connection, action: Action, whom: Whom, *, by: Actor, reason: str | None) -> None:
+def record(connection: Connection, action: Action, subject: DataSubject, *, by: Actor, reason: str | None) -> None:
     """Record an act in the audit log, with whom it is about."""
-    audit.write(connection, actor=by.name, action=action, subject=whom.subject, reason=reason, os_user=by.os_user)
+    audit.write(connection, actor=by.name, action=action, subject=subject.audit_subject, reason=reason, os_user=by.os_user)
 
 
 def record_other(connection: Connection, action: Action, subject: str, *, by: Actor, reason: str | None, touched: int) -> None:

@@ -14,7 +14,7 @@ from store.database.privacy_tables import Erasure, Hold
 from store.database.tables import ApplicantRow
 from store.inbox.deliveries import new_event_id
 from store.privacy import acts
-from store.privacy.acts import Action, Whom
+from store.privacy.acts import Action, DataSubject
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.states import ApplicantKey
 from store.system import clock
@@ -22,15 +22,15 @@ from store.system import clock
 # what persons do ----------------------------------------------------------------------------------------------
 
 
-def place(connection: Connection, whom: Whom, *, by: Actor, reason: str, review_at: datetime) -> dict[str, Any]:
+def place(connection: Connection, subject: DataSubject, *, by: Actor, reason: str, review_at: datetime) -> dict[str, Any]:
     """Place a hold; return it as it is shown. Raises NotPossible when the deletions for them have begun."""
     acts.take_turn(connection)
-    if connection.execute(select(exists().where(Erasure.subject == whom.digest, _is_carried_out()))).scalar_one():
+    if connection.execute(select(exists().where(Erasure.subject == subject.digest, _is_carried_out()))).scalar_one():
         raise NotPossible("an erasure of them is being carried out: nothing is left to hold")
     made = new_event_id()
-    values = {"id": made, **_columns(whom), "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
+    values = {"id": made, **_columns(subject), "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
     connection.execute(database.insert(Hold).values(**values))
-    acts.record(connection, Action.PLACE_HOLD, whom, by=by, reason=reason)
+    acts.record(connection, Action.PLACE_HOLD, subject, by=by, reason=reason)
     return describe(find(connection, made))
 
 
@@ -42,7 +42,7 @@ def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str | None)
     acts.check_second(by, row.placed_by)
     lifted = {"lifted_by": by.name, "lifted_at": clock.now(), "lift_reason": reason}
     connection.execute(update(Hold).where(Hold.id == hold_id).values(**lifted))
-    acts.record(connection, Action.LIFT_HOLD, _whom(row), by=by, reason=reason)
+    acts.record(connection, Action.LIFT_HOLD, _subject(row), by=by, reason=reason)
     return describe(find(connection, hold_id))
 
 
@@ -128,9 +128,9 @@ def _is_carried_out() -> ColumnElement[bool]:
     return Erasure.targets.is_not(None)
 
 
-def _columns(whom: Whom) -> dict[str, Any]:
-    return {name: getattr(whom, name) for name in ("environment", "external_user_id", "vendor", "reference")}
+def _columns(subject: DataSubject) -> dict[str, Any]:
+    return {name: getattr(subject, name) for name in ("environment", "external_user_id", "vendor", "reference")}
 
 
-def _whom(row: Row[Any]) -> Whom:
-    return Whom(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
+def _subject(row: Row[Any]) -> DataSubject:
+    return DataSubject(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)

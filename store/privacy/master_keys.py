@@ -23,7 +23,7 @@ from store.access import audit
 from store.database.key_tables import MasterKey
 from store.inbox import body_keys
 from store.inbox.encryption import KEY_BYTES, key_id, keyring
-from store.inbox.spool import host_spool
+from store.inbox.spool.spool import host_spool
 from store.operations import health, key_rotation
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.system import fault_points, key_file

@@ -48,5 +48,5 @@ def _not_begun(connection: Connection, environment: str) -> list[Row[Any]]:
 
 
 def _is_held(connection: Connection, row: Row[Any]) -> bool:
-    keys = erasures.applicants_of(connection, erasures.whom_of(row))
+    keys = erasures.applicants_of(connection, erasures.subject_of(row))
     return holds.on(connection, row.environment, keys, row.external_user_id)

@@ -16,11 +16,12 @@ from store.access.operators import Actor
 from store.applicants import erased, feed
 from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure
-from store.privacy import acts, holds, periods
-from store.privacy.acts import Action, Whom
+from store.privacy import acts, holds
+from store.privacy.acts import Action, DataSubject
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, whom_of
+from store.privacy.erasing.erasures import Cause, Stage, subject_of
 from store.privacy.errors import NotPossible, UnknownToUs
+from store.privacy.keeping import periods
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -31,20 +32,20 @@ WITH_A_CLOCK = ("idngo", "ifcgate")
 AHEAD_MAX = timedelta(days=1)
 
 
-def request(connection: Connection, whom: Whom, *, by: Actor, reason: str, received_at: datetime) -> tuple[dict[str, Any], bool]:
+def request(connection: Connection, subject: DataSubject, *, by: Actor, reason: str, received_at: datetime) -> tuple[dict[str, Any], bool]:
     """Write down a request; return it as it is shown, and whether it is new: an open one for the same is returned instead.
 
     Its deadline is one month after it was received. Raises NotPossible if that lies in the future, and NoIndexKey."""
     if received_at > clock.now() + AHEAD_MAX:
         raise NotPossible("received_at lies in the future")
     acts.take_turn(connection)
-    is_open = (Erasure.subject == whom.digest, Erasure.status != Stage.DONE)
+    is_open = (Erasure.subject == subject.digest, Erasure.status != Stage.DONE)
     row = connection.execute(select(Erasure.__table__).where(*is_open).order_by(Erasure.id).limit(1)).one_or_none()
     if row is not None:
         return describe(row), False
     times = {"received_at": received_at, "deadline": a_month_after(received_at)}
-    made = erasures.create(connection, whom, stage=Stage.REQUESTED, cause=Cause.REQUEST, by=by.name, reason=reason, **times)
-    acts.record(connection, Action.REQUEST, whom, by=by, reason=reason)
+    made = erasures.create(connection, subject, stage=Stage.REQUESTED, cause=Cause.REQUEST, by=by.name, reason=reason, **times)
+    acts.record(connection, Action.REQUEST, subject, by=by, reason=reason)
     return describe(find(connection, made)), True
 
 
@@ -65,7 +66,7 @@ def approve(
     row = _undecided(connection, erasure_id, by, *([Stage.REFUSED, Stage.DUE] if early else []))
     if row.targets is not None:
         raise NotPossible("it is carried out already")
-    keys = erasures.applicants_of(connection, whom_of(row))
+    keys = erasures.applicants_of(connection, subject_of(row))
     if holds.on(connection, row.environment, keys, row.external_user_id):
         raise NotPossible("a hold is on it")
     if early and not (basis or "").strip():
@@ -91,7 +92,7 @@ def refuse(
     `until` defaults to the end of the longest period of the applicants; where there is none, it is refused for good. At `until` it is due,
     as far as no hold is on it and no relationship goes on. `restrict`: until then only privacy officers may look at the applicants."""
     row = _undecided(connection, erasure_id, by)
-    keys = erasures.applicants_of(connection, whom_of(row))
+    keys = erasures.applicants_of(connection, subject_of(row))
     until = until or _longest(connection, keys)
     if until is not None and until <= clock.now():
         raise NotPossible("the time until which it is refused is over")
@@ -186,7 +187,7 @@ def _undecided(connection: Connection, erasure_id: str, by: Actor, *besides: Sta
 def _decide(connection: Connection, row: Row[Any], action: Action, *, by: Actor, reason: str, **values: Any) -> dict[str, Any]:
     decided = {"decided_by": by.name, "decided_at": clock.now(), "decision_reason": reason}
     connection.execute(update(Erasure).where(Erasure.id == row.id).values(**decided, **values))
-    acts.record(connection, action, whom_of(row), by=by, reason=reason)
+    acts.record(connection, action, subject_of(row), by=by, reason=reason)
     return describe(find(connection, row.id))
 
 

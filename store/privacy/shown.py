@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from store.applicants import explanations, history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
-from store.privacy import holds, periods
+from store.privacy import holds
+from store.privacy.keeping import periods
 from store.states import ApplicantKey
 from store.system import clock
 

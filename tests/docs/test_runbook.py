@@ -40,7 +40,7 @@ class Trouble:
     service: Service
     faults: Path
     names: dict[str, str] = field(default_factory=dict)
-    #: Whom the trouble needs beside the service.
+    #: Programs that the trouble needs beside the service.
     outside: ExitStack = field(default_factory=ExitStack)
 
     def run(self, command: str) -> str:

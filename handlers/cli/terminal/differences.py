@@ -39,4 +39,6 @@ def tell_failing(event_ids: Collection[str]) -> None:
     """Print how many events could not be interpreted, and name some."""
     if event_ids:
         some = ", ".join(sorted(event_ids)[:3])
-        click.echo(f"{counted(len(event_ids), 'event')} cannot be handled: reading fails ({some}). Whom they name stays.", err=True)
+        click.echo(
+            f"{counted(len(event_ids), 'event')} cannot be handled: reading fails ({some}). The applicants that they name stay.", err=True
+        )

@@ -14,7 +14,7 @@ from store import database
 from store.access import operators
 from store.access.digests import NoIndexKey, WrongIndexKey
 from store.access.operators import Actor
-from store.privacy.acts import Whom
+from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.errors import Refused
 from store.privacy.restoring import ledger
@@ -53,7 +53,9 @@ def whom_options(command: Command) -> Command:
         is_user, is_applicant = external_user_id is not None, vendor is not None and reference is not None
         if is_user == is_applicant or (is_user and vendor):
             raise click.UsageError("name one applicant (VENDOR REFERENCE), or all of a user (--user ID)")
-        return command(whom=Whom(environment=environment, external_user_id=external_user_id, vendor=vendor, reference=reference), **given)
+        return command(
+            subject=DataSubject(environment=environment, external_user_id=external_user_id, vendor=vendor, reference=reference), **given
+        )
 
     shown: Command = about
     for option in (
@@ -79,12 +81,12 @@ def officer(token_file: Path | None) -> Actor:
     return by
 
 
-def about(whom: Whom) -> str:
+def about(subject: DataSubject) -> str:
     """Return whom it is about, in a sentence."""
-    count = len(database.read(lambda connection: erasures.applicants_of(connection, whom)))
-    if whom.external_user_id is None:
-        return f"It is about {whom.vendor} {safe_text.plain(whom.reference)} ({whom.environment})."
-    return f"It is about user {safe_text.plain(whom.external_user_id)} ({whom.environment}): {counted(count, 'applicant')} known."
+    count = len(database.read(lambda connection: erasures.applicants_of(connection, subject)))
+    if subject.external_user_id is None:
+        return f"It is about {subject.vendor} {safe_text.plain(subject.reference)} ({subject.environment})."
+    return f"It is about user {safe_text.plain(subject.external_user_id)} ({subject.environment}): {counted(count, 'applicant')} known."
 
 
 @contextmanager

@@ -13,13 +13,13 @@ import click
 from handlers import config
 from handlers.cli.terminal import privacy
 from handlers.cli.terminal.progress import progress_bar
-from handlers.transfer import export
+from handlers.cli.transfer import export_files as export
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants.exports import ExportFilter
 from store.privacy import access_export
 from store.privacy.access_export import Withhold
-from store.privacy.acts import Whom
+from store.privacy.acts import DataSubject
 from store.states import Status
 from store.system import clock
 from store.terminal import consent
@@ -103,8 +103,8 @@ def export_access(
 ) -> None:
     """Write what is kept about a person, as far as it may be told to that person, as JSON. The audit log records who did, and why."""
     config.settings()
-    whom, by = Whom(environment=environment, external_user_id=external_user_id), privacy.officer(token_file)
-    found = database.write(lambda connection: access_export.make(connection, whom, withhold=Withhold(withhold), by=by, reason=reason))
+    subject, by = DataSubject(environment=environment, external_user_id=external_user_id), privacy.officer(token_file)
+    found = database.write(lambda connection: access_export.make(connection, subject, withhold=Withhold(withhold), by=by, reason=reason))
     if found is None:
         raise click.ClickException(f"nothing is kept about this person in the {environment} environment")
     with export.opened(output) as out:

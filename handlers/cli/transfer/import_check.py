@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from handlers.transfer import import_fields
-from handlers.transfer.import_fields import Known, Whose, Wrong
+from handlers.cli.transfer import import_fields
+from handlers.cli.transfer.import_fields import Known, Whose, Wrong
 
 #: Rows that are looked at, and later kept, together.
 AT_ONCE = 1000

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from handlers.cli.transfer import import_lines
+from handlers.cli.transfer.import_lines import Line
 from handlers.interpret import OVERLAYS
-from handlers.transfer import import_lines
-from handlers.transfer.import_lines import Line
 from handlers.vendors import VENDORS
 from store.inbox.internal_events import ImportBody
 from store.states import HITS, Status

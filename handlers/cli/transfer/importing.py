@@ -13,9 +13,9 @@ from typing import TypeVar
 import click
 from sqlalchemy import Connection
 
-from handlers.transfer import import_check
-from handlers.transfer.import_check import Checked, OnProgress
-from handlers.transfer.import_fields import Known, Whose
+from handlers.cli.transfer import import_check
+from handlers.cli.transfer.import_check import Checked, OnProgress
+from handlers.cli.transfer.import_fields import Known, Whose
 from store import database
 from store.access import audit, operators
 from store.applicants import erased as erased_applicants

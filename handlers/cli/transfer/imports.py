@@ -11,10 +11,10 @@ import click
 
 from handlers import config
 from handlers.cli.terminal.progress import progress_bar
-from handlers.transfer import import_check, import_lines, importing
-from handlers.transfer.import_check import Checked, FileChanged
-from handlers.transfer.import_fields import Wrong
-from handlers.transfer.importing import Brought
+from handlers.cli.transfer import import_check, import_lines, importing
+from handlers.cli.transfer.import_check import Checked, FileChanged
+from handlers.cli.transfer.import_fields import Wrong
+from handlers.cli.transfer.importing import Brought
 from store import database
 from store.inbox import imports
 from store.inbox.imports import Span

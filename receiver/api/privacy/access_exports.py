@@ -8,8 +8,8 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 
-from receiver.api import subjects
-from receiver.api.subjects import Environment, InEnvironment
+from receiver.api.privacy import subjects
+from receiver.api.privacy.subjects import Environment, InEnvironment
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -17,7 +17,7 @@ from receiver.web.call import call
 from receiver.web.problems import Problem
 from store.privacy import access_export
 from store.privacy.access_export import Withhold
-from store.privacy.acts import Whom
+from store.privacy.acts import DataSubject
 
 blueprint = Blueprint("access_exports", __name__, url_prefix="/v1")
 
@@ -36,9 +36,11 @@ class AccessExportRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
 @call(right=Right.PRIVACY, query=InEnvironment, body=AccessExportRequest, answers=privacy_schemas.AccessExport, unknown=UNKNOWN)
 def export_access(external_user_id: str, caller: Caller, query: InEnvironment, body: AccessExportRequest) -> Response:
     """What is kept about a person, from a list of fields that may be told. The audit log records who made it, and why."""
-    whom = Whom(environment=subjects.environment(body.environment, query), external_user_id=subjects.user(external_user_id))
+    subject = DataSubject(environment=subjects.environment(body.environment, query), external_user_id=subjects.user(external_user_id))
     by = subjects.actor(caller)
-    found = queries.write_long(lambda connection: access_export.make(connection, whom, withhold=body.withhold, by=by, reason=body.reason))
+    found = queries.write_long(
+        lambda connection: access_export.make(connection, subject, withhold=body.withhold, by=by, reason=body.reason)
+    )
     if found is None:
         raise Problem(404, UNKNOWN)
     answer = queries.answer(found)

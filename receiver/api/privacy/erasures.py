@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.api import subjects
-from receiver.api.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
+from receiver.api.privacy import subjects
+from receiver.api.privacy.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.openapi.privacy_schemas import ErasureStatus
 from receiver.web import queries
@@ -75,11 +75,11 @@ ERASURE_PAGE = PageOf(privacy_schemas.Erasure, place=lambda row: [row.id], descr
 )
 def request_erasure(connection: Connection, caller: Caller, query: InEnvironment, body: ErasureRequest) -> Response:
     """Request an erasure. Another person decides about it. An open request for the same is answered with 200."""
-    whom, received_at = subjects.whom(body, query), subjects.moment("received_at", body.received_at) or clock.now()
+    subject, received_at = subjects.data_subject(body, query), subjects.moment("received_at", body.received_at) or clock.now()
     if received_at > clock.now() + requests.AHEAD_MAX:
         raise Problem(400, "Invalid value for 'received_at' in the body.")
     with subjects.refusals():
-        found, is_new = requests.request(connection, whom, by=subjects.actor(caller), reason=body.reason, received_at=received_at)
+        found, is_new = requests.request(connection, subject, by=subjects.actor(caller), reason=body.reason, received_at=received_at)
     return queries.answer(found, 201 if is_new else 200)
 
 

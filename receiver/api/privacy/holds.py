@@ -9,8 +9,8 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.api import subjects
-from receiver.api.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
+from receiver.api.privacy import subjects
+from receiver.api.privacy.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -54,10 +54,10 @@ HOLD_PAGE = PageOf(privacy_schemas.Hold, place=lambda row: [row.id], describe=ho
 )
 def place_hold(connection: Connection, caller: Caller, query: InEnvironment, body: HoldRequest) -> dict[str, Any]:
     """Place a hold on a user, or on one applicant. It stops every erasure, the vendor's included."""
-    whom, review_at = subjects.whom(body, query), subjects.moment("review_at", body.review_at)
+    subject, review_at = subjects.data_subject(body, query), subjects.moment("review_at", body.review_at)
     assert review_at is not None
     with subjects.refusals():
-        return holds.place(connection, whom, by=subjects.actor(caller), reason=body.reason, review_at=review_at)
+        return holds.place(connection, subject, by=subjects.actor(caller), reason=body.reason, review_at=review_at)
 
 
 @blueprint.get("/holds")

@@ -9,15 +9,15 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver.api import subjects
-from receiver.api.subjects import AnyEnvironment, Environment, InAnyEnvironment, InEnvironment
+from receiver.api.privacy import subjects
+from receiver.api.privacy.subjects import AnyEnvironment, Environment, InAnyEnvironment, InEnvironment
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import call
 from receiver.web.queries import AwareMoment
 from store.inbox import wakeup
-from store.privacy import relationships, retention
+from store.privacy.keeping import relationships, retention
 
 blueprint = Blueprint("retention", __name__, url_prefix="/v1")
 

@@ -1,4 +1,4 @@
-"""Whom a request about personal data is about, who makes it, and what the answer is where it is refused."""
+"""The data subject and the caller of a request about personal data, and the answer to one that is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from receiver.web.auth import Caller
 from receiver.web.problems import Problem
 from store.access.digests import NoIndexKey
 from store.access.operators import Actor
-from store.privacy.acts import Whom
+from store.privacy.acts import DataSubject
 from store.privacy.errors import NotPossible, Refused, SamePerson, UnknownToUs
 from store.states import VendorEnvironment
 from store.system import clock
@@ -59,7 +59,7 @@ class Subject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     environment: Environment = None
 
 
-def whom(body: Subject, query: InEnvironment) -> Whom:
+def data_subject(body: Subject, query: InEnvironment) -> DataSubject:
     """Return whom a body is about. Raises a problem unless it names either a user or one applicant."""
     names = (body.external_user_id, body.vendor, body.reference)
     if [name is not None for name in names] not in ([True, False, False], [False, True, True]):
@@ -67,7 +67,7 @@ def whom(body: Subject, query: InEnvironment) -> Whom:
     if not all(is_name(name) for name in names if name is not None):
         raise Problem(400, "The body has a name that is blank, or cannot be stored.")
     named = {"external_user_id": body.external_user_id, "vendor": body.vendor, "reference": body.reference}
-    return Whom(environment=environment(body.environment, query), **named)
+    return DataSubject(environment=environment(body.environment, query), **named)
 
 
 def environment(named: VendorEnvironment | None, query: InEnvironment) -> VendorEnvironment:

@@ -10,7 +10,7 @@ from store import database
 from store.inbox import deliveries, delivery_rows
 from store.inbox.deliveries import SealedDelivery
 from store.inbox.record import RECORD_SECONDS
-from store.inbox.spool import host_spool
+from store.inbox.spool.spool import host_spool
 from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
 

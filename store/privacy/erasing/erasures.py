@@ -17,9 +17,10 @@ from store.applicants import erased, feed
 from store.database.privacy_tables import Erasure, PrivacyState, Relationship
 from store.database.tables import ApplicantRow
 from store.inbox.deliveries import new_event_id
-from store.privacy import acts, holds, periods, relationships
-from store.privacy.acts import Whom as Whom
+from store.privacy import acts, holds
+from store.privacy.acts import DataSubject as DataSubject
 from store.privacy.erasing import trace_erasure
+from store.privacy.keeping import periods, relationships
 from store.privacy.restoring import index_key
 from store.states import ApplicantKey
 from store.system import clock
@@ -68,13 +69,15 @@ class Begun(Struct, frozen=True, kw_only=True):
     waits: bool
 
 
-def create(connection: Connection, whom: Whom, *, stage: Stage, cause: Cause, by: str, **values: Any) -> str:
+def create(connection: Connection, subject: DataSubject, *, stage: Stage, cause: Cause, by: str, **values: Any) -> str:
     """Write down an erasure; return its id. Raises NoIndexKey and WrongIndexKey."""
-    [made] = create_all(connection, [(whom, values)], stage=stage, cause=cause, by=by)
+    [made] = create_all(connection, [(subject, values)], stage=stage, cause=cause, by=by)
     return made
 
 
-def create_all(connection: Connection, wanted: Sequence[tuple[Whom, dict[str, Any]]], *, stage: Stage, cause: Cause, by: str) -> list[str]:
+def create_all(
+    connection: Connection, wanted: Sequence[tuple[DataSubject, dict[str, Any]]], *, stage: Stage, cause: Cause, by: str
+) -> list[str]:
     """Write down erasures, each with more columns, which are the same for all; return their ids. Raises NoIndexKey and WrongIndexKey."""
     index_key.keep_check(connection)
     now = clock.now()
@@ -82,7 +85,7 @@ def create_all(connection: Connection, wanted: Sequence[tuple[Whom, dict[str, An
         "status": stage, "cause": cause, "received_at": now, "deadline": now, "requested_by": by, "requested_at": now, "early": False,
         "with_vendor": False, "restricted": False, "applicants": 0, "events": 0,
     }  # fmt: skip
-    rows = [same | structs.asdict(whom) | {"id": new_event_id(), "subject": whom.digest} | values for whom, values in wanted]
+    rows = [same | structs.asdict(subject) | {"id": new_event_id(), "subject": subject.digest} | values for subject, values in wanted]
     if rows:
         connection.execute(database.insert(Erasure), rows)
     return [str(row["id"]) for row in rows]
@@ -115,7 +118,7 @@ def begin(connection: Connection, erasure_id: str) -> Begun | None:
     if row is None or row.status not in AHEAD:
         return None
     if row.targets is None:
-        keys = applicants_of(connection, whom_of(row))
+        keys = applicants_of(connection, subject_of(row))
         if holds.on(connection, row.environment, keys, row.external_user_id) or _is_early(connection, row, keys):
             return None
         targets = [[key.vendor, key.reference] for key in keys]
@@ -136,18 +139,18 @@ def _is_early(connection: Connection, row: Row[Any], keys: Sequence[ApplicantKey
     return periods.forbid(connection, keys)
 
 
-def whom_of(row: Any) -> Whom:
+def subject_of(row: Any) -> DataSubject:
     """Return whom an erasure or a hold is about, from its row."""
-    return Whom(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
+    return DataSubject(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
 
 
-def applicants_of(connection: Connection, whom: Whom) -> list[ApplicantKey]:
+def applicants_of(connection: Connection, subject: DataSubject) -> list[ApplicantKey]:
     """Return the applicants: the one that is named, whether it is known or not, or all of the user's."""
-    if whom.external_user_id is None:
-        return [ApplicantKey(whom.vendor or "", whom.environment, whom.reference or "")]
-    mine = or_(ApplicantRow.external_user_id == whom.external_user_id, ApplicantRow.linked_user_id == whom.external_user_id)
+    if subject.external_user_id is None:
+        return [ApplicantKey(subject.vendor or "", subject.environment, subject.reference or "")]
+    mine = or_(ApplicantRow.external_user_id == subject.external_user_id, ApplicantRow.linked_user_id == subject.external_user_id)
     query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == whom.environment, mine)))
+    return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == subject.environment, mine)))
 
 
 def close(connection: Connection, begun: Begun) -> None:

@@ -44,8 +44,8 @@ def naming(connection: Connection, keys: Sequence[ApplicantKey], *, limit: int) 
 
 
 def nameless_after(connection: Connection, vendor: str, environment: str, sequence: int, *, limit: int) -> list[InboxEvent]:
-    """Return the next events of a vendor that could not be handled, not be read, or name nobody, in the order of receipt. Whom they are
-    about is found by opening them. A pending event needs no search: it is erased once it is read."""
+    """Return the next events of a vendor that could not be handled, not be read, or name no applicant, in the order of receipt. Their
+    applicants are found by opening them. A pending event needs no search: it is erased once it is read."""
     query = select(*EVENT_COLUMNS).where(
         text(NAMELESS), EventRow.vendor == vendor, EventRow.environment == environment, EventRow.sequence > sequence
     )

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, or_, select, true, tuple_, update
 
 from store import config
+from store.config.privacy_settings import Kept, Period
 from store.database.operations_tables import Act, Reaction
 from store.database.privacy_tables import Hold
 from store.database.tables import ApplicantRow, EventRow, MentionRow
@@ -22,7 +23,6 @@ from store.inbox.encryption import Unopenable
 from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
-from store.privacy_config import Kept, Period
 from store.states import Outcome, VendorEnvironment
 
 #: Rows that are read, or changed, at a time.

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, func, select, tuple_
 from store import config
 from store.applicants import table
 from store.applicants.table import Applicant
+from store.config.privacy_settings import Kept
 from store.database import bulk
 from store.database.privacy_tables import Relationship
 from store.database.tables import EventRow, MentionRow
-from store.privacy_config import Kept
 from store.states import ApplicantKey, Status, VendorEnvironment
 from store.system import clock
 

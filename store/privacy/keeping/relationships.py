@@ -13,7 +13,7 @@ from store.access.operators import Actor
 from store.database.privacy_tables import Relationship
 from store.database.tables import ApplicantRow
 from store.privacy import acts
-from store.privacy.acts import Action, Whom
+from store.privacy.acts import Action, DataSubject
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -24,7 +24,7 @@ def end(connection: Connection, environment: str, user: str, *, ended_at: dateti
     made = database.insert(Relationship).values(environment=environment, external_user_id=user, **said)
     connection.execute(made.on_conflict_do_update(index_elements=["environment", "external_user_id"], set_=said))
     action = Action.REOPEN_RELATIONSHIP if ended_at is None else Action.END_RELATIONSHIP
-    acts.record(connection, action, Whom(environment=environment, external_user_id=user), by=by, reason=basis)
+    acts.record(connection, action, DataSubject(environment=environment, external_user_id=user), by=by, reason=basis)
     found = find(connection, environment, user)
     assert found is not None
     return describe(found)

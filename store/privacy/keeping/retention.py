@@ -17,15 +17,16 @@ from sqlalchemy import ColumnElement, Connection, func, select, true, tuple_
 from store import config
 from store.access.operators import Actor
 from store.applicants.table import Applicant
+from store.config.privacy_settings import Kept
 from store.database import bulk
 from store.database.privacy_tables import Erasure, Hold
 from store.database.tables import ApplicantRow, EventRow, MentionRow
-from store.privacy import acts, expiry, periods
-from store.privacy.acts import Action, Whom
+from store.privacy import acts
+from store.privacy.acts import Action, DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
-from store.privacy.periods import keep_until as keep_until
-from store.privacy_config import Kept
+from store.privacy.keeping import expiry, periods
+from store.privacy.keeping.periods import keep_until as keep_until
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -112,7 +113,7 @@ def run(
     found = list(due(connection, limit=max, environment=environment) if found is None else found[:max])
     acts.take_turn(connection)
     groups = _groups(connection, _still_due(connection, [one for one in found if one.key]))
-    wanted = [(whom, _decided(group, by=by, reason=reason)) for whom, group in groups]
+    wanted = [(subject, _decided(group, by=by, reason=reason)) for subject, group in groups]
     ran = Ran(
         erasures=erasures.create_all(connection, wanted, stage=Stage.APPROVED, cause=Cause.RETENTION, by=by.name),
         applicants=sum(len(group) for _, group in groups),
@@ -201,7 +202,7 @@ def _still_due(connection: Connection, found: Sequence[Due]) -> list[Due]:
     return [one for applicants, last in pages for one in _due_of(connection, applicants, last, left_out, now)]
 
 
-def _groups(connection: Connection, found: Sequence[Due]) -> list[tuple[Whom, list[Due]]]:
+def _groups(connection: Connection, found: Sequence[Due]) -> list[tuple[DataSubject, list[Due]]]:
     """Return what is erased together: all applicants of a user if all are due, so that the user's own traces go too, or one applicant."""
     by_user: dict[tuple[str, str], list[Due]] = {}
     for one in found:
@@ -209,9 +210,9 @@ def _groups(connection: Connection, found: Sequence[Due]) -> list[tuple[Whom, li
             by_user.setdefault((one.key.environment, one.external_user_id), []).append(one)
     counts = _counts(connection, by_user)
     whole = {user: theirs for user, theirs in by_user.items() if counts[user] == len(theirs)}
-    users = [(Whom(environment=environment, external_user_id=user), theirs) for (environment, user), theirs in whole.items()]
+    users = [(DataSubject(environment=environment, external_user_id=user), theirs) for (environment, user), theirs in whole.items()]
     alone = [(one.key, one) for one in found if one.key and (one.key.environment, one.external_user_id) not in whole]
-    return [*users, *((Whom(**key._asdict()), [one]) for key, one in alone)]
+    return [*users, *((DataSubject(**key._asdict()), [one]) for key, one in alone)]
 
 
 def _counts(connection: Connection, users: Collection[tuple[str, str]]) -> Counter[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the ledger knows and this database does not: a restored backup. Whom its digests mean is found among all names that are kept."""
+"""The erasures that the ledger has and a restored database lacks. Their digests are compared with those of all names that are kept."""
 
 from __future__ import annotations
 

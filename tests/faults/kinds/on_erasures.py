@@ -53,8 +53,8 @@ def _somebody(amid: Amid) -> tuple[str, str] | None:
 
 def _approved(amid: Amid, vendor: str, reference: str) -> str:
     """Have an applicant's erasure asked for and approved; return its id."""
-    whom = {"vendor": vendor, "reference": reference, "reason": "a fault"}
-    made: str = _sent(amid, "/v1/erasures?environment=sandbox", ASKING, whom)["id"]
+    subject = {"vendor": vendor, "reference": reference, "reason": "a fault"}
+    made: str = _sent(amid, "/v1/erasures?environment=sandbox", ASKING, subject)["id"]
     _sent(amid, f"/v1/erasures/{made}/approve", APPROVING, {"reason": "a fault"})
     return made
 

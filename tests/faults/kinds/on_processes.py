@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tests.faults import processes
 from tests.faults.fault import Amid, Deed, Fault, once
 from tests.faults.ground import Ground, NotInflicted, until
-from tests.support.dripping import Dripping, mixed
+from tests.support.network.dripping import Dripping, mixed
 
 #: Under gunicorn's own patience with a process that says nothing, which is 30 s.
 STOPPED_SECONDS = 20.0

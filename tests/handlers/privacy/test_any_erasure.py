@@ -29,7 +29,7 @@ from store.inbox import claims, deliveries, delivery_rows, internal_events, sett
 from store.inbox.claims import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import DECISION_TYPE, ImportBody
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.states import ApplicantKey, Status
 from tests.conftest import forget
 from tests.support.generated import erasures as generated
@@ -113,11 +113,11 @@ class World:
         if not self.erases:
             return
         key = step.key
-        whom = Whom(environment="live", vendor=key.vendor, reference=key.reference)
+        subject = DataSubject(environment="live", vendor=key.vendor, reference=key.reference)
         if step.what == "erase user":
-            whom = Whom(environment="live", external_user_id=step.user)
+            subject = DataSubject(environment="live", external_user_id=step.user)
         values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-        made = database.write(lambda connection: erasures.create(connection, whom, **values))
+        made = database.write(lambda connection: erasures.create(connection, subject, **values))
         assert erase.carry_out(made)
         self.gone |= set(database.read(lambda connection: erased.among(connection, KEYS)))
 

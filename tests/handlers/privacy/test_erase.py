@@ -23,7 +23,7 @@ from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.inbox import settling
 from store.privacy.erasing import erasures, trace_erasure
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import ledger
 from store.states import ApplicantKey, Outcome
 from store.system import clock
@@ -67,14 +67,14 @@ def shown(key: ApplicantKey) -> dict[str, Any] | None:
         return applicants.describe(found) | {"registers": found.registers} if found else None
 
 
-def do(whom: Whom) -> str:
-    made = database.write(lambda connection: erasures.create(connection, whom, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+def do(subject: DataSubject) -> str:
+    made = database.write(lambda connection: erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
     assert erase.carry_out(made)
     return made
 
 
-def of(key: ApplicantKey) -> Whom:
-    return Whom(environment=key.environment, vendor=key.vendor, reference=key.reference)
+def of(key: ApplicantKey) -> DataSubject:
+    return DataSubject(environment=key.environment, vendor=key.vendor, reference=key.reference)
 
 
 def whole_database() -> str:
@@ -204,7 +204,7 @@ def test_an_event_that_names_an_erased_one_since_the_mapping_changed_brings_nobo
 def test_the_ledger_names_nobody_and_has_a_line_for_each_erasure() -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    erasure_id = do(Whom(environment="live", external_user_id=USER))
+    erasure_id = do(DataSubject(environment="live", external_user_id=USER))
     assert shown(GONE) is None
     [line] = ledger.lines()
     assert (line.number, line.erasure_id, len(line.applicants)) == (1, erasure_id, 1)

@@ -11,16 +11,17 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from handlers.transfer import import_check, importing
-from handlers.transfer.importing import Brought
+from handlers.cli.transfer import import_check, importing
+from handlers.cli.transfer.importing import Brought
 from store import config, database
 from store.applicants import links
 from store.database.tables import ApplicantRow, EventRow
-from store.inbox import deliveries, spool_import
-from store.inbox.spool import host_spool
+from store.inbox import deliveries
+from store.inbox.spool import spool_import
+from store.inbox.spool.spool import host_spool
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.privacy.erasing.erasures import Whom
+from store.privacy.erasing.erasures import DataSubject
 from store.states import ApplicantKey
 from tests.handlers.privacy.test_erase import GONE, OTHER, USER, about, do, handle_all, keep, of, shown
 from tests.support import payloads, telling
@@ -93,7 +94,7 @@ def test_no_vendor_is_asked_about_the_erased() -> None:
     for key in (GONE, OTHER):
         keep(about(key, idngo(answer="GREEN")))
     handle_all()
-    do(Whom(environment="live", external_user_id=USER))
+    do(DataSubject(environment="live", external_user_id=USER))
     wanted = ApplicantFilter(references=(GONE.reference, OTHER.reference))
     with database.reading() as connection:
         assert reconciliations.references(connection, "idngo", "live", wanted, after="", limit=9) == [OTHER.reference]

@@ -19,7 +19,7 @@ from store.database.columns import Base
 from store.database.operations_tables import Worker
 from store.database.privacy_tables import Erasure, Fence, PrivacyState
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import gate, index_key, ledger
 from store.system import clock
 from store.system.environment import Misconfigured
@@ -58,10 +58,10 @@ def state() -> gate.Gate:
         return gate.look(connection)
 
 
-@pytest.mark.parametrize("whom", [of(GONE), Whom(environment="live", external_user_id=USER)], ids=["applicant", "user"])
-def test_an_erasure_that_a_restored_database_lacks_is_done_again(both: None, whom: Whom) -> None:
+@pytest.mark.parametrize("subject", [of(GONE), DataSubject(environment="live", external_user_id=USER)], ids=["applicant", "user"])
+def test_an_erasure_that_a_restored_database_lacks_is_done_again(both: None, subject: DataSubject) -> None:
     with backup_of_now():
-        before, erasure_id = shown(OTHER), do(whom)
+        before, erasure_id = shown(OTHER), do(subject)
     assert shown(GONE) is not None
     assert state().lacking == 1
     with pytest.raises(gate.Closed):
@@ -107,7 +107,7 @@ def test_an_erasure_that_is_under_way_blocks_nobody_who_was_up_before(both: None
 @pytest.mark.parametrize("damage", ["missing", "shorter", "broken"])
 def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(both: None, damage: str) -> None:
     do(of(GONE))
-    do(Whom(environment="live", vendor="ifcgate", reference="somebody-unknown"))
+    do(DataSubject(environment="live", vendor="ifcgate", reference="somebody-unknown"))
     first, second = ledger.path().read_bytes().splitlines(keepends=True)
     if damage == "missing":
         ledger.path().unlink()

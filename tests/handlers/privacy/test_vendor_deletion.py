@@ -26,7 +26,7 @@ from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.privacy import certificate, requests
 from store.privacy.erasing import erasures, waiting
-from store.privacy.erasing.erasures import Cause, Stage, Whom
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import gate
 from store.states import ApplicantKey
 from store.system import clock
@@ -60,10 +60,10 @@ def vendors(kept: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendors]:
         yield played
 
 
-def approved(whom: Whom, **values: Any) -> str:
-    given = {"with_vendor": True, "reason": f"they wrote of {whom.reference}"} | values
+def approved(subject: DataSubject, **values: Any) -> str:
+    given = {"with_vendor": True, "reason": f"they wrote of {subject.reference}"} | values
     return database.write(
-        lambda connection: erasures.create(connection, whom, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer", **given)
+        lambda connection: erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer", **given)
     )
 
 
@@ -192,7 +192,7 @@ def test_without_credentials_it_waits_and_says_what_to_set(vendors: Vendors, mon
 def test_what_a_person_must_ask_is_written_down_and_not_waited_for(vendors: Vendors) -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    made = approved(Whom(environment="live", external_user_id=USER))
+    made = approved(DataSubject(environment="live", external_user_id=USER))
     assert erase.carry_out(made)
     sealed = database.read(lambda connection: certificate.certificate(connection, made))
     assert told(made)["vendor_tasks"] == sealed["vendor_tasks"] == ["idngo"]

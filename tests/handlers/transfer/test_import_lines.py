@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.transfer import import_check, import_fields
-from handlers.transfer.import_check import Checked, FileChanged
-from handlers.transfer.import_fields import Known, Whose, Wrong
+from handlers.cli.transfer import import_check, import_fields
+from handlers.cli.transfer.import_check import Checked, FileChanged
+from handlers.cli.transfer.import_fields import Known, Whose, Wrong
 from store.inbox.internal_events import ImportBody
 from store.states import Status
 from store.system import clock

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from handlers.transfer import import_check, importing
-from handlers.transfer.importing import Brought
+from handlers.cli.transfer import import_check, importing
+from handlers.cli.transfer.importing import Brought
 from store import database
 from store.access import audit, operators
 from store.applicants import feed, links

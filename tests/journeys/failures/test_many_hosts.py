@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from receiver.local import valkey as embedded
 from tests.conftest import KEY
 from tests.support import payloads, servers, signing
-from tests.support.hosts import Host, HostService, NoHosts, hosts
+from tests.support.network.hosts import Host, HostService, NoHosts, hosts
 from tests.support.payloads import after
 from tests.support.servers import NoPostgres
 from tests.support.service import Service, end, eventually

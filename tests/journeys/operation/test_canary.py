@@ -229,8 +229,8 @@ def test_whose_every_field_is_marked_leaves_no_mark_anywhere(watched: Watched) -
     theirs, before = files_of_the_operator(watched), others(watched)
     assert {place for place, _ in marked(watched, [])} >= {"applicants.registers", "mentions.said", "acts.reason", "reactions.answers"}
 
-    for whom in ({"external_user_id": mark("user")}, {"vendor": "idngo", "reference": mark("import")}):
-        erasing.until_done(service, erasing.approve(service, **whom), seconds=60)
+    for subject in ({"external_user_id": mark("user")}, {"vendor": "idngo", "reference": mark("import")}):
+        erasing.until_done(service, erasing.approve(service, **subject), seconds=60)
     assert marked(watched, theirs) == set()
     assert others(watched) == before
 

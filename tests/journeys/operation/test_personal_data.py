@@ -62,8 +62,8 @@ def approved(service: Service, user: str | None = None) -> str:
     return who
 
 
-def requested(service: Service, *whom: str, token: str | None = OPERATOR) -> str:
-    made: str = does(service, "erasures", "request", *whom, "--reason", "they wrote", token=token)["id"]
+def requested(service: Service, *subject: str, token: str | None = OPERATOR) -> str:
+    made: str = does(service, "erasures", "request", *subject, "--reason", "they wrote", token=token)["id"]
     return made
 
 
@@ -145,9 +145,11 @@ def test_what_the_contract_prints_without_a_reason_is_done_without_one(service: 
     assert (refusal["status"], refusal["basis"]) == ("refused", None)
 
 
-@pytest.mark.parametrize("whom", [[], ["idngo"], ["idngo", "reference-1", "--user", "user-1"], ["--user", "user-1", "--sandbox", "idngo"]])
-def test_a_command_says_whom_it_is_about_in_one_way(running: Service, whom: list[str]) -> None:
-    assert "name one applicant" in refused(running, "erasures", "request", *whom, "--reason", "x")
+@pytest.mark.parametrize(
+    "subject", [[], ["idngo"], ["idngo", "reference-1", "--user", "user-1"], ["--user", "user-1", "--sandbox", "idngo"]]
+)
+def test_a_command_says_whom_it_is_about_in_one_way(running: Service, subject: list[str]) -> None:
+    assert "name one applicant" in refused(running, "erasures", "request", *subject, "--reason", "x")
 
 
 def test_a_privacy_officers_token_is_no_operators(running: Service) -> None:

@@ -41,12 +41,12 @@ def is_gone(answer: Answer, erasure_id: str) -> bool:
 def test_a_request_goes_to_its_end(service: Service) -> None:
     who, other = approved_then_sanctioned(service), approved_then_sanctioned(service)
     before = service.applicant("idngo", other)
-    whom = {"vendor": "idngo", "reference": who}
-    asked = send(service, "/v1/erasures", token=OPERATOR, reason="asked by mail", received_at="2026-03-31T10:00:00Z", **whom)
+    subject = {"vendor": "idngo", "reference": who}
+    asked = send(service, "/v1/erasures", token=OPERATOR, reason="asked by mail", received_at="2026-03-31T10:00:00Z", **subject)
     assert (asked.status, asked.json["status"], asked.json["deadline"]) == (201, "requested", "2026-04-30T10:00:00Z")
     assert asked.json["environment"] == "live"
     made = asked.json["id"]
-    again = send(service, "/v1/erasures", token=DEPUTY, reason="asked by phone", **whom)
+    again = send(service, "/v1/erasures", token=DEPUTY, reason="asked by phone", **subject)
     assert (again.status, again.json["id"]) == (200, made)
     assert service.get(f"/v1/erasures/{made}/certificate", token=OFFICER).status == 409
     decided = send(service, f"/v1/erasures/{made}/approve", reason="nothing keeps it")
@@ -209,10 +209,10 @@ def test_a_request_that_names_nobody_is_refused(running: Service, body: dict[str
 
 
 def test_operators_may_request_and_hold_and_nothing_else(service: Service) -> None:
-    whom = {"external_user_id": "user-1", "environment": "sandbox"}
-    made = send(service, "/v1/erasures", token=OPERATOR, reason="asked by mail", **whom).json
+    subject = {"external_user_id": "user-1", "environment": "sandbox"}
+    made = send(service, "/v1/erasures", token=OPERATOR, reason="asked by mail", **subject).json
     assert (made["environment"], made["external_user_id"]) == ("sandbox", "user-1")
-    held = send(service, "/v1/holds", token=OPERATOR, reason="a lawsuit", review_at="2030-01-01T00:00:00Z", **whom)
+    held = send(service, "/v1/holds", token=OPERATOR, reason="a lawsuit", review_at="2030-01-01T00:00:00Z", **subject)
     assert (held.status, held.json["placed_by"], held.json["environment"]) == (201, "night", "sandbox")
     tried = [
         send(service, f"/v1/erasures/{made['id']}/approve", token=OPERATOR, reason="x"),
@@ -222,8 +222,8 @@ def test_operators_may_request_and_hold_and_nothing_else(service: Service) -> No
         send(service, "/v1/users/user-1/access-exports", token=OPERATOR, reason="x"),
         send(service, "/v1/retention/runs", token=OPERATOR, reason="x", max=1),
         *(service.get(path, token=OPERATOR) for path in ("/v1/erasures", f"/v1/erasures/{made['id']}", "/v1/holds", "/v1/retention")),
-        send(service, "/v1/erasures", token=LINKER, reason="x", **whom),
-        send(service, "/v1/erasures", token="read-me-if-you-may", reason="x", **whom),
+        send(service, "/v1/erasures", token=LINKER, reason="x", **subject),
+        send(service, "/v1/erasures", token="read-me-if-you-may", reason="x", **subject),
     ]
     assert [answer.status for answer in tried] == [403] * len(tried)
     assert service.get("/v1/applicants", token=OFFICER).status == 200
@@ -246,8 +246,8 @@ def test_a_restricted_applicant_is_for_privacy_officers_alone(service: Service) 
     doubtful = payloads.new_scan()
     service.told("idngo", payloads.idngo(other, answer="GREEN", externalUserId="user-1"))
     service.told("idenfy", payloads.idenfy(doubtful, "SUSPECTED", clientId="user-1"))
-    for whom in ({"vendor": "idngo", "reference": who}, {"vendor": "idenfy", "reference": doubtful}):
-        restricted(service, **whom)
+    for subject in ({"vendor": "idngo", "reference": who}, {"vendor": "idenfy", "reference": doubtful}):
+        restricted(service, **subject)
     path = f"/v1/applicants/idngo/{who}"
     for asked in (path, f"{path}/history", f"{path}/explanation"):
         hidden, shown = service.get(asked, token=OPERATOR), service.get(asked, token=OFFICER)

@@ -18,8 +18,8 @@ from receiver.connections import peers
 from receiver.monitoring.health import REMEMBERED_SECONDS
 from tests.conftest import KEY
 from tests.support import payloads, signing
+from tests.support.network.wire import Header, send
 from tests.support.service import Answer, Service, eventually
-from tests.support.wire import Header, send
 
 MARK = "geheim"
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import KEY
 from tests.support import payloads, signing
-from tests.support.dripping import FORGED, HEAD, Dripping, mixed
+from tests.support.network.dripping import FORGED, HEAD, Dripping, mixed
 from tests.support.service import Answer, Service, eventually
 
 #: What the contract allows, and room for a busy machine.

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import BODY_BYTES_MAX
 from tests.support import payloads, signing
+from tests.support.network.wire import send
 from tests.support.service import Answer, Service
-from tests.support.wire import send
 
 READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 #: Another person.

@@ -12,8 +12,8 @@ from tests.conftest import BODY_BYTES_MAX, KEY
 from tests.receiver.connections.test_strangers import OPERATOR, READER, cursor, is_a_problem
 from tests.receiver.test_config import refusal, wrong_names
 from tests.support import payloads, signing
+from tests.support.network.wire import send
 from tests.support.service import Service
-from tests.support.wire import send
 
 NO_ID = "2026-05-04T09:30:00Z"
 

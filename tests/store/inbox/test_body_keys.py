@@ -15,10 +15,11 @@ from sqlalchemy import select, update
 from store import database
 from store.database.key_tables import BodyKey, MasterKey
 from store.database.tables import EventRow
-from store.inbox import claims, deliveries, events, spool_import
+from store.inbox import claims, deliveries, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import SealedDelivery
 from store.inbox.encryption import Unopenable, key_id, keyring
+from store.inbox.spool import spool_import
 from store.operations import key_rotation
 from store.system import clock, fault_points
 from tests.conftest import KEY, forget

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from store.inbox.spool import LAST_BYTES, Spool, SpoolUnavailable
+from store.inbox.spool.spool import LAST_BYTES, Spool, SpoolUnavailable
 
 LARGE = 10_000_000
 

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("kept")
 LONG_AGO = datetime(2020, 2, 29, 12, tzinfo=UTC)
 
 
-def placed(whom: Any, *, by: Any = OPERATOR) -> str:
-    hold: str = do(holds.place, whom, by=by, reason="a court", review_at=clock.now() + timedelta(days=30))["id"]
+def placed(subject: Any, *, by: Any = OPERATOR) -> str:
+    hold: str = do(holds.place, subject, by=by, reason="a court", review_at=clock.now() + timedelta(days=30))["id"]
     return hold
 
 

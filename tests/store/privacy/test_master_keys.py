@@ -187,7 +187,7 @@ def test_a_key_is_not_destroyed_while_deliveries_wait_in_the_spool(own: Path, tm
 
 
 def test_a_body_of_the_old_form_is_converted_before_its_key_is_destroyed(own: Path) -> None:
-    from store.inbox import spool_import
+    from store.inbox.spool import spool_import
 
     arrival, begin = of_old_form(b"old"), clock.now()
     spool_import._keep_all([arrival])

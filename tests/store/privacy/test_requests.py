@@ -15,9 +15,10 @@ from store import database
 from store.applicants import erased
 from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure
-from store.privacy import certificate, holds, relationships, requests
+from store.privacy import certificate, holds, requests
 from store.privacy.erasing import erasures
 from store.privacy.errors import NotPossible, SamePerson, UnknownToUs
+from store.privacy.keeping import relationships
 from store.states import Status
 from store.system import clock
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see, set_rules
@@ -28,8 +29,8 @@ LONG_AGO = datetime(2020, 2, 29, 12, tzinfo=UTC)
 NOBODY = "01a22acc-7b06-7d61-9393-068b7403243c"
 
 
-def asked(whom: Any, *, by: Any = OPERATOR, received_at: datetime | None = None) -> dict[str, Any]:
-    made, is_new = do(requests.request, whom, by=by, reason="they wrote to us", received_at=received_at or clock.now())
+def asked(subject: Any, *, by: Any = OPERATOR, received_at: datetime | None = None) -> dict[str, Any]:
+    made, is_new = do(requests.request, subject, by=by, reason="they wrote to us", received_at=received_at or clock.now())
     assert is_new
     return made
 

@@ -12,11 +12,12 @@ from handlers.privacy import erase
 from store import database
 from store.access import audit
 from store.applicants import table as applicants
+from store.config.privacy_settings import Kept, Period
 from store.database.operations_tables import Act
 from store.database.tables import EventRow
-from store.privacy import holds, relationships, requests, retention
-from store.privacy.relationships import find as relationship
-from store.privacy_config import Kept, Period
+from store.privacy import holds, requests
+from store.privacy.keeping import relationships, retention
+from store.privacy.keeping.relationships import find as relationship
 from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, actions, do, event, known, of, of_user, see, set_rules

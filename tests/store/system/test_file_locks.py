@@ -18,7 +18,7 @@ from gevent import monkey
 monkey.patch_all()
 import sys, threading, time
 from pathlib import Path
-from store.inbox.spool import Spool
+from store.inbox.spool.spool import Spool
 
 spool = Spool(Path(sys.argv[1]), bytes_max=10_000)
 spool.append(b"first")

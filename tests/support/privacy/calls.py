@@ -15,16 +15,16 @@ def send(service: Service, path: str, *, token: str = OFFICER, method: str = "PO
     return service.request(method, path, json.dumps(body).encode(), token=token)
 
 
-def requested(service: Service, *, token: str = OPERATOR, **whom: str) -> str:
+def requested(service: Service, *, token: str = OPERATOR, **subject: str) -> str:
     """The id of a request."""
-    answer = send(service, "/v1/erasures", token=token, reason="asked by mail", **whom)
+    answer = send(service, "/v1/erasures", token=token, reason="asked by mail", **subject)
     assert answer.status == 201, answer.body
     return str(answer.json["id"])
 
 
-def erased(service: Service, **whom: str) -> str:
+def erased(service: Service, **subject: str) -> str:
     """The id of an erasure that is done."""
-    made = requested(service, **whom)
+    made = requested(service, **subject)
     answer = send(service, f"/v1/erasures/{made}/approve", reason="nothing keeps it", basis="consent withdrawn", early=True)
     assert (answer.status, answer.json["status"]) == (202, "approved"), answer.body
 
@@ -35,9 +35,9 @@ def erased(service: Service, **whom: str) -> str:
     return made
 
 
-def restricted(service: Service, **whom: str) -> str:
+def restricted(service: Service, **subject: str) -> str:
     """The id of a request that is refused, whose applicants are restricted."""
-    made = requested(service, **whom)
+    made = requested(service, **subject)
     until: dict[str, Any] = {"until": "2040-01-01T00:00:00Z", "restrict": True}
     answer = send(service, f"/v1/erasures/{made}/refuse", reason="kept by law", basis="AMLR art. 77", **until)
     assert (answer.status, answer.json["status"], answer.json["restrict"]) == (202, "refused", True), answer.body

@@ -10,9 +10,9 @@ from tests.support.service import Service, eventually
 OFFICER, DEPUTY = "protect-me-if-you-may", "approve-me-if-you-may"
 
 
-def approve(service: Service, **whom: str) -> str:
+def approve(service: Service, **subject: str) -> str:
     """Approve an erasure; return its id. A worker carries it out."""
-    made = act(service, "/v1/erasures", OFFICER, whom | {"reason": "a letter"}).json["id"]
+    made = act(service, "/v1/erasures", OFFICER, subject | {"reason": "a letter"}).json["id"]
     approved = act(service, f"/v1/erasures/{made}/approve", DEPUTY, {"reason": "it is right"})
     assert approved.status == 202, approved.body
     return str(made)

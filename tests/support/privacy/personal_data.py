@@ -20,7 +20,7 @@ from store.applicants.table import Applicant
 from store.database.tables import EventRow
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
-from store.privacy.erasing.erasures import Whom
+from store.privacy.erasing.erasures import DataSubject
 from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
 
@@ -92,12 +92,12 @@ def known(
     return key
 
 
-def of(key: ApplicantKey) -> Whom:
-    return Whom(environment=key.environment, vendor=key.vendor, reference=key.reference)
+def of(key: ApplicantKey) -> DataSubject:
+    return DataSubject(environment=key.environment, vendor=key.vendor, reference=key.reference)
 
 
-def of_user(user: str) -> Whom:
-    return Whom(environment="live", external_user_id=user)
+def of_user(user: str) -> DataSubject:
+    return DataSubject(environment="live", external_user_id=user)
 
 
 def actions() -> list[str]:

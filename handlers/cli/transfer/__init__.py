@@ -1,0 +1,1 @@
+"""How do applicants get in and out as files?"""

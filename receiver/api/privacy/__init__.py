@@ -1,0 +1,1 @@
+"""What may privacy officers ask, and operators request?"""

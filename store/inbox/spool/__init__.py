@@ -1,0 +1,1 @@
+"""Where are deliveries kept while the database is unavailable?"""

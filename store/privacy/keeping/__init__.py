@@ -1,0 +1,1 @@
+"""Until when is it kept, and what is due?"""

@@ -1,0 +1,1 @@
+"""Hosts, slow senders and raw bytes on the wire."""

@@ -94,13 +94,10 @@ class Erasure(Base):
     vendor_answer: Mapped[str | None]
     #: When the vendor is asked again. All is erased here by then but the names of this row. Null: it is not waited for.
     vendor_again_at: Mapped[datetime | None]
-    #: When its deletions began, and ended.
-    began_at: Mapped[datetime | None]
+    #: When its deletions ended.
     done_at: Mapped[datetime | None]
     applicants: Mapped[int] = mapped_column(default=0)
     events: Mapped[int] = mapped_column(default=0)
-    #: The change that tells of it; null: nothing visible was erased, or it is emptied.
-    notice_number: Mapped[int | None] = mapped_column(Number)
 
     __table_args__ = (
         Index(None, "environment", "id"),

@@ -99,10 +99,14 @@ def find(connection: Connection, erasure_id: str, *, lock: bool = False) -> Row[
 
 def ahead(connection: Connection) -> list[str]:
     """Return the erasures that are to be carried out, in the order in which they were asked for. Not those whose vendor is asked later."""
-    over = and_(Erasure.status == Stage.REFUSED, Erasure.until <= clock.now())
-    connection.execute(update(Erasure).where(over).values(status=Stage.DUE))
+    connection.execute(update(Erasure).where(is_over()).values(status=Stage.DUE))
     query = select(Erasure.id).where(Erasure.status.in_(AHEAD), is_time()).order_by(Erasure.id)
     return list(connection.execute(query).scalars())
+
+
+def is_over() -> ColumnElement[bool]:
+    """Return the condition that an erasure was refused until a time that is over."""
+    return and_(Erasure.status == Stage.REFUSED, Erasure.until <= clock.now())
 
 
 def is_time() -> ColumnElement[bool]:
@@ -122,7 +126,7 @@ def begin(connection: Connection, erasure_id: str) -> Begun | None:
         if holds.on(connection, row.environment, keys, row.external_user_id) or _is_early(connection, row, keys):
             return None
         targets = [[key.vendor, key.reference] for key in keys]
-        connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(targets=targets, began_at=clock.now()))
+        connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(targets=targets))
     else:
         keys = [ApplicantKey(vendor, row.environment, reference) for vendor, reference in row.targets]
     waits = row.vendor_again_at is not None

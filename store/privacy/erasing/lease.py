@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, or_, update
 
 from store.database.privacy_tables import PrivacyState
 from store.system import clock
@@ -25,9 +25,3 @@ def take(connection: Connection, runner: str) -> bool:
 def give_back(connection: Connection, runner: str) -> None:
     """Let another process take the lease at once."""
     connection.execute(update(PrivacyState).where(PrivacyState.runner == runner).values(runner=None, runner_seen_at=None))
-
-
-def holder(connection: Connection) -> str | None:
-    """Return the process that holds the lease; None if none does, or it died."""
-    row = connection.execute(select(PrivacyState.runner, PrivacyState.runner_seen_at)).one()
-    return row.runner if row.runner and row.runner_seen_at > clock.now() - SILENCE_MAX else None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from store.database.privacy_tables import Erasure, Hold, Relationship
-from store.privacy.erasing.erasures import AHEAD, Stage, is_time
+from store.privacy.erasing.erasures import AHEAD, Stage, is_over, is_time
 from store.privacy.restoring import gate
-from store.system import clock
 
 #: Erasures that are looked at, to notice that others wait than before.
 LOOKED_AT = 200
@@ -38,8 +37,7 @@ def find(connection: Connection) -> Waiting:
     found = gate.tell()
     if found.fault:
         return Waiting(lacking=False, ahead=(), holds=0)
-    over = and_(Erasure.status == Stage.REFUSED, Erasure.until <= clock.now())
-    ahead = select(Erasure.id).where(Erasure.status != Stage.DONE, is_time(), or_(Erasure.status.in_(AHEAD), over))
+    ahead = select(Erasure.id).where(Erasure.status != Stage.DONE, is_time(), or_(Erasure.status.in_(AHEAD), is_over()))
     return Waiting(
         lacking=bool(found.lacking),
         ahead=tuple(connection.execute(ahead.order_by(Erasure.id).limit(LOOKED_AT)).scalars()),

@@ -24,9 +24,6 @@ from store.privacy.restoring.ledger import Line
 #: How long a look counts.
 OPEN_SECONDS, CLOSED_SECONDS = 2.0, 0.3
 
-#: Begins what is said of a ledger that an operator must repair or accept.
-ACCEPT = "standing erasures accept-ledger"
-
 
 class Closed(Unfit):
     """What is kept may not be read yet. The message says why."""

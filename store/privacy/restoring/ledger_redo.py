@@ -57,7 +57,7 @@ def file(connection: Connection, line: Line, named: Named) -> None:
         return
     _fence(connection, line)
     again = {
-        "status": Stage.APPROVED, "cause": Cause.LEDGER, "external_user_id": named.user, "began_at": clock.now(),
+        "status": Stage.APPROVED, "cause": Cause.LEDGER, "external_user_id": named.user,
         "targets": [[key.vendor, key.reference] for key in named.keys],
     }  # fmt: skip
     changed = connection.execute(update(Erasure).where(Erasure.id == line.erasure_id).values(**again))

@@ -54,7 +54,7 @@ def test_one_process_of_all_hosts_erases_and_another_takes_over_from_one_that_is
     database.write(lambda connection: connection.execute(update(PrivacyState).values(runner_seen_at=silent)))
     assert runner.run("this host", Pace(), keeps_up=False) == 0
     assert stages() == [Stage.DONE]
-    assert database.read(lease.holder) is None
+    assert database.write(lambda connection: lease.take(connection, "another host")), "it was given back"
 
 
 def test_what_a_hold_is_on_is_left_alone_and_looked_at_again_once_it_is_lifted() -> None:

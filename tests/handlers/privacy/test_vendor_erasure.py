@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from handlers.privacy import erase
 from store import config, database
 from store.access.operators import Actor
 from store.database.privacy_tables import Erasure
@@ -20,6 +19,7 @@ from store.system import clock
 from tests.handlers.privacy.test_erase import GONE, about, handle_all, keep, of, shown
 from tests.support import payloads, telling
 from tests.support.payloads import after
+from tests.support.privacy.personal_data import work_off
 from tests.support.telling import idngo, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -48,7 +48,7 @@ def erased_by_idngo() -> None:
 def test_a_vendor_that_erased_personal_data_has_it_erased_here() -> None:
     erased_by_idngo()
     assert filed() == [(Cause.VENDOR, Stage.APPROVED)]
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert shown(GONE) is None
     keep(about(GONE, idngo("applicantPersonalDataDeleted", at=after(days=2))))
     handle_all()
@@ -60,7 +60,7 @@ def test_idenfys_deletion_erases_too() -> None:
         keep(replace(verdict(), body=json.dumps(payloads.idenfy(telling.SCAN, overall)).encode()), subject=telling.SCAN.encode())
     handle_all()
     assert filed() == [(Cause.VENDOR, Stage.APPROVED)]
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert shown(SCAN) is None
 
 
@@ -79,12 +79,12 @@ def test_a_hold_beats_the_vendor_until_it_is_lifted() -> None:
     soon = clock.now() + timedelta(days=9)
     hold = database.write(lambda connection: holds.place(connection, of(GONE), by=PLACING, reason="a court asks", review_at=soon))
     erased_by_idngo()
-    assert erase.work_off() == 0
+    assert work_off() == 0
     found = shown(GONE)
     assert found is not None
     assert (found["status"], found["restricted"]) == ("deleted", True)
     database.write(lambda connection: holds.lift(connection, hold["id"], by=LIFTING, reason="it is over"))
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert shown(GONE) is None
 
 

@@ -21,7 +21,7 @@ from store.privacy.errors import NotPossible, SamePerson, UnknownToUs
 from store.privacy.keeping import relationships
 from store.states import Status
 from store.system import clock
-from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see, set_rules
+from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see, set_rules, work_off
 
 pytestmark = pytest.mark.usefixtures("kept")
 
@@ -191,7 +191,7 @@ def test_what_was_refused_is_erased_when_it_is_due() -> None:
     due(made["id"])
     assert do(erasures.ahead) == [made["id"]]
     assert status(made["id"]) == "due"
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert see(applicants.find, key) is None
 
 
@@ -202,10 +202,10 @@ def test_a_relationship_that_was_reopened_since_keeps_what_is_due(monkeypatch: p
     do(requests.refuse, made["id"], by=OFFICER, reason="x", basis="law", until=clock.now() + timedelta(days=9))
     do(relationships.end, "live", "user-1", ended_at=None, basis="they came back", by=OFFICER)
     due(made["id"])
-    assert erase.work_off() == 0
+    assert work_off() == 0
     assert status(made["id"]) == "due"
     do(relationships.end, "live", "user-1", ended_at=LONG_AGO, basis="they left", by=OFFICER)
-    assert erase.work_off() == 1
+    assert work_off() == 1
 
 
 def test_a_refused_request_can_be_approved_early_and_not_otherwise() -> None:

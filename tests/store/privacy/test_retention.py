@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from handlers.privacy import erase
 from store import database
 from store.access import audit
 from store.applicants import table as applicants
@@ -20,7 +19,7 @@ from store.privacy.keeping import relationships, retention
 from store.privacy.keeping.relationships import find as relationship
 from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
-from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, actions, do, event, known, of, of_user, see, set_rules
+from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, actions, do, event, known, of, of_user, see, set_rules, work_off
 
 pytestmark = pytest.mark.usefixtures("kept")
 
@@ -146,7 +145,7 @@ def test_a_preview_and_a_run_of_one_environment_leave_the_other_alone(monkeypatc
     assert (dues("live"), dues("sandbox"), dues(None)) == ([1, 0, 1, 1], [0, 2, 0, 0], [1, 2, 1, 1])
     ran = do(retention.run, by=OFFICER, reason=None, max=None, environment="sandbox")
     assert (ran.environment, ran.applicants, ran.events, ran.acts) == ("sandbox", 1, 1, 0)
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert (bool(see(applicants.find, live)), see(applicants.find, sandbox)) == (True, None)
     assert (dues("live"), dues("sandbox")) == ([1, 0, 1, 1], [0, 0, 0, 0])
     [act] = [row for row in see(audit.listing, limit=9) if row.action == "run retention"]
@@ -160,7 +159,7 @@ def test_a_run_erases_no_more_than_it_may_and_the_next_one_goes_on() -> None:
     again = do(retention.run, by=ACCOUNT, reason="the yearly run", max=9)
     assert again.applicants == 2
     assert do(retention.run, by=ACCOUNT, reason="the yearly run", max=9).applicants == 0
-    assert erase.work_off() == 5
+    assert work_off() == 5
     assert [see(applicants.find, key) for key in keys] == [None] * 5
     row = see(requests.find, ran.erasures[0])
     assert (row.cause, row.status, row.basis, row.decided_by) == ("retention", "done", "RETENTION other:90d", "root")
@@ -172,7 +171,7 @@ def test_when_all_of_a_user_is_due_the_traces_of_the_user_go_too() -> None:
     do(relationships.end, "live", "user-1", ended_at=LONG_AGO, basis="they left", by=OFFICER)
     ran = do(retention.run, by=OFFICER, reason="x", max=9)
     assert (len(ran.erasures), ran.applicants) == (1, 2)
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert [see(applicants.find, key) for key in (first, second)] == [None, None]
     assert see(relationship, "live", "user-1") is None
     assert "user-1" not in {row.subject for row in see(audit.listing, limit=9)}
@@ -182,7 +181,7 @@ def test_when_a_part_of_a_user_is_due_only_that_part_is_erased() -> None:
     old = known("reference-1", user="user-1", last_event=LONG_AGO)
     young = known("reference-2", user="user-1", last_event=clock.now())
     assert do(retention.run, by=OFFICER, reason="x", max=9).applicants == 1
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert (see(applicants.find, old), bool(see(applicants.find, young))) == (None, True)
 
 
@@ -190,7 +189,7 @@ def test_a_hold_that_comes_after_a_run_keeps_the_applicant() -> None:
     key = known("reference-1", last_event=LONG_AGO)
     do(retention.run, by=OFFICER, reason="x", max=9)
     do(holds.place, of(key), by=OFFICER, reason="x", review_at=clock.now())
-    assert erase.work_off() == 0
+    assert work_off() == 0
     assert see(applicants.find, key)
 
 
@@ -229,7 +228,7 @@ def test_the_sandbox_is_erased_whole_and_nothing_of_the_live_environment(monkeyp
     assert {row["rule"]: row["due"] for row in see(retention.preview)} == {"sandbox": 3, "unreadable": 0}
     ran = do(retention.run, by=OFFICER, reason="x", max=9)
     assert (ran.applicants, ran.events) == (1, 2)
-    assert erase.work_off() == 1
+    assert work_off() == 1
     assert (see(applicants.find, key), bool(see(applicants.find, live))) == (None, True)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Connection, update
 
+from handlers.privacy import erase
 from store import config, database
 from store.access import audit
 from store.access.operators import Actor
@@ -20,6 +21,7 @@ from store.applicants.table import Applicant
 from store.database.tables import EventRow
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
+from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import DataSubject
 from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
@@ -38,6 +40,11 @@ def do(act: Callable[..., T], *given: Any, **named: Any) -> T:
 
 def see(look: Callable[..., T], *given: Any, **named: Any) -> T:
     return database.read(lambda connection: look(connection, *given, **named))
+
+
+def work_off() -> int:
+    """Carry out every erasure that is to be; return how many were done."""
+    return sum(erase.carry_out(erasure_id) for erasure_id in database.write(erasures.ahead))
 
 
 def set_rules(monkeypatch: pytest.MonkeyPatch, rules: str) -> None:

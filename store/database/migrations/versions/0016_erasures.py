@@ -105,11 +105,9 @@ def _create_erasures() -> None:
         sa.Column("vendor_tasks", sa.JSON),
         sa.Column("vendor_answer", WORD),
         sa.Column("vendor_again_at", TIME),
-        sa.Column("began_at", TIME),
         sa.Column("done_at", TIME),
         sa.Column("applicants", sa.Integer, nullable=False),
         sa.Column("events", sa.Integer, nullable=False),
-        sa.Column("notice_number", NUMBER),
         sa.PrimaryKeyConstraint("id", name="pk_erasures"),
     )
     op.create_index("ix_erasures_environment_id", "erasures", ["environment", "id"])

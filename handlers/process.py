@@ -20,7 +20,7 @@ from handlers.rules import outcome, transitions
 from handlers.rules.news import EventReading
 from handlers.rules.transitions import Decision
 from store import database
-from store.applicants import feed, history, mentions
+from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
@@ -181,7 +181,7 @@ def _keys(connection: Connection, reading: EventReading) -> list[ApplicantKey]:
     elif reading.says is None:
         return []
     keys = [ApplicantKey(event.vendor, event.environment, reference) for reference in named]
-    return fence.not_erased(connection, keys) if event.replayed else keys
+    return erased.not_erased(connection, keys) if event.replayed else keys
 
 
 def _decide(connection: Connection, applicant: Applicant, reading: EventReading, watched: Watchdog) -> Decision:
@@ -242,7 +242,7 @@ def _handle_a_suspect(holder: str, watched: Watchdog) -> int:
 
 def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:
     log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=event.attempts + 1)
-    settling.fail(event, error, holder=holder, retries=config.settings().retries)
+    settling.fail(event, error, holder=holder, retries=config.settings().retries, erases=fence.erase_unhandled)
 
 
 def _release(holder: str) -> None:

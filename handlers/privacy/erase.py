@@ -41,12 +41,6 @@ EVENTS_AT_ONCE, CHANGES_AT_ONCE = 25, 300
 OnEvents = Callable[[int], object]
 
 
-def work_off() -> int:
-    """Carry out every erasure that is to be; return how many were done."""
-    ahead = database.write(erasures.ahead)
-    return sum(carry_out(erasure_id) for erasure_id in ahead)
-
-
 def carry_out(erasure_id: str, *, on_events: OnEvents = lambda _: None) -> bool:
     """Erase what an erasure is about; return whether it is done. A hold leaves it as it is; a vendor that has not erased leaves its names.
 
@@ -76,16 +70,16 @@ def _erase_here(begun: Begun, on_events: OnEvents) -> None:
 
 
 def _erase_named(begun: Begun) -> Iterator[int]:
-    """Erase the events that name the applicants; yield how many, part by part."""
+    """Erase the events that name the applicants; yield how many, part by part, until none is left."""
 
     def part(connection: Connection) -> int:
-        event_erasure.lock(connection, named := event_erasure.naming(connection, begun.keys, limit=EVENTS_AT_ONCE))
-        locked = {event.id for event in named}
-        # Read again behind the lock: another process may have erased some of them.
-        left = [event for event in event_erasure.naming(connection, begun.keys, limit=EVENTS_AT_ONCE) if event.id in locked]
-        return _erase(connection, begun=begun, events=left)
+        return _erase(connection, begun, event_erasure.naming(connection, begun.keys, limit=EVENTS_AT_ONCE))
 
-    while count := database.write(part):
+    while True:
+        count = database.write(part)
+        # Another process may have erased this part behind its lock: what counts is whether any is left.
+        if not count and not database.read(lambda connection: event_erasure.is_any_left(connection, begun.keys)):
+            return
         fault_points.reach("erasure erased events")
         yield count
 
@@ -98,8 +92,7 @@ def _erase_nameless(begun: Begun) -> Iterator[int]:
             last = events[-1].sequence
             found = [event for event in events if names.concern(event)]
             if found:
-                database.write(partial(_erase, begun=begun, events=found))
-                yield len(found)
+                yield database.write(partial(_erase_still_nameless, begun=begun, events=found))
 
 
 def _nameless(vendor: str, environment: str, last: int) -> list[InboxEvent]:
@@ -107,9 +100,12 @@ def _nameless(vendor: str, environment: str, last: int) -> list[InboxEvent]:
         return event_erasure.nameless_after(connection, vendor, environment, last, limit=EVENTS_AT_ONCE)
 
 
-def _erase(connection: Connection, *, begun: Begun, events: Sequence[InboxEvent]) -> int:
-    """Erase events, or rewrite those that others are named in; return how many."""
-    event_erasure.lock(connection, events)
+def _erase_still_nameless(connection: Connection, begun: Begun, events: Sequence[InboxEvent]) -> int:
+    return _erase(connection, begun, event_erasure.still_nameless(connection, events))
+
+
+def _erase(connection: Connection, begun: Begun, events: Sequence[InboxEvent]) -> int:
+    """Erase locked events, or rewrite those that name others; return how many."""
     erased = {key.reference for key in begun.keys}
     event_erasure.erase(connection, [_rewritten(event, erased) for event in events], begun.keys)
     erasures.count_events(connection, begun, len(events))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from msgspec import structs
 from sqlalchemy import Connection
@@ -20,10 +22,14 @@ from store.operations.delivery_counts import NEWS_OF_ERASED
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
 from store.states import ApplicantKey
+from store.text.names import is_name
 
 #: A word of a body, as it is looked up among the erased, and how many of a body are.
 WORD = re.compile(r"[\w.:@-]{4,200}")
 WORDS_MAX = 5000
+
+#: A string as JSON writes it.
+QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,15 @@ def without_erased(connection: Connection, batch: list[EventReading]) -> Fenced:
     return found
 
 
-def not_erased(connection: Connection, keys: Collection[ApplicantKey]) -> list[ApplicantKey]:
-    """Return those of the applicants that are not erased, or were readmitted."""
-    gone = {key for key, one in erased.among(connection, keys).items() if one.readmitted_at is None}
-    return [key for key in keys if key not in gone]
+def erase_unhandled(connection: Connection, event: InboxEvent) -> bool:
+    """Erase an event that cannot be handled, if its body holds the reference of an erased applicant; return whether it does."""
+    erased.hold_fences(connection)
+    keys = {ApplicantKey(event.vendor, event.environment, word) for word in _words(event) if is_name(word)}
+    theirs = {key for key, one in erased.among(connection, keys).items() if one.readmitted_at is None}
+    if theirs:
+        event_erasure.lock_subjects(connection, [event])
+        event_erasure.erase(connection, [Rewritten(event=event, kept_news=None)], theirs)
+    return bool(theirs)
 
 
 def _fence(connection: Connection, reading: EventReading, theirs: set[ApplicantKey], found: Fenced) -> EventReading:
@@ -92,9 +103,17 @@ def _is_nameless(reading: EventReading) -> bool:
 
 
 def _words(event: InboxEvent) -> set[str]:
-    """Return the words of a body that names nobody, as far as it could be read: one of them may be a reference."""
+    """Return the texts of a body that names no applicant, as far as it could be read: one of them may be a reference."""
     try:
-        found = WORD.finditer(event.body().decode(errors="replace")) if event.sealed_body else ()
+        body = event.body() if event.sealed_body else b""
     except Unopenable:
         return set()
-    return {match[0] for match in islice(found, WORDS_MAX)}
+    words = (match[0] for match in WORD.finditer(body.decode(errors="replace")))
+    return set(islice(chain(_strings(body), words), WORDS_MAX))
+
+
+def _strings(body: bytes) -> Iterator[str]:
+    """Yield each string that is written in a body as in JSON, unescaped, whether the whole is JSON or not."""
+    for match in QUOTED.finditer(body):
+        with suppress(ValueError):
+            yield json.loads(match[0])

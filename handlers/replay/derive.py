@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
-from handlers.privacy import fence
 from handlers.rules import reversals, transitions
 from handlers.rules.news import EventReading, Unreadable
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, apply_news
 from store import database
-from store.applicants import mentions
+from store.applicants import erased, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.inbox.claims import InboxEvent
@@ -56,7 +55,7 @@ class Renamed:
     events: dict[int, InboxEvent] = field(default_factory=dict)
     #: For each applicant, the events that name it and did not.
     added: dict[ApplicantKey, list[int]] = field(default_factory=dict)
-    #: Events of which reading fails, by id: whom they name stays as it is.
+    #: Events that cannot be interpreted, by id. The applicants that they name stay as they are.
     failing: set[str] = field(default_factory=set)
     #: Events that are noted and would be unreadable, by id.
     unreadable: set[str] = field(default_factory=set)
@@ -84,7 +83,7 @@ class Renamed:
         """Return the reading of an event; None, and remembered, if interpreting it fails."""
         try:
             return interpret(event)
-        except Exception:  # Whatever a mapping does: handling the event would fail, and change nobody.
+        except Exception:  # Whatever a mapping does: handling the event would fail, and change no applicant.
             self.failing.add(event.id)
             return None
 
@@ -110,7 +109,7 @@ def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
 
 def derive_many(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
     """Return what all kept events say of some applicants. The erased are left out, and those with an event that cannot be interpreted."""
-    keys = fence.not_erased(connection, keys)
+    keys = erased.not_erased(connection, keys)
     heard = mentions.events_naming_any(connection, keys)
     heard += [(key, renamed.events[sequence]) for key in keys for sequence in renamed.added.get(key, ())]
     registers: dict[ApplicantKey, Registers] = {key: {} for key in keys}

@@ -11,11 +11,10 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from handlers.interpret import interpret
-from handlers.privacy import fence
 from handlers.replay.derive import APPLICANTS_AT_ONCE, Difference, OnProgress, Renamed, compare, derive_many, difference_of
 from handlers.rules import outcome, transitions
 from store import database
-from store.applicants import feed, history, mentions
+from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.inbox.claims import InboxEvent
 from store.states import ApplicantKey
@@ -60,7 +59,7 @@ def repair(keys: Iterable[ApplicantKey], *, on_applicants: OnProgress) -> int:
 
 
 def _repair(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> int:
-    keys = fence.not_erased(connection, keys)
+    keys = erased.admitted(connection, keys)
     present = applicants.lock(connection, keys)
     derived = derive_many(connection, keys, renamed)
     found = [difference for key, registers in derived.items() if (difference := difference_of(present[key], registers))]
@@ -79,7 +78,7 @@ def _rename(renamed: Renamed) -> None:
         with database.begin() as connection:
             mentions.forget(connection, sequence)
             named = {ApplicantKey(one.vendor, one.environment, one.reference): one for one in outcome.mentions_of(interpret(event), [])}
-            mentions.remember(connection, [named[key] for key in fence.not_erased(connection, named)])
+            mentions.remember(connection, [named[key] for key in erased.admitted(connection, named)])
 
 
 def _handled_events() -> Iterator[tuple[list[InboxEvent], dict[int, list[str]]]]:

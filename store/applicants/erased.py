@@ -4,7 +4,7 @@ Only a keyed digest of each is kept, so the table names nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,20 @@ def find(connection: Connection, key: ApplicantKey) -> Erased | None:
     """Return an applicant's erasure; None if it was not erased, or was readmitted."""
     found = among(connection, [key]).get(key)
     return None if found is None or found.readmitted_at else found
+
+
+def admitted(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
+    """Return those of the applicants that were not erased, or were readmitted. Until this transaction ends no other applicant is fenced, so
+    that what is written of the returned applicants is found by a later erasure."""
+    hold_fences(connection)
+    return not_erased(connection, keys)
+
+
+def not_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
+    """Return those of the applicants that were not erased, or were readmitted."""
+    keys = list(keys)
+    gone = among(connection, keys)
+    return [key for key in keys if key not in gone or gone[key].readmitted_at]
 
 
 def has_fenced(connection: Connection, erasure_id: str) -> bool:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from store.access import audit
 from store.applicants import erased, feed
 from store.applicants import table as applicants
 from store.applicants.feed import Transition
 from store.applicants.table import Applicant
-from store.database.tables import ApplicantRow
 from store.states import ApplicantKey
 from store.system import clock
 
@@ -22,9 +21,12 @@ class NeedsOperator(Exception):
 
 
 def link(connection: Connection, key: ApplicantKey, *, external_user_id: str, by: str, may_move: bool) -> bool:
-    """Link an applicant to a user; return whether that is new. The audit log records the users before and after. Raises NeedsOperator.
+    """Link an applicant to a user; return whether that is new. An erased one is not linked. The audit log records the users before and
+    after. Raises NeedsOperator.
 
     `may_move`: also move a case that has a verdict and belongs to another user."""
+    if not erased.admitted(connection, [key]):
+        return False
     [before] = applicants.lock(connection, [key]).values()
     moves = before.external_user_id not in (None, external_user_id) and (before.last_verdict is not None or before.ever_approved)
     if moves and not may_move:
@@ -41,26 +43,11 @@ def link_all(connection: Connection, users: Mapping[ApplicantKey, str], *, by: s
 
     The applicants are locked together, before the feed is. Each change of a known applicant is reported, with who linked it and from
     which user."""
-    before = applicants.lock(connection, without_erased(connection, users))
-    _forget_just_erased(connection, before)
+    before = applicants.lock(connection, erased.admitted(connection, users))
     after = [_linked(one, users[key]) for key, one in before.items() if one.linked_user_id != users[key]]
     applicants.save(connection, after)
     feed.append(connection, [_told(before[one.key], one, by) for one in after if one.version > before[one.key].version])
     return len(after)
-
-
-def without_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
-    """Return those of the applicants that were not erased, or were readmitted."""
-    keys = list(keys)
-    gone = erased.among(connection, keys)
-    return [key for key in keys if key not in gone or gone[key].readmitted_at]
-
-
-def _forget_just_erased(connection: Connection, before: dict[ApplicantKey, Applicant]) -> None:
-    """Remove the rows of applicants that were erased while this waited for their locks."""
-    for key in set(before) - set(without_erased(connection, before)):
-        del before[key]
-        connection.execute(delete(ApplicantRow).filter_by(**key._asdict()))
 
 
 def _linked(before: Applicant, user: str) -> Applicant:

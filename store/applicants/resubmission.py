@@ -7,14 +7,17 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from store.applicants import feed
+from store.applicants import erased, feed
 from store.applicants import table as applicants
 from store.states import ApplicantKey, Status
 from store.system import clock
 
 
 def keep(connection: Connection, key: ApplicantKey, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:
-    """Keep what a verdict asks for, reported like any other change. Return False if it is known, or another verdict has come since."""
+    """Keep what a verdict asks for, reported like any other change. Return False if it is known, another verdict has come since, or the
+    applicant was erased while the vendor was asked."""
+    if not erased.admitted(connection, [key]):
+        return False
     before = applicants.lock(connection, [key])[key]
     if before.status != Status.RESUBMISSION_REQUESTED or before.last_verdict != verdict or before.problem_documents == documents:
         return False

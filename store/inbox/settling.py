@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -46,11 +47,18 @@ class Retries(NamedTuple):
     limit: timedelta = timedelta(hours=6)
 
 
-def fail(event: InboxEvent, error: str, *, holder: str, retries: Retries) -> None:
-    """Count a failed attempt: postpone the event, or make it a dead letter after the last attempt. Commits."""
+#: Whether an event that is to become a dead letter was erased instead, in the same transaction.
+Erases = Callable[[Connection, InboxEvent], bool]
+
+
+def fail(event: InboxEvent, error: str, *, holder: str, retries: Retries, erases: Erases = lambda *_: False) -> None:
+    """Count a failed attempt: postpone the event, or make it a dead letter after the last attempt, unless it is erased then. Commits."""
     attempts = event.attempts + 1
     if attempts >= retries.attempts_max:
-        make_dead_letter(event.sequence, holder=holder, reason=f"handling failed {counted(attempts, 'time')}, at last with {error}")
+        reason = f"handling failed {counted(attempts, 'time')}, at last with {error}"
+        with database.begin() as connection:
+            ended = {"status": Outcome.IGNORED} if erases(connection, event) else {"status": Outcome.FAILED, "reason": reason}
+            _end_claim(connection, event.sequence, holder, **ended, settled_at=clock.now(), suspect=False)
         return
     retry_at = clock.now() + backoff.pause_with_jitter(retries.base, attempts, retries.limit)
     postpone(event.sequence, holder=holder, retry_at=retry_at, error=f"attempt {attempts} failed with {error}")
@@ -58,19 +66,13 @@ def fail(event: InboxEvent, error: str, *, holder: str, retries: Retries) -> Non
 
 def postpone(sequence: int, *, holder: str, retry_at: datetime, error: str) -> None:
     """End the claim of an event, which is tried again later. Commits."""
-    _end_claim(sequence, holder, retry_at=retry_at, reason=error, attempts=EventRow.attempts + 1)
-
-
-def make_dead_letter(sequence: int, *, holder: str, reason: str) -> None:
-    """End the claim of an event, and make it a dead letter. Commits."""
-    ended = {"status": Outcome.FAILED, "settled_at": clock.now(), "suspect": False}
-    _end_claim(sequence, holder, reason=reason, attempts=EventRow.attempts + 1, **ended)
-
-
-def _end_claim(sequence: int, holder: str, **values: object) -> None:
     with database.begin() as connection:
-        mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == holder)
-        connection.execute(update(EventRow).where(mine).values(claimed_by=None, **values))
+        _end_claim(connection, sequence, holder, retry_at=retry_at, reason=error)
+
+
+def _end_claim(connection: Connection, sequence: int, holder: str, **values: object) -> None:
+    mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == holder)
+    connection.execute(update(EventRow).where(mine).values(claimed_by=None, attempts=EventRow.attempts + 1, **values))
 
 
 def reopen(connection: Connection, event_id: str) -> bool | None:

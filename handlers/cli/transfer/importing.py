@@ -28,7 +28,7 @@ from store.states import ApplicantKey
 #: A busy database is asked again, after so long each time.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
-#: How long it is waited for a worker where none lives.
+#: How long an import waits for a worker where none is running.
 NOBODY_SECONDS_MAX = 5.0
 
 #: Who waits looks after so long, and longer where a look takes long: it may take one part in so many of the time.
@@ -90,7 +90,7 @@ def _link(checked: Checked, environment: str, rows: Sequence[Whose], brought: Br
     users = {ApplicantKey("ifcgate", environment, row.case_id): row.external_user_id for row in rows}
 
     def work(connection: Connection) -> tuple[int, int]:
-        counted = links.without_erased(connection, users)
+        counted = erased_applicants.not_erased(connection, users)
         new = links.link_all(connection, {key: users[key] for key in counted}, by=operators.at_this_terminal().name)
         _record(connection, checked, brought, new=new)
         return new, len(users) - len(counted)

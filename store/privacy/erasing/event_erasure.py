@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, select, text, tuple_, update
 
 from store import database
 from store.access import digests
+from store.database import bulk
 from store.database.tables import NAMELESS, EventRow, MentionRow, Subject
 from store.inbox import body_keys, claims
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
@@ -38,9 +39,13 @@ class Rewritten(Struct, frozen=True, kw_only=True):
 
 
 def naming(connection: Connection, keys: Sequence[ApplicantKey], *, limit: int) -> list[InboxEvent]:
-    """Return settled events that name one of the applicants, in the order of receipt."""
-    query = select(*EVENT_COLUMNS).where(_names(keys), EventRow.status != Outcome.PENDING).order_by(EventRow.sequence).limit(limit)
-    return [event_of(row) for row in connection.execute(query)]
+    """Lock and return the next settled events that name one of the applicants, in the order of receipt."""
+    return locked(connection, and_(_names(keys), EventRow.status != Outcome.PENDING), limit=limit)
+
+
+def is_any_left(connection: Connection, keys: Sequence[ApplicantKey]) -> bool:
+    """Return whether a settled event names one of the applicants."""
+    return connection.execute(select(exists().where(_names(keys), EventRow.status != Outcome.PENDING))).scalar_one()
 
 
 def nameless_after(connection: Connection, vendor: str, environment: str, sequence: int, *, limit: int) -> list[InboxEvent]:
@@ -52,11 +57,20 @@ def nameless_after(connection: Connection, vendor: str, environment: str, sequen
     return [event_of(row) for row in connection.execute(query.order_by(EventRow.sequence).limit(limit))]
 
 
-def lock(connection: Connection, events: Sequence[InboxEvent]) -> None:
-    """Lock events and their subjects, in the order that all transactions use."""
-    if events:
-        lock_subjects(connection, events)
-        claims.lock(connection, EventRow.sequence.in_([event.sequence for event in events]))
+def still_nameless(connection: Connection, events: Sequence[InboxEvent]) -> list[InboxEvent]:
+    """Lock events that were read before; return those that still name no applicant, as they are now."""
+    return locked(connection, and_(_of(events), text(NAMELESS)), limit=len(events))
+
+
+def locked(connection: Connection, condition: ColumnElement[bool], *, limit: int) -> list[InboxEvent]:
+    """Lock events and their subjects, in the order that all transactions use; return those that still match behind the lock."""
+    query = select(*EVENT_COLUMNS).where(condition).order_by(EventRow.sequence).limit(limit)
+    found = [event_of(row) for row in connection.execute(query)]
+    if not found or database.is_sqlite():
+        return found
+    lock_subjects(connection, found)
+    claims.lock(connection, _of(found))
+    return [event_of(row) for row in connection.execute(query.where(_of(found)))]
 
 
 def lock_subjects(connection: Connection, events: Sequence[InboxEvent]) -> None:
@@ -87,8 +101,7 @@ def is_known(connection: Connection, event: InboxEvent) -> bool:
 
 
 def _names(keys: Sequence[ApplicantKey]) -> ColumnElement[bool]:
-    of_event = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
-    return EventRow.sequence.in_(select(MentionRow.event_sequence).where(tuple_(*of_event).in_(keys)))
+    return EventRow.sequence.in_(select(MentionRow.event_sequence).where(bulk.of_applicants(MentionRow, keys)))
 
 
 def _of(events: Sequence[InboxEvent]) -> ColumnElement[bool]:
@@ -96,10 +109,8 @@ def _of(events: Sequence[InboxEvent]) -> ColumnElement[bool]:
 
 
 def _forget_mentions(connection: Connection, events: Sequence[InboxEvent], keys: Collection[ApplicantKey]) -> None:
-    of_event = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
     sequences = [event.sequence for event in events]
-    mine = delete(MentionRow).where(MentionRow.event_sequence.in_(sequences), tuple_(*of_event).in_(list(keys)))
-    connection.execute(mine)
+    connection.execute(delete(MentionRow).where(MentionRow.event_sequence.in_(sequences), bulk.of_applicants(MentionRow, keys)))
 
 
 def _forget_subjects(connection: Connection, erased: Sequence[InboxEvent]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_, select, true, tuple_, update
 
 from store import config
 from store.config.privacy_settings import Kept, Period
@@ -49,10 +49,8 @@ def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
     """Erase events that name nobody who is kept; return how many. Those that are erased already are not counted."""
     count = 0
     for start in range(0, len(sequences), PAGE):
-        some = EventRow.sequence.in_(sequences[start : start + PAGE])
-        rows = connection.execute(select(*EVENT_COLUMNS).where(some, EventRow.erased_at.is_(None), ~_names_somebody())).all()
-        events = [event_of(row) for row in rows]
-        event_erasure.lock(connection, events)
+        some = and_(EventRow.sequence.in_(sequences[start : start + PAGE]), EventRow.erased_at.is_(None), ~_names_somebody())
+        events = event_erasure.locked(connection, some, limit=PAGE)
         event_erasure.erase(connection, [Rewritten(event=event, kept_news=None) for event in events], [])
         mine = update(EventRow).where(EventRow.sequence.in_([event.sequence for event in events]))
         connection.execute(mine.values(reason=REASON))

@@ -1,4 +1,4 @@
-"""Keeps a copy of where every applicant stands. End it whenever you like: the copy and its place in the feed move together.
+"""Keeps a copy of the state of every applicant. End it whenever you like: the copy and its place in the feed move together.
 
 TOKEN=… python follow.py http://127.0.0.1:8000 copy.sqlite3 [sandbox]
 """
@@ -21,7 +21,7 @@ while True:
     try:
         changes = json.load(request.urlopen(asked, timeout=60))["data"]
     except (OSError, ValueError) as failure:
-        if isinstance(failure, error.HTTPError) and failure.code == 400:  # A backup was restored: begin anew.
+        if isinstance(failure, error.HTTPError) and failure.code == 400:  # A backup was restored: start again.
             with copy:
                 copy.execute("DELETE FROM applicants"), copy.execute("DELETE FROM place")
         time.sleep(1)

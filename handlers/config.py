@@ -68,26 +68,26 @@ class Settings:
     #: Whether the date on which a document runs out is kept, where a vendor tells it.
     keep_expiry: bool = False
     retries: Retries = field(default_factory=Retries)
-    #: What one event may cost: then the process that handles it is killed, or told that there is no more memory.
+    #: What one event may cost: then the process that handles it is killed, or gets no more memory.
     event_seconds_max: int = 10
     worker_bytes_max: int = 512 * 1024 * 1024
-    #: Who is told of changes, and how.
+    #: The endpoints that get notifications of changes.
     notify_urls: tuple[NamedAddress, ...] = ()
     #: All of them sign, so that a receiver can go from one to the next.
     notify_secrets: tuple[bytes, ...] = ()
     notify_on: str = "adverse"
-    #: Whose changes subscribers are told of.
+    #: The environments of the changes that subscribers get.
     environments: frozenset[str] = frozenset({"live"})
     #: Hosts that may have a private address; whether http will do.
     private_hosts: frozenset[str] = frozenset()
     plain_http: bool = False
-    #: How the vendors are asked where an applicant stands, and IDnGO what it is to send again; None: they are not.
+    #: The vendors' read APIs: an applicant's status, and at IDnGO the documents to send again. None: the vendor is not asked.
     ifcgate_api: IfcgateApi | None = None
     idngo_api: IdngoApi | None = None
     idenfy_api: IdenfyApi | None = None
-    #: Whose the vendors' APIs are: the applicants' of the live world, or the sandbox's.
+    #: The environment of the applicants that the vendors' APIs know: live or sandbox.
     api_environment: str = "live"
-    #: Which vendors are asked by themselves, how often, and whether what drifts is repaired.
+    #: Which vendors are asked automatically, how often, and whether an applicant that drifted is repaired.
     reconcile_vendors: tuple[str, ...] = ()
     reconcile_every: timedelta = timedelta(hours=24)
     reconcile_repairs: bool = False

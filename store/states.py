@@ -100,7 +100,7 @@ class Flag(StrEnum):
     DOCUMENT_EXPIRED = "DOCUMENT_EXPIRED"
     #: The document runs out soon.
     DOCUMENT_EXPIRING = "DOCUMENT_EXPIRING"
-    #: A monitoring found something that nobody has cleared.
+    #: A monitoring found something that is not cleared.
     MONITORING_ALERT = "MONITORING_ALERT"
     #: The vendor archived the verification.
     ARCHIVED = "ARCHIVED"
@@ -115,7 +115,7 @@ class Flag(StrEnum):
 #: Vendors whose events say what was decided, and never why.
 WITHOUT_REASONS = ("ifcgate",)
 
-#: What a verdict's reasons or an open alert can name, in the order in which it is told.
+#: What a verdict's reasons or an open alert can name, in the order in which it is shown.
 HITS = ("blacklist", "sanctions", "pep", "adverse_media", "criminal", "aml")
 
 #: The same, in words for people.

@@ -52,7 +52,7 @@ def list_applicants(listing: Listing, environment: str, expiring: timedelta | No
 
 
 def _about(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say about whom, and when."""
+    """Give a command the options that name an applicant or a user, and a time."""
     for option in (
         json_option,
         environment_option,

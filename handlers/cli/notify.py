@@ -24,7 +24,7 @@ from store.terminal.options import REASON, ROWS_MAX, json_option
 from store.text import safe_text
 from store.text.counts import counted
 
-#: What `standing notify test` sends: it says itself that nobody is meant.
+#: What `standing notify test` sends: it says itself that it is about no real person.
 EXAMPLE = {
     "cursor": "example.0",
     "type": "applicant.rejected",
@@ -101,7 +101,7 @@ def run_reactions(reason: str | None, subscriber: str | None, all_failed: bool, 
     click.echo(f"{counted(count, 'reaction is', 'reactions are')} done again by a worker.", err=True)
 
 
-# who is told --------------------------------------------------------------------------------------------------
+# subscribers --------------------------------------------------------------------------------------------------
 
 
 @click.group("notify")
@@ -201,7 +201,7 @@ def send_example(yes: bool) -> None:
         raise click.ClickException("NOTIFY_URLS names no endpoint")
     names = ", ".join(endpoint.title for endpoint in known)
     operators.at_this_terminal()  # A wrong token ends it before anything is sent.
-    consent.ask("Send it?", f"An example, which is about nobody and says so, is sent to {names}.", yes=yes)
+    consent.ask("Send it?", f"An example is sent to {names}. It is about no real person, and says so.", yes=yes)
     taken = [_send_example(endpoint) for endpoint in known]
     subject = f"endpoints {names}"[: audit.SUBJECT_CHARS_MAX]
     database.write(lambda connection: audit.record(connection, action="send an example", subject=subject, touched=len(known)))

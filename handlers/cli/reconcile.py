@@ -41,12 +41,14 @@ vendor_argument = click.Choice(list(VENDORS))
 @click.command()
 @click.argument("vendor", type=vendor_argument, required=False)
 @click.argument("references", nargs=-1, metavar="[REFERENCE…]")
-@click.option("--user", help="The applicant whom IDnGO knows by this id of yours.")
-@click.option("--silent", is_flag=True, help="Those still open of whom nothing was heard for REVIEW_HOURS_MAX.")
+@click.option("--user", help="The applicant that IDnGO knows by this id of yours.")
+@click.option("--silent", is_flag=True, help="Applicants that are still open and had no news for REVIEW_HOURS_MAX.")
 @click.option(
-    "--since", type=MOMENT, help="After an outage: all whom it may concern (of IDnGO everybody; of IFCGATE whom its list shows otherwise)."
+    "--since",
+    type=MOMENT,
+    help="After an outage: all possibly affected applicants (IDnGO: all; IFCGATE: those with another status in its list).",
 )
-@click.option("--all", "everybody", is_flag=True, help="Everybody.")
+@click.option("--all", "everybody", is_flag=True, help="All applicants.")
 @click.option("--repair", is_flag=True, help="Keep an answer that drifts as an event of its own kind, to be handled by the same rules.")
 @click.option("--reason", type=REASON, help="Why. With --repair it is recorded.")
 @click.option("--max-changes", type=CHANGES_MAX, default=100, show_default=True, help="Stop before more are changed of a vendor.")

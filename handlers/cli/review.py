@@ -63,7 +63,7 @@ def review(context: click.Context, listing: Listing, environment: str, since: da
 @json_option
 @consent.changes
 def claim(name: str, token_file: Path | None, environment: str, as_json: bool, yes: bool) -> None:
-    """Claim an entry by its NAME, as the list shows it, so that nobody else does the same."""
+    """Claim an entry by its NAME, as the list shows it, so that no other person works on it."""
     _claim("looks after", review_claims.claim, name, token_file, environment, as_json=as_json, yes=yes)
 
 
@@ -98,7 +98,7 @@ def _claim(
     show_default=True,
     help="What the change did to the approval.",
 )
-@click.option("--current", is_flag=True, help="Each applicant once, with where it stands now, why, and who was notified: all of them.")
+@click.option("--current", is_flag=True, help="All applicants, each once, with the status now, why, and who was notified.")
 @list_options(since="Turned", limit=None)
 @consent.reads
 def reversals(listing: Listing, environment: str, current: bool, kind: str, since: datetime | None) -> None:

@@ -75,8 +75,9 @@ class Idenfy:
         return body
 
     def delete(self, reference: str) -> None:
-        """Have a verification deleted. One that is deleted, or that iDenfy does not know, is left as it is. Raises Unanswered: it is not
-        deleted, because its token lives or for another reason, or nobody knows."""
+        """Have a verification deleted. One that is deleted, or that iDenfy does not know, is left as it is.
+
+        Raises Unanswered: it is not deleted, because its token is still valid or for another reason, or the result is unknown."""
         refused = self._refusal_to_delete(reference)
         if refused is not None and not self._is_gone(reference):
             raise refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-#: Answers that say that the server cannot now, whatever it was told or asked.
+#: Answers that say that the server cannot answer now, whatever the request was.
 NOT_NOW = (408, 425, 429, *range(500, 600))
 
 #: No server is left alone for longer than that, whatever it asks for.

@@ -22,7 +22,7 @@ from store.system import clock
 
 
 def key_of(url: str) -> str:
-    """Return the key under which an endpoint is kept. It depends on the address alone, which may hold what nobody else should know."""
+    """Return the key under which an endpoint is kept. It depends on the address alone, which may hold a secret."""
     return f"{str(urlsplit(url).hostname)[:80]} {hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 

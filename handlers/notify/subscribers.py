@@ -45,7 +45,7 @@ class Gone(Exception):
 
 
 class Emptied(Exception):
-    """The applicant of a change was erased: there is nothing to notify anybody of. The notice of the erasure takes its place."""
+    """The applicant of a change was erased: no subscriber is notified of it. The notice of the erasure takes its place."""
 
 
 class Change(Struct, frozen=True, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
@@ -194,6 +194,6 @@ def functions() -> list[Subscriber]:
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             found.append(Function(entry.name, entry.load()))
-        except Exception as error:  # Whatever is broken in it must not keep others from being told.
+        except Exception as error:  # Whatever is broken in it must not keep others from being notified.
             log.error("a reaction cannot be loaded", subscriber=entry.name, error=describe_error(error))
     return found

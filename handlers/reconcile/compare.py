@@ -73,7 +73,7 @@ def compare(asked: AskedVendor) -> Finding:
     try:
         news = interpret.statement(Kind.READ, asked.key.vendor, asked.answer.body, config.settings())
     except Unreadable as unreadable:
-        # Of whom it is still open, that it is still open is no news.
+        # While the applicant is still open here, such an answer is expected: the vendor has not decided yet.
         return replace(shown, says=unreadable.reason, unclear=ours not in reconciliations.OPEN)
     return _compared(shown, known or applicants.unknown(asked.key), news, _occasion(asked, asked.answer))
 

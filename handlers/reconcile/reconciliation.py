@@ -29,10 +29,10 @@ from store.text.counts import counted
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100
 
-#: How often it is told that somebody is still asking.
+#: How often a run reports that it is still asking.
 TOLD_SECONDS = 5.0
 
-#: After so many without an answer, one after the other, the vendor is taken to be away.
+#: After so many requests in a row without an answer, the vendor counts as unavailable.
 UNANSWERED_MAX = 5
 
 
@@ -155,7 +155,7 @@ def _ask(one: ReconciliationRun, key: ApplicantKey, on_finding: Callable[[Findin
         raise Enough(f"more than {counted(one.repair.changes_max, 'applicant')} would be changed")
 
 
-# whom ---------------------------------------------------------------------------------------------------------
+# applicants to ask about -----------------------------------------------------------------------------------------------
 
 
 def _references(one: ReconciliationRun) -> Iterator[str]:

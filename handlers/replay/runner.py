@@ -26,7 +26,7 @@ ALIVE_SECONDS = 5.0
 
 END_SECONDS = 10.0
 
-#: Of whom a replay would change, so many are named; the command line names all.
+#: A forecast names so many of the applicants that a replay would change; the command line names all.
 NAMED_MAX = 100
 
 
@@ -99,8 +99,8 @@ def _say_alive(replay_id: str, runner: str) -> None:
             if not mine:
                 log.warning("somebody else took the replay over", replay_id=replay_id)
                 os._exit(0)
-        except Exception as error:  # Whatever it is, a replay that nobody speaks for is taken over.
-            log.warning("a replay's runner could not say that it lives", error=describe_error(error))
+        except Exception as error:  # Whatever it is, another runner takes over a replay without a heartbeat.
+            log.warning("a replay's runner could not write its heartbeat", error=describe_error(error))
         time.sleep(ALIVE_SECONDS)
 
 

@@ -13,7 +13,7 @@ from handlers.rules.news import EventReading, News, Unreadable
 
 
 class NotRead(Struct, frozen=True, kw_only=True, tag=True):
-    """Why a body could not be read, and whom it named all the same."""
+    """Why a body could not be read, and the applicant that it named all the same."""
 
     reason: str
     event_type: str | None

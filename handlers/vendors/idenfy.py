@@ -46,7 +46,7 @@ VERDICTS = {"APPROVED": Status.APPROVED, "DENIED": Status.REJECTED, "SUSPECTED":
 #: `status.overall`, where it is none.
 PROGRESS = {"EXPIRED": Status.SESSION_EXPIRED, "REVIEWING": Status.IN_REVIEW, "ACTIVE": Status.CREATED}
 
-#: One person's verifications; a monitoring that names more is not believed, and holds nobody else up.
+#: One person's verifications; a monitoring that names more is not believed, and delays no other event.
 REFERENCES_MAX = 2000
 
 DELETED = ("DELETED", "EXPIRED-DELETED")
@@ -73,7 +73,7 @@ def interpret(headers: dict[str, str], body: bytes, settings: Settings) -> News:
     try:
         event = decode(body, IdenfyPayload)
     except Unreadable as unreadable:
-        # A type whose shape nobody published (VIDEO_CALL_FINISHED among them) may have any body, or none.
+        # A type without a published shape (VIDEO_CALL_FINISHED among them) may have any body, or none.
         if header and _kind(header, IdenfyPayload()) == "unknown":
             return moves_nothing(as_name(header), (), known=False)
         raise Unreadable(unreadable.reason, event_type=as_name(header)) from unreadable

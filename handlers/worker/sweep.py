@@ -27,7 +27,7 @@ SWEEP_SECONDS = 2.0
 
 FAREWELL_SECONDS = 2.0
 
-#: How long what is in hand may take to be finished once the worker is to end.
+#: How long the claimed events may take once the worker is to end.
 GRACE_SECONDS = 20.0
 
 #: After so long without a worker that answers a wake-up, the sweep drains itself.
@@ -57,7 +57,7 @@ def run(dead: int | None) -> None:
     try:
         health.sign_off(name)
     except SQLAlchemyError as error:
-        log.warning("the worker could not take its leave", error=describe_error(error))
+        log.warning("the worker could not sign off", error=describe_error(error))
     _end_soon()
 
 

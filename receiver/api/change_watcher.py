@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.05
 class ChangeWatcher:
     """Knows the last number of the feed. However many requests wait in a process, the database is polled at one rate."""
 
-    #: Set when the process is to end: nobody waits any more.
+    #: Set when the process is to end: then no request waits.
     closing = False
 
     def __init__(self, look: Callable[[], int], *, most: int) -> None:

@@ -85,7 +85,7 @@ def list_review(connection: Connection, query: ReviewQuery, after: Any) -> list[
 @blueprint.put("/review/<name:entry>/claim")
 @CLAIM_CALL
 def claim_review(connection: Connection, entry: str, caller: Caller, query: One) -> dict[str, Any]:
-    """Claim an entry of the review queue by its `name`, so that nobody else does the same. Claiming it again changes nothing."""
+    """Claim an entry of the review queue by its `name`, so that no other person works on it. Claiming it again changes nothing."""
     return _claim(review_claims.claim, connection, entry, caller, query)
 
 
@@ -121,7 +121,7 @@ def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[i
 @blueprint.get("/reversals/current")
 @call(right=Right.READ, query=ReversalsQuery, answers=FALLEN)
 def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[Fallen]:
-    """Each applicant whose approval was turned: where it stands now, since when, why, and who was notified."""
+    """Each applicant whose approval was turned: its status now, since when, why, and who was notified."""
     since = queries.moment("since", query.since)
     return fallen_approvals.listing(
         connection, environment=query.environment, kinds=[query.kind], since=since, after=after[0], limit=query.limit + 1

@@ -10,7 +10,7 @@ _counts = RefusalCounts()
 
 
 def note(*, peer: str, cause: str, vendor: str = "") -> None:
-    """Count a refused request. `vendor` is whom it was sent as, where that was read."""
+    """Count a refused request. `vendor` is the vendor that it was sent as, where that was read."""
     _counts.note(peer=peer, vendor=vendor, cause=cause)
 
 

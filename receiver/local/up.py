@@ -40,7 +40,7 @@ PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 #: A process that ended is restarted after a pause, which doubles until the process has run for a minute.
 FIRST_PAUSE, LONGEST_PAUSE, PROVEN_SECONDS = timedelta(seconds=0.5), timedelta(seconds=30), 60.0
 
-#: How long a process may take to finish what is in hand.
+#: How long a process may take to finish its current work.
 GRACE_SECONDS = 30.0
 
 

@@ -28,7 +28,7 @@ TELL_SECONDS = 5.0
 #: At its end a process waits so long for its last counts to be kept.
 FAREWELL_SECONDS = 1.5
 
-#: Process ids of web processes of this host that ended without a farewell, for their successors to sign off.
+#: Process ids of web processes of this host that ended without signing off; their successors do it for them.
 ended: list[int] = []
 
 _counts = Counts()
@@ -71,7 +71,7 @@ def _tell_now_and_then() -> None:
                 delivery_counts.forget_old()
                 database.write(refusals.forget_old)
         except Exception as error:  # Counts are kept until the database is back.
-            log.warning("counts cannot be told yet", error=describe_error(error))
+            log.warning("counts cannot be written yet", error=describe_error(error))
         rounds += 1
         time.sleep(TELL_SECONDS)
 

@@ -130,7 +130,7 @@ def _attention(found: Attention) -> Iterable[GaugeMetricFamily]:
         doubted.add_metric([vendor], sight.not_understood if sight else 0)
         unknown.add_metric([vendor], sum(sight.unknown_types.values()) if sight else 0)
     yield from (last, missing, doubted, unknown)
-    still = "Live applicants in review of whom nothing was heard for longer than REVIEW_HOURS_MAX."
+    still = "Live applicants in review without news for longer than REVIEW_HOURS_MAX."
     yield GaugeMetricFamily("standing_applicants_in_review_too_long", still, found.stuck_in_review)
 
 

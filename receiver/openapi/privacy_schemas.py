@@ -71,12 +71,12 @@ class RetentionRun(ApiModel):
     environment: Looked
     erasures: Annotated[list[str], Meta(description="The ids of the erasures that it created.")]
     applicants: Annotated[int, Meta(ge=0, description="How many applicants they are about.")]
-    events: Annotated[int, Meta(ge=0, description="How many events that name nobody were erased.")]
+    events: Annotated[int, Meta(ge=0, description="How many events were erased that name no applicant.")]
     acts: Annotated[int, Meta(ge=0, description="How many acts were removed from the audit log.")]
 
 
 class Hold(ApiModel):
-    """A hold: nothing of the user, or of the applicant, is erased while it is in force. Once they are erased, it names nobody."""
+    """A hold: nothing of the user, or of the applicant, is erased while it is in force. Once they are erased, it names no person."""
 
     id: str
     environment: VendorEnvironment
@@ -93,7 +93,7 @@ class Hold(ApiModel):
 
 
 class Erasure(ApiModel):
-    """An erasure: who asked for it, who decided, and its progress. Once it is done, it names nobody."""
+    """An erasure: who asked for it, who decided, and its progress. Once it is done, it names no person."""
 
     id: str
     environment: VendorEnvironment
@@ -122,7 +122,7 @@ class Erasure(ApiModel):
 
 
 class Certificate(ApiModel):
-    """What was erased, when, by whose decision, and what it does not cover. It names nobody who was erased."""
+    """What was erased, when, by whose decision, and what it does not cover. It names no erased person."""
 
     erasure_id: str
     environment: VendorEnvironment
@@ -139,17 +139,17 @@ class Certificate(ApiModel):
     events: Annotated[int, Meta(ge=0)]
     erased: Annotated[list[str], Meta(description="What an erasure removes.")]
     backups: Annotated[dict[str, Any], Meta(description="What backups from before hold still, and until when.")]
-    downstream: Annotated[dict[str, Any], Meta(description="What readers of the feed and endpoints were told.")]
+    downstream: Annotated[dict[str, Any], Meta(description="What readers of the feed and endpoints were notified of.")]
     with_vendor: Annotated[bool, Meta(description="Whether the vendors were to erase, too. Those that are not in `vendor_tasks` did.")]
     vendor_tasks: VendorTasks
 
 
 class AccessExport(ApiModel):
-    """What is kept about a person, as far as it may be told."""
+    """What is kept about a person, as far as that person may know it."""
 
     external_user_id: UserId
     environment: VendorEnvironment
     made_at: Time
-    relationship: Annotated[dict[str, Any] | None, Meta(description="The business relationship, if anything was told of it.")]
+    relationship: Annotated[dict[str, Any] | None, Meta(description="The business relationship, if it was recorded.")]
     applicants: Annotated[list[dict[str, Any]], Meta(description="Each verification, with its history.")]
     holds: Annotated[list[Hold] | UnsetType, Meta(description="With `withhold` `none` alone.")] = UNSET

@@ -62,7 +62,7 @@ class Applicant(ApiModel):
     environment: VendorEnvironment
     reference: Reference
     external_user_id: UserId | None
-    status: Annotated[Status, Meta(description="Where it stands. Only `approved` may mean access.")]
+    status: Annotated[Status, Meta(description="The current status. Only `approved` may mean access.")]
     final: Annotated[bool, Meta(description="Whether the vendor calls this its final word.")]
     provisional: Annotated[Status | None, Meta(description="A verdict that may still change; not to be acted upon.")]
     vendor_status: Annotated[str | None, Meta(description="The vendor's own word.", examples=["completed"])]
@@ -101,8 +101,8 @@ class Decided(ApiModel):
 class HistoryEntry(ApiModel, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
     """One change of an applicant."""
 
-    from_status: Annotated[Status | None, Meta(description="Where it stood; null if nobody knew it.")]
-    to_status: Annotated[Status, Meta(description="Where it stands then; the same as before where something else changed.")]
+    from_status: Annotated[Status | None, Meta(description="The status before; null if the applicant was unknown.")]
+    to_status: Annotated[Status, Meta(description="The status after; the same as before where something else changed.")]
     reversal: Annotated[Reversal | None, Meta(description="What the change did to an approval.")]
     changed: Annotated[Words, Meta(description="The fields that differ.", examples=[["status", "reasons"]])]
     reasons: Annotated[Words, Meta(description="Why it was refused, in the vendor's words.")]
@@ -154,7 +154,7 @@ class ExplainedEvent(ApiModel):
     repeat: bool
     said: Annotated[str, Meta(description="What it said, in the vendor's words.")]
     meant: Annotated[str, Meta(description="What that was taken to mean.")]
-    outcome: Annotated[Outcome, Meta(description="What became of it for this applicant.")]
+    outcome: Annotated[Outcome, Meta(description="The outcome for this applicant.")]
     superseded_by: Annotated[EventId | None, Meta(description="The newer event that outweighs it.")]
     why: Annotated[str, Meta(description="Why, in words.")]
     changes: Annotated[list[ExplainedChange], Meta(description="What it changed when it was handled.")]

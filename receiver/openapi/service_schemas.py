@@ -69,7 +69,7 @@ class ToldSubscriber(ApiModel):
 
     subscriber: Annotated[str, Meta(description="The subscriber.")]
     status: ReactionStatus
-    at: Annotated[Time | None, Meta(description="When it was told, or when telling it gave up.")]
+    at: Annotated[Time | None, Meta(description="When it was notified, or when the last attempt failed.")]
 
 
 class FallenApproval(ApiModel):
@@ -81,11 +81,11 @@ class FallenApproval(ApiModel):
     reference: Reference
     reversal: Reversal
     fell_at: Annotated[Time, Meta(description="When this service knew of the reversal.")]
-    status: Annotated[Status, Meta(description="Where it stands now.")]
+    status: Annotated[Status, Meta(description="The status now.")]
     since: Annotated[Time, Meta(description="Since when it has that status.")]
     reinstated: Annotated[bool, Meta(description="Whether it is approved again.")]
     reason: Annotated[str, Meta(description="Why the approval fell, in words.")]
-    told: Annotated[list[ToldSubscriber], Meta(description="Who was to be told of the reversal.")]
+    told: Annotated[list[ToldSubscriber], Meta(description="The subscribers that the reversal is for.")]
     event_id: EventId | None
 
 
@@ -139,7 +139,7 @@ class AttemptAnswer(ApiModel):
 
 
 class ReactionInFull(Reaction):
-    answers: Annotated[list[AttemptAnswer], Meta(description="What came of each attempt.")]
+    answers: Annotated[list[AttemptAnswer], Meta(description="The result of each attempt.")]
 
 
 class Replay(ApiModel):

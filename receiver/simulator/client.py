@@ -65,7 +65,7 @@ class Delivery:
 
     letter: Letter
     kind: str
-    #: Of whom it speaks.
+    #: The applicant that it is about.
     applicant: Applicant
 
 

@@ -55,7 +55,7 @@ def _progress() -> Iterator[Show]:
 
 
 def tell(account: Account, console: Console) -> None:
-    """Print what people want to see: what was answered, what became of it, and where to look next."""
+    """Print the report: the answers, the results, and where to look next."""
     wanted = account.wanted
     console.print(f"{counted(wanted.count, 'story', 'stories')} told to {account.base}, {wanted.environment}, with seed {wanted.seed}")
     console.print(Group(_answers(account), _speed(account), "", _stories(account)))
@@ -130,7 +130,7 @@ def _milliseconds(account: Account, percent: int) -> float:
     return round(1000 * times[(len(times) - 1) * percent // 100], 1)
 
 
-# what became of it --------------------------------------------------------------------------------------------
+# results ------------------------------------------------------------------------------------------------------
 
 
 def _stories(account: Account) -> Table:
@@ -187,7 +187,7 @@ def _complaints(account: Account) -> Iterator[str]:
     if account.kept_twice:
         yield f"[red]kept twice:[/] {counted(account.kept_twice, 'delivery was', 'deliveries were')} accepted that had been accepted before"
     if account.pending:
-        waits = f"{counted(account.pending, 'event')}, as far as can be told after {account.wanted.timeout:g} s"
+        waits = f"{counted(account.pending, 'event')}, as seen after {account.wanted.timeout:g} s"
         yield f"[red]not handled:[/] {waits}. Does a worker run?"
 
 

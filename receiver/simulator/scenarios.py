@@ -63,7 +63,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """A story with its applicant, in chapters, as it is told in this run."""
+    """A story with its applicant, in chapters, as this run sends it."""
 
     story: Story
     applicant: Applicant
@@ -80,7 +80,7 @@ class Plot:
 
 
 def plot(scene: Scene, *, count: int, seed: int, duplicates: float, reordered: float, forgeries: float) -> Plot:
-    """A run's plot. The first stories are those of the catalogue, in its order; each vendor's first is told in order."""
+    """A run's plot. The first stories are those of the catalogue, in its order. The first story of each vendor is sent in order."""
     chance = random.Random(seed)  # noqa: S311
     known = [story for story in STORIES if story.vendor in scene.signers]
     chosen = [*known[:count], *chance.choices(known, k=max(0, count - len(known)))]
@@ -168,7 +168,7 @@ FORGERIES: tuple[Forge, ...] = (_with_a_secret_of_their_own, _with_a_signature_o
 
 
 def _forgery(scene: Scene, number: int, chance: random.Random) -> Delivery:
-    """The approval of an applicant whom no vendor knows."""
+    """The approval of an applicant that no vendor knows."""
     vendor, forge = chance.choice(list(scene.signers)), chance.choice(FORGERIES)
     signer, applicant, step = scene.signers[vendor], scene.applicant(vendor, number), _approval(vendor)
     body = payloads.body(applicant, step)

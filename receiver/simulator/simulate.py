@@ -49,7 +49,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """What a run sent, what was answered, and what became of it."""
+    """What a run sent, the answers, and the results."""
 
     wanted: Wanted
     base: str
@@ -123,7 +123,7 @@ def _service(wanted: Wanted, settings: Settings, environment: Environment) -> Se
         raise Impossible(f"Nothing answers at {service.base} ({answer.word}). Is `./dev up` running?")
     if answer.status != 200 or "data" not in answer.content:
         told = answer.content.get("detail", "It may not be this service at all.")
-        raise Impossible(f"{service.base} lets nobody read with this token ({answer.word}). {told}")
+        raise Impossible(f"{service.base} refuses to read with this token ({answer.word}). {told}")
     return service
 
 

@@ -24,7 +24,7 @@ class Story:
     steps: tuple[Step, ...]
     #: Fields of the applicant at the end, as the API shows them.
     ending: Mapping[str, object]
-    #: The reversals in the history, oldest first, if the story is told in its order.
+    #: The reversals in the history, oldest first, if the story is sent in its order.
     reversals: tuple[str, ...] = ()
 
 
@@ -205,7 +205,7 @@ STORIES = (
     Story(
         name="approved, reset a week later",
         vendor="idngo",
-        # A reset carries the old answer along, and approves nobody: the vendor's own sample does so.
+        # A reset carries the old answer along, and approves no applicant: the vendor's own sample does so.
         steps=(*_idngo_begins(), _green(SOON), idngo(WEEK_LATER, "applicantReset", "init", reviewAnswer="GREEN")),
         ending={"status": "created", "final": False, "last_verdict": None, "ever_approved": True},
         reversals=("re_review",),

@@ -1,4 +1,4 @@
-"""What the three vendors' APIs answer: whom they let in, how an applicant looks, and how they word an error.
+"""Answers of the three vendors' APIs: which credentials they accept, how an applicant looks, and how they word an error.
 
 The shapes are those of https://www.ifcgate.com/documentation.html, of Sumsub's samples for IDnGO, and of
 https://documentation.idenfy.com. Nothing in them is of a real person.
@@ -46,16 +46,16 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where an applicant stands with its vendor, in the vendor's words, and where it stood before."""
+    """An applicant's status at its vendor, in the vendor's words, and its earlier statuses."""
 
     #: IDnGO's is a verdict (GREEN, RED:FINAL, RED:RETRY) or a review's status.
     status: str
     at: datetime
-    #: Your id of whom it is.
+    #: Your id of the person.
     user: str
     #: What an answer says beside or instead of its usual fields.
     says: dict[str, Any]
-    #: iDenfy: whether the token of the verification lives, so that it cannot be deleted.
+    #: iDenfy: whether the token of the verification is valid, so that it cannot be deleted.
     token_lives: bool = False
     earlier: tuple[tuple[str, datetime], ...] = ()
 

@@ -1,7 +1,7 @@
 """The three vendors' read APIs, played on this machine, so that asking can be tried without a vendor.
 
-Each is under its name: /ifcgate, /idngo, /idenfy. `PUT /play/<vendor>/<reference>` says where an applicant stands, `DELETE` takes it
-away, and `PUT /play/<vendor>` says what is to go wrong.
+Each is under its name: /ifcgate, /idngo, /idenfy. `PUT /play/<vendor>/<reference>` sets the status of an applicant, `DELETE`
+removes the applicant, and `PUT /play/<vendor>` says what is to go wrong.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CREDENTIALS = {
     "IDENFY_API_SECRET": "",
 }
 
-#: Longer than anybody should wait.
+#: Longer than any client should wait.
 SLOW_SECONDS = 60.0
 
 BODY_BYTES_MAX = 64 * 1024
@@ -42,7 +42,7 @@ NONSENSE = b"<html><body>Something went well.</body></html>"
 
 
 class Told(Struct, forbid_unknown_fields=True):
-    """Where an applicant stands."""
+    """The status that an applicant gets."""
 
     #: The vendor's own word; IDnGO's GREEN, RED:FINAL, RED:RETRY, or a review's status.
     status: str
@@ -50,7 +50,7 @@ class Told(Struct, forbid_unknown_fields=True):
     at: str | None = None
     user: str | None = None
     says: dict[str, Any] = {}
-    #: iDenfy: whether the token lives, so that a deletion is refused.
+    #: iDenfy: whether the token is valid, so that a deletion is refused.
     token_lives: bool = False
 
 
@@ -91,7 +91,7 @@ class Vendors(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_address[1]}"
 
     def settings(self) -> dict[str, str]:
-        """What who asks is to be told, but for the credentials."""
+        """Return the settings of a client of these APIs, except the credentials."""
         urls = {f"{vendor.upper()}_API_URL": f"{self.url}/{vendor}" for vendor in VENDORS}
         return urls | {"NOTIFY_PLAIN_HTTP": "yes", "NOTIFY_PRIVATE_HOSTS": HOST}
 
@@ -206,11 +206,11 @@ def serve(port: int) -> None:
 def _introduction(server: Vendors, made: dict[str, str], given: list[str]) -> str:
     settings = "\n".join(f"{name}={value}" for name, value in (server.settings() | made).items())
     kept = f"\n# As configured here: {', '.join(given)}." if given else ""
-    return f"""The three vendors' read APIs, played at {server.url} until Ctrl-C. The settings of who asks them:
+    return f"""The three vendors' read APIs, played at {server.url} until Ctrl-C. The settings of a client:
 
 {settings}{kept}
 
-Where an applicant stands, in the vendor's word, and what is to go wrong (500, 429, slow, nonsense, down, unauthorized; null: nothing):
+Set the status of an applicant, in the vendor's word, and what is to go wrong (500, 429, slow, nonsense, down, unauthorized; null: nothing):
 
 curl -X PUT {server.url}/play/ifcgate/case_1 -d '{{"status": "approved", "at": "2026-03-30T03:00:00Z"}}'
 curl -X PUT {server.url}/play/idngo/5cb56e8e0a975a35f333cb83 -d '{{"status": "RED:RETRY", "user": "your-id"}}'
@@ -219,7 +219,7 @@ curl -X PUT {server.url}/play/idenfy -d '{{"fault": "429", "times": 3, "retry_af
 
 
 def _standing(told: Told, before: Standing | None, reference: str) -> Standing:
-    """Where an applicant stands after what was told. Raises ValueError."""
+    """Return the status of an applicant after a request. Raises ValueError."""
     return Standing(
         status=told.status,
         at=clock.parse_rfc3339(told.at) if told.at else clock.now(),

@@ -24,7 +24,7 @@ class Right(StrEnum):
     PRIVACY = "privacy"
     #: To request an erasure and to place a hold. No token has this right alone.
     REQUEST = "request"
-    #: Metrics and the API's description. Anybody has it where no token is set for it, and no other token gives it.
+    #: Metrics and the API's description. Every caller has it where no token is set for it, and no other token gives it.
     WATCH = "watch"
 
 

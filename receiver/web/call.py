@@ -59,7 +59,7 @@ class Text:
 class Call:
     """A call of the API: what it needs, takes and answers. It decorates the view that does the work."""
 
-    #: None: anybody may call.
+    #: None: every caller may call.
     right: Right | None
     answers: type[Struct] | ListOf | Text
     #: None: whatever the query holds is ignored.

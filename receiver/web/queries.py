@@ -174,7 +174,7 @@ def filters(query: msgspec.Struct) -> dict[str, Any]:
 def moment(name: str, text: str | None) -> datetime | None:
     """Return the time of a query's parameter."""
     try:
-        # A plus sign that nobody encoded arrives as a space.
+        # A plus sign that the client did not encode arrives as a space.
         return clock.parse_rfc3339(text.replace(" ", "+")) if text else None
     except ValueError as error:
         raise wrong(name) from error

@@ -1,4 +1,4 @@
-"""Cached answers that anybody may request: one caller computes each at most once in a while, and the others get the same."""
+"""Cached answers that every caller may request: one caller computes each at most once in a while, and the others get the same."""
 
 from __future__ import annotations
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal, or_, select
 
 from store import config, database
 from store.access import operators
+from store.database import bulk
 from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.states import ApplicantKey
@@ -75,7 +76,7 @@ def event_subject(event_id: str) -> str:
 
 
 def list_subject(what: str, wanted: Mapping[str, object]) -> str:
-    """Return how an act names a list: the person whom it is about, else what is listed, with its filters."""
+    """Return how an act names a list: the person that it is about, else what is listed, with its filters."""
     if wanted.get("external_user_id"):
         return user_subject(str(wanted["external_user_id"]))
     return ", ".join([f"list of {what}", *(f"{name} {value}" for name, value in wanted.items() if value)])
@@ -122,11 +123,8 @@ def _applicants_of(connection: Connection, external_user_id: str, environment: s
 def _names(connection: Connection, keys: list[ApplicantKey], subjects: list[str]) -> ColumnElement[bool]:
     """Return the condition for acts that name one of the subjects, one of the applicants, or an event that named one."""
     named = [*subjects, *map(applicant_subject, keys)]
-    if not keys:
-        return Act.subject.in_(named)
-    names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
     events = select(_event_subject(connection)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
-    return or_(Act.subject.in_(named), Act.subject.in_(events.where(tuple_(*names).in_(keys))))
+    return or_(Act.subject.in_(named), Act.subject.in_(events.where(bulk.of_applicants(MentionRow, keys))))
 
 
 def _event_subject(connection: Connection) -> ColumnElement[str]:

@@ -24,7 +24,7 @@ class Actor(NamedTuple):
 
 
 class UnknownToken(click.ClickException):
-    """The given token is nobody's who may act here, or cannot be read. The message says which."""
+    """The given token belongs to no person who may act here, or cannot be read. The message says which."""
 
 
 def at_this_terminal(token_file: Path | None = None, *, officers: bool = False) -> Actor:

@@ -57,7 +57,7 @@ def read(environment: Environment) -> Tokens:
     named = {name: getattr(found, field) for field, name in lists.items()}
     for name in OF_PERSONS:
         if not all(token.is_named for token in named[name]):
-            environment.wrong(name, "has a token without a name: give each as name=token, so that who acted can be told")
+            environment.wrong(name, "has a token without a name: give each as name=token, so that the audit log names who acted")
     _check_persons(environment, named)
     _check_distinct(environment, named)
     return found

@@ -154,7 +154,7 @@ def _waiting(connection: Connection, event_id: str) -> tuple[_Found, Applicant]:
     found = _find(connection, event_id)
     applicant = applicants.find(connection, found.key)
     if applicant is None or not _waits(applicant, event_id):
-        raise NotDecided("this decision waits for nobody: it stands already, was outvoted or withdrawn, or is not handled yet")
+        raise NotDecided("this decision waits for no confirmation: it is in force, was outvoted or withdrawn, or is not handled yet")
     return found, applicant
 
 

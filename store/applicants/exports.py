@@ -20,7 +20,7 @@ class ExportFilter:
 
     environment: str
     vendor: str | None = None
-    #: Where an applicant stands, or where a change led.
+    #: The current status of an applicant, or the status after a change.
     status: str | None = None
     #: Changed, or told, at this moment or later.
     since: datetime | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ NOTHING_CHECKED: dict[str, str | None] = {"document": None, "face": None, "addit
 
 
 class Applicant(Struct, frozen=True, kw_only=True):
-    """The current state of an applicant. Version 0: not known to anybody yet."""
+    """The current state of an applicant. Version 0: not shown to any caller yet."""
 
     vendor: str
     environment: str
@@ -79,14 +79,14 @@ def lock(connection: Connection, keys: Iterable[ApplicantKey]) -> dict[Applicant
     each other."""
     locked: dict[ApplicantKey, Applicant] = {}
     for some in _parts(sorted(set(keys))):
-        there = set(map(ApplicantKey._make, connection.execute(select(*_KEY).where(_are(some))).all()))
+        there = set(map(ApplicantKey._make, connection.execute(select(*_KEY).where(bulk.of_applicants(ApplicantRow, some))).all()))
         newcomers = {key: unknown(key) for key in some if key not in there}
         rows = [structs.asdict(applicant) for applicant in newcomers.values()]
         came = bulk.insert(connection, ApplicantRow, rows, over=ApplicantKey._fields, change=bulk.LEAVE, returning=ApplicantKey._fields)
         locked |= {key: newcomers[key] for key in map(ApplicantKey._make, came)}
         known = [key for key in some if key not in locked]
         if known:
-            query = select(ApplicantRow.__table__).where(_are(known)).order_by(*_KEY).with_for_update()
+            query = select(ApplicantRow.__table__).where(bulk.of_applicants(ApplicantRow, known)).order_by(*_KEY).with_for_update()
             locked |= {applicant.key: applicant for applicant in map(from_row, connection.execute(query).all())}
     return locked
 
@@ -110,14 +110,14 @@ def find_shown(connection: Connection, key: ApplicantKey) -> Applicant | None:
 
 
 def _find(connection: Connection, key: ApplicantKey, columns: Iterable[ColumnElement[Any]]) -> Applicant | None:
-    query = select(*columns).where(_are([key]), ApplicantRow.version > 0)
+    query = select(*columns).where(bulk.of_applicants(ApplicantRow, [key]), ApplicantRow.version > 0)
     row = connection.execute(query).one_or_none()
     return from_row(row) if row else None
 
 
-def among(connection: Connection, keys: list[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
+def among(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, Applicant]:
     """Return those of the applicants that have a row, known or not."""
-    found = map(from_row, connection.execute(select(ApplicantRow.__table__).where(_are(keys))).all())
+    found = map(from_row, connection.execute(select(ApplicantRow.__table__).where(bulk.of_applicants(ApplicantRow, keys))).all())
     return {applicant.key: applicant for applicant in found}
 
 
@@ -191,10 +191,6 @@ def _parts(keys: list[ApplicantKey]) -> Iterator[list[ApplicantKey]]:
     """Split keys into parts that fit into a statement: both databases bound its parameters."""
     for start in range(0, len(keys), KEYS_MAX):
         yield keys[start : start + KEYS_MAX]
-
-
-def _are(keys: list[ApplicantKey]) -> ColumnElement[bool]:
-    return bulk.among(ApplicantRow, [key._asdict() for key in keys])
 
 
 def unknown(key: ApplicantKey) -> Applicant:

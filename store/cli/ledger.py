@@ -32,7 +32,8 @@ def accept_ledger(reason: str, yes: bool) -> None:
     consent.ask(
         "Go on without it?",
         f"{fault}.",
-        "If the right ledger can be found, put it back instead. Without it, whom only it knew would be read again after a restore.",
+        "If the right ledger can be found, put it back instead.",
+        "Without it, applicants that only the lost ledger names would be shown again after a restore.",
         "A file that is broken is kept beside the one that begins.",
         yes=yes,
     )

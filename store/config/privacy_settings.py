@@ -11,7 +11,7 @@ from pathlib import Path
 
 from store.system.environment import Environment
 
-#: For so many days the notice of an erasure names whom it is about, so that downstream can do the same.
+#: For so many days the notice of an erasure names its applicant, so that downstream can erase it as well.
 NOTICE_DAYS = 30
 
 #: How often a master key of Standing's own is replaced, and for how long a backup can be opened.
@@ -34,7 +34,7 @@ class Kept(StrEnum):
     SANDBOX = "sandbox"
     #: Events that cannot be read.
     UNREADABLE = "unreadable"
-    #: Acts that concern nobody who is still kept.
+    #: Acts that concern no applicant or user who is still kept.
     AUDIT = "audit"
 
 

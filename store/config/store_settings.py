@@ -22,7 +22,7 @@ from store.text import service_urls
 #: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
 SOCKET_PATH_BYTES_MAX = 103
 
-#: What a spool may hold unless told otherwise: a day of 10 deliveries a second of about 1.2 kB.
+#: What a spool may hold by default: a day of 10 deliveries a second of about 1.2 kB.
 SPOOL_BYTES_MAX = 1024 * 1024 * 1024
 
 

@@ -40,7 +40,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
-# SQLite numbers rows by itself only in a column of type INTEGER.
+# SQLite numbers rows automatically only in a column of type INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
 # Names and words are compared byte by byte on both databases, so that both agree on an order.
 Name = String(NAME_CHARS_MAX).with_variant(String(NAME_CHARS_MAX, collation="C"), "postgresql")

@@ -43,7 +43,7 @@ class ReviewClaim(Base):
 
 
 class Reconciliation(Base):
-    """The last run of a vendor: which process asks, and what came of it. One process at a time asks."""
+    """The last run of a vendor: which process asks, and the result. One process at a time asks."""
 
     __tablename__ = "reconciliations"
 
@@ -195,7 +195,7 @@ class Reaction(Base):
     due_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None]
     claimed_until: Mapped[datetime | None]
-    #: What came of each attempt: when, and in a few words.
+    #: The result of each attempt: when, and in a few words.
     answers: Mapped[list[Any]] = mapped_column(JSON, default=list)
     settled_at: Mapped[datetime | None]
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.database.columns import Base, EventId, Name, Number, partial
 
-#: Events that name nobody, as far as they could be read: whom their bodies are about is found by opening them.
+#: Events without a known name. Only opening their bodies shows the applicants that they are about.
 NAMELESS = "erased_at IS NULL AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
 
 
@@ -57,7 +57,7 @@ class EventRow(Base):
     dismissed_at: Mapped[datetime | None]
     #: To be handled again by deriving its applicants from scratch.
     replayed: Mapped[bool] = mapped_column(default=False)
-    #: When its body was erased, and all that tells of whom it was. What its body said of others is kept as an internal event's.
+    #: When its body was erased, with all that identifies the erased. What its body said about others is kept as an internal event's.
     erased_at: Mapped[datetime | None]
 
     __table_args__ = (
@@ -136,8 +136,8 @@ class MentionRow(Base):
 
 
 class ApplicantRow(Base):
-    """The current state of every applicant. A row of version 0 is not known to anybody yet: it holds a lock, a link, or news that shows
-    nothing."""
+    """The current state of every applicant. A row of version 0 is not shown to any caller yet: it holds a lock, a link, or
+    news that shows nothing."""
 
     __tablename__ = "applicants"
 
@@ -165,13 +165,13 @@ class ApplicantRow(Base):
     updated_at: Mapped[datetime]
     version: Mapped[int]
     last_event_id: Mapped[str | None] = mapped_column(EventId)
-    #: Why it stands where it stands: what is shown and what lies over it, each with its event and a sentence.
+    #: Why it has its status: the base status and the overlays, each with its event and a sentence.
     grounds: Mapped[list[Any]] = mapped_column(JSON)
     #: What speaks against an approval, event by event: who decides for one must have seen it.
     objections: Mapped[list[Any]] = mapped_column(JSON, server_default="[]")
     #: What the rules remember of the events, register by register. Only they read it.
     registers: Mapped[dict[str, Any]]
-    #: Whose case it is, as a linker said.
+    #: The user of the case, as a linker said.
     linked_user_id: Mapped[str | None] = mapped_column(Name)
     #: The first event received that named it: a verification's place among a person's verifications.
     first_sequence: Mapped[int | None] = mapped_column(Number)

@@ -24,7 +24,7 @@ LEASE = timedelta(seconds=30)
 #: The most that one claim brings into memory, as far as it is more than one event.
 CLAIMED_BYTES_MAX = 8 * 1024 * 1024
 
-#: At most one in so many of a batch was tried before, so that many failures hold up nobody's first try.
+#: At most one in so many of a batch was tried before, so that many failures delay no first try.
 RETRIES_SHARE = 4
 
 #: Written out, not bound: a database uses a partial index only where it can see that its condition holds.
@@ -32,7 +32,7 @@ PENDING: ColumnElement[str] = literal_column(f"'{Outcome.PENDING}'")
 SUSPECT: ColumnElement[bool] = literal_column("suspect IS TRUE")
 
 
-#: The one order in which events are locked by whoever waits for them, so that no two wait in a circle. Deliveries come in it: those
+#: The one order in which a transaction that waits locks events, so that no deadlock can form. Deliveries are locked in it: those
 #: with an identity, then those of a subject.
 LOCK_ORDER = (
     EventRow.identity.is_(None),

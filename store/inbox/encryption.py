@@ -5,7 +5,7 @@ Bodies of the old form (before revision 0017) are sealed by the master key itsel
 converts them.
 
 Master keys may change while a process runs. A process reads them again when it meets a key that it does not know, and, if they are in
-Standing's own file, when that file changed. A master key is in the file before anybody wraps with it, so that every process can unwrap.
+Standing's own file, when that file changed. A master key is in the file before any process wraps with it, so that every process can unwrap.
 """
 
 from __future__ import annotations

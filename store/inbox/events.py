@@ -106,7 +106,7 @@ def _describe_group(row: Row[Any]) -> dict[str, Any]:
 
 
 def is_emptied(connection: Connection, event_id: str) -> bool:
-    """Return whether nothing is left of an event to handle: it was erased, and said nothing of anybody else."""
+    """Return whether nothing is left of an event to handle: it was erased, and said nothing about other applicants."""
     emptied = exists().where(EventRow.id == event_id, EventRow.erased_at.is_not(None), EventRow.sealed_body == b"")
     return connection.execute(select(emptied)).scalar_one()
 

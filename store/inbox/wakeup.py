@@ -115,7 +115,7 @@ def acknowledge() -> None:
     try:
         _redis().delete(NOTIFIED)
     except RedisError:
-        return  # On purpose: the key lives but a few seconds.
+        return  # On purpose: the key expires after a few seconds.
 
 
 def outage(client: Redis | None = None) -> str | None:
@@ -136,7 +136,7 @@ def _write_as_a_wake_up(client: Redis) -> None:
         writes.hset(job, "status", "probe")
         writes.expire(job, NOTIFIED_SECONDS)
         writes.sadd(jobs.redis_queues_keys, jobs.key)
-        # Nobody sees it in between: the transaction is one step.
+        # No worker sees it in between: the transaction is one step.
         writes.rpush(jobs.key, PROBE)
         writes.lrem(jobs.key, -1, PROBE)
         writes.execute()

@@ -26,7 +26,7 @@ LATELY, SURGE_MIN, SURGE_PART = timedelta(minutes=10), 10, 0.2
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
-#: Nobody counts further than this to say how much it is.
+#: Counting stops here: a larger number is not exact.
 COUNTED_MAX = 10_000
 
 

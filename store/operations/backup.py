@@ -24,7 +24,7 @@ from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
 from store.system import clock, fault_points
 
-#: Pages that are copied at a time: after each the progress is told.
+#: Pages that are copied at a time: after each the progress is reported.
 PAGES_AT_ONCE = 1000
 
 #: What SQLite keeps beside a database while it is open, and leaves there when its process dies.
@@ -32,7 +32,7 @@ LOGS = ("-wal", "-journal")
 SHARED_MEMORY = "-shm"
 
 
-#: Told after each part: how much is done, and of how much.
+#: Called after each part: how much is done, and of how much.
 OnProgress = Callable[[int, int], None]
 
 
@@ -133,7 +133,7 @@ def _own_as(path: Path, copy: Path) -> None:
 
 
 def _exchange(path: Path, copy: Path) -> Path | None:
-    """Put a copy in the database's place while nobody holds that file; return where the previous one is kept."""
+    """Put a copy in the database's place while no process holds that file; return where the previous one is kept."""
     kept = path.with_name(f"{path.name}.before-restore-{clock.now():%Y%m%dT%H%M%S.%fZ}")
     existed = path.exists()
     if existed:

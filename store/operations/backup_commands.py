@@ -70,7 +70,7 @@ def verify(file: Path) -> bool:
 
 
 def restore(file: Path, *, unasked: bool, without_keys: bool) -> None:
-    """Print what will happen, ask, and restore. Unless told otherwise, a file of which no body can be opened is refused."""
+    """Print what will happen, ask, and restore. By default, a file of which no body can be opened is refused."""
     with _told():
         path, found = backup.database_file(), backup_contents.examine(file)
         if found.is_sealed and not without_keys:

@@ -28,7 +28,7 @@ SILENCE_MAX = timedelta(seconds=20)
 #: A weak secret can be guessed from a name of this length: whoever has the table needs no key to try.
 KEYLESS_FINGERPRINT_CHARS = 8
 
-#: Of whom nobody knows whether they are of the sandbox: they proved nothing.
+#: Senders of an unknown environment: they have not proved a secret.
 UNPROVEN = "unproven"
 
 #: What is counted beside the answers, when events are handled: approvals that were not understood, and unknown event types.

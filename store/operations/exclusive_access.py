@@ -60,7 +60,7 @@ def _nobody_on(path: Path) -> Iterator[None]:
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise _in_use(path) from error
-            # Too damaged for SQLite to say; nor can anybody open it now who has not.
+            # Too damaged for SQLite to say. Nor can a process open it now that has not opened it before.
             connection.close()
             folded = not _is_locked(path)
         if not folded:

@@ -1,4 +1,4 @@
-"""Fallen approvals: each applicant whose approval was turned, where it stands now, why, and who was notified."""
+"""Fallen approvals: each applicant whose approval was turned, its status now, why, and who was notified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.system import clock
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A subscriber that the reversal was for, whether it was told, and when."""
+    """A subscriber that the reversal was for, whether it was notified, and when."""
 
     subscriber: str
     status: str
@@ -27,7 +27,7 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Fallen:
-    """An applicant's last reversal of the wanted kinds, and where the applicant stands now."""
+    """An applicant's last reversal of the wanted kinds, and the applicant's status now."""
 
     change: Row[Any]
     told: list[Told]

@@ -20,7 +20,7 @@ SILENCE_MAX = timedelta(minutes=15)
 #: A round that did not come to its end is due again after so long.
 AGAIN_AFTER = timedelta(minutes=15)
 
-#: Where an applicant stands of whom the vendor has still to say something.
+#: The statuses of an applicant that the vendor still has to decide about.
 OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT)
 
 

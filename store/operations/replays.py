@@ -18,7 +18,7 @@ from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.states import Outcome
 from store.system import clock
 
-#: How fast a replay may be told to go, in events a second.
+#: The highest speed that a replay may be given, in events a second.
 PER_SECOND_MIN, PER_SECOND_MAX = 0.001, 100_000.0
 
 

@@ -1,4 +1,4 @@
-"""Claims of the review queue: who looks after an entry, so that nobody else does the same."""
+"""Claims of the review queue: who looks after an entry, so that no other person works on it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def unclaim(connection: Connection, wanted: Entry, *, by: Actor) -> Waiting:
     """Give a claimed entry back, whoever claimed it, with an act in the audit log. Raises NotClaimed."""
     found = _waiting(connection, wanted)
     if found.claimed_by is None:
-        raise NotClaimed("nobody has claimed it")
+        raise NotClaimed("the entry is not claimed")
     connection.execute(delete(ReviewClaim).filter_by(**wanted._asdict()))
     _record(connection, "unclaim", wanted, by)
     return _waiting(connection, wanted)

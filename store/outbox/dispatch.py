@@ -30,7 +30,7 @@ LEASE = timedelta(seconds=60)
 #: After so many failures in a row, of different reactions, a subscriber is paused.
 FAILURES_MAX = 5
 
-#: What of a change says whether somebody wants to be told of it.
+#: The columns of a change that say which subscribers want it.
 FOLLOWED = (
     TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference, TransitionRow.from_status,
     TransitionRow.to_status, TransitionRow.reversal, TransitionRow.changed, TransitionRow.erased_at,

@@ -110,7 +110,7 @@ class Count:
     pending: int
     #: How many of those that wait tell that an approval fell.
     adverse: int
-    #: How many of those that wait were tried in vain, and what came of the oldest one's last attempt.
+    #: How many of those that wait failed before, and the result of the oldest one's last attempt.
     refused: int
     answer: str | None
     failed: int
@@ -168,7 +168,7 @@ def _failed(connection: Connection) -> dict[str, int]:
 
 
 def _last_answer(connection: Connection, subscriber: str) -> str | None:
-    """Return what came of the last attempt at the oldest reaction that was tried in vain."""
+    """Return the result of the last attempt at the oldest pending reaction that was tried before."""
     tried = select(Reaction.answers).where(
         Reaction.subscriber == subscriber, Reaction.status == ReactionStatus.PENDING, Reaction.attempts > 0
     )

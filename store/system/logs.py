@@ -91,10 +91,10 @@ def describe_error(error: BaseException) -> str:
 
 
 def last_words(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    """Log an exception that nobody caught."""
+    """Log an uncaught exception."""
     if not isinstance(error, KeyboardInterrupt):
         told = describe_error(error.with_traceback(trace)) if error else kind.__name__
-        structlog.get_logger().critical("an exception that nobody expected", error=told)
+        structlog.get_logger().critical("an unexpected exception", error=told)
 
 
 class _Foreign(logging.Handler):
@@ -143,7 +143,7 @@ def _encode(line: MutableMapping[str, Any], **_: object) -> bytes:
 
 
 def _described(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put an exception's kind in the place of the exception, whose message and locals nobody may see."""
+    """Put an exception's kind in the place of the exception, because its message and locals may hold personal data."""
     info = line.pop("exc_info", None)
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):

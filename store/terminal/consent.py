@@ -47,7 +47,7 @@ def effect_of(command: click.Command) -> Effect:
 
 
 def ask(question: str, *lines: str, yes: bool) -> None:
-    """Print what will happen, and ask. Without consent, or with nobody to ask, the command ends here with exit status 1."""
+    """Print what will happen, and ask. Without consent, or without a terminal, the command ends here with exit status 1."""
     for line in lines:
         click.echo(line, err=True)
     if not yes:
@@ -55,7 +55,7 @@ def ask(question: str, *lines: str, yes: bool) -> None:
 
 
 def _to_its_end(command: Command) -> Command:
-    """Return a command that is not taken for done where nobody reads its output any more."""
+    """Return a command that is not taken for done once its reader has closed its output."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:

@@ -36,7 +36,9 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
         output_option,
         environment_option,
         click.option("--since", type=MOMENT, help="Changed at this moment or later (RFC 3339)."),
-        click.option("--status", type=click.Choice([status.value for status in Status]), help="Where it stands, or where a change led."),
+        click.option(
+            "--status", type=click.Choice([status.value for status in Status]), help="The current status, or the status after a change."
+        ),
         click.option("--vendor", type=click.Choice(list(VENDORS)), help="Of one vendor."),
         click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True, help="How to write it."),
     ):
@@ -101,7 +103,7 @@ def export_review(kind: str, output: Path | None, environment: str, older_than: 
 def export_access(
     external_user_id: str, withhold: str, reason: str | None, output: Path | None, token_file: Path | None, environment: str
 ) -> None:
-    """Write what is kept about a person, as far as it may be told to that person, as JSON. The audit log records who did, and why."""
+    """Write what is kept about a person, as far as that person may know it, as JSON. The audit log records who did, and why."""
     config.settings()
     subject, by = DataSubject(environment=environment, external_user_id=external_user_id), privacy.officer(token_file)
     found = database.write(lambda connection: access_export.make(connection, subject, withhold=Withhold(withhold), by=by, reason=reason))

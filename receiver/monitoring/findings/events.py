@@ -29,7 +29,7 @@ STOPPED = Sentence("{vendor} asked", "look", "the last round stopped: {why}", "s
 
 
 def events(connection: Connection, environment: str) -> Iterator[Finding]:
-    """Yield what became of events that need a person."""
+    """Yield the findings about events that need a person."""
     failed, unreadable = review_queue.unresolved(connection, environment=environment)
     sandbox = option(environment)
     yield DEAD_LETTERS(letters=many(failed, "dead letter"), sandbox=sandbox) if failed else NO_DEAD_LETTER()

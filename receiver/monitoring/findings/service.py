@@ -89,7 +89,7 @@ def _can_spool() -> bool:
 
 
 def processes(connection: Connection, *, writable: bool) -> Iterator[Finding]:
-    """Yield which processes live, with hosts and process ids. Unless the database can be written nobody can tell."""
+    """Yield which processes are running, with hosts and process ids. Without a writable database that is unknown."""
     if not writable:
         yield from (WEB_UNKNOWN(), WORKERS_UNKNOWN())
         return

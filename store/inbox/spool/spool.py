@@ -32,7 +32,7 @@ LAST_BYTES = 64 * 1024
 #: Who appends waits so long for the others who do, or for the last to be brought in.
 LOCK_SECONDS = 0.5
 
-#: Brings records into the database, durably; is told whether others wait for it.
+#: Imports records into the database, durably. The second argument: whether others wait for it.
 TakeIn = Callable[[list[bytes], bool], None]
 
 

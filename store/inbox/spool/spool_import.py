@@ -30,7 +30,7 @@ def take_in_spooled() -> int:
     found = host_spool()
     if found is None or not found.waits():
         return 0
-    # Asked first, so that a database that hangs is waited for here, and nobody who appends waits along.
+    # The first query, so that a database that hangs delays this thread, and no request that appends.
     _importer.run(RECORD_SECONDS, lambda: database.write(lambda connection: connection.execute(select(1))))
     return found.empty(_take_in, most=SPOOLED_AT_ONCE)
 

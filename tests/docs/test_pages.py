@@ -106,7 +106,7 @@ def test_the_readme_is_short_in_lines_and_in_all() -> None:
 
 
 def test_every_route_is_named() -> None:
-    modules = "".join(path.read_text() for path in (ROOT / "receiver" / "api").glob("*.py"))
+    modules = "".join(path.read_text() for path in (ROOT / "receiver" / "api").rglob("*.py"))
     routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', modules)
     assert len(routes) == 46
     spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route) for route in routes]

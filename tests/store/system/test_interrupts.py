@@ -29,7 +29,8 @@ except KeyboardInterrupt:
 
 def test_it_comes_at_the_end_of_the_transaction_and_outside_of_one_at_once() -> None:
     running = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert running.stdout and running.stdin
+    assert running.stdout
+    assert running.stdin
     assert running.stdout.readline() == "open\n"
     running.send_signal(signal.SIGINT)
     running.stdin.write("\n")

@@ -1,10 +1,10 @@
 """Carry out erasures. Each step commits, so that a run that is interrupted at any instant is resumed where it was.
 
 1. The applicants are chosen, once.
-2. The ledger, outside the database, is told, and synced: a restored backup is erased again.
+2. A line is written to the ledger, outside the database, and synced: a restored backup is erased again.
 3. In one transaction the applicants are fenced and gone, and the feed tells of it.
 4. Their events are erased, those that name others too, then those that were never read; then their changes.
-5. Where the vendor is to erase, too, it is asked to; until it has, the erasure's own row names whom, and nothing else does.
+5. Where the vendor is to erase, too, it is asked to; until it has, the erasure's own row names the applicants, and nothing else does.
 6. The last names are removed, and the erasure is done."""
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def carry_out(erasure_id: str, *, on_events: OnEvents = lambda _: None) -> bool:
         _erase_here(begun, on_events)
     if begun.with_vendor and not vendor_deletion.carry_out(begun, ledger_line=line):
         return False
+    # On its own: it looks through the audit log, and who decides about other erasures must not wait for that.
+    database.write(lambda connection: erasures.forget_traces(connection, begun))
     database.write(lambda connection: erasures.finish(connection, begun, ledger_line=line))
     log.info("an erasure is done", erasure_id=erasure_id, count=len(begun.keys))
     return True
@@ -85,7 +87,7 @@ def _erase_named(begun: Begun) -> Iterator[int]:
 
 
 def _erase_nameless(begun: Begun) -> Iterator[int]:
-    """Erase the events that name nobody, or could not be handled, and whose bodies are about the applicants all the same."""
+    """Erase the events that name no applicant, or could not be handled, and whose bodies are about the applicants all the same."""
     for vendor in sorted({key.vendor for key in begun.keys}):
         last, names = 0, _Names(key.reference for key in begun.keys if key.vendor == vendor)
         while events := _nameless(vendor, begun.environment, last):

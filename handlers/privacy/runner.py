@@ -20,14 +20,14 @@ from store import database
 from store.database import leftovers
 from store.privacy.erasing import erasures, lease, waiting
 from store.privacy.erasing.waiting import Waiting
-from store.privacy.restoring import ledger
+from store.privacy.restoring import gate, ledger
 from store.system import processes
 from store.system.logs import describe_error
 from store.system.processes import ChildProcess
 
 log = structlog.get_logger()
 
-#: How often the process says that it lives, and how long it may take to end.
+#: How often the process writes its heartbeat, and how long it may take to end.
 ALIVE_SECONDS, END_SECONDS = 5.0, 10.0
 
 #: When the upkeep runs first, after a worker's start, how often, and when again if another process was at it.
@@ -105,6 +105,7 @@ def _work(pace: Pace, *, keeps_up: bool) -> int:
             pace.give_way()
             failed += not _carry_out(erasure_id, pace)
         tried.update(ahead)
+    database.write(gate.catch_up)
     leftovers.truncate_log()
     return int(failed > 0)
 
@@ -133,7 +134,7 @@ def _say_alive(name: str, ended: threading.Event) -> None:
         try:
             mine = database.write(lambda connection: lease.take(connection, name))
         except Exception as error:  # Whatever it is, a process that says nothing is taken over.
-            log.warning("the process that erases could not say that it lives", error=describe_error(error))
+            log.warning("the process that erases could not write its heartbeat", error=describe_error(error))
             continue
         if not mine and not ended.is_set():
             log.warning("another process took the erasures over")

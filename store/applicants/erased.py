@@ -1,6 +1,6 @@
 """The erased: which applicants were erased. What comes later about one of them is erased once it is read.
 
-Only a keyed digest of each is kept, so the table names nobody."""
+Only a keyed digest of each is kept, so the table names no person."""
 
 from __future__ import annotations
 
@@ -70,14 +70,9 @@ def not_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[App
     return [key for key in keys if key not in gone or gone[key].readmitted_at]
 
 
-def has_fenced(connection: Connection, erasure_id: str) -> bool:
-    """Return whether an erasure has fenced its applicants: from then on they are unknown here."""
-    return connection.execute(select(exists().where(Fence.erasure_id == erasure_id))).scalar_one()
-
-
 def hold_fences(connection: Connection) -> None:
-    """Let nobody be fenced until this transaction ends. A transaction that fences waits for those before it, so that it finds what they
-    write. SQLite has a single writer."""
+    """Let no applicant be fenced until this transaction ends. A transaction that fences waits for those before it, so that it finds what
+    they write. SQLite has a single writer."""
     if not database.is_sqlite():
         connection.execute(select(func.pg_advisory_xact_lock_shared(FENCES_LOCK)))
 
@@ -108,7 +103,7 @@ def _remember(connection: Connection, vendors: Mapping[bytes, str | None], erasu
 
 
 def is_any(connection: Connection) -> bool:
-    """Return whether anybody was erased. With another INDEX_KEY none of them would be found: that raises."""
+    """Return whether any applicant was erased. With another INDEX_KEY none of them would be found: that raises."""
     kept, some = connection.execute(select(PrivacyState.index_key_check, exists().select_from(Fence).label("some"))).one()
     digests.prove(kept)
     return bool(some)

@@ -1,4 +1,4 @@
-"""Erasures: whom they are about, and how far they are. An erasure is a row, so that it can be interrupted and resumed.
+"""Erasures: their applicants, and how far they are. An erasure is a row, so that it can be interrupted and resumed.
 
 The first step is one transaction: it fences the applicants, removes their rows and tells of it. From then on they are unknown here; the
 steps that follow remove what is left, a part at a time."""
@@ -144,7 +144,7 @@ def _is_early(connection: Connection, row: Row[Any], keys: Sequence[ApplicantKey
 
 
 def subject_of(row: Any) -> DataSubject:
-    """Return whom an erasure or a hold is about, from its row."""
+    """Return the data subject of an erasure or a hold, from its row."""
     return DataSubject(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
 
 
@@ -175,9 +175,8 @@ def count_events(connection: Connection, begun: Begun, events: int) -> None:
 
 
 def finish(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
-    """Remove the last names that an erasure was about, and record that it is done, and that the database has its line of the ledger."""
+    """Remove the names from an erasure's own row, and record that it is done, and that the database has its line of the ledger."""
     acts.take_turn(connection)  # Before the erasure's row, like whoever decides.
-    forget_traces(connection, begun)
     nameless = {"external_user_id": None, "vendor": None, "reference": None, "targets": None, "reason": None, "decision_reason": None}
     waited = {"vendor_answer": None, "vendor_again_at": None}
     done = update(Erasure).where(Erasure.id == begun.id, Erasure.status.in_(AHEAD))

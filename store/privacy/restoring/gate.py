@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from itertools import takewhile
 
 from msgspec import Struct
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, exists, or_, select, true, update
 
 from store import database
 from store.access import digests
 from store.access.digests import NoIndexKey, WrongIndexKey
-from store.applicants import erased
-from store.database.privacy_tables import Erasure, PrivacyState
+from store.database.privacy_tables import Erasure, Fence, PrivacyState
 from store.database.sessions import Unfit
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.restoring import ledger
@@ -23,6 +24,9 @@ from store.privacy.restoring.ledger import Line
 
 #: How long a look counts.
 OPEN_SECONDS, CLOSED_SECONDS = 2.0, 0.3
+
+#: Erasures that one statement asks about.
+ASKED_AT_ONCE = 500
 
 
 class Closed(Unfit):
@@ -110,8 +114,9 @@ def look(connection: Connection, *, is_running: bool = False) -> Gate:
 
 def lacking(connection: Connection, *, is_running: bool = False) -> list[Line]:
     """Return the lines of the ledger that this database lacks. Raises ledger.Unusable."""
-    after = known_lines(connection)
-    return [line for line in ledger.lines(after=after) if not _is_known(connection, line.erasure_id, is_running=is_running)]
+    lines = ledger.lines(after=known_lines(connection))
+    known = _known(connection, lines, is_running=is_running)
+    return [line for line in lines if line.erasure_id not in known]
 
 
 def known_lines(connection: Connection) -> int:
@@ -121,13 +126,12 @@ def known_lines(connection: Connection) -> int:
 
 def catch_up(connection: Connection) -> None:
     """Count the lines that the database has, up to the first that it lacks. Raises ledger.Unusable."""
-    known = reached = known_lines(connection)
-    for line in ledger.lines(after=known):
-        if not _is_known(connection, line.erasure_id, is_running=False):
-            break
-        reached = line.number
-    if reached > known:
-        connection.execute(update(PrivacyState).where(PrivacyState.ledger_lines == known).values(ledger_lines=reached))
+    counted = known_lines(connection)
+    lines = ledger.lines(after=counted)
+    known = _known(connection, lines, is_running=False)
+    reached = counted + len(list(takewhile(lambda line: line.erasure_id in known, lines)))
+    if reached > counted:
+        connection.execute(update(PrivacyState).where(PrivacyState.ledger_lines == counted).values(ledger_lines=reached))
 
 
 def _compared(connection: Connection, known: int, count: int | None, *, is_running: bool) -> Gate:
@@ -143,13 +147,12 @@ def _compared(connection: Connection, known: int, count: int | None, *, is_runni
     return Gate(lacking=len(lines))
 
 
-def _is_known(connection: Connection, erasure_id: str, *, is_running: bool) -> bool:
-    """Return whether the database has an erasure: it is done, waits for nothing but its vendor, has fenced its applicants or, if that is
-    enough, has chosen them."""
-    columns = (Erasure.status, Erasure.cause, Erasure.targets, Erasure.vendor_again_at)
-    row = connection.execute(select(*columns).where(Erasure.id == erasure_id)).one_or_none()
-    if row is None:
-        return False
-    if row.status == Stage.DONE or row.vendor_again_at is not None:
-        return True
-    return row.targets is not None and row.cause != Cause.LEDGER and (is_running or erased.has_fenced(connection, erasure_id))
+def _known(connection: Connection, lines: Sequence[Line], *, is_running: bool) -> set[str]:
+    """Return the ids of the erasures that the database has: each is done, waits for nothing but its vendor, has fenced its applicants or,
+    if that is enough, has chosen them."""
+    is_ours = and_(Erasure.cause != Cause.LEDGER, Erasure.targets.is_not(None))
+    fenced = exists().where(Fence.erasure_id == Erasure.id)
+    is_known = or_(Erasure.status == Stage.DONE, Erasure.vendor_again_at.is_not(None), and_(is_ours, true() if is_running else fenced))
+    ids = [line.erasure_id for line in lines]
+    parts = (ids[start : start + ASKED_AT_ONCE] for start in range(0, len(ids), ASKED_AT_ONCE))
+    return {one for part in parts for one in connection.execute(select(Erasure.id).where(Erasure.id.in_(part), is_known)).scalars()}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, Row, delete, select, tuple_
+from sqlalchemy import Connection, Row, delete, select
 
 from store.database import bulk
 from store.database.tables import EventRow, MentionRow
@@ -65,9 +65,8 @@ def events_naming(connection: Connection, key: ApplicantKey) -> list[InboxEvent]
 
 def events_naming_any(connection: Connection, keys: list[ApplicantKey]) -> list[tuple[ApplicantKey, InboxEvent]]:
     """Return every event that named one of the applicants when it was handled, with that applicant, in the order of receipt."""
-    names = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
     query = select(*EVENT_COLUMNS, MentionRow.reference.label("named")).join(MentionRow, EventRow.sequence == MentionRow.event_sequence)
-    query = query.where(tuple_(*names).in_(keys)).order_by(EventRow.sequence)
+    query = query.where(bulk.of_applicants(MentionRow, keys)).order_by(EventRow.sequence)
     rows: Iterable[Row[Any]] = connection.execute(query)
     return [_named(row) for row in rows]
 

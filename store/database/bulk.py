@@ -6,24 +6,28 @@ one statement a row, sent in a pipeline, took twice as long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, Table, TextClause, bindparam, text, tuple_
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, Table, TextClause, bindparam, false, text, tuple_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase
 
 from store import database
+from store.states import ApplicantKey
 
 Rows = Sequence[Mapping[str, Any]]
 
-#: What becomes of a row that is there already: SQL for each column that is set.
+#: How a row that is there already changes: SQL for each column that is set.
 Change = Mapping[str, str]
 
 #: It stays as it is.
 LEAVE: Change = {}
+
+#: As many applicants are written out in a condition.
+FEW_KEYS = 20
 
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -71,6 +75,17 @@ def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
     if database.is_sqlite():
         return mine.in_([tuple(row.values()) for row in rows])
     return mine.in_(text(f"SELECT {', '.join(columns)} FROM {_given(table, columns)}").bindparams(given=_encode(table, rows)))  # noqa: S608
+
+
+def of_applicants(model: type[Any], keys: Collection[ApplicantKey]) -> ColumnElement[bool]:
+    """Return the condition that a row is of one of the applicants.
+
+    Few keys are written out: PostgreSQL takes any JSON text for 100 rows, and may read a whole table in its order to find them."""
+    if not keys:
+        return false()
+    if len(keys) <= FEW_KEYS:
+        return tuple_(model.vendor, model.environment, model.reference).in_(list(keys))
+    return among(model, [key._asdict() for key in keys])
 
 
 def _execute(connection: Connection, statement: TextClause, table: Table, rows: Rows, *, returns: bool = False) -> list[Row[Any]]:

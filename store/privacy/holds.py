@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
 
 from store import database
 from store.access.operators import Actor
+from store.database import bulk
 from store.database.privacy_tables import Erasure, Hold
 from store.database.tables import ApplicantRow
 from store.inbox.deliveries import new_event_id
@@ -107,7 +108,7 @@ def held(connection: Connection, keys: Collection[ApplicantKey]) -> set[Applican
 
 
 def forget(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None) -> None:
-    """Remove from lifted holds whom they were on, and why."""
+    """Remove from lifted holds their applicants and reasons."""
     mine = update(Hold).where(Hold.lifted_at.is_not(None), _about(environment, keys, {user} if user else set()))
     connection.execute(mine.values(external_user_id=None, vendor=None, reference=None, reason=None, lift_reason=None))
 
@@ -115,13 +116,12 @@ def forget(connection: Connection, environment: str, keys: Sequence[ApplicantKey
 def _users(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, str | None]:
     """Return the users of applicants that have a row."""
     key = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    query = select(*key, ApplicantRow.external_user_id).where(tuple_(*key).in_(list(keys)))
-    return {ApplicantKey(*row[:3]): row.external_user_id for row in connection.execute(query)} if keys else {}
+    query = select(*key, ApplicantRow.external_user_id).where(bulk.of_applicants(ApplicantRow, keys))
+    return {ApplicantKey(*row[:3]): row.external_user_id for row in connection.execute(query)}
 
 
 def _about(environment: str, keys: Sequence[ApplicantKey], users: set[str | None]) -> ColumnElement[bool]:
-    named = tuple_(Hold.vendor, Hold.environment, Hold.reference).in_(list(keys))
-    return or_(named, (Hold.environment == environment) & Hold.external_user_id.in_(sorted(filter(None, users))))
+    return or_(bulk.of_applicants(Hold, keys), (Hold.environment == environment) & Hold.external_user_id.in_(sorted(filter(None, users))))
 
 
 def _is_carried_out() -> ColumnElement[bool]:

@@ -211,7 +211,7 @@ def _longest(connection: Connection, keys: Sequence[ApplicantKey]) -> datetime |
 
 def _restrict(connection: Connection, keys: Sequence[ApplicantKey]) -> None:
     """Restrict applicants. That is a change, which the feed reports without the applicant."""
-    known = applicants.among(connection, list(keys)) if keys else {}
+    known = applicants.among(connection, keys)
     before = [one for one in applicants.lock(connection, known).values() if not one.restricted]
     after = [replace(one, restricted=True, version=one.version + bool(one.version), updated_at=clock.now()) for one in before]
     applicants.save(connection, after)

@@ -10,11 +10,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, cast, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, String, cast, delete, select, update
 
 from store.access import audit, digests
 from store.applicants import feed
 from store.applicants import table as applicants
+from store.database import bulk
 from store.database.operations_tables import Act, Reaction, Replay, ReviewClaim
 from store.database.tables import ApplicantRow, MentionRow, QuietMove, TransitionRow
 from store.operations.replays import OPEN, Stage
@@ -34,7 +35,7 @@ Keys = Sequence[ApplicantKey]
 def forget_applicants(connection: Connection, keys: Keys) -> list[applicants.Applicant]:
     """Remove the rows of applicants, and who claimed their reviews; return those that were visible."""
     found = list(applicants.lock(connection, keys).values())
-    connection.execute(delete(ApplicantRow).where(_among(ApplicantRow, keys)))
+    connection.execute(delete(ApplicantRow).where(bulk.of_applicants(ApplicantRow, keys)))
     for key in keys:
         entry = ReviewClaim.name == f"{key.vendor}/{key.reference}"
         connection.execute(delete(ReviewClaim).where(ReviewClaim.environment == key.environment, entry))
@@ -43,7 +44,7 @@ def forget_applicants(connection: Connection, keys: Keys) -> list[applicants.App
 
 def end_reactions(connection: Connection, keys: Keys) -> None:
     """End the reactions that wait: the notice of the erasure takes their place."""
-    _end(connection, _among(Reaction, keys))
+    _end(connection, bulk.of_applicants(Reaction, keys))
 
 
 def _end(connection: Connection, those: ColumnElement[bool]) -> None:
@@ -54,7 +55,7 @@ def _end(connection: Connection, those: ColumnElement[bool]) -> None:
 
 def empty_changes(connection: Connection, key: ApplicantKey, *, limit: int) -> int:
     """Empty the next changes of an applicant, the oldest first, but not the notice of the erasure; return how many."""
-    mine = (_among(TransitionRow, [key]), TransitionRow.to_status != feed.ERASED)
+    mine = (bulk.of_applicants(TransitionRow, [key]), TransitionRow.to_status != feed.ERASED)
     oldest = select(TransitionRow.number).where(*mine).order_by(TransitionRow.number).limit(limit)
     numbers = list(connection.execute(oldest).scalars())
     _empty(connection, numbers, _digest(key))
@@ -74,7 +75,7 @@ def empty_notices(connection: Connection, *, before: datetime, limit: int) -> in
 def empty_notices_of(connection: Connection, keys: Keys) -> None:
     """Empty the notices that some applicants were erased."""
     for key in keys:
-        mine = (_among(TransitionRow, [key]), TransitionRow.to_status == feed.ERASED)
+        mine = (bulk.of_applicants(TransitionRow, [key]), TransitionRow.to_status == feed.ERASED)
         _empty(connection, list(connection.execute(select(TransitionRow.number).where(*mine)).scalars()), _digest(key))
 
 
@@ -91,12 +92,12 @@ def _empty(connection: Connection, numbers: Sequence[int], digest: str) -> None:
 
 def forget_quiet_moves(connection: Connection, keys: Keys) -> None:
     """Remove what was shown of applicants between their changes."""
-    connection.execute(delete(QuietMove).where(_among(QuietMove, keys)))
+    connection.execute(delete(QuietMove).where(bulk.of_applicants(QuietMove, keys)))
 
 
 def forget_mentions(connection: Connection, keys: Keys) -> None:
     """Remove what is left of who named the applicants."""
-    connection.execute(delete(MentionRow).where(_among(MentionRow, keys)))
+    connection.execute(delete(MentionRow).where(bulk.of_applicants(MentionRow, keys)))
 
 
 def empty_acts(connection: Connection, keys: Keys, users: Collection[str]) -> None:
@@ -112,7 +113,7 @@ def empty_acts(connection: Connection, keys: Keys, users: Collection[str]) -> No
 
 
 def empty_replays(connection: Connection, keys: Keys, users: Collection[str]) -> None:
-    """Remove from replays whom they were about. One that has not ended is cancelled."""
+    """Remove from replays the applicants that they were about. One that has not ended is cancelled."""
     for name in _names(keys, users):
         in_json = json.dumps(name, ensure_ascii=False)[1:-1]
         columns = ((cast(Replay.wanted, String), in_json), (cast(Replay.forecast, String), in_json), (Replay.reason, name))
@@ -131,10 +132,6 @@ def _naming(connection: Connection, number: Any, column: Any, name: str) -> list
     likely = connection.execute(select(number, column).where(column.contains(name, autoescape=True))).all()
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     return [one for one, text in likely if word.search(text)]
-
-
-def _among(model: type[Any], keys: Keys) -> ColumnElement[bool]:
-    return tuple_(model.vendor, model.environment, model.reference).in_(list(keys))
 
 
 def _digest(key: ApplicantKey) -> str:

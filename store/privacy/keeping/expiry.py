@@ -1,6 +1,6 @@
-"""Expiry: events that name nobody, and acts, whose time is over by a rule of RETENTION; how they are removed.
+"""Expiry: events that name no applicant, and acts, whose time is over by a rule of RETENTION; how they are removed.
 
-What an event that cannot be read says of those on whom a hold is, is looked for in its body. An act stays while it concerns somebody who
+An event that cannot be read is kept while its body holds the name of an applicant on hold. An act stays while it concerns somebody who
 is kept."""
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def expired(connection: Connection, rule: Kept, period: Period, now: datetime, e
 
 
 def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
-    """Erase events that name nobody who is kept; return how many. Those that are erased already are not counted."""
+    """Erase events that name no applicant who is kept; return how many. Those that are erased already are not counted."""
     count = 0
     for start in range(0, len(sequences), PAGE):
         some = and_(EventRow.sequence.in_(sequences[start : start + PAGE]), EventRow.erased_at.is_(None), ~_names_somebody())
@@ -102,7 +102,7 @@ def _names_somebody() -> ColumnElement[bool]:
 
 
 def _held_names(connection: Connection) -> set[bytes]:
-    """Return the names of those on whom a hold is, as a body may hold them."""
+    """Return the names of applicants on hold, as a body may hold them."""
     is_open = Hold.lifted_at.is_(None)
     users = select(Hold.environment, Hold.external_user_id).where(is_open, Hold.external_user_id.is_not(None))
     theirs = tuple_(ApplicantRow.environment, ApplicantRow.external_user_id).in_(users)

@@ -102,7 +102,7 @@ def _last_events(connection: Connection, keys: Sequence[ApplicantKey]) -> dict[A
     for start in range(0, len(keys), KEYS_AT_ONCE):
         columns: tuple[Any, ...] = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
         query = select(*columns, func.max(EventRow.received_at)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
-        some = bulk.among(MentionRow, [key._asdict() for key in keys[start : start + KEYS_AT_ONCE]])
+        some = bulk.of_applicants(MentionRow, keys[start : start + KEYS_AT_ONCE])
         for *key, received_at in connection.execute(query.where(some).group_by(*columns)):
             found[ApplicantKey(*key)] = received_at
     return found
@@ -110,7 +110,7 @@ def _last_events(connection: Connection, keys: Sequence[ApplicantKey]) -> dict[A
 
 def of_keys(connection: Connection, keys: Sequence[ApplicantKey]) -> dict[ApplicantKey, Keeping]:
     """Return the same of those of the applicants that have a row."""
-    return keeping(connection, list(table.among(connection, list(keys)).values())) if keys else {}
+    return keeping(connection, list(table.among(connection, keys).values()))
 
 
 def forbid(connection: Connection, keys: Sequence[ApplicantKey]) -> bool:

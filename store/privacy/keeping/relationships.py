@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, select, tuple_
+from sqlalchemy import Connection, Row, exists, select, tuple_
 
 from store import database
 from store.access.operators import Actor
+from store.database import bulk
 from store.database.privacy_tables import Relationship
 from store.database.tables import ApplicantRow
 from store.privacy import acts
@@ -38,13 +39,9 @@ def find(connection: Connection, environment: str, user: str) -> Row[Any] | None
 
 def recorded_since(connection: Connection, keys: Sequence[ApplicantKey], moment: datetime) -> bool:
     """Return whether the relationship with a user of one of the applicants was recorded since a moment."""
-    users = select(ApplicantRow.environment, ApplicantRow.external_user_id).where(_among(keys))
+    users = select(ApplicantRow.environment, ApplicantRow.external_user_id).where(bulk.of_applicants(ApplicantRow, keys))
     mine = tuple_(Relationship.environment, Relationship.external_user_id).in_(users)
     return connection.execute(select(exists().where(mine, Relationship.said_at > moment))).scalar_one()
-
-
-def _among(keys: Sequence[ApplicantKey]) -> ColumnElement[bool]:
-    return tuple_(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).in_(list(keys))
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

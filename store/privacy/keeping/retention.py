@@ -38,7 +38,7 @@ NAMED = 100
 
 _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 
-#: What a period is told by; the rest of an applicant takes long to read.
+#: What a period is computed from; the rest of an applicant takes long to read.
 _NAMES = (*ApplicantKey._fields, "external_user_id", "ever_approved", "last_verdict", "updated_at")
 _COLUMNS = tuple(getattr(ApplicantRow, name) for name in _NAMES)
 
@@ -147,7 +147,7 @@ def _all_due(connection: Connection, environment: str | None) -> Iterator[Due]:
 
 
 class _LeftOut:
-    """Those whom a hold is on, and those whom an erasure is about that is not done: it decides about them."""
+    """Those on hold, and those of an erasure that is not done: it decides about them."""
 
     def __init__(self, connection: Connection) -> None:
         self._keys: set[tuple[Any, ...]] = set()
@@ -195,9 +195,9 @@ def _due_of(
 
 
 def _still_due(connection: Connection, found: Sequence[Due]) -> list[Due]:
-    """Return those of the applicants that are due still, now that nobody else decides."""
-    keys, left_out, now = [one.key._asdict() for one in found if one.key], _LeftOut(connection), clock.now()
-    parts = [bulk.among(ApplicantRow, keys[start : start + PAGE]) for start in range(0, len(keys), PAGE)]
+    """Return those of the applicants that are due still, now that no other process decides."""
+    keys, left_out, now = [one.key for one in found if one.key], _LeftOut(connection), clock.now()
+    parts = [bulk.of_applicants(ApplicantRow, keys[start : start + PAGE]) for start in range(0, len(keys), PAGE)]
     pages = [page for part in parts for page in _pages(connection, part)]
     return [one for applicants, last in pages for one in _due_of(connection, applicants, last, left_out, now)]
 

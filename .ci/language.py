@@ -1,4 +1,4 @@
-"""Plain technical English: words that are not the field's, found in pages, docstrings and messages, with what to write instead.
+"""Plain technical English: words that are not the field's, found in pages, comments, docstrings and messages; and what to write instead.
 
     python .ci/language.py       prints each as file:line; exit status 1 if there is any
 
@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,36 +31,70 @@ INSTEAD = {
     r"\bdies? of\b|\bdied of\b": "crashes over",
     r"(?<![a-z])[Mm]end(s|ed|ing)?\b": "fix, repair",
     r"\bby (itself|themselves)\b": "automatically",
-    r"\btold (of|again)\b": "notified",
-    r"\bof whom\b|\bto whom\b|\bby whom\b": "name the noun",
+    r"\btold (of|again)\b|\b(is|are|was|were|be|been|being) told\b|\b[Uu]nless told\b": "notified, reported, listed",
+    r"\b[Ww]hom\b": "name the noun: the applicants that ..., the person that ...",
+    r"\b[Nn]obody\b": "no person, no applicant, no caller: name the noun",
+    r"\b[Aa]nybody\b|\b[Ee]verybody\b": "every caller, all applicants: name the noun",
+    r"\b[Ww]hat (came|comes|becomes|became) of\b": "the result, the outcome, the state",
+    r"\b[Ww]here (\w+ ){1,4}stands\b": "the status",
+    r"\blives\b": "is running, is valid",
+    r"\bcomes again\b": "is redelivered, is repeated",
 }
 
-#: Words of their own: the glossary explains them, and history keeps what was said.
-PAGES_LEFT_OUT = {"CHANGELOG.md", "glossary.md"}
+#: Words of their own: the glossary explains them.
+PAGES_LEFT_OUT = {"glossary.md"}
 SHORT_SENTENCES, WORDS_MAX = ("README.md", "docs/runbook.md"), 30
+#: A shorter text is a name, a column or an identifier.
+WORDS_OF_A_SENTENCE = 4
 
 
 def main() -> int:
-    found = [*in_pages(), *in_docstrings(), *too_long()]
+    found = [*in_pages(), *in_code(), *too_long()]
     print("\n".join(found))
     return 1 if found else 0
 
 
 def in_pages():
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.yml")):
         if path.name not in PAGES_LEFT_OUT:
-            yield from complaints(path, enumerate(path.read_text().splitlines(), start=1))
+            yield from complaints(path, enumerate(current(path).splitlines(), start=1))
 
 
-def in_docstrings():
-    listed = subprocess.run(["git", "ls-files", "receiver", "handlers", "store"], cwd=ROOT, capture_output=True, text=True, check=True)
+def current(path):
+    """Return the text of a page; of the change log only what is not released yet, because released entries are history."""
+    text = path.read_text()
+    return "\n## ".join(text.split("\n## ")[:2]) if path.name == "CHANGELOG.md" else text
+
+
+def in_code():
+    listed = subprocess.run(["git", "ls-files", *CODE], cwd=ROOT, capture_output=True, text=True, check=True)
     for path in (ROOT / name for name in listed.stdout.splitlines() if name.endswith(".py")):
-        nodes = ast.walk(ast.parse(path.read_text()))
-        texts = [node.body[0].value for node in nodes if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None]
-        yield from complaints(path, ((text.lineno + number, line) for text in texts for number, line in enumerate(text.value.splitlines())))
+        yield from complaints(path, sorted({*in_comments(path), *in_texts(path)}))
 
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+CODE = ("receiver", "handlers", "store", "examples")
+
+
+def in_comments(path):
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def in_texts(path):
+    """Yield the lines of docstrings, and of texts that have as many words as a sentence. An f-string counts as one text."""
+    tree = ast.parse(path.read_text())
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            text = node.value
+        else:
+            continue
+        if len(text.split()) >= WORDS_OF_A_SENTENCE:
+            yield from ((node.lineno + number, line) for number, line in enumerate(text.splitlines()))
 
 
 def complaints(path, lines):
@@ -71,7 +106,7 @@ def complaints(path, lines):
 
 def too_long():
     for name in SHORT_SENTENCES:
-        text = re.sub(r"```.*?```|<!--.*?-->|^\|.*$|^#.*$", "\n\n", (ROOT / name).read_text(), flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(r"(?s:```.*?```|<!--.*?-->)|^\|.*$|^#.*$", "\n\n", (ROOT / name).read_text(), flags=re.MULTILINE)
         for sentence in re.split(r"(?<=[.!?:;])\s+|\n\n|\n(?=[-*0-9])", text):
             if len(sentence.split()) > WORDS_MAX:
                 yield f"{name}: {len(sentence.split())} words → at most {WORDS_MAX}: {' '.join(sentence.split()[:8])} …"

@@ -179,8 +179,8 @@ def given_place(headers: dict[str, str], *, by_receipt: bool) -> dict[str, Any]:
 
 
 def _decision(body: DecisionBody) -> News:
-    confirmed = _by_whom("confirmed", body.confirmed_by, body.confirmation)
-    withdrawn = _by_whom("withdrawn", body.withdrawn_by, body.withdrawal)
+    confirmed = _by_another("confirmed", body.confirmed_by, body.confirmation)
+    withdrawn = _by_another("withdrawn", body.withdrawn_by, body.withdrawal)
     return News(
         event_type=internal_events.DECISION_TYPE,
         references=(body.reference,),
@@ -190,7 +190,7 @@ def _decision(body: DecisionBody) -> News:
     )
 
 
-def _by_whom(done: str, name: str | None, reason: str | None) -> str:
+def _by_another(done: str, name: str | None, reason: str | None) -> str:
     return f", {done} by {name}{f' ({reason})' if reason else ''}" if name else ""
 
 

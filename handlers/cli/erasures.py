@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import carrying_out, output, privacy
-from handlers.cli.terminal.privacy import answering, id_argument, reason_option, whom_options
+from handlers.cli.terminal.privacy import answering, data_subject_options, id_argument, reason_option
 from store import database
 from store.access.operators import Actor
 from store.cli.ledger import accept_ledger
@@ -28,11 +28,11 @@ from store.text import safe_text
 
 @click.group("erasures")
 def erasures_group() -> None:
-    """Erasures: what persons asked for, what rules made, and what came of it."""
+    """Erasures: what persons requested, what rules made due, and the result."""
 
 
 @erasures_group.command("request")
-@whom_options
+@data_subject_options
 @reason_option
 @click.option("--received", type=MOMENT, help="When the person asked (RFC 3339, or a date).  [default: now]")
 @token_option
@@ -162,7 +162,7 @@ def show(erasure_id: str, as_json: bool) -> None:
 @json_option
 @consent.reads
 def show_certificate(erasure_id: str, as_json: bool) -> None:
-    """Show the certificate of an erasure: what was erased, and what that does not cover. It names nobody."""
+    """Show the certificate of an erasure: what was erased, and what that does not cover. It names no person."""
     config.settings()
     with answering():
         found = database.read(lambda connection: certificate.certificate(connection, erasure_id))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from handlers import config
 from handlers.cli.terminal import carrying_out, output, privacy
-from handlers.cli.terminal.privacy import answering, reason_option, whom_options
+from handlers.cli.terminal.privacy import answering, data_subject_options, reason_option
 from store import database
 from store.privacy import holds
 from store.privacy.acts import DataSubject
@@ -88,11 +88,11 @@ def _show(told: dict[str, Any], as_json: bool) -> None:
 
 @click.group("holds")
 def holds_group() -> None:
-    """Holds: nothing of those whom one is on is erased, whoever asks."""
+    """Holds: while one is on, nothing about its applicants is erased, whoever asks."""
 
 
 @holds_group.command("place")
-@whom_options
+@data_subject_options
 @reason_option
 @click.option("--review-at", required=True, type=MOMENT, help="When somebody is to look at it again (RFC 3339, or a date).")
 @token_option

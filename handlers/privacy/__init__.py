@@ -1,1 +1,1 @@
-"""What of an event is about whom, when one of them is erased?"""
+"""Which part of an event is about which applicant, when one of them is erased?"""

@@ -1,4 +1,4 @@
-"""The fence around the erased: what comes later about one of them moves nobody, and is erased with the transaction that reads it."""
+"""The fence around the erased: a later event about one of them changes no applicant, and is erased with the transaction that reads it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _fence(connection: Connection, reading: EventReading, theirs: set[ApplicantK
 
 
 def _about(reading: EventReading, others: Sequence[str]) -> EventReading:
-    """Return what an event says of the others; of nobody, that it was ignored."""
+    """Return what an event says of the others; if it names no other, that it was ignored."""
     if others and isinstance(reading.news, Unreadable):
         return reading
     if others and isinstance(reading.news, News):

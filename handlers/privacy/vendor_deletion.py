@@ -1,6 +1,6 @@
 """The vendor's own deletion, where the approval asks for it (`with_vendor`): iDenfy is asked by its API, the others by a person.
 
-It comes after everything was erased here. iDenfy refuses while the token of a verification lives, so that it is asked again later."""
+It comes after everything was erased here. iDenfy refuses while the token of a verification is valid, so that it is asked again later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may see an applicant: nobody, once it is erased; privacy officers alone, while it is restricted."""
+"""Who may see an applicant: no caller, once it is erased; privacy officers alone, while it is restricted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tables about personal data: relationships, holds, erasures, and the fences around what was erased.
 
-What remains after an erasure names nobody: digests are keyed (`store.privacy.digests`)."""
+What remains after an erasure names no person: digests are keyed (`store.privacy.digests`)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Hold(Base):
 
 
 class Erasure(Base):
-    """One erasure: who asked for it, who decided, and what came of it."""
+    """One erasure: who asked for it, who decided, and its outcome."""
 
     __tablename__ = "erasures"
 
@@ -67,7 +67,7 @@ class Erasure(Base):
     external_user_id: Mapped[str | None] = mapped_column(Name)
     vendor: Mapped[str | None]
     reference: Mapped[str | None] = mapped_column(Name)
-    #: The keyed digest of whom, which stays.
+    #: The keyed digest of the applicant, which stays.
     subject: Mapped[bytes] = mapped_column(LargeBinary)
     #: Which applicants are erased, as `[vendor, reference]`, while it is carried out. Null before and after.
     targets: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))

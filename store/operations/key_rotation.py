@@ -1,6 +1,6 @@
 """Key rotation: data keys are wrapped with the newest master key, and bodies of the old form get data keys, while the service runs.
 
-Both wait for no lock and go part by part, so that a rotation delays nobody, and can be interrupted anywhere and started again."""
+Both wait for no lock and go part by part, so that a rotation delays no other process, and can be interrupted anywhere and started again."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _in_parts(
     total = before = 0
     last = first
     while _pause(deadline):
-        # Found before the transaction that writes: on SQLite nobody else can write during that one.
+        # Found before the transaction that writes: on SQLite no other process can write during that one.
         found = database.read(partial(after, last=last))
         if not found and total == before:
             break

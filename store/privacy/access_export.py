@@ -1,7 +1,7 @@
-"""Access exports: what is kept about a person, as far as it may be told to that person.
+"""Access exports: what is kept about a person, as far as it may be disclosed to that person.
 
-What is told is listed, field by field. By default nothing is told that would tip the person off: no hit, alert, doubt or adverse change,
-and no sign that something was left out. What remains of a history is what a history without them would be."""
+What is disclosed is listed, field by field. By default nothing is disclosed that would tip the person off: no hit, alert, doubt or
+adverse change, and no sign that something was left out. What remains of a history is what a history without them would be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from store.system import clock
 #: Rows that are read at a time.
 PAGE = 500
 
-#: What of an applicant is told, beside its history; and of a document that is to be sent again.
+#: The fields of an applicant that are disclosed, beside its history; and those of a document that is to be sent again.
 _NAMES = ("vendor", "environment", "reference", "external_user_id")
 _TOLD = ("level", "document_expires_on", "user_message")
 _TOLD_OF_DOCUMENT = ("step", "type", "country", "comment")
@@ -47,7 +47,7 @@ def make(connection: Connection, subject: DataSubject, *, withhold: Withhold, by
     """Return what is kept about a user, with an entry in the audit log; None if nothing is."""
     assert subject.external_user_id is not None
     keys = erasures.applicants_of(connection, subject)
-    found = [one for one in applicants.among(connection, keys).values() if one.version] if keys else []
+    found = [one for one in applicants.among(connection, keys).values() if one.version]
     relationship = relationships.find(connection, subject.environment, subject.external_user_id)
     if not found and relationship is None:
         return None
@@ -67,7 +67,7 @@ def make(connection: Connection, subject: DataSubject, *, withhold: Withhold, by
     return told | _in_full(connection, subject, found)
 
 
-# what may be told ---------------------------------------------------------------------------------------------
+# what may be disclosed ----------------------------------------------------------------------------------------
 
 
 def _told(connection: Connection, applicant: Applicant) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _told(connection: Connection, applicant: Applicant) -> dict[str, Any]:
 
 
 def _tellable(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
-    """Yield the changes that may be told. What follows the fall of an approval may not, until there is an approval again."""
+    """Yield the changes that may be disclosed. What follows the fall of an approval may not, until there is an approval again."""
     fallen = False
     for row in rows:
         if _is_doubtful(row):
@@ -123,7 +123,7 @@ def _in_full(connection: Connection, subject: DataSubject, found: Sequence[Appli
 
 
 def _event(connection: Connection, event: dict[str, Any], mine: set[str]) -> dict[str, Any]:
-    """Return an event with its body, if that names nobody else."""
+    """Return an event with its body, if that names no other person."""
     is_shared = bool(set(mentions.of_event(connection, event["place"][2])) - mine)
     return explanations.describe(event) | {"body": None if is_shared else _body(connection, event["event_id"])}
 

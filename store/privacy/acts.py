@@ -1,4 +1,4 @@
-"""Acts about personal data: whom they are about, how they are recorded, and that the second person is another one."""
+"""Acts about personal data: their data subjects, how they are recorded, and that the second person is another one."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Action(StrEnum):
 
 
 def record(connection: Connection, action: Action, subject: DataSubject, *, by: Actor, reason: str | None) -> None:
-    """Record an act in the audit log, with whom it is about."""
+    """Record an act in the audit log, with its data subject."""
     audit.write(connection, actor=by.name, action=action, subject=subject.audit_subject, reason=reason, os_user=by.os_user)
 
 
 def record_other(connection: Connection, action: Action, subject: str, *, by: Actor, reason: str | None, touched: int) -> None:
-    """Record an act that names nobody."""
+    """Record an act that names no data subject."""
     audit.write(connection, actor=by.name, action=action, subject=subject, reason=reason, touched=touched, os_user=by.os_user)
 
 

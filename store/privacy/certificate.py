@@ -1,4 +1,4 @@
-"""The certificate of an erasure: what was erased, when, by whose decision, and what it does not cover. It names nobody."""
+"""The certificate of an erasure: what was erased, when, by whose decision, and what it does not cover. It names no person."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def certificate(connection: Connection, erasure_id: str) -> dict[str, Any]:
 def bodies_unreadable_by(connection: Connection, done_at: datetime) -> datetime | None:
     """Return since when no backup from before an erasure can be opened, or when that will be so, because Standing destroys the keys itself.
 
-    None: keys of that time are given from outside, and nobody has recorded that they are destroyed."""
+    None: keys of that time are given from outside, and it is not recorded that they are destroyed."""
     known = master_keys.covered_by(connection, done_at)
     return known or (master_keys.expected_by(connection, done_at) if config.generated_keys() else None)
 
@@ -80,11 +80,11 @@ def _backups(connection: Connection, row: Row[Any]) -> dict[str, Any]:
 
 
 ASKED = "were asked by a change of type applicant.erased to do the same; whether they did is theirs to certify"
-NOT_ASKED = "were not asked: with ERASURE_NOTICE_DAYS=0 no change names whom it is about"
+NOT_ASKED = "were not asked: with ERASURE_NOTICE_DAYS=0 no change names its applicant"
 
 
 def _downstream(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    """Return what readers of the feed and endpoints were told."""
+    """Return what the feed and the endpoints reported."""
     notice = config.settings().privacy.notice
     named = TransitionRow.applicant["erasure_id"].as_string() == row.id
     told = select(func.count()).where(TransitionRow.to_status == feed.ERASED, TransitionRow.erased_at.is_(None), named)

@@ -1,4 +1,4 @@
-"""What the commands about personal data share: who acts, whom it is about, and how a refusal is printed."""
+"""What the commands about personal data share: who acts, which data subject is meant, and how a refusal is printed."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def reason_option(command: Command) -> Command:
     return click.option("--reason", required=True, type=REASON, help="Why. It is recorded.")(command)
 
 
-def whom_options(command: Command) -> Command:
-    """Give a command the options that say whom it is about, as its argument `whom`."""
+def data_subject_options(command: Command) -> Command:
+    """Give a command the options that name its data subject, as its argument `subject`."""
 
     @wraps(command)
     def about(*, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str, **given: Any) -> Any:
@@ -82,7 +82,7 @@ def officer(token_file: Path | None) -> Actor:
 
 
 def about(subject: DataSubject) -> str:
-    """Return whom it is about, in a sentence."""
+    """Return the data subject, in a sentence."""
     count = len(database.read(lambda connection: erasures.applicants_of(connection, subject)))
     if subject.external_user_id is None:
         return f"It is about {subject.vendor} {safe_text.plain(subject.reference)} ({subject.environment})."

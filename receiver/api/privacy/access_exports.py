@@ -1,4 +1,4 @@
-"""POST /v1/users/<external_user_id>/access-exports: what is kept about a person, as far as it may be told."""
+"""POST /v1/users/<external_user_id>/access-exports: what is kept about a person, as far as it may be disclosed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AccessExportRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
 @blueprint.post("/users/<name:external_user_id>/access-exports")
 @call(right=Right.PRIVACY, query=InEnvironment, body=AccessExportRequest, answers=privacy_schemas.AccessExport, unknown=UNKNOWN)
 def export_access(external_user_id: str, caller: Caller, query: InEnvironment, body: AccessExportRequest) -> Response:
-    """What is kept about a person, from a list of fields that may be told. The audit log records who made it, and why."""
+    """What is kept about a person, from a list of fields that may be disclosed. The audit log records who made it, and why."""
     subject = DataSubject(environment=subjects.environment(body.environment, query), external_user_id=subjects.user(external_user_id))
     by = subjects.actor(caller)
     found = queries.write_long(

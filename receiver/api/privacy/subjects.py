@@ -60,7 +60,7 @@ class Subject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def data_subject(body: Subject, query: InEnvironment) -> DataSubject:
-    """Return whom a body is about. Raises a problem unless it names either a user or one applicant."""
+    """Return the data subject that a body names. Raises a problem unless it names either a user or one applicant."""
     names = (body.external_user_id, body.vendor, body.reference)
     if [name is not None for name in names] not in ([True, False, False], [False, True, True]):
         raise Problem(400, "The body must name a user by external_user_id, or one applicant by vendor and reference.")
@@ -89,7 +89,7 @@ def check_environment(row: Row[Any], named: VendorEnvironment | None) -> None:
 
 
 def moment(name: str, given: datetime | None) -> datetime | None:
-    """Return a time that a body names, in UTC. Raises a problem for one that nobody can mean."""
+    """Return a time that a body names, in UTC. Raises a problem for one that no caller can mean."""
     if given is None:
         return None
     if not YEAR_MIN < given.year < clock.now().year + YEARS_AHEAD_MAX:
@@ -98,7 +98,7 @@ def moment(name: str, given: datetime | None) -> datetime | None:
 
 
 def user(external_user_id: str) -> str:
-    """Return a user's id from a path. Raises a problem where nobody can have it."""
+    """Return a user's id from a path. Raises a problem where no user can have it."""
     if not is_name(external_user_id):
         raise Problem(404, "No user can have this id.")
     return external_user_id

@@ -32,7 +32,7 @@ REASON = "the applicant was erased"
 
 
 class Rewritten(Struct, frozen=True, kw_only=True):
-    """An event, and what it said of those who are not erased; None: it named nobody else."""
+    """An event, and what it said of those who are not erased; None: it named no other applicant."""
 
     event: InboxEvent
     kept_news: bytes | None
@@ -167,7 +167,7 @@ def _emptied(event: InboxEvent, identity: bytes) -> dict[str, Any]:
 
 
 def _identities(connection: Connection, events: Sequence[InboxEvent]) -> dict[str, EventKey]:
-    """Return what is left of each delivery's identity, by its event's id: by it the same delivery is known when it comes again."""
+    """Return what is left of each delivery's identity, by its event's id: by it the same delivery is recognised when it is repeated."""
     held = {row.id: row.identity for row in connection.execute(select(EventRow.id, EventRow.identity).where(_of(events)))}
     return {one.id: EventKey(one.vendor, one.environment, digests.of("delivery", held[one.id] or one.body_sha256)) for one in events}
 

@@ -14,7 +14,7 @@ SILENCE_MAX = timedelta(seconds=15)
 
 
 def take(connection: Connection, runner: str) -> bool:
-    """Take the lease, or say that its holder lives; return whether it is this process's."""
+    """Take the lease, or renew it; return whether it is this process's."""
     now = clock.now()
     silent = PrivacyState.runner_seen_at < now - SILENCE_MAX
     early = PrivacyState.runner_seen_at > now + SILENCE_MAX  # Its clock was wrong.

@@ -1,4 +1,4 @@
-"""Erasures that wait for their vendor: all is erased here, and nothing but the erasure's own row names whom the vendor is to erase."""
+"""Erasures that wait for their vendor: all is erased here, and only the erasure's own row names its applicants."""
 
 from __future__ import annotations
 

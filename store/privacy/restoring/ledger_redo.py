@@ -35,7 +35,7 @@ class Named:
 
 
 def find(connection: Connection, lines: Sequence[Line]) -> dict[str, Named]:
-    """Return whom each line means, by the id of its erasure. Reads every name once."""
+    """Return the applicants that each line means, by the id of its erasure. Reads every name once."""
     found = {line.erasure_id: Named() for line in lines}
     applicants = {bytes.fromhex(digest): found[line.erasure_id] for line in lines for digest in line.applicants}
     users = {bytes.fromhex(line.user): found[line.erasure_id] for line in lines if line.user}

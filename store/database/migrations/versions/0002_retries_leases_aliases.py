@@ -24,7 +24,7 @@ def upgrade() -> None:
     _index("ix_events_newest", ["vendor", "sequence"], PENDING)
     _index("ix_events_retries", ["retry_at"], f"{PENDING} AND retry_at IS NOT NULL")
     _index("ix_events_suspects", ["sequence"], f"{PENDING} AND suspect IS TRUE")
-    # What is claimed while the tables change is claimed anew.
+    # What is claimed while the tables change is claimed again.
     op.execute("UPDATE events SET claimed_by = NULL WHERE claimed_by IS NOT NULL")
     op.drop_column("events", "claimed_until")
     op.create_table(

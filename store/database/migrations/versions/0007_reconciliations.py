@@ -1,4 +1,4 @@
-"""Who asks a vendor, and what came of it"""
+"""Who asks a vendor, and the result"""
 
 from __future__ import annotations
 

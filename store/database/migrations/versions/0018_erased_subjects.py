@@ -1,4 +1,4 @@
-"""Which subjects have erased events; and an index of the events that name nobody, which an erasure opens"""
+"""Which subjects have erased events; and an index of the events that name no applicant, which an erasure opens"""
 
 from __future__ import annotations
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
 
 from handlers.privacy import erase
-from handlers.privacy.pace import Stopped
 from store import database
 from store.privacy.restoring import gate, ledger_redo
-from store.privacy.restoring.ledger import Line, Unusable
+from store.privacy.restoring.ledger import Line
 from store.privacy.restoring.ledger_redo import Named
-from store.system.logs import describe_error
 
 log = structlog.get_logger()
 
@@ -26,19 +25,15 @@ def redo_all() -> int:
         return 0
     lines = database.read(gate.lacking)
     named = database.read(lambda connection: ledger_redo.find(connection, lines))
-    done = sum(_redo(line, named[line.erasure_id]) for line in lines)
+    done = sum(_redo(lines[start : start + erase.AT_ONCE], named) for start in range(0, len(lines), erase.AT_ONCE))
     database.write(gate.catch_up)
     log.warning("erasures were done again, because the database lacked them", count=done)
     return done
 
 
-def _redo(line: Line, named: Named) -> bool:
-    """Carry out the erasure of one line; return False if it failed for a reason of its own, so that the others go on."""
-    try:
-        database.write(partial(ledger_redo.file, line=line, named=named))
-        return erase.carry_out(line.erasure_id)
-    except (Stopped, Unusable, *database.Failure):
-        raise
-    except Exception as error:
-        log.error("an erasure of the ledger failed", erasure_id=line.erasure_id, error=describe_error(error))
-        return False
+def _redo(lines: Sequence[Line], named: Mapping[str, Named]) -> int:
+    """Carry out the erasures of some lines; return how many are done."""
+    for line in lines:
+        database.write(partial(ledger_redo.file, line=line, named=named[line.erasure_id]))
+    done, _ = erase.attempt([line.erasure_id for line in lines])
+    return done

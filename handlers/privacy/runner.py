@@ -101,25 +101,13 @@ def _work(pace: Pace, *, keeps_up: bool) -> int:
     tried: set[str] = set()
     failed = 0
     while ahead := [erasure_id for erasure_id in database.write(erasures.ahead) if erasure_id not in tried]:
-        for erasure_id in ahead:
+        for some in (ahead[start : start + erase.AT_ONCE] for start in range(0, len(ahead), erase.AT_ONCE)):
             pace.give_way()
-            failed += not _carry_out(erasure_id, pace)
+            failed += erase.attempt(some, on_events=lambda _: pace.give_way())[1]
         tried.update(ahead)
     database.write(gate.catch_up)
     leftovers.truncate_log()
     return int(failed > 0)
-
-
-def _carry_out(erasure_id: str, pace: Pace) -> bool:
-    """Carry out one erasure; return False if it failed for a reason of its own, so that the others go on."""
-    try:
-        erase.carry_out(erasure_id, on_events=lambda _: pace.give_way())
-    except (Stopped, ledger.Unusable, *database.Failure):
-        raise
-    except Exception as error:
-        log.error("an erasure failed", erasure_id=erasure_id, error=describe_error(error))
-        return False
-    return True
 
 
 def _give_back(name: str) -> None:

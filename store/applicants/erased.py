@@ -77,14 +77,14 @@ def hold_fences(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock_shared(FENCES_LOCK)))
 
 
-def remember(connection: Connection, keys: Collection[ApplicantKey], erasure_id: str) -> None:
-    """Record that applicants are erased, from now on. One that was readmitted is erased again."""
-    _remember(connection, {digests.of_applicant(key): key.vendor for key in keys}, erasure_id)
+def remember(connection: Connection, erasure_of: Mapping[ApplicantKey, str]) -> None:
+    """Record that applicants are erased, from now on, each by an erasure's id. One that was readmitted is erased again."""
+    _fence(connection, {digests.of_applicant(key): (key.vendor, erasure_id) for key, erasure_id in erasure_of.items()})
 
 
 def remember_digests(connection: Connection, found: Collection[bytes], erasure_id: str) -> None:
     """Record the same of applicants that are known by their digests alone."""
-    _remember(connection, dict.fromkeys(found), erasure_id)
+    _fence(connection, dict.fromkeys(found, (None, erasure_id)))
 
 
 def readmit(connection: Connection, erasure_id: str, vendors: Collection[str]) -> int:
@@ -93,12 +93,11 @@ def readmit(connection: Connection, erasure_id: str, vendors: Collection[str]) -
     return connection.execute(mine.values(readmitted_at=clock.now())).rowcount
 
 
-def _remember(connection: Connection, vendors: Mapping[bytes, str | None], erasure_id: str) -> None:
+def _fence(connection: Connection, fences: Mapping[bytes, tuple[str | None, str]]) -> None:
     if not database.is_sqlite():
         connection.execute(select(func.pg_advisory_xact_lock(FENCES_LOCK)))
-    now = clock.now()
-    rest = {"erasure_id": erasure_id, "erased_at": now, "readmitted_at": None}
-    rows = [{"digest": digest, "vendor": vendors[digest]} | rest for digest in sorted(vendors)]
+    same = {"erased_at": clock.now(), "readmitted_at": None}
+    rows = [{"digest": digest, "vendor": vendor, "erasure_id": made} | same for digest, (vendor, made) in sorted(fences.items())]
     bulk.insert(connection, Fence, rows, over=("digest",))
 
 

@@ -18,12 +18,12 @@ def carry_out(erasure_ids: Sequence[str]) -> int:
     with progress_bar() as bar:
         task = bar.add_task("erasing", total=len(erasure_ids))
         events = bar.add_task("events", total=None)
-        for erasure_id in erasure_ids:
+        for some in (erasure_ids[start : start + erase.AT_ONCE] for start in range(0, len(erasure_ids), erase.AT_ONCE)):
             try:
-                done += erase.carry_out(erasure_id, on_events=lambda count: bar.advance(events, count))
+                done += erase.carry_out_all(some, on_events=lambda count: bar.advance(events, count))
             except ledger.Unusable as unusable:
                 raise click.ClickException(f"nothing is erased yet: {unusable}") from unusable
-            bar.advance(task)
+            bar.advance(task, len(some))
     if done < len(erasure_ids):
         why = "a hold is on it, a rule of RETENTION keeps it, or the vendor has not erased it yet"
         click.echo(f"{counted(len(erasure_ids) - done, 'erasure')} must wait: {why}.", err=True)

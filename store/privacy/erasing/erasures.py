@@ -5,6 +5,7 @@ steps that follow remove what is left, a part at a time."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -114,6 +115,12 @@ def is_time() -> ColumnElement[bool]:
     return or_(Erasure.vendor_again_at.is_(None), Erasure.vendor_again_at <= clock.now())
 
 
+def begin_all(connection: Connection, erasure_ids: Sequence[str]) -> list[Begun]:
+    """Begin erasures; return those that can be."""
+    begun = [begin(connection, erasure_id) for erasure_id in erasure_ids]
+    return [one for one in begun if one is not None]
+
+
 def begin(connection: Connection, erasure_id: str) -> Begun | None:
     """Choose which applicants an erasure is about; return it. None if it is done, not decided, a hold is on one of them, or a rule of
     RETENTION keeps one (again), because its relationship goes on or ended later."""
@@ -157,44 +164,47 @@ def applicants_of(connection: Connection, subject: DataSubject) -> list[Applican
     return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == subject.environment, mine)))
 
 
-def close(connection: Connection, begun: Begun) -> None:
+def close(connection: Connection, begun: Sequence[Begun]) -> None:
     """Fence the applicants, remove their rows, and tell of it. It may be done again."""
-    erased.remember(connection, begun.keys, begun.id)
-    visible = trace_erasure.forget_applicants(connection, begun.keys)
-    trace_erasure.end_reactions(connection, begun.keys)
-    mine = update(Erasure).where(Erasure.id == begun.id)
-    connection.execute(mine.values(applicants=Erasure.applicants + len(visible)))
-    feed.append(connection, [feed.erasure(one, begun.id) for one in visible])
+    erasure_of = {key: one.id for one in begun for key in one.keys}
+    erased.remember(connection, erasure_of)
+    visible = trace_erasure.forget_applicants(connection, list(erasure_of))
+    trace_erasure.end_reactions(connection, list(erasure_of))
+    for erasure_id, count in Counter(erasure_of[one.key] for one in visible).items():
+        connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(applicants=Erasure.applicants + count))
+    feed.append(connection, [feed.erasure(one, erasure_of[one.key]) for one in visible])
     if not config.settings().privacy.notice:
         trace_erasure.empty_notices_of(connection, [one.key for one in visible])
 
 
-def count_events(connection: Connection, begun: Begun, events: int) -> None:
+def count_events(connection: Connection, erasure_id: str, events: int) -> None:
     """Count events that were erased."""
-    connection.execute(update(Erasure).where(Erasure.id == begun.id).values(events=Erasure.events + events))
+    connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(events=Erasure.events + events))
 
 
-def finish(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
-    """Remove the names from an erasure's own row, and record that it is done, and that the database has its line of the ledger."""
+def finish(connection: Connection, begun: Sequence[Begun], *, ledger_lines: Sequence[int]) -> None:
+    """Remove the names from the erasures' own rows, and record that they are done, and that the database has their lines of the ledger."""
     acts.take_turn(connection)  # Before the erasure's row, like whoever decides.
     nameless = {"external_user_id": None, "vendor": None, "reference": None, "targets": None, "reason": None, "decision_reason": None}
     waited = {"vendor_answer": None, "vendor_again_at": None}
-    done = update(Erasure).where(Erasure.id == begun.id, Erasure.status.in_(AHEAD))
+    done = update(Erasure).where(Erasure.id.in_([one.id for one in begun]), Erasure.status.in_(AHEAD))
     connection.execute(done.values(status=Stage.DONE, done_at=clock.now(), **nameless, **waited))
-    count_line(connection, ledger_line)
+    for line in sorted(ledger_lines):
+        count_line(connection, line)
 
 
-def forget_traces(connection: Connection, begun: Begun) -> None:
-    """Remove the names that an erasure is about from all but its own row. It may be done again."""
-    users = {begun.user} if begun.user else set()
-    trace_erasure.forget_mentions(connection, begun.keys)
-    trace_erasure.forget_quiet_moves(connection, begun.keys)
-    trace_erasure.empty_acts(connection, begun.keys, users)
-    trace_erasure.empty_replays(connection, begun.keys, users)
-    holds.forget(connection, begun.environment, begun.keys, begun.user)
-    if begun.user:
-        mine = (Relationship.environment == begun.environment, Relationship.external_user_id == begun.user)
-        connection.execute(delete(Relationship).where(*mine))
+def forget_traces(connection: Connection, begun: Sequence[Begun]) -> None:
+    """Remove the names that erasures are about from all but their own rows. It may be done again."""
+    keys, users = [key for one in begun for key in one.keys], {one.user for one in begun if one.user}
+    trace_erasure.forget_mentions(connection, keys)
+    trace_erasure.forget_quiet_moves(connection, keys)
+    trace_erasure.empty_acts(connection, keys, users)
+    trace_erasure.empty_replays(connection, keys, users)
+    for one in begun:
+        holds.forget(connection, one.environment, one.keys, one.user)
+        if one.user:
+            mine = (Relationship.environment == one.environment, Relationship.external_user_id == one.user)
+            connection.execute(delete(Relationship).where(*mine))
 
 
 def count_line(connection: Connection, ledger_line: int) -> None:

@@ -38,12 +38,12 @@ class Rewritten(Struct, frozen=True, kw_only=True):
     kept_news: bytes | None
 
 
-def naming(connection: Connection, keys: Sequence[ApplicantKey], *, limit: int) -> list[InboxEvent]:
+def naming(connection: Connection, keys: Collection[ApplicantKey], *, limit: int) -> list[InboxEvent]:
     """Lock and return the next settled events that name one of the applicants, in the order of receipt."""
     return locked(connection, and_(_names(keys), EventRow.status != Outcome.PENDING), limit=limit)
 
 
-def is_any_left(connection: Connection, keys: Sequence[ApplicantKey]) -> bool:
+def is_any_left(connection: Connection, keys: Collection[ApplicantKey]) -> bool:
     """Return whether a settled event names one of the applicants."""
     return connection.execute(select(exists().where(_names(keys), EventRow.status != Outcome.PENDING))).scalar_one()
 
@@ -81,18 +81,21 @@ def lock_subjects(connection: Connection, events: Sequence[InboxEvent]) -> None:
         connection.execute(select(Subject.subject).where(tuple_(*key).in_(of_events)).order_by(*key).with_for_update()).all()
 
 
-def erase(connection: Connection, rewritten: Sequence[Rewritten], keys: Collection[ApplicantKey]) -> None:
-    """Erase what events say of some applicants, and that they named them. Their rows must be locked, or the database's only writer's."""
+def erase(connection: Connection, rewritten: Sequence[Rewritten], keys: Collection[ApplicantKey]) -> list[tuple[ApplicantKey, int]]:
+    """Erase what events say of some applicants, and that they named them; return each that an event named, with the event's sequence.
+
+    Their rows must be locked, or the database's only writer's."""
     if not rewritten:
-        return
+        return []
     events = [one.event for one in rewritten]
-    _forget_mentions(connection, events, keys)
+    named = _forget_mentions(connection, events, keys)
     body_keys.forget(connection, [event.id for event in events])
     identities = _unique(connection, _identities(connection, events))
     for event, news in ((one.event, one.kept_news) for one in rewritten):
         values = _emptied(event, identities[event.id]) if news is None else _kept(connection, event, news)
         connection.execute(update(EventRow).where(EventRow.sequence == event.sequence).values(**values))
     _forget_subjects(connection, events)
+    return named
 
 
 def is_known(connection: Connection, event: InboxEvent) -> bool:
@@ -100,7 +103,7 @@ def is_known(connection: Connection, event: InboxEvent) -> bool:
     return bool(_taken(connection, _identities(connection, [event]).values()))
 
 
-def _names(keys: Sequence[ApplicantKey]) -> ColumnElement[bool]:
+def _names(keys: Collection[ApplicantKey]) -> ColumnElement[bool]:
     return EventRow.sequence.in_(select(MentionRow.event_sequence).where(bulk.of_applicants(MentionRow, keys)))
 
 
@@ -108,9 +111,13 @@ def _of(events: Sequence[InboxEvent]) -> ColumnElement[bool]:
     return EventRow.sequence.in_([event.sequence for event in events])
 
 
-def _forget_mentions(connection: Connection, events: Sequence[InboxEvent], keys: Collection[ApplicantKey]) -> None:
+def _forget_mentions(
+    connection: Connection, events: Sequence[InboxEvent], keys: Collection[ApplicantKey]
+) -> list[tuple[ApplicantKey, int]]:
     sequences = [event.sequence for event in events]
-    connection.execute(delete(MentionRow).where(MentionRow.event_sequence.in_(sequences), bulk.of_applicants(MentionRow, keys)))
+    mine = delete(MentionRow).where(MentionRow.event_sequence.in_(sequences), bulk.of_applicants(MentionRow, keys))
+    named = mine.returning(MentionRow.vendor, MentionRow.environment, MentionRow.reference, MentionRow.event_sequence)
+    return [(ApplicantKey(*key), sequence) for *key, sequence in connection.execute(named)]
 
 
 def _forget_subjects(connection: Connection, erased: Sequence[InboxEvent]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, cast, delete, select, update
+from sqlalchemy import ColumnElement, Connection, String, cast, delete, or_, select, update
 
 from store.access import audit, digests
 from store.applicants import feed
@@ -28,6 +28,9 @@ EMPTY: dict[str, Any] = {
     "from_status": None, "to_status": feed.ERASED, "reversal": None, "changed": [], "reasons": [], "as_of": None, "applicant": {},
     "linked": None,
 }  # fmt: skip
+
+#: Names that one statement looks for.
+NAMES_AT_ONCE = 50
 
 Keys = Sequence[ApplicantKey]
 
@@ -53,30 +56,31 @@ def _end(connection: Connection, those: ColumnElement[bool]) -> None:
     connection.execute(waits.values(**ended))
 
 
-def empty_changes(connection: Connection, key: ApplicantKey, *, limit: int) -> int:
-    """Empty the next changes of an applicant, the oldest first, but not the notice of the erasure; return how many."""
-    mine = (bulk.of_applicants(TransitionRow, [key]), TransitionRow.to_status != feed.ERASED)
-    oldest = select(TransitionRow.number).where(*mine).order_by(TransitionRow.number).limit(limit)
-    numbers = list(connection.execute(oldest).scalars())
-    _empty(connection, numbers, _digest(key))
-    return len(numbers)
+def empty_changes(connection: Connection, keys: Keys, *, limit: int) -> int:
+    """Empty the next changes of applicants, but not the notices of their erasure; return how many."""
+    return _empty_some(connection, bulk.of_applicants(TransitionRow, keys), TransitionRow.to_status != feed.ERASED, limit=limit)
 
 
 def empty_notices(connection: Connection, *, before: datetime, limit: int) -> int:
     """Empty the next notices of erasures that are older than a time; return how many."""
     old = (TransitionRow.to_status == feed.ERASED, TransitionRow.erased_at.is_(None), TransitionRow.at < before)
-    columns = (TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
-    rows = connection.execute(select(*columns).where(*old).limit(limit)).all()
-    for number, *key in rows:
-        _empty(connection, [number], _digest(ApplicantKey(*key)))
-    return len(rows)
+    return _empty_some(connection, *old, limit=limit)
 
 
 def empty_notices_of(connection: Connection, keys: Keys) -> None:
     """Empty the notices that some applicants were erased."""
-    for key in keys:
-        mine = (bulk.of_applicants(TransitionRow, [key]), TransitionRow.to_status == feed.ERASED)
-        _empty(connection, list(connection.execute(select(TransitionRow.number).where(*mine)).scalars()), _digest(key))
+    _empty_some(connection, bulk.of_applicants(TransitionRow, keys), TransitionRow.to_status == feed.ERASED)
+
+
+def _empty_some(connection: Connection, *those: ColumnElement[bool], limit: int | None = None) -> int:
+    """Empty changes, each under the digest of its applicant; return how many."""
+    columns = (TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
+    numbers: dict[ApplicantKey, list[int]] = {}
+    for number, *key in connection.execute(select(*columns).where(*those).limit(limit)):
+        numbers.setdefault(ApplicantKey(*key), []).append(number)
+    for applicant, theirs in numbers.items():
+        _empty(connection, theirs, _digest(applicant))
+    return sum(map(len, numbers.values()))
 
 
 def _empty(connection: Connection, numbers: Sequence[int], digest: str) -> None:
@@ -106,32 +110,37 @@ def empty_acts(connection: Connection, keys: Keys, users: Collection[str]) -> No
     subjects |= {audit.user_subject(user): digests.of("user", user).hex() for user in users}
     for subject, digest in subjects.items():
         connection.execute(update(Act).where(Act.subject == subject).values(subject=f"erased {digest}", reason=None))
-    for name in _names(keys, users):
-        listed = _naming(connection, Act.id, Act.subject, name)
-        connection.execute(update(Act).where(Act.id.in_(listed)).values(subject=f"erased {digests.of('name', name).hex()}"))
-        connection.execute(update(Act).where(Act.id.in_(_naming(connection, Act.id, Act.reason, name))).values(reason=None))
+    names = _names(keys, users)
+    for act, name in _naming(connection, Act.id, Act.subject, names).items():
+        connection.execute(update(Act).where(Act.id == act).values(subject=f"erased {digests.of('name', name).hex()}"))
+    connection.execute(update(Act).where(Act.id.in_(_naming(connection, Act.id, Act.reason, names))).values(reason=None))
 
 
 def empty_replays(connection: Connection, keys: Keys, users: Collection[str]) -> None:
     """Remove from replays the applicants that they were about. One that has not ended is cancelled."""
-    for name in _names(keys, users):
-        in_json = json.dumps(name, ensure_ascii=False)[1:-1]
-        columns = ((cast(Replay.wanted, String), in_json), (cast(Replay.forecast, String), in_json), (Replay.reason, name))
-        found = {one for column, written in columns for one in _naming(connection, Replay.id, column, written)}
-        is_open = update(Replay).where(Replay.id.in_(found), Replay.status.in_(OPEN))
-        connection.execute(is_open.values(status=Stage.CANCELLED, ended_at=clock.now()))
-        connection.execute(update(Replay).where(Replay.id.in_(found)).values(wanted={}, forecast=None, reason=""))
+    names = _names(keys, users)
+    in_json = [json.dumps(name, ensure_ascii=False)[1:-1] for name in names]
+    columns = ((cast(Replay.wanted, String), in_json), (cast(Replay.forecast, String), in_json), (Replay.reason, names))
+    found = {replay for column, written in columns for replay in _naming(connection, Replay.id, column, written)}
+    is_open = update(Replay).where(Replay.id.in_(found), Replay.status.in_(OPEN))
+    connection.execute(is_open.values(status=Stage.CANCELLED, ended_at=clock.now()))
+    connection.execute(update(Replay).where(Replay.id.in_(found)).values(wanted={}, forecast=None, reason=""))
 
 
 def _names(keys: Keys, users: Collection[str]) -> list[str]:
     return sorted({*(key.reference for key in keys), *users})
 
 
-def _naming(connection: Connection, number: Any, column: Any, name: str) -> list[Any]:
-    """Return the numbers of the rows whose text names somebody, as a word of its own: a short name is part of many others."""
-    likely = connection.execute(select(number, column).where(column.contains(name, autoescape=True))).all()
-    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    return [one for one, text in likely if word.search(text)]
+def _naming(connection: Connection, number: Any, column: Any, names: Sequence[str]) -> dict[Any, str]:
+    """Return the numbers of the rows whose text holds one of the names, each with that name, as a word of its own: a short name is part of
+    many others."""
+    found: dict[Any, str] = {}
+    for some in (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE)):
+        word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, some))})(?!\w)")
+        likely = select(number, column).where(or_(*(column.contains(name, autoescape=True) for name in some)))
+        matches = {one: word.search(text) for one, text in connection.execute(likely)}
+        found |= {one: match[0] for one, match in matches.items() if match}
+    return found
 
 
 def _digest(key: ApplicantKey) -> str:

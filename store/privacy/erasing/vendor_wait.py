@@ -35,7 +35,7 @@ def note_tasks(connection: Connection, begun: Begun, vendors: Sequence[str]) -> 
 
 def begin(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
     """Remove the names everywhere else. From now on the erasure counts as one that this database has, as one that is done does."""
-    erasures.forget_traces(connection, begun)
+    erasures.forget_traces(connection, [begun])
     erasures.count_line(connection, ledger_line)
     postpone(connection, begun, answer=None, again_at=clock.now())
 

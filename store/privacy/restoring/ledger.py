@@ -8,7 +8,7 @@ import fcntl
 import os
 import threading
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,15 +61,15 @@ class _Seen:
 _seen, _reading = _Seen(), threading.Lock()
 
 
-def append(begun: Begun, *, known: int) -> int:
-    """Write an erasure down, unless it is; return its number. It is on the disk when this returns.
+def append(begun: Sequence[Begun], *, known: int) -> dict[str, int]:
+    """Write erasures down, unless they are; return the number of each, by its id. They are on the disk when this returns.
 
-    `known`: how many lines the database knows. Raises Unusable; the erasure must not go on then."""
-    return append_lines([_line(begun)], known=known)[0]
+    `known`: how many lines the database knows. Raises Unusable; the erasures must not go on then."""
+    return append_lines([_line(one) for one in begun], known=known)
 
 
-def append_lines(lines: Iterable[Line], *, known: int) -> list[int]:
-    """Write down those of the lines that the ledger lacks; return all their numbers."""
+def append_lines(lines: Sequence[Line], *, known: int) -> dict[str, int]:
+    """Write down those of the lines that the ledger lacks; return the number of each, by the id of its erasure."""
     if known and count() is None:
         raise Unusable(f"the ledger {path()} is missing, and the database knows of {known} lines in it")
     with _usable(), _held() as file:
@@ -84,7 +84,7 @@ def append_lines(lines: Iterable[Line], *, known: int) -> list[int]:
         file.flush()
         os.fsync(file.fileno())
         numbers = _read(file)
-        return [numbers[line.erasure_id] for line in lines]
+        return {line.erasure_id: numbers[line.erasure_id] for line in lines}
 
 
 def line_of(erasure_id: str, environment: str, applicants: Sequence[bytes], user: bytes | None) -> Line:

@@ -22,7 +22,7 @@ from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.inbox import settling
-from store.privacy.erasing import erasures, trace_erasure
+from store.privacy.erasing import erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import ledger
 from store.states import ApplicantKey, Outcome
@@ -154,6 +154,57 @@ def test_a_body_that_names_several_keeps_what_it_said_of_the_others(monkeypatch:
     assert after_replay is not None
     assert after_replay["flags"] == ["MONITORING_ALERT"]
     assert differences() == []
+
+
+def test_erasures_that_are_carried_out_together_each_count_the_events_of_their_own_applicants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERASURE_NOTICE_DAYS", "0")
+    config.settings.cache_clear()
+    first, second, other = (f"scan-of-person-{number}" for number in range(3))
+    for reference in (first, second, other):
+        keep(replace(verdict(), body=json.dumps(payloads.idenfy(reference, "APPROVED")).encode()), subject=reference.encode())
+    keep(scans("SUSPECTED", first, second, other))
+    keep(scans("SUSPECTED", second, other, at="2"))
+    keep(telling.raw("idenfy", b'{"scanRef": "' + second.encode() + b'", "status": {'))
+    handle_all()
+    staying = ApplicantKey("idenfy", "live", other)
+    before = shown(staying)
+    made = [
+        database.write(
+            lambda connection, key=key: erasures.create(connection, of(key), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer")
+        )
+        for key in (ApplicantKey("idenfy", "live", first), ApplicantKey("idenfy", "live", second))
+    ]
+    assert erase.carry_out_all(made) == 2
+    with database.reading() as connection:
+        rows = [erasures.find(connection, erasure_id) for erasure_id in made]
+        assert connection.execute(select(MentionRow.reference).distinct()).scalars().all() == [other]
+    assert [(row.status, row.applicants, row.events) for row in rows if row] == [(Stage.DONE, 1, 2), (Stage.DONE, 1, 4)]
+    rest = whole_database()
+    assert first not in rest
+    assert second not in rest
+    assert shown(staying) == before
+    assert differences() == []
+
+
+def test_an_erasure_that_fails_keeps_none_of_its_group_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in (GONE, OTHER):
+        keep(about(key, idngo(answer="GREEN")))
+    handle_all()
+    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
+    made = [database.write(lambda connection, key=key: erasures.create(connection, of(key), **values)) for key in (GONE, OTHER)]
+    naming = event_erasure.naming
+
+    def fails(connection: Any, keys: Any, *, limit: int) -> Any:
+        if GONE in keys:
+            raise ValueError("whatever it is")
+        return naming(connection, keys, limit=limit)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(event_erasure, "naming", fails)
+        assert erase.attempt(made) == (1, 1)
+    with database.reading() as connection:
+        assert [row.status for row in (erasures.find(connection, one) for one in made) if row] == [Stage.APPROVED, Stage.DONE]
+    assert erase.attempt(made) == (1, 0)
 
 
 def test_a_body_that_named_an_erased_one_is_one_event_when_it_comes_again() -> None:

@@ -94,7 +94,7 @@ def test_an_erasure_that_is_under_way_blocks_nobody_who_was_up_before(both: None
     made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
     begun = database.write(lambda connection: erasures.begin(connection, made))
     assert begun is not None
-    ledger.append(begun, known=0)
+    ledger.append([begun], known=0)
     with database.reading() as connection:
         assert not gate.look(connection, is_running=True).is_closed
         assert gate.look(connection).lacking == 1
@@ -179,9 +179,9 @@ def test_two_processes_that_try_the_same_erasure_erase_it_once(both: None) -> No
     assert first == second
     assert erase.carry_out(made)
     assert second is not None
-    assert ledger.append(second, known=0) == 1
-    database.write(lambda connection: erasures.close(connection, second))
-    database.write(lambda connection: erasures.finish(connection, second, ledger_line=1))
+    assert ledger.append([second], known=0) == {made: 1}
+    database.write(lambda connection: erasures.close(connection, [second]))
+    database.write(lambda connection: erasures.finish(connection, [second], ledger_lines=[1]))
     with database.reading() as connection:
         row = connection.execute(select(Erasure.__table__)).one()
         assert (row.status, row.applicants, row.events) == (Stage.DONE, 1, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -61,6 +63,17 @@ class ErasuresQuery(Page, forbid_unknown_fields=True):
 
 
 ERASURE_PAGE = PageOf(privacy_schemas.Erasure, place=lambda row: [row.id], describe=requests.describe, after=tuple[EntryId], start=(None,))
+DECISION_CALL = call(
+    right=Right.PRIVACY,
+    query=InAnyEnvironment,
+    body=ErasureDecision,
+    answers=privacy_schemas.Erasure,
+    status=202,
+    other_statuses=(409,),
+    unknown=UNKNOWN,
+    writes=True,
+    wakes=True,
+)
 
 
 @blueprint.post("/erasures")
@@ -107,67 +120,47 @@ def get_certificate(connection: Connection, erasure_id: str, query: InAnyEnviron
 
 
 @blueprint.post("/erasures/<name:erasure_id>/approve")
-@call(
-    right=Right.PRIVACY,
-    query=InAnyEnvironment,
-    body=ErasureDecision,
-    answers=privacy_schemas.Erasure,
-    status=202,
-    other_statuses=(409,),
-    unknown=UNKNOWN,
-    writes=True,
-    wakes=True,
-)
+@DECISION_CALL
 def approve_erasure(
     connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ErasureDecision
 ) -> dict[str, Any]:
     """Approve another person's request. A worker erases. Before `keep_until` only `early`, with a basis."""
     _check_not_given(body, "until", "restrict")
-    found = _found(connection, erasure_id, query, body.environment)
-    given: dict[str, Any] = {"basis": body.basis, "early": bool(body.early), "with_vendor": bool(body.with_vendor)}
-    with subjects.refusals():
-        return requests.approve(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
+    given = {"basis": body.basis, "early": bool(body.early), "with_vendor": bool(body.with_vendor)}
+    return _act(requests.approve, connection, erasure_id, caller, query, body, **given)
 
 
 @blueprint.post("/erasures/<name:erasure_id>/refuse")
-@call(
-    right=Right.PRIVACY,
-    query=InAnyEnvironment,
-    body=ErasureDecision,
-    answers=privacy_schemas.Erasure,
-    status=202,
-    other_statuses=(409,),
-    unknown=UNKNOWN,
-    writes=True,
-    wakes=True,
-)
+@DECISION_CALL
 def refuse_erasure(
     connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ErasureDecision
 ) -> dict[str, Any]:
     """Refuse another person's request until a time. Then it is due, as far as no hold is on it and no relationship goes on."""
     _check_not_given(body, "early", "with_vendor")
-    until, found = subjects.moment("until", body.until), _found(connection, erasure_id, query, body.environment)
-    given: dict[str, Any] = {"basis": body.basis, "until": until, "restrict": bool(body.restrict)}
-    with subjects.refusals():
-        return requests.refuse(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
+    given = {"basis": body.basis, "until": subjects.moment("until", body.until), "restrict": bool(body.restrict)}
+    return _act(requests.refuse, connection, erasure_id, caller, query, body, **given)
 
 
 @blueprint.post("/erasures/<name:erasure_id>/readmit")
-@call(
-    right=Right.PRIVACY,
-    query=InAnyEnvironment,
-    body=ReadmitRequest,
-    answers=privacy_schemas.Erasure,
-    other_statuses=(409,),
-    unknown=UNKNOWN,
-    writes=True,
-)
+@replace(DECISION_CALL, body=ReadmitRequest, status=200, wakes=False)
 def readmit(connection: Connection, erasure_id: str, caller: Caller, query: InAnyEnvironment, body: ReadmitRequest) -> dict[str, Any]:
     """Let the erased applicants begin again, with vendor times from now on."""
+    return _act(requests.readmit, connection, erasure_id, caller, query, body)
+
+
+def _act(
+    act: Callable[..., dict[str, Any]],
+    connection: Connection,
+    erasure_id: str,
+    caller: Caller,
+    query: InAnyEnvironment,
+    body: ErasureDecision | ReadmitRequest,
+    **given: Any,
+) -> dict[str, Any]:
+    """Return an erasure after an act of the caller. Raises a problem where the act is refused."""
     found = _found(connection, erasure_id, query, body.environment)
-    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason}
     with subjects.refusals():
-        return requests.readmit(connection, found.id, **given)
+        return act(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
 
 
 def _found(connection: Connection, erasure_id: str, query: InAnyEnvironment, named: VendorEnvironment | None = None) -> Row[Any]:

@@ -48,7 +48,7 @@ def request(subject: DataSubject, reason: str, received: datetime | None, token_
         told, is_new = database.write(
             lambda connection: requests.request(connection, subject, by=by, reason=reason, received_at=received_at)
         )
-    _show(told, as_json)
+    output.show(told, as_json=as_json)
     if not is_new:
         click.echo("It was requested before: this is the open one.", err=True)
 
@@ -71,7 +71,7 @@ def approve(erasure_id: str, reason: str, token_file: Path | None, as_json: bool
     with answering():
         database.write(lambda connection: requests.approve(connection, erasure_id, by=by, reason=reason, **given))
     carrying_out.carry_out([erasure_id])
-    _show(_found(erasure_id), as_json)
+    output.show(_found(erasure_id), as_json=as_json)
 
 
 @erasures_group.command("refuse")
@@ -85,7 +85,7 @@ def refuse(erasure_id: str, reason: str, token_file: Path | None, as_json: bool,
     by = _decides(erasure_id, token_file, f"refuses it ({reason}){law}", yes=yes)
     with answering():
         told = database.write(lambda connection: requests.refuse(connection, erasure_id, by=by, reason=reason, **given))
-    _show(told, as_json)
+    output.show(told, as_json=as_json)
 
 
 @erasures_group.command("readmit")
@@ -96,7 +96,7 @@ def readmit(erasure_id: str, reason: str, token_file: Path | None, as_json: bool
     by = _decides(erasure_id, token_file, f"readmits its applicants ({reason}): news of them counts again", yes=yes)
     with answering():
         told = database.write(lambda connection: requests.readmit(connection, erasure_id, by=by, reason=reason))
-    _show(told, as_json)
+    output.show(told, as_json=as_json)
 
 
 def _decides(erasure_id: str, token_file: Path | None, does: str, *, yes: bool) -> Actor:
@@ -113,10 +113,6 @@ def _decides(erasure_id: str, token_file: Path | None, does: str, *, yes: bool) 
 def _found(erasure_id: str) -> dict[str, Any]:
     with answering():
         return requests.describe(database.read(lambda connection: requests.find(connection, erasure_id)))
-
-
-def _show(told: dict[str, Any], as_json: bool) -> None:
-    tables.print_json([told]) if as_json else output.print_fields(told)
 
 
 @erasures_group.command("list")
@@ -154,7 +150,7 @@ def list_erasures(listing: Listing, environment: str, since: datetime | None, st
 def show(erasure_id: str, as_json: bool) -> None:
     """Show an erasure: who asked, who decided, and how far it is."""
     config.settings()
-    _show(_found(erasure_id), as_json)
+    output.show(_found(erasure_id), as_json=as_json)
 
 
 @erasures_group.command("certificate")

@@ -67,7 +67,7 @@ def show_event(event_id: str, with_body: bool, reveal: bool, reason: str | None,
         raise click.UsageError("--reveal and --reason go with --body")
     found = database.read(lambda connection: _find(connection, event_id))
     audit.record_look_up(audit.event_subject(found["id"]))
-    tables.print_json([found]) if as_json else output.print_fields(found)
+    output.show(found, as_json=as_json)
 
 
 def _find(connection: Connection, event_id: str) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def show_replay(as_json: bool, replay_id: str) -> None:
     """Show a replay: which events, why, and its progress."""
     config.settings()
     found = replays.describe(_find(replay_id))
-    tables.print_json([found]) if as_json else output.print_fields(found)
+    output.show(found, as_json=as_json)
 
 
 @replays_group.command("resume")

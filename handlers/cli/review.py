@@ -22,7 +22,7 @@ from store.operations.review_claims import NotClaimed
 from store.operations.review_queue import Narrowed, Waiting
 from store.states import ApplicantKey, Reversal
 from store.system import clock
-from store.terminal import consent, tables
+from store.terminal import consent
 from store.terminal.lists import ALL, Listing, list_options
 from store.terminal.options import environment_option, json_option, older_than_option, token_option
 from store.text import safe_text
@@ -87,7 +87,7 @@ def _claim(
         found = database.write(lambda connection: answer(connection, review_claims.entry(environment, name), by=by))
     except NotClaimed as error:
         raise click.ClickException(str(error)) from error
-    tables.print_json([review_queue.describe(found)]) if as_json else output.print_fields(review_queue.describe(found))
+    output.show(review_queue.describe(found), as_json=as_json)
 
 
 @click.command()

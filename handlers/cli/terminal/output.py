@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from store.states import WITHOUT_REASONS
+from store.terminal import tables
 from store.terminal.tables import coloured, console
 from store.text.safe_text import plain
 
@@ -59,6 +60,11 @@ def print_events(events: Iterable[Mapping[str, Any]]) -> None:
     for row in events:
         _print_line(row["received_at"], row["vendor"], row["event_type"] or "no type", row["reference"] or "", row["status"])
         _print_line(f"  {plain(row['id'])}", plain(row["reason"]) or "waits to be handled")
+
+
+def show(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing: as JSON, or one field a line."""
+    tables.print_json([fields]) if as_json else print_fields(fields)
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from store.access import audit
 from store.access.operators import Actor
 from store.applicants import explanations, feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
-from store.database.privacy_tables import Hold
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.privacy import holds, shown
@@ -119,7 +118,8 @@ def _in_full(connection: Connection, subject: DataSubject, found: Sequence[Appli
         for one in found
     ]
     told = [applicant | more for applicant, more in zip(described, rest, strict=True)]
-    return {"applicants": told, "holds": _holds(connection, subject, found)}
+    placed = holds.about(connection, subject.environment, [one.key for one in found], subject.external_user_id)
+    return {"applicants": told, "holds": [holds.describe(row) for row in placed]}
 
 
 def _event(connection: Connection, event: dict[str, Any], mine: set[str]) -> dict[str, Any]:
@@ -135,13 +135,6 @@ def _body(connection: Connection, event_id: str) -> str | None:
     except Unopenable:
         return None
     return None if body is None else body.decode("utf-8", "replace")
-
-
-def _holds(connection: Connection, subject: DataSubject, found: Sequence[Applicant]) -> list[dict[str, Any]]:
-    query = select(Hold.__table__).where(Hold.environment == subject.environment).order_by(Hold.id)
-    mine = [query.where(Hold.external_user_id == subject.external_user_id)]
-    mine += [query.where(Hold.vendor == one.vendor, Hold.reference == one.reference) for one in found]
-    return [holds.describe(row) for some in mine for row in connection.execute(some)]
 
 
 def _changes(connection: Connection, applicant: Applicant) -> Iterator[Row[Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
 
 from store import database
@@ -29,8 +30,8 @@ def place(connection: Connection, subject: DataSubject, *, by: Actor, reason: st
     if connection.execute(select(exists().where(Erasure.subject == subject.digest, _is_carried_out()))).scalar_one():
         raise NotPossible("an erasure of them is being carried out: nothing is left to hold")
     made = new_event_id()
-    values = {"id": made, **_columns(subject), "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
-    connection.execute(database.insert(Hold).values(**values))
+    placed = {"id": made, "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
+    connection.execute(database.insert(Hold).values(**structs.asdict(subject), **placed))
     acts.record(connection, Action.PLACE_HOLD, subject, by=by, reason=reason)
     return describe(find(connection, made))
 
@@ -76,6 +77,11 @@ def listing(
     if after:
         query = query.where(Hold.id > after)
     return list(connection.execute(query.order_by(Hold.id).limit(limit)).all())
+
+
+def about(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None) -> list[Row[Any]]:
+    """Return the holds on applicants, or on a user, in the order in which they were placed; lifted ones, too."""
+    return list(connection.execute(select(Hold.__table__).where(_about(environment, keys, {user})).order_by(Hold.id)).all())
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:
@@ -126,10 +132,6 @@ def _about(environment: str, keys: Sequence[ApplicantKey], users: set[str | None
 
 def _is_carried_out() -> ColumnElement[bool]:
     return Erasure.targets.is_not(None)
-
-
-def _columns(subject: DataSubject) -> dict[str, Any]:
-    return {name: getattr(subject, name) for name in ("environment", "external_user_id", "vendor", "reference")}
 
 
 def _subject(row: Row[Any]) -> DataSubject:

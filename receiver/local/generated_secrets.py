@@ -6,12 +6,11 @@ Live secrets are never generated: a vendor signs with its own.
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from store.config import own_keys_mark
+from store.system import durable_files
 from store.system.environment import Environment, secrets_dir
 
 MAKERS: dict[str, Callable[[], str]] = {
@@ -33,17 +32,7 @@ def provide(environment: Environment) -> list[str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     missing = [name for name in MAKERS if environment.source(name) is None]
     if "ENCRYPTION_KEYS" in missing:
-        _write_privately(own_keys_mark(environment), "Standing replaces the keys in ENCRYPTION_KEYS: docs/backups.md says when.\n")
+        durable_files.replace(own_keys_mark(environment), "Standing replaces the keys in ENCRYPTION_KEYS: docs/backups.md says when.\n")
     for name in missing:
-        _write_privately(folder / name, MAKERS[name]() + "\n")
+        durable_files.replace(folder / name, MAKERS[name]() + "\n")
     return missing
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    beside = path.with_suffix(".new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

@@ -1,7 +1,7 @@
 """How is the database reached, and what are its tables?"""
 
 from store.database.engine import engine_of, insert, is_sqlite
-from store.database.transactions import Failure, again, begin, forget, is_away, read, reading, relax_durability, write
+from store.database.transactions import Failure, again, begin, forget, is_away, read, reading, relax_durability, take_lock, write
 
 __all__ = [
     "Failure",
@@ -15,5 +15,6 @@ __all__ = [
     "read",
     "reading",
     "relax_durability",
+    "take_lock",
     "write",
 ]

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
@@ -62,6 +62,12 @@ def relax_durability(connection: Connection) -> None:
     """Commit without waiting for the disk (`synchronous_commit = off`). Only for writes that may be lost in a power failure."""
     if not is_sqlite():
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def take_lock(connection: Connection, name: bytes) -> None:
+    """Hold the lock of a name, of at most 8 bytes, until the transaction ends. On SQLite a transaction that writes is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(name))))
 
 
 def write(work: Callable[[Connection], T]) -> T:

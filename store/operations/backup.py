@@ -22,7 +22,7 @@ from store.inbox import body_keys, claims
 from store.operations import backup_contents, health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
-from store.system import clock, fault_points
+from store.system import clock, durable_files, fault_points
 
 #: Pages that are copied at a time: after each the progress is reported.
 PAGES_AT_ONCE = 1000
@@ -49,7 +49,7 @@ def take(file: Path, *, overwrite: bool, progress: OnProgress) -> Contents:
             _copy(source, unfinished, progress)
         contents = examine(unfinished)
         unfinished.replace(file)
-        _sync(file.absolute().parent)
+        durable_files.sync(file.absolute().parent)
     return contents
 
 
@@ -67,7 +67,7 @@ def restore(file: Path, *, actor: Actor, progress: OnProgress) -> Path | None:
             _copy(source, unfinished, progress)
         _begin_anew(unfinished, file, actor, keys)
         _own_as(path, unfinished)
-        _sync(unfinished)
+        durable_files.sync(unfinished)
         fault_points.reach("restored")
         return _exchange(path, unfinished)
 
@@ -104,7 +104,7 @@ def _copy(source: sqlite3.Connection, target: Path, progress: OnProgress) -> Non
         source.backup(copy, pages=PAGES_AT_ONCE, progress=lambda _status, remaining, total: progress(total - remaining, total))
         # One file, which can also be read where nothing can be written.
         copy.execute("PRAGMA journal_mode = DELETE")
-    _sync(target)
+    durable_files.sync(target)
 
 
 def _begin_anew(copy: Path, file: Path, actor: Actor, keys: list[dict[str, Any]]) -> None:
@@ -144,7 +144,7 @@ def _exchange(path: Path, copy: Path) -> Path | None:
             left.rename(f"{kept}{log}")
     Path(f"{path}{SHARED_MEMORY}").unlink(missing_ok=True)
     copy.replace(path)
-    _sync(path.parent)
+    durable_files.sync(path.parent)
     return kept if existed else None
 
 
@@ -174,15 +174,6 @@ def _unfinished(file: Path) -> Iterator[Path]:
 def _discard(file: Path) -> None:
     for suffix in ("", *LOGS, SHARED_MEMORY):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Sync a file, or the names of a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

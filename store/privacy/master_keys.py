@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from store import config, database
 from store.access import audit
@@ -37,8 +37,8 @@ LEARNED = timedelta(minutes=10)
 #: So long one call wraps keys; the next call goes on.
 WRAP_SECONDS = 20.0
 
-#: Any number that nothing else on this database locks: "KEYS" in ASCII.
-KEYS_LOCK = int.from_bytes(b"KEYS")
+#: The lock of a process that changes the file.
+KEYS_LOCK = b"KEYS"
 
 
 class KeyState(Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ def _replace(file: Path, now: datetime) -> str | None:
     """Put a new key first, if the newest is old enough. The file has it, for every process to find, before anything is wrapped with it."""
     life = config.settings().privacy
     with database.begin() as connection:
-        _lock(connection)
+        database.take_lock(connection, KEYS_LOCK)
         keyring().read_again()
         body_keys.record_use(connection, [keyring().newest], since=now)
         used_at = connection.execute(select(MasterKey.first_used_at).where(MasterKey.key_id == keyring().newest)).scalar_one()
@@ -172,7 +172,7 @@ def _destroy(file: Path, key: str, now: datetime) -> str:
     key_rotation.wrap_again(seconds=WRAP_SECONDS)
     mine = update(MasterKey).where(MasterKey.key_id == key, MasterKey.destroyed_at.is_(None))
     with database.begin() as connection:
-        _lock(connection)
+        database.take_lock(connection, KEYS_LOCK)
         if key_rotation.protects(connection, key):
             return f"the master key {key} is not destroyed yet: bodies still need it"
         if others := health.other_hosts(connection):
@@ -180,19 +180,13 @@ def _destroy(file: Path, key: str, now: datetime) -> str:
         connection.execute(mine.values(destroyed_by=STANDING))
     fault_points.reach("key_condemned")
     with database.begin() as connection:
-        _lock(connection)
+        database.take_lock(connection, KEYS_LOCK)
         key_file.take_away(file, lambda entry: key_id(base64.b64decode(entry)) != key)
         fault_points.reach("key_destroyed")
         if connection.execute(mine.values(destroyed_at=now)).rowcount:
             audit.write(connection, actor=STANDING, action="destroy key", subject=f"key {key}")
     keyring().read_again()
     return f"the master key {key} is destroyed: no backup that needs it can be opened"
-
-
-def _lock(connection: Connection) -> None:
-    """Let one process at a time change the file. On SQLite a transaction that writes is alone anyway."""
-    if not database.is_sqlite():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": KEYS_LOCK})
 
 
 def _spool_waits() -> bool:

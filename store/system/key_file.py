@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from store.system import durable_files
+
 
 def put_first(path: Path, entry: str) -> None:
     """Put an entry before all others, durably."""
@@ -30,7 +32,7 @@ def _rewrite(path: Path, entries: list[str]) -> None:
     _overwrite_discarded(path)
     # A second name, by which the old content can be overwritten once readers see the new one.
     _discarded(path).hardlink_to(path)
-    _replace(path, entries)
+    durable_files.replace(path, "".join(f"{entry}\n" for entry in entries))
     _overwrite_discarded(path)
 
 
@@ -40,18 +42,6 @@ def _entries(path: Path) -> list[str]:
 
 def _discarded(path: Path) -> Path:
     return path.with_name(f"{path.name}.discarded")
-
-
-def _replace(path: Path, entries: list[str]) -> None:
-    mode, beside = path.stat(), path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write("".join(f"{entry}\n" for entry in entries))
-        file.flush()
-        if os.getuid() == 0:
-            os.fchown(file.fileno(), mode.st_uid, mode.st_gid)
-        os.fsync(file.fileno())
-    beside.replace(path)
-    _sync_folder(path.parent)
 
 
 def _overwrite_discarded(path: Path) -> None:
@@ -66,12 +56,4 @@ def _overwrite_discarded(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     old.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    durable_files.sync(path.parent)

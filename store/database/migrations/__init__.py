@@ -14,9 +14,10 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from store.database.sessions import Unfit
+from store.database.transactions import take_lock
 
-#: Any number that nothing else on this database locks: "STANDING" in ASCII, as a signed 64-bit integer.
-MIGRATION_LOCK = int.from_bytes(b"STANDING")
+#: The lock of a process that upgrades the tables.
+MIGRATION_LOCK = b"STANDING"
 
 #: PostgreSQL's code for a right that is missing.
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -42,8 +43,7 @@ def _upgrade(engine: Engine) -> bool:
             return False
     # On SQLite the transaction itself is the lock: it begins with BEGIN IMMEDIATE.
     with engine.execution_options(patience_seconds=PATIENCE_SECONDS).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        take_lock(connection, MIGRATION_LOCK)
         if _bears(connection):
             return False
         configuration = _configuration()

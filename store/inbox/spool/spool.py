@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from store import config
-from store.system import fault_points
+from store.system import durable_files, fault_points
 from store.system.file_locks import HostLock
 
 log = structlog.get_logger()
@@ -114,7 +114,7 @@ class Spool:
         file = os.open(self._appended, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if is_new:
-                _sync_folder(self._folder)
+                durable_files.sync(self._folder)
             end = os.fstat(file).st_size
             if end and os.pread(file, 1, end - 1) != b"\n":  # Somebody was killed over writing a line.
                 line = b"\n" + line
@@ -169,14 +169,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @cache

@@ -18,8 +18,6 @@ from msgspec import structs
 from sqlalchemy import select
 
 from handlers import process
-from handlers.privacy import erase
-from handlers.replay import rebuild
 from store import database
 from store.access.operators import Actor
 from store.applicants import decisions, erased, explanations, links
@@ -28,13 +26,13 @@ from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.inbox import claims, deliveries, delivery_rows, internal_events, settling
 from store.inbox.claims import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import DECISION_TYPE, ImportBody
-from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.states import ApplicantKey, Status
 from tests.conftest import forget
 from tests.support.generated import erasures as generated
 from tests.support.generated import samples
 from tests.support.generated.erasures import KEYS, Act, Deliver, Step
+from tests.support.privacy.erasing import differences, erase_now, handle_all
+from tests.support.privacy.personal_data import of, of_user
 
 OFFICER = Actor(name="officer", os_user=None, by_token=True)
 
@@ -54,22 +52,18 @@ class World:
                 self.keep(number, step.delivery())
             else:
                 self.act(number, step)
-        self.handle()
+        handle_all()
 
     def keep(self, number: int, delivery: deliveries.Delivery) -> None:
         sealed = dataclasses.replace(deliveries.seal(delivery), received_at=generated.at(number))
         [self.events[number]] = database.write(lambda connection: delivery_rows.keep(connection, [sealed]))
 
-    def handle(self) -> None:
-        while process.handle_some(process.new_holder()):
-            pass
-
     def act(self, number: int, step: Act) -> None:
         match step.what:
             case "handle":
-                self.handle()
+                handle_all()
             case "rebuild":
-                self.handle()
+                handle_all()
                 assert differences() == []
             case "replay":
                 self.replay(step)
@@ -112,13 +106,7 @@ class World:
     def erase(self, step: Act) -> None:
         if not self.erases:
             return
-        key = step.key
-        subject = DataSubject(environment="live", vendor=key.vendor, reference=key.reference)
-        if step.what == "erase user":
-            subject = DataSubject(environment="live", external_user_id=step.user)
-        values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-        made = database.write(lambda connection: erasures.create(connection, subject, **values))
-        assert erase.carry_out(made)
+        erase_now(of_user(step.user) if step.what == "erase user" else of(step.key))
         self.gone |= set(database.read(lambda connection: erased.among(connection, KEYS)))
 
     # what is there at the end -------------------------------------------------------------------------------------
@@ -173,10 +161,6 @@ def _replaced(value: Any, replaced: dict[str, str]) -> Any:
         for event_id, name in replaced.items():
             value = value.replace(event_id, name)
     return value
-
-
-def differences() -> list[Any]:
-    return list(rebuild.differences(rebuild.find_renamed(lambda _: None), on_applicants=lambda _: None))
 
 
 @pytest.fixture

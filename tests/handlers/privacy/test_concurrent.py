@@ -16,12 +16,13 @@ from store import database
 from store.applicants import links, resubmission
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage
+from store.privacy.erasing.erasures import Stage
 from store.states import ApplicantKey
 from store.system import clock
-from tests.handlers.privacy.test_erase import GONE, OTHER, about, do, handle_all, keep, of, shown
 from tests.support import telling
 from tests.support.payloads import after
+from tests.support.privacy.erasing import GONE, OTHER, about, approved, erase_now, handle_all, keep, shown
+from tests.support.privacy.personal_data import of
 from tests.support.telling import idngo
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -35,8 +36,7 @@ def test_two_that_carry_out_the_same_erasure_leave_nothing() -> None:
     for number in range(150):
         keep(about(GONE, idngo(answer="GREEN", at=after(minutes=number))))
     handle_all()
-    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-    made = database.write(lambda connection: erasures.create(connection, of(GONE), **values))
+    made = approved(of(GONE))
     both = [threading.Thread(target=erase.carry_out, args=(made,)) for _ in range(2)]
     for one in both:
         one.start()
@@ -53,7 +53,7 @@ def test_what_was_asked_before_the_erasure_writes_no_row_after_it() -> None:
     handle_all()
     found = shown(GONE)
     assert found is not None
-    do(of(GONE))
+    erase_now(of(GONE))
     late = database.write(lambda connection: resubmission.keep(connection, GONE, [{"type": "PASSPORT"}], verdict=found["last_verdict"]))
     link = database.write(lambda connection: links.link(connection, GONE, external_user_id="user", by="linker", may_move=True))
     assert (late, link, rows(ApplicantRow, ApplicantRow.reference == GONE.reference)) == (False, False, 0)
@@ -64,7 +64,7 @@ def test_an_event_that_is_never_handled_is_erased_when_it_becomes_a_dead_letter(
     for key in (GONE, OTHER):
         keep(about(key, idngo(answer="GREEN")))
     handle_all()
-    do(of(GONE))
+    erase_now(of(GONE))
     late = [keep(about(key, idngo(answer="RED", reject="FINAL", at=after(days=1)))) for key in (GONE, OTHER)]
 
     def fails(_: object) -> object:
@@ -86,7 +86,7 @@ def test_an_unreadable_body_is_erased_whatever_its_reference_is_made_of(referenc
     key = ApplicantKey("idngo", "live", reference)
     keep(about(key, idngo(answer="GREEN")))
     handle_all()
-    do(of(key))
+    erase_now(of(key))
     unreadable = [json.dumps({"applicantId": [reference]}), json.dumps({"applicantId": [reference]}, ensure_ascii=False)]
     late = [keep(telling.raw("idngo", body.encode())) for body in unreadable]
     handle_all()

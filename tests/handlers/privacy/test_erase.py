@@ -9,88 +9,44 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, select, text, update
+from sqlalchemy import select, update
 
-from handlers import process
 from handlers.privacy import erase
 from handlers.replay import rebuild
 from store import config, database
 from store.applicants import erased, feed, history
 from store.applicants import table as applicants
-from store.database.engine import engine
 from store.database.tables import EventRow, MentionRow, TransitionRow
-from store.inbox import deliveries as arrivals
-from store.inbox import record as inbox
 from store.inbox import settling
 from store.privacy.erasing import erasures, event_erasure, trace_erasure
-from store.privacy.erasing.erasures import Cause, DataSubject, Stage
+from store.privacy.erasing.erasures import Stage
 from store.privacy.restoring import ledger
 from store.states import ApplicantKey, Outcome
 from store.system import clock
 from tests.support import payloads, telling
 from tests.support.payloads import after
+from tests.support.privacy.erasing import (
+    GONE,
+    MARK,
+    OTHER,
+    USER,
+    about,
+    approved,
+    differences,
+    erase_now,
+    handle_all,
+    keep,
+    shown,
+    whole_database,
+)
+from tests.support.privacy.personal_data import of, of_user
 from tests.support.telling import Delivery, idenfy, idngo, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")
 
-#: What is to be found nowhere.
-MARK, USER = "mArK3dreference00000001", "mArK3duser"
-GONE, OTHER = ApplicantKey("idngo", "live", MARK), ApplicantKey("idngo", "live", "somebodyelse000000000001")
-
-
-def keep(delivery: Delivery, *, subject: bytes | None = None) -> str:
-    identity = hashlib.sha256(repr(delivery.headers).encode() + delivery.body).digest()
-    made = arrivals.Delivery(
-        vendor=delivery.vendor, environment="live", headers=delivery.headers, body=delivery.body, identity=identity, subject=subject
-    )
-    return inbox.record(made).event_id
-
-
-def handle_all() -> None:
-    holder = process.new_holder()
-    while process.handle_some(holder):
-        pass
-
-
-def about(key: ApplicantKey, delivery: Delivery) -> Delivery:
-    body = json.loads(delivery.body) | {"applicantId": key.reference, "externalUserId": USER if key == GONE else "somebody-else"}
-    return replace(delivery, body=json.dumps(body).encode())
-
 
 def scans(status: str, *references: str, at: str = "1") -> Delivery:
     return idenfy("AML_MONITORING", payloads.idenfy_monitoring(list(references), status, monitoring="m-1") | {"at": at})
-
-
-def shown(key: ApplicantKey) -> dict[str, Any] | None:
-    with database.reading() as connection:
-        found = applicants.find(connection, key)
-        return applicants.describe(found) | {"registers": found.registers} if found else None
-
-
-def do(subject: DataSubject) -> str:
-    made = database.write(lambda connection: erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
-    assert erase.carry_out(made)
-    return made
-
-
-def of(key: ApplicantKey) -> DataSubject:
-    return DataSubject(environment=key.environment, vendor=key.vendor, reference=key.reference)
-
-
-def whole_database() -> str:
-    """Every value of every column, as text: bytes as they are and, where they are one, opened."""
-    found = []
-    with database.reading() as connection:
-        for table in inspect(engine()).get_table_names():
-            for row in connection.execute(text(f"SELECT * FROM {table}")):
-                found += [str(value) for value in row]
-        for event in connection.execute(select(EventRow.sealed_body)).scalars():
-            found.append(repr(event))
-    return "\n".join(found)
-
-
-def differences() -> list[Any]:
-    return list(rebuild.differences(rebuild.find_renamed(lambda _: None), on_applicants=lambda _: None))
 
 
 def test_nothing_is_left_of_an_applicant_and_the_other_is_as_before() -> None:
@@ -99,7 +55,7 @@ def test_nothing_is_left_of_an_applicant_and_the_other_is_as_before() -> None:
         keep(about(key, idngo(answer="RED", at=after(days=7), reject="FINAL", labels=["BLACKLIST"])))
     handle_all()
     before = shown(OTHER)
-    erasure_id = do(of(GONE))
+    erasure_id = erase_now(of(GONE))
     assert (shown(GONE), shown(OTHER)) == (None, before)
     with database.reading() as connection:
         gone = erased.find(connection, GONE)
@@ -116,7 +72,7 @@ def test_once_the_notice_is_emptied_no_name_and_no_hash_is_left() -> None:
     for body in bodies:
         keep(telling.raw("idngo", body))
     handle_all()
-    do(of(GONE))
+    erase_now(of(GONE))
     assert (
         database.write(lambda connection: trace_erasure.empty_notices(connection, before=clock.now() + timedelta(seconds=1), limit=9)) == 1
     )
@@ -138,7 +94,7 @@ def test_a_body_that_names_several_keeps_what_it_said_of_the_others(monkeypatch:
     before = shown(ApplicantKey("idenfy", "live", other))
     assert before is not None
     assert before["flags"] == ["MONITORING_ALERT"]
-    do(of(ApplicantKey("idenfy", "live", mine)))
+    erase_now(of(ApplicantKey("idenfy", "live", mine)))
     assert shown(ApplicantKey("idenfy", "live", other)) == before
     assert mine not in whole_database()
     assert differences() == []
@@ -168,12 +124,7 @@ def test_erasures_that_are_carried_out_together_each_count_the_events_of_their_o
     handle_all()
     staying = ApplicantKey("idenfy", "live", other)
     before = shown(staying)
-    made = [
-        database.write(
-            lambda connection, key=key: erasures.create(connection, of(key), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer")
-        )
-        for key in (ApplicantKey("idenfy", "live", first), ApplicantKey("idenfy", "live", second))
-    ]
+    made = [approved(of(ApplicantKey("idenfy", "live", reference))) for reference in (first, second)]
     assert erase.carry_out_all(made) == 2
     with database.reading() as connection:
         rows = [erasures.find(connection, erasure_id) for erasure_id in made]
@@ -186,12 +137,9 @@ def test_erasures_that_are_carried_out_together_each_count_the_events_of_their_o
     assert differences() == []
 
 
+@pytest.mark.usefixtures("both")
 def test_an_erasure_that_fails_keeps_none_of_its_group_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in (GONE, OTHER):
-        keep(about(key, idngo(answer="GREEN")))
-    handle_all()
-    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-    made = [database.write(lambda connection, key=key: erasures.create(connection, of(key), **values)) for key in (GONE, OTHER)]
+    made = [approved(of(key)) for key in (GONE, OTHER)]
     naming = event_erasure.naming
 
     def fails(connection: Any, keys: Any, *, limit: int) -> Any:
@@ -214,7 +162,7 @@ def test_a_body_that_named_an_erased_one_is_one_event_when_it_comes_again() -> N
     alert, clear = scans("ALERT", mine, other), scans("CLEAR", other, at="2")
     keep(alert, subject=b"m-1")
     handle_all()
-    do(of(ApplicantKey("idenfy", "live", mine)))
+    erase_now(of(ApplicantKey("idenfy", "live", mine)))
     keep(alert, subject=b"m-1")
     handle_all()
     key = ApplicantKey("idenfy", "live", other)
@@ -227,7 +175,7 @@ def test_a_body_that_named_an_erased_one_is_one_event_when_it_comes_again() -> N
 def test_what_comes_later_about_an_erased_one_is_erased_once_it_is_read() -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    do(of(GONE))
+    erase_now(of(GONE))
     late = keep(about(GONE, idngo(answer="RED", at=after(days=9), reject="FINAL", labels=["BLACKLIST"])))
     handle_all()
     with database.reading() as connection:
@@ -240,7 +188,7 @@ def test_what_comes_later_about_an_erased_one_is_erased_once_it_is_read() -> Non
 def test_an_event_that_names_an_erased_one_since_the_mapping_changed_brings_nobody_back() -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    do(of(GONE))
+    erase_now(of(GONE))
     missed = keep(about(GONE, idngo(answer="GREEN", at=after(days=9))))
     with database.begin() as connection:
         ignored = {"status": Outcome.IGNORED, "reason": "an older mapping read no name", "settled_at": clock.now()}
@@ -255,7 +203,7 @@ def test_an_event_that_names_an_erased_one_since_the_mapping_changed_brings_nobo
 def test_the_ledger_names_nobody_and_has_a_line_for_each_erasure() -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    erasure_id = do(DataSubject(environment="live", external_user_id=USER))
+    erasure_id = erase_now(of_user(USER))
     assert shown(GONE) is None
     [line] = ledger.lines()
     assert (line.number, line.erasure_id, len(line.applicants)) == (1, erasure_id, 1)

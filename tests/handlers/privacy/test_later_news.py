@@ -21,11 +21,11 @@ from store.inbox.spool import spool_import
 from store.inbox.spool.spool import host_spool
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.privacy.erasing.erasures import DataSubject
 from store.states import ApplicantKey
-from tests.handlers.privacy.test_erase import GONE, OTHER, USER, about, do, handle_all, keep, of, shown
 from tests.support import payloads, telling
 from tests.support.payloads import after
+from tests.support.privacy.erasing import GONE, OTHER, USER, about, erase_now, handle_all, keep, shown
+from tests.support.privacy.personal_data import of, of_user
 from tests.support.telling import idngo, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -60,7 +60,7 @@ def test_a_delivery_that_was_spooled_before_the_erasure_is_erased_once_it_is_imp
     made = deliveries.Delivery(vendor="idngo", environment="live", headers={}, body=late.body, identity=b"9" * 32, subject=None)
     sealed = deliveries.seal(made)
     assert found.append(msgspec.json.encode(sealed))
-    do(of(GONE))
+    erase_now(of(GONE))
     assert spool_import.take_in_spooled() == 1
     handle_all()
     with database.reading() as connection:
@@ -73,7 +73,7 @@ def test_lines_of_an_import_about_the_erased_are_left_out_and_counted(tmp_path: 
     for key in (GONE, OTHER):
         keep(about(key, idngo(answer="GREEN")))
     handle_all()
-    do(of(GONE))
+    erase_now(of(GONE))
     at = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
     known = [f'{{"vendor": "idngo", "reference": "{key.reference}", "status": "approved", "at": "{at}"}}' for key in (GONE, OTHER)]
     done = brought(tmp_path, "known.jsonl", *known)
@@ -83,7 +83,7 @@ def test_lines_of_an_import_about_the_erased_are_left_out_and_counted(tmp_path: 
 
 
 def test_no_link_makes_an_erased_case_known(tmp_path: Path) -> None:
-    do(of(CASE))
+    erase_now(of(CASE))
     done = brought(tmp_path, "cases.csv", "case_id,external_user_id", f"{CASE.reference},{USER}", "another-case,another-user")
     assert (done.rows, done.new, done.erased) == (2, 1, 1)
     assert database.write(lambda connection: links.link_all(connection, {CASE: USER}, by="somebody")) == 0
@@ -94,7 +94,7 @@ def test_no_vendor_is_asked_about_the_erased() -> None:
     for key in (GONE, OTHER):
         keep(about(key, idngo(answer="GREEN")))
     handle_all()
-    do(DataSubject(environment="live", external_user_id=USER))
+    erase_now(of_user(USER))
     wanted = ApplicantFilter(references=(GONE.reference, OTHER.reference))
     with database.reading() as connection:
         assert reconciliations.references(connection, "idngo", "live", wanted, after="", limit=9) == [OTHER.reference]
@@ -107,7 +107,7 @@ def test_a_late_verdict_of_idenfy_that_is_handled_again_is_erased_too() -> None:
         keep(replace(verdict(), body=json.dumps(payloads.idenfy(telling.SCAN, overall)).encode()), subject=telling.SCAN.encode())
         if overall == "APPROVED":
             handle_all()
-            do(of(key))
+            erase_now(of(key))
     handle_all()
     with database.reading() as connection:
         found = connection.execute(select(EventRow.status, EventRow.reference).order_by(EventRow.sequence)).all()

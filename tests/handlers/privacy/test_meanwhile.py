@@ -19,12 +19,11 @@ from store.applicants import erased
 from store.database.tables import ApplicantRow, EventRow, MentionRow, Subject
 from store.inbox import claims
 from store.inbox.record import Unavailable
-from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage
 from store.states import ApplicantKey, Outcome
 from store.system import clock
-from tests.handlers.privacy.test_erase import differences, handle_all, keep, of, shown
 from tests.support import payloads
+from tests.support.privacy.erasing import approved, differences, handle_all, keep, shown
+from tests.support.privacy.personal_data import of
 from tests.support.telling import idenfy
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -35,11 +34,6 @@ ALERTS = 4
 
 def key(scan: str) -> ApplicantKey:
     return ApplicantKey("idenfy", "live", scan)
-
-
-def asked_for(scan: str) -> str:
-    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-    return database.write(lambda connection: erasures.create(connection, of(key(scan)), **values))
 
 
 def alert(number: int, scans: list[str], status: str = "ALERT") -> None:
@@ -72,7 +66,7 @@ def deadlocks() -> int:
 
 def test_nothing_waits_in_a_circle_and_nobody_comes_back() -> None:
     stop = threading.Event()
-    asked = [asked_for(scan) for scan in SCANS[:6]]
+    asked = [approved(of(key(scan))) for scan in SCANS[:6]]
     for number in range(ALERTS):
         alert(number, SCANS)
     handle_all()
@@ -105,7 +99,7 @@ def test_an_erasure_waits_for_who_may_still_name_its_applicant() -> None:
         pytest.skip("SQLite has one writer at a time")
     keep(idenfy("IDENTIFICATION", json.dumps(payloads.idenfy(SCANS[0], "ARCHIVED")).encode()), subject=b"s")
     [event] = claims.claim_oldest(holder := process.new_holder(), most=10)
-    asked = asked_for(SCANS[0])
+    asked = approved(of(key(SCANS[0])))
     with ThreadPoolExecutor(1) as threads:
         with database.begin() as connection:
             erased.hold_fences(connection)

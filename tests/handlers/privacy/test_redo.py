@@ -21,20 +21,15 @@ from store.database.privacy_tables import Erasure, Fence, PrivacyState
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import gate, index_key, ledger
+from store.states import ApplicantKey
 from store.system import clock
 from store.system.environment import Misconfigured
 from tests import conftest
-from tests.handlers.privacy.test_erase import GONE, OTHER, USER, about, differences, do, handle_all, keep, of, shown
+from tests.support.privacy.erasing import GONE, OTHER, USER, about, approved, differences, erase_now, handle_all, keep, shown
+from tests.support.privacy.personal_data import of, of_user
 from tests.support.telling import idngo
 
-pytestmark = pytest.mark.usefixtures("kept")
-
-
-@pytest.fixture
-def both() -> None:
-    for key in (GONE, OTHER):
-        keep(about(key, idngo(answer="GREEN")))
-    handle_all()
+pytestmark = pytest.mark.usefixtures("both")
 
 
 @contextmanager
@@ -58,10 +53,10 @@ def state() -> gate.Gate:
         return gate.look(connection)
 
 
-@pytest.mark.parametrize("subject", [of(GONE), DataSubject(environment="live", external_user_id=USER)], ids=["applicant", "user"])
-def test_an_erasure_that_a_restored_database_lacks_is_done_again(both: None, subject: DataSubject) -> None:
+@pytest.mark.parametrize("subject", [of(GONE), of_user(USER)], ids=["applicant", "user"])
+def test_an_erasure_that_a_restored_database_lacks_is_done_again(subject: DataSubject) -> None:
     with backup_of_now():
-        before, erasure_id = shown(OTHER), do(subject)
+        before, erasure_id = shown(OTHER), erase_now(subject)
     assert shown(GONE) is not None
     assert state().lacking == 1
     with pytest.raises(gate.Closed):
@@ -81,8 +76,8 @@ def test_an_erasure_that_a_restored_database_lacks_is_done_again(both: None, sub
     assert differences() == []
 
 
-def test_a_backup_with_an_approved_erasure_in_it_is_erased_again_too(both: None) -> None:
-    made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+def test_a_backup_with_an_approved_erasure_in_it_is_erased_again_too() -> None:
+    made = approved(of(GONE))
     with backup_of_now():
         assert erase.carry_out(made)
     assert state().lacking == 1
@@ -90,8 +85,8 @@ def test_a_backup_with_an_approved_erasure_in_it_is_erased_again_too(both: None)
     assert (shown(GONE), state()) == (None, gate.Gate())
 
 
-def test_an_erasure_that_is_under_way_blocks_nobody_who_was_up_before(both: None) -> None:
-    made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+def test_an_erasure_that_is_under_way_blocks_nobody_who_was_up_before() -> None:
+    made = approved(of(GONE))
     begun = database.write(lambda connection: erasures.begin(connection, made))
     assert begun is not None
     ledger.append([begun], known=0)
@@ -105,9 +100,9 @@ def test_an_erasure_that_is_under_way_blocks_nobody_who_was_up_before(both: None
 
 
 @pytest.mark.parametrize("damage", ["missing", "shorter", "broken"])
-def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(both: None, damage: str) -> None:
-    do(of(GONE))
-    do(DataSubject(environment="live", vendor="ifcgate", reference="somebody-unknown"))
+def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(damage: str) -> None:
+    erase_now(of(GONE))
+    erase_now(of(ApplicantKey("ifcgate", "live", "somebody-unknown")))
     first, second = ledger.path().read_bytes().splitlines(keepends=True)
     if damage == "missing":
         ledger.path().unlink()
@@ -117,9 +112,7 @@ def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(both: None, damage: s
     gate.forget()
     with pytest.raises(gate.Closed):
         gate.require_open()
-    made = database.write(
-        lambda connection: erasures.create(connection, of(OTHER), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer")
-    )
+    made = approved(of(OTHER))
     with pytest.raises(ledger.Unusable):
         erase.carry_out(made)
     assert shown(OTHER) is not None
@@ -135,17 +128,17 @@ def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(both: None, damage: s
     assert CliRunner().invoke(accept_ledger, ["--yes", "--reason", "again"]).exit_code == 1
 
 
-def test_a_line_that_was_cut_is_no_line_and_the_next_one_is_whole(both: None) -> None:
-    do(of(GONE))
+def test_a_line_that_was_cut_is_no_line_and_the_next_one_is_whole() -> None:
+    erase_now(of(GONE))
     with ledger.path().open("ab") as file:
         file.write(b'{"number": 2, "erasu')
     assert state() == gate.Gate()
-    do(of(OTHER))
+    erase_now(of(OTHER))
     assert [line.number for line in ledger.lines()] == [1, 2]
 
 
-def test_another_index_key_starts_nothing_and_handles_nothing(both: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    do(of(GONE))
+def test_another_index_key_starts_nothing_and_handles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    erase_now(of(GONE))
     keep(about(GONE, idngo(answer="RED", reject="FINAL")))
     monkeypatch.setenv("INDEX_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
     conftest.forget()
@@ -163,9 +156,9 @@ def test_another_index_key_starts_nothing_and_handles_nothing(both: None, monkey
         erased.among(connection, [GONE])
 
 
-def test_a_ledger_that_was_written_with_another_index_key_blocks(both: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_was_written_with_another_index_key_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     with backup_of_now():
-        do(of(GONE))
+        erase_now(of(GONE))
     monkeypatch.setenv("INDEX_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
     conftest.forget()
     assert "INDEX_KEY is not the key that the ledger" in (state().fault or "")
@@ -173,8 +166,8 @@ def test_a_ledger_that_was_written_with_another_index_key_blocks(both: None, mon
     assert shown(GONE) is not None
 
 
-def test_two_processes_that_try_the_same_erasure_erase_it_once(both: None) -> None:
-    made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+def test_two_processes_that_try_the_same_erasure_erase_it_once() -> None:
+    made = approved(of(GONE))
     first, second = (database.write(lambda connection: erasures.begin(connection, made)) for _ in range(2))
     assert first == second
     assert erase.carry_out(made)
@@ -191,10 +184,9 @@ def test_two_processes_that_try_the_same_erasure_erase_it_once(both: None) -> No
 
 
 def test_an_erasure_that_has_fenced_its_applicants_closes_nothing_and_one_that_fails_keeps_no_other_waiting(
-    both: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    values = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"}
-    made = [database.write(lambda connection, key=key: erasures.create(connection, of(key), **values)) for key in (GONE, OTHER)]
+    made = [approved(of(key)) for key in (GONE, OTHER)]
 
     def fails(_: object) -> object:
         raise ValueError("whatever it is")
@@ -209,8 +201,8 @@ def test_an_erasure_that_has_fenced_its_applicants_closes_nothing_and_one_that_f
     assert all(erase.carry_out(erasure_id) for erasure_id in made)
 
 
-def test_hosts_that_share_no_ledger_erase_nothing(both: None) -> None:
-    made = database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
+def test_hosts_that_share_no_ledger_erase_nothing() -> None:
+    made = approved(of(GONE))
     worker = insert(Worker).values(name="another-host:1", seen_at=clock.now())
     database.write(lambda connection: connection.execute(worker))
     with pytest.raises(ledger.Unusable, match="another-host"):

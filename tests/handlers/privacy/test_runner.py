@@ -17,27 +17,17 @@ from store.applicants import feed
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.privacy import holds
-from store.privacy.erasing import erasures, lease, waiting
-from store.privacy.erasing.erasures import Cause, Stage
+from store.privacy.erasing import lease, waiting
+from store.privacy.erasing.erasures import Stage
 from store.system import clock
-from tests.handlers.privacy.test_erase import GONE, MARK, OTHER, about, handle_all, keep, of, shown
 from tests.support.payloads import after
+from tests.support.privacy.erasing import GONE, MARK, OTHER, about, approved, handle_all, keep, shown
+from tests.support.privacy.personal_data import of
 from tests.support.telling import idngo
 
-pytestmark = pytest.mark.usefixtures("kept")
+pytestmark = pytest.mark.usefixtures("both")
 
 OFFICER, DEPUTY = Actor("officer", by_token=True), Actor("deputy", by_token=True)
-
-
-@pytest.fixture(autouse=True)
-def both(kept: str) -> None:
-    for key in (GONE, OTHER):
-        keep(about(key, idngo(answer="GREEN")))
-    handle_all()
-
-
-def approved() -> str:
-    return database.write(lambda connection: erasures.create(connection, of(GONE), stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer"))
 
 
 def stages() -> list[str]:
@@ -46,7 +36,7 @@ def stages() -> list[str]:
 
 
 def test_one_process_of_all_hosts_erases_and_another_takes_over_from_one_that_is_silent() -> None:
-    approved()
+    approved(of(GONE))
     assert database.write(lambda connection: lease.take(connection, "another host"))
     assert runner.run("this host", Pace(), keeps_up=False) == runner.BUSY
     assert stages() == [Stage.APPROVED]
@@ -60,7 +50,7 @@ def test_one_process_of_all_hosts_erases_and_another_takes_over_from_one_that_is
 def test_what_a_hold_is_on_is_left_alone_and_looked_at_again_once_it_is_lifted() -> None:
     soon = clock.now() + timedelta(days=9)
     hold = database.write(lambda connection: holds.place(connection, of(GONE), by=OFFICER, reason="a court asks", review_at=soon))
-    approved()
+    approved(of(GONE))
     before = database.read(waiting.find)
     assert before.is_any
     assert runner.run("this host", Pace(), keeps_up=False) == 0
@@ -74,7 +64,7 @@ def test_what_a_hold_is_on_is_left_alone_and_looked_at_again_once_it_is_lifted()
 
 
 def test_a_refused_erasure_is_carried_out_when_its_time_is_over() -> None:
-    made = approved()
+    made = approved(of(GONE))
     later = {"status": Stage.REFUSED, "decided_at": clock.now(), "until": clock.now() + timedelta(days=1)}
     database.write(lambda connection: connection.execute(update(Erasure).where(Erasure.id == made).values(**later)))
     assert not database.read(waiting.find).is_any
@@ -87,7 +77,7 @@ def test_a_refused_erasure_is_carried_out_when_its_time_is_over() -> None:
 def test_an_erasure_waits_while_live_traffic_waits() -> None:
     late = keep(about(OTHER, idngo(answer="GREEN", at=after(days=1))))
     time.sleep(1.1)
-    approved()
+    approved(of(GONE))
     running = threading.Thread(target=lambda: runner._work(Pace(), keeps_up=False))
     running.start()
     time.sleep(0.5)
@@ -105,7 +95,7 @@ def test_a_process_that_is_to_end_leaves_the_rest() -> None:
 
 
 def test_notices_are_emptied_when_their_time_is_over() -> None:
-    approved()
+    approved(of(GONE))
     runner.run("this host", Pace(), keeps_up=True)
     notice = select(TransitionRow.reference).where(TransitionRow.to_status == feed.ERASED)
     with database.reading() as connection:

@@ -25,15 +25,16 @@ from store.access import audit
 from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.privacy import certificate, requests
-from store.privacy.erasing import erasures, waiting
-from store.privacy.erasing.erasures import Cause, DataSubject, Stage
+from store.privacy.erasing import waiting
+from store.privacy.erasing.erasures import DataSubject, Stage
 from store.privacy.restoring import gate
 from store.states import ApplicantKey
 from store.system import clock
 from tests import conftest
-from tests.handlers.privacy.test_erase import GONE, MARK, USER, about, do, handle_all, keep, of, shown, whole_database
 from tests.support import payloads
 from tests.support.played import play, playing
+from tests.support.privacy.erasing import GONE, MARK, USER, about, approved, erase_now, handle_all, keep, shown, whole_database
+from tests.support.privacy.personal_data import of, of_user
 from tests.support.telling import SCAN, idngo, verdict
 
 CREDENTIALS = {
@@ -60,11 +61,8 @@ def vendors(kept: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendors]:
         yield played
 
 
-def approved(subject: DataSubject, **values: Any) -> str:
-    given = {"with_vendor": True, "reason": f"they wrote of {subject.reference}"} | values
-    return database.write(
-        lambda connection: erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer", **given)
-    )
+def approved_with_vendor(subject: DataSubject) -> str:
+    return approved(subject, with_vendor=True, reason=f"they wrote of {subject.reference}")
 
 
 def told(erasure_id: str) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def findings() -> list[str]:
 
 
 def test_it_is_tried_again_until_the_token_has_expired(vendors: Vendors) -> None:
-    made = approved(of(SCANNED))
+    made = approved_with_vendor(of(SCANNED))
     for tried in (1, 2):
         assert run() == 0
         assert (shown(SCANNED), row().status, row().vendor_answer, deletions(vendors)) == (None, Stage.APPROVED, "refused", tried)
@@ -120,7 +118,7 @@ def test_while_it_waits_the_names_are_in_its_own_row_alone_and_nobody_is_kept_fr
     conftest.forget()
     subject = audit.applicant_subject(SCANNED)
     database.write(lambda connection: audit.write(connection, actor="officer", action="look", subject=subject, reason=f"{SCAN} asked"))
-    approved(of(SCANNED))
+    approved_with_vendor(of(SCANNED))
     run()
     behind = update(PrivacyState).values(ledger_lines=0)  # As where the line before it is of one that was killed.
     database.write(lambda connection: connection.execute(behind))
@@ -134,9 +132,9 @@ def test_while_it_waits_the_names_are_in_its_own_row_alone_and_nobody_is_kept_fr
 def test_another_erasure_goes_on_and_both_are_in_the_ledger(vendors: Vendors) -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    approved(of(SCANNED))
+    approved_with_vendor(of(SCANNED))
     run()
-    do(of(GONE))
+    erase_now(of(GONE))
     play(vendors, f"idenfy/{SCAN}", {"status": "APPROVED"})
     let_time_pass()
     assert run() == 0
@@ -149,7 +147,7 @@ def test_another_erasure_goes_on_and_both_are_in_the_ledger(vendors: Vendors) ->
 @pytest.mark.parametrize("known", [None, {"status": "EXPIRED-DELETED", "token_lives": True}], ids=["unknown", "deleted before"])
 def test_what_the_vendor_does_not_have_is_done(vendors: Vendors, known: dict[str, Any] | None) -> None:
     play(vendors, f"idenfy/{SCAN}", known)
-    assert erase.carry_out(approved(of(SCANNED)))
+    assert erase.carry_out(approved_with_vendor(of(SCANNED)))
     assert row().status == Stage.DONE
 
 
@@ -160,7 +158,7 @@ def test_what_the_vendor_does_not_have_is_done(vendors: Vendors, known: dict[str
 def test_no_answer_is_no_deletion(vendors: Vendors, fault: str, answer: str) -> None:
     play(vendors, f"idenfy/{SCAN}", {"status": "APPROVED"})
     play(vendors, "idenfy", {"fault": fault, "retry_after": "3600"})
-    assert not erase.carry_out(approved(of(SCANNED)))
+    assert not erase.carry_out(approved_with_vendor(of(SCANNED)))
     assert row().vendor_answer == answer
     if fault == "429":
         assert row().vendor_again_at > clock.now() + timedelta(minutes=59), "the vendor asked for an hour"
@@ -175,7 +173,7 @@ def test_without_credentials_it_waits_and_says_what_to_set(vendors: Vendors, mon
     for name in ("IDENFY_API_URL", "IDENFY_API_KEY", "IDENFY_API_SECRET"):
         monkeypatch.delenv(name)
     conftest.forget()
-    made = approved(of(SCANNED))
+    made = approved_with_vendor(of(SCANNED))
     assert run() == 0
     assert shown(SCANNED) is None
     assert told(made)["status"] == "approved"
@@ -192,7 +190,7 @@ def test_without_credentials_it_waits_and_says_what_to_set(vendors: Vendors, mon
 def test_what_a_person_must_ask_is_written_down_and_not_waited_for(vendors: Vendors) -> None:
     keep(about(GONE, idngo(answer="GREEN")))
     handle_all()
-    made = approved(DataSubject(environment="live", external_user_id=USER))
+    made = approved_with_vendor(of_user(USER))
     assert erase.carry_out(made)
     sealed = database.read(lambda connection: certificate.certificate(connection, made))
     assert told(made)["vendor_tasks"] == sealed["vendor_tasks"] == ["idngo"]
@@ -203,19 +201,19 @@ def test_what_a_person_must_ask_is_written_down_and_not_waited_for(vendors: Vend
 def test_the_api_of_another_environment_is_not_asked(vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_ENVIRONMENT", "sandbox")
     conftest.forget()
-    made = approved(of(SCANNED))
+    made = approved_with_vendor(of(SCANNED))
     assert erase.carry_out(made)
     assert (told(made)["vendor_tasks"], deletions(vendors)) == (["idenfy"], 0)
 
 
 def test_without_with_vendor_nobody_is_asked(vendors: Vendors) -> None:
-    made = approved(of(SCANNED), with_vendor=False)
+    made = approved(of(SCANNED))
     assert erase.carry_out(made)
     assert (told(made)["vendor_tasks"], deletions(vendors)) == ([], 0)
 
 
 def test_a_kill_between_the_vendors_answer_and_the_end_is_resumed_and_no_log_names_anybody(vendors: Vendors, tmp_path: Path) -> None:
-    approved(of(SCANNED))
+    approved_with_vendor(of(SCANNED))
     refused = _in_a_process(tmp_path)
     assert refused.returncode == 0
     assert b"an erasure waits for the vendor" in refused.stdout + refused.stderr

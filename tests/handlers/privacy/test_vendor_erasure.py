@@ -16,10 +16,10 @@ from store.privacy import holds
 from store.privacy.erasing.erasures import Cause, Stage
 from store.states import ApplicantKey
 from store.system import clock
-from tests.handlers.privacy.test_erase import GONE, about, handle_all, keep, of, shown
 from tests.support import payloads, telling
 from tests.support.payloads import after
-from tests.support.privacy.personal_data import work_off
+from tests.support.privacy.erasing import GONE, about, handle_all, keep, shown
+from tests.support.privacy.personal_data import of, work_off
 from tests.support.telling import idngo, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY, empty_database
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.service import Service, eventually
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def faults_and_service(
-    request: pytest.FixtureRequest, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Service]]:
-    folder = tmp_path_factory.mktemp("points")
-    faults = folder / "faults"
-    faults.mkdir()
-    with empty_database(request, folder) as url:
-        queue = f"{valkey_url}?db={14 + int(request.param == 'sqlite')}"
-        settings = {"DATABASE_URL": url, "REDIS_URL": queue, "ENCRYPTION_KEYS": KEY, "FAULTS_DIR": str(faults)}
-        with Service(folder, settings) as service:
-            eventually(lambda: service.get("/readyz").json["workers"], "the worker to be up")
-            yield faults, service
 
 
 @pytest.mark.parametrize("point", ["inserted", "committed"])

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.conftest import KEY
-from tests.support import payloads, servers
+from tests.support import outages, payloads, servers
 from tests.support.payloads import after
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Answer, Service, children, eventually
@@ -65,17 +64,8 @@ def hung(cluster: Postgres, _url: str) -> Iterator[None]:
 
 @contextmanager
 def read_only(_cluster: Postgres, url: str) -> Iterator[None]:
-    set_read_only(url, "on")
-    yield
-    set_read_only(url, "off")
-
-
-def set_read_only(url: str, mode: str) -> None:
-    """Connections keep the mode with which they began, so that all others are ended."""
-    name = url.partition("?")[0].rpartition("/")[2]
-    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {mode}".encode())
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
+    with outages.unwritable(url):
+        yield
 
 
 @contextmanager

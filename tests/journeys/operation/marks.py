@@ -1,9 +1,19 @@
-"""Marks, which whatever is said of somebody carries, and the forms in which one may be written somewhere."""
+"""Marks, which whatever is said of somebody carries, the forms in which one may be written, and the places."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from sqlalchemy import create_engine, inspect, text
+
+from tests.support.service import Service
 
 #: What each mark holds. The rest differs by field, and one letter is not of ASCII.
 MARK = "cAnArYq7"
@@ -39,3 +49,41 @@ FORMS = [*PLAIN, *ENCODED, *(one.digest() for one in DIGESTS), *(one.hexdigest()
 
 def found_in(content: bytes) -> list[bytes]:
     return [form for form in FORMS if form in content]
+
+
+def marked(service: Service, but: list[Path]) -> set[tuple[str, bytes]]:
+    """Where a mark is, and in which form."""
+    places = (*rows(service), *files(service, but), *queue(service), *dumped(service))
+    return {(place, form) for place, content in places for form in found_in(content)}
+
+
+def rows(service: Service) -> Iterator[tuple[str, bytes]]:
+    engine = create_engine(service.environment["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        for table in inspect(engine).get_table_names():
+            for row in connection.execute(text(f"SELECT * FROM {table}")).mappings():
+                for name, value in row.items():
+                    yield f"{table}.{name}", value if isinstance(value, bytes) else _written(value)
+    engine.dispose()
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
+def files(service: Service, but: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in service.folder.rglob("*"):
+        if path.is_file() and path not in but:
+            yield path.name, path.read_bytes()
+
+
+def queue(service: Service) -> Iterator[tuple[str, bytes]]:
+    client = redis.Redis.from_url(service.environment["REDIS_URL"])
+    for key in client.scan_iter():
+        yield "a key of the queue", key + (client.dump(key) or b"")
+
+
+def dumped(service: Service) -> Iterator[tuple[str, bytes]]:
+    url = service.environment["DATABASE_URL"].replace("+psycopg", "")
+    if not url.startswith("sqlite"):
+        yield "pg_dump", subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout

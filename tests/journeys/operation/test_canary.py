@@ -1,13 +1,13 @@
 """The canary: somebody whose every field carries a mark goes through every path there is, and is erased. The mark is to be found nowhere.
 
-Searched are every row of the database (and a dump of it), and every file: plain, as base64, as JSON escapes it, as hex, and as SHA-256."""
+Searched are every row of the database (and a dump of it), every file, the log, and problems: plain, as base64, as JSON escapes it, as hex,
+and as SHA-256."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,20 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from sqlalchemy import create_engine, inspect, text
 
 from receiver.simulator.vendor_server import Vendors
 from tests.conftest import KEY
-from tests.journeys.operation.marks import MARK, found_in, mark
+from tests.journeys.operation.marks import MARK, found_in, mark, marked
 from tests.journeys.vendors.test_reconciling import CREDENTIALS, LATER
-from tests.support import payloads, played
+from tests.support import outages, payloads, played
 from tests.support.downstream import Downstream, Message, Reply
 from tests.support.payloads import after
-from tests.support.privacy import erasing
+from tests.support.privacy import calls
 from tests.support.service import Service, eventually
 
-LINKER, OPERATOR = "link-me-if-you-may", "operate-me-if-you-may"
+READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
 
 @dataclass
@@ -111,22 +109,47 @@ def shared(service: Service, mine: str, other: str) -> None:
     service.told("idenfy", alert, event_type="AML_MONITORING_EXPIRATION")
 
 
-def broken(watched: Watched) -> None:
-    """Bodies that are refused, cannot be read, or cannot be handled."""
+def broken(watched: Watched, *, unhandled: str) -> None:
+    """Bodies that are refused, cannot be read, cannot be handled and end as `unhandled`, or come while the database takes none."""
     service, person = watched.service, {"externalUserId": mark("user"), "note": mark("broken")}
     assert service.deliver("idngo", payloads.idngo(mark("idngo"), answer="GREEN"), secret="not theirs").status == 401
     assert service.deliver("idngo", f'{{"applicantId": "{mark("idngo")}", "type": '.encode()).status == 200
     service.told("idngo", {"applicantId": mark("idngo"), "name": mark("name"), "reviewResult": 7})
     poison = json.dumps(payloads.idngo(mark("idngo"), answer="GREEN", at=after(hours=1)) | person).encode()
     (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").write_text("raise")
-    assert service.told("idngo", poison)["status"] == "failed"
+    assert service.told("idngo", poison)["status"] == unhandled
     (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").unlink()
-    if watched.is_sqlite:
-        (watched.faults / "sqlite_pages_max").write_text("1")
+    with outages.unwritable(service.environment["DATABASE_URL"]):
         kept = service.deliver("idngo", payloads.idngo(mark("idngo"), "applicantPending", at=after(hours=2)) | person)
-        assert kept.status == 200
-        (watched.faults / "sqlite_pages_max").unlink()
-        service.settled(kept.json["event_id"])
+        assert (watched.folder / "spool" / "appended").exists()
+    service.settled(kept.json["event_id"])
+
+
+def refused(watched: Watched, erasure_id: str) -> set[int]:
+    """The statuses of calls about somebody who is restricted or erased. No answer has a mark, nor has what is logged of it."""
+    service, statuses = watched.service, set()
+
+    def send(path: str, *, method: str = "GET", token: str = READER, **body: Any) -> None:
+        answer = calls.send(service, path, token=token, method=method, **body)
+        assert answer.headers["content-type"] == "application/problem+json", (path, answer)
+        assert found_in(repr(answer).encode() + answer.body) == [], path
+        assert found_in(service.log.read_bytes()) == [], path
+        statuses.add(answer.status)
+
+    applicant, user = f"/v1/applicants/idngo/{mark('idngo')}", mark("user")
+    for path in (applicant, f"{applicant}/history", f"{applicant}/explanation", f"/v1/users/{user}", f"/v1/events/{user}", f"/{user}"):
+        send(path)
+    for query in (f"external_user_id={user}&nonsense={user}", f"cursor={user}", f"{user}=1"):
+        send(f"/v1/applicants?{query}")
+    send(f"{applicant}/decisions", method="POST", token=OPERATOR, decision="approve", reason=mark("comment"))
+    send(f"/v1/links/ifcgate/{mark('case')}", method="PUT", token=LINKER, external_user_id=mark("tag"))
+    send(f"/v1/users/{mark('tag')}/access-exports", method="POST", token=calls.OFFICER, reason=mark("comment"))
+    for token in (user, READER, OPERATOR):
+        send("/v1/erasures", method="POST", token=token, external_user_id=user, vendor=mark("label"), reason=mark("comment"))
+    with outages.unwritable(service.environment["DATABASE_URL"]):
+        send(f"/v1/erasures/{erasure_id}/approve", method="POST", token=calls.DEPUTY, reason=mark("comment"))
+    eventually(lambda: all(service.get("/v1/events").status == 200 for _ in range(8)), "every process to reach the database")
+    return statuses
 
 
 def said_by_people(watched: Watched) -> None:
@@ -164,47 +187,6 @@ def files_of_the_operator(watched: Watched) -> list[Path]:
     return [export, backup, watched.folder / "known.csv"]
 
 
-# where a mark may be ------------------------------------------------------------------------------------------
-
-
-def rows(watched: Watched) -> Iterator[tuple[str, bytes]]:
-    engine = create_engine(watched.service.environment["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
-    with engine.connect() as connection:
-        for table in inspect(engine).get_table_names():
-            for row in connection.execute(text(f"SELECT * FROM {table}")).mappings():
-                for name, value in row.items():
-                    yield f"{table}.{name}", value if isinstance(value, bytes) else _written(value)
-    engine.dispose()
-
-
-def _written(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, default=str).encode()
-
-
-def files(watched: Watched, but: list[Path]) -> Iterator[tuple[str, bytes]]:
-    for path in watched.folder.rglob("*"):
-        if path.is_file() and path not in but:
-            yield path.name, path.read_bytes()
-
-
-def queue(watched: Watched) -> Iterator[tuple[str, bytes]]:
-    client = redis.Redis.from_url(watched.service.environment["REDIS_URL"])
-    for key in client.scan_iter():
-        yield "a key of the queue", key + (client.dump(key) or b"")
-
-
-def dumped(watched: Watched) -> Iterator[tuple[str, bytes]]:
-    if not watched.is_sqlite:
-        url = watched.service.environment["DATABASE_URL"].replace("+psycopg", "")
-        yield "pg_dump", subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout
-
-
-def marked(watched: Watched, but: list[Path]) -> set[tuple[str, bytes]]:
-    """Where a mark is, and in which form."""
-    places = (*rows(watched), *files(watched, but), *queue(watched), *dumped(watched))
-    return {(place, form) for place, content in places for form in found_in(content)}
-
-
 def others(watched: Watched) -> list[Any]:
     """What is shown of somebody else, field by field."""
     service = watched.service
@@ -223,21 +205,24 @@ def test_whose_every_field_is_marked_leaves_no_mark_anywhere(watched: Watched) -
         verdicts(name, service)
     shared(service, mark("scan"), somebody_else("scan"))
     eventually(lambda: service.get("/v1/reactions", status="failed").json["data"], "the endpoint to have refused", seconds=60)
-    broken(watched)
+    broken(watched, unhandled="failed")
     said_by_people(watched)
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
     theirs, before = files_of_the_operator(watched), others(watched)
-    assert {place for place, _ in marked(watched, [])} >= {"applicants.registers", "mentions.said", "acts.reason", "reactions.answers"}
+    assert {place for place, _ in marked(service, [])} >= {"applicants.registers", "mentions.said", "acts.reason", "reactions.answers"}
 
-    for subject in ({"external_user_id": mark("user")}, {"vendor": "idngo", "reference": mark("import")}):
-        erasing.until_done(service, erasing.approve(service, **subject), seconds=60)
-    assert marked(watched, theirs) == set()
+    erasure_id = calls.restricted(service, external_user_id=mark("user"))
+    assert refused(watched, erasure_id) == {400, 401, 403, 404, 503}
+    calls.until_done(service, calls.approve(service, erasure_id))
+    calls.erased(service, vendor="idngo", reference=mark("import"))
+    assert marked(service, theirs) == set()
     assert others(watched) == before
 
     verdicts(mark, service)
     shared(service, mark("scan"), somebody_else("scan"))
-    broken(watched)
+    broken(watched, unhandled="ignored")
+    assert refused(watched, erasure_id) == {400, 401, 403, 404, 410, 503}
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "what came later to be handled")
-    assert marked(watched, theirs) == set()
+    assert marked(service, theirs) == set()
     rebuilt = service.standing("rebuild", "--check")
     assert rebuilt.returncode == 0, rebuilt.stdout

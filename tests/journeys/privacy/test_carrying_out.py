@@ -10,29 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY, empty_database
 from tests.support import payloads
 from tests.support.payloads import after
-from tests.support.privacy import erasing
+from tests.support.privacy.calls import approved, erased, feed, is_erased, until_done
 from tests.support.service import Service, eventually
 
 #: The steps of an erasure, as fault points.
 STEPS = ["erasure chosen", "erasure in the ledger", "erasure fenced", "erasure erased events", "erasure emptied changes"]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def faults_and_service(
-    request: pytest.FixtureRequest, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Service]]:
-    folder = tmp_path_factory.mktemp("erasing")
-    faults = folder / "faults"
-    faults.mkdir()
-    with empty_database(request, folder) as url:
-        queue = f"{valkey_url}?db={12 + int(request.param == 'sqlite')}"
-        settings = {"DATABASE_URL": url, "REDIS_URL": queue, "ENCRYPTION_KEYS": KEY, "FAULTS_DIR": str(faults)}
-        with Service(folder, settings) as service:
-            eventually(lambda: service.get("/readyz").json["workers"], "the worker to be up")
-            yield faults, service
 
 
 @contextmanager
@@ -68,13 +52,12 @@ def test_an_approved_erasure_is_carried_out_within_seconds_and_the_log_names_nob
     for who in (mine, other):
         service.told("idngo", payloads.idngo(who, answer="GREEN"))
     before = service.applicant("idngo", other)
-    erasure_id = erasing.approve(service, vendor="idngo", reference=mine)
-    erasing.until_done(service, erasure_id)
-    assert erasing.is_erased(service, "idngo", mine)
+    erasure_id = erased(service, vendor="idngo", reference=mine)
+    assert is_erased(service, "idngo", mine)
     assert service.applicant("idngo", other) == before
     late = service.told("idngo", payloads.idngo(mine, answer="RED", reject="FINAL", at=after(days=1)))
     assert (late["status"], late["reference"]) == ("ignored", None)
-    assert erasing.is_erased(service, "idngo", mine)
+    assert is_erased(service, "idngo", mine)
     assert erasure_id in service.logged()
     assert mine not in service.logged()
 
@@ -88,16 +71,16 @@ def test_a_process_killed_between_two_steps_leaves_an_erasure_that_is_resumed(fa
     assert before["flags"] == ["MONITORING_ALERT"]
     (faults / step).write_text("kill")
     with traffic(service) as told:
-        erasure_id = erasing.approve(service, vendor="idenfy", reference=mine)
+        erasure_id = approved(service, vendor="idenfy", reference=mine)
         eventually(lambda: not (faults / step).exists(), f"a process to come to {step!r}")
         service.deliver("idenfy", payloads.idenfy(mine, "DENIED"))
-        done = erasing.until_done(service, erasure_id, seconds=60)
+        done = until_done(service, erasure_id)
     assert (done["applicants"], done["reference"], done["external_user_id"]) == (1, None, None)
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
-    assert erasing.is_erased(service, "idenfy", mine)
+    assert is_erased(service, "idenfy", mine)
     assert service.applicant("idenfy", other) == before
     assert {service.applicant("idngo", who)["status"] for who in told[:: len(told) // 10 + 1]} == {"approved"}
-    assert [entry["type"] for entry in erasing.feed(service) if entry.get("reference") == mine] == ["applicant.erased"]
+    assert [entry["type"] for entry in feed(service) if entry.get("reference") == mine] == ["applicant.erased"]
     assert mine not in service.standing("events", "list", "--json", "--limit", "500").stdout
     rebuilt = service.standing("rebuild", "--check")
     assert rebuilt.returncode == 0, rebuilt.stdout
@@ -112,10 +95,10 @@ def test_two_workers_erase_each_applicant_once(faults_and_service: tuple[Path, S
         for who in everybody:
             service.deliver("idngo", payloads.idngo(who, answer="GREEN"))
         eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
-        asked = [erasing.approve(service, vendor="idngo", reference=who) for who in everybody]
-        done = [erasing.until_done(service, erasure_id, seconds=60) for erasure_id in asked]
+        asked = [approved(service, vendor="idngo", reference=who) for who in everybody]
+        done = [until_done(service, erasure_id) for erasure_id in asked]
         assert [(one["applicants"], one["events"]) for one in done] == [(1, 1)] * len(done)
-        told = [entry["reference"] for entry in erasing.feed(service) if entry["type"] == "applicant.erased"]
+        told = [entry["reference"] for entry in feed(service) if entry["type"] == "applicant.erased"]
         assert sorted(who for who in told if who in everybody) == sorted(everybody)
     finally:
         second.terminate()
@@ -129,7 +112,7 @@ def test_a_host_that_cannot_write_the_ledger_erases_nothing_and_says_so(service:
     folder = service.folder / "var"
     folder.chmod(0o500)
     try:
-        erasing.approve(service, vendor="idngo", reference=who)
+        approved(service, vendor="idngo", reference=who)
         eventually(lambda: "nothing is erased" in service.logged(), "the log to say so")
         assert service.applicant("idngo", who)["status"] == "approved"
         assert "cannot be written by this host: it erases nothing" in service.standing("status").stdout

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.support import payloads
-from tests.support.privacy import erasing
+from tests.support.privacy.calls import OFFICER, erased, is_erased
 from tests.support.service import Service, eventually
 
 Restore = Callable[[], None]
@@ -46,8 +46,7 @@ def test_who_was_erased_since_a_backup_is_erased_again_before_anything_is_shown(
         service.told("idngo", payloads.idngo(who, answer="GREEN"))
     before = service.applicant("idngo", other)
     put_back = restore()
-    erasure_id = erasing.approve(service, vendor="idngo", reference=mine)
-    erasing.until_done(service, erasure_id)
+    erasure_id = erased(service, vendor="idngo", reference=mine)
     service.end()
     put_back()
 
@@ -76,8 +75,8 @@ def test_who_was_erased_since_a_backup_is_erased_again_before_anything_is_shown(
     assert service.applicant("idngo", other) == before
     eventually(lambda: service.get(f"/v1/applicants/idngo/{late}").status == 200, "what was kept to be handled")
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
-    assert erasing.is_erased(service, "idngo", mine)
-    again = service.get(f"/v1/erasures/{erasure_id}", token=erasing.OFFICER).json
+    assert is_erased(service, "idngo", mine)
+    again = service.get(f"/v1/erasures/{erasure_id}", token=OFFICER).json
     assert (again["status"], again["cause"]) == ("done", "ledger")
     rebuilt = service.standing("rebuild", "--check")
     assert rebuilt.returncode == 0, rebuilt.stdout
@@ -92,7 +91,7 @@ def test_a_lost_ledger_blocks_reads_until_an_operator_accepts_it(service: Servic
     mine, other = payloads.new_applicant(), payloads.new_applicant()
     for who in (mine, other):
         service.told("idngo", payloads.idngo(who, answer="GREEN"))
-    erasing.until_done(service, erasing.approve(service, vendor="idngo", reference=mine))
+    erased(service, vendor="idngo", reference=mine)
     ledger = service.folder / "var" / "erasures.ledger"
     ledger.rename(ledger.with_suffix(".lost"))
     eventually(lambda: service.get(f"/v1/applicants/idngo/{other}").status == 503, "reads to be refused")
@@ -103,14 +102,14 @@ def test_a_lost_ledger_blocks_reads_until_an_operator_accepts_it(service: Servic
     assert service.standing("erasures", "accept-ledger", "--reason", "the disk is lost").returncode == 1, "it asks"
     assert service.standing("erasures", "accept-ledger", "--reason", "the disk is lost", "--yes").returncode == 0
     eventually(lambda: service.get(f"/v1/applicants/idngo/{other}").status == 200, "reads to be answered")
-    assert erasing.is_erased(service, "idngo", mine)
+    assert is_erased(service, "idngo", mine)
     assert len(ledger.read_text().splitlines()) == 1
 
 
 def test_another_index_key_starts_no_process(service: Service) -> None:
     who = payloads.new_applicant()
     service.told("idngo", payloads.idngo(who, answer="GREEN"))
-    erasing.until_done(service, erasing.approve(service, vendor="idngo", reference=who))
+    erased(service, vendor="idngo", reference=who)
     service.end()
     service.environment["INDEX_KEY"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
     for process in (service.start_web(ready=False), service.start_worker()):

@@ -22,16 +22,32 @@ def requested(service: Service, *, token: str = OPERATOR, **subject: str) -> str
     return str(answer.json["id"])
 
 
-def erased(service: Service, **subject: str) -> str:
-    """The id of an erasure that is done."""
-    made = requested(service, **subject)
+def approved(service: Service, **subject: str) -> str:
+    """The id of an erasure that a worker carries out."""
+    return approve(service, requested(service, **subject))
+
+
+def approve(service: Service, made: str) -> str:
+    """Approve a request, or one that was refused, whatever keeps it; return its id."""
     answer = send(service, f"/v1/erasures/{made}/approve", reason="nothing keeps it", basis="consent withdrawn", early=True)
     assert (answer.status, answer.json["status"]) == (202, "approved"), answer.body
+    return made
 
-    def is_done() -> bool:
-        return bool(service.get(f"/v1/erasures/{made}", token=OFFICER).json["status"] == "done")
 
-    eventually(is_done, f"erasure {made} to be done", seconds=60)
+def until_done(service: Service, erasure_id: str, *, seconds: float = 60) -> dict[str, Any]:
+    """An erasure, once it is done."""
+
+    def look() -> dict[str, Any] | None:
+        answer = service.get(f"/v1/erasures/{erasure_id}", token=OFFICER)
+        return answer.json if answer.status == 200 and answer.json["status"] == "done" else None
+
+    return eventually(look, f"the erasure {erasure_id} to be done", seconds=seconds)
+
+
+def erased(service: Service, **subject: str) -> str:
+    """The id of an erasure that is done."""
+    made = approved(service, **subject)
+    until_done(service, made)
     return made
 
 
@@ -42,3 +58,19 @@ def restricted(service: Service, **subject: str) -> str:
     answer = send(service, f"/v1/erasures/{made}/refuse", reason="kept by law", basis="AMLR art. 77", **until)
     assert (answer.status, answer.json["status"], answer.json["restrict"]) == (202, "refused", True), answer.body
     return made
+
+
+def is_erased(service: Service, vendor: str, reference: str) -> bool:
+    return service.get(f"/v1/applicants/{vendor}/{reference}").status == 410
+
+
+def feed(service: Service) -> list[dict[str, Any]]:
+    """All entries of the feed, without their cursors."""
+    entries: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = service.get("/v1/changes", limit=500, **after).json
+        entries += [entry | {"cursor": None} for entry in page["data"]]
+        if not page["has_more"]:
+            return entries
+        after = {"after": page["next_cursor"]}

@@ -1,48 +1,84 @@
-"""Erasures that one person asks for and another approves."""
+"""Erasures in this process: two applicants, one of whom is erased, and what is found of them then."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
-from tests.support.service import Service, eventually
+from sqlalchemy import inspect, select, text
 
-OFFICER, DEPUTY = "protect-me-if-you-may", "approve-me-if-you-may"
+from handlers import process
+from handlers.privacy import erase
+from handlers.replay import rebuild
+from store import database
+from store.applicants import table as applicants
+from store.database.engine import engine
+from store.database.tables import EventRow
+from store.inbox import deliveries as arrivals
+from store.inbox import record as inbox
+from store.privacy.erasing import erasures
+from store.privacy.erasing.erasures import Cause, DataSubject, Stage
+from store.states import ApplicantKey
+from tests.support.telling import Delivery
 
-
-def approve(service: Service, **subject: str) -> str:
-    """Approve an erasure; return its id. A worker carries it out."""
-    made = act(service, "/v1/erasures", OFFICER, subject | {"reason": "a letter"}).json["id"]
-    approved = act(service, f"/v1/erasures/{made}/approve", DEPUTY, {"reason": "it is right"})
-    assert approved.status == 202, approved.body
-    return str(made)
-
-
-def act(service: Service, path: str, token: str, body: dict[str, Any]) -> Any:
-    return service.request("POST", path, json.dumps(body).encode(), token=token)
-
-
-def until_done(service: Service, erasure_id: str, *, seconds: float = 30) -> dict[str, Any]:
-    """Wait until an erasure is done; return it."""
-
-    def look() -> dict[str, Any] | None:
-        answer = service.get(f"/v1/erasures/{erasure_id}", token=OFFICER)
-        return answer.json if answer.status == 200 and answer.json["status"] == "done" else None
-
-    return eventually(look, f"the erasure {erasure_id} to be done", seconds=seconds)
+#: What is to be found nowhere.
+MARK, USER = "mArK3dreference00000001", "mArK3duser"
+GONE, OTHER = ApplicantKey("idngo", "live", MARK), ApplicantKey("idngo", "live", "somebodyelse000000000001")
 
 
-def is_erased(service: Service, vendor: str, reference: str) -> bool:
-    return service.get(f"/v1/applicants/{vendor}/{reference}").status == 410
+def keep(delivery: Delivery, *, subject: bytes | None = None) -> str:
+    identity = hashlib.sha256(repr(delivery.headers).encode() + delivery.body).digest()
+    made = arrivals.Delivery(
+        vendor=delivery.vendor, environment="live", headers=delivery.headers, body=delivery.body, identity=identity, subject=subject
+    )
+    return inbox.record(made).event_id
 
 
-def feed(service: Service) -> list[dict[str, Any]]:
-    """All entries of the feed, without their cursors."""
-    entries: list[dict[str, Any]] = []
-    after: dict[str, str] = {}
-    while True:
-        page = service.get("/v1/changes", limit=500, **after).json
-        entries += [entry | {"cursor": None} for entry in page["data"]]
-        if not page["has_more"]:
-            return entries
-        after = {"after": page["next_cursor"]}
+def handle_all() -> None:
+    holder = process.new_holder()
+    while process.handle_some(holder):
+        pass
+
+
+def about(key: ApplicantKey, delivery: Delivery) -> Delivery:
+    """IDnGO's delivery, about another applicant."""
+    body = json.loads(delivery.body) | {"applicantId": key.reference, "externalUserId": USER if key == GONE else "somebody-else"}
+    return replace(delivery, body=json.dumps(body).encode())
+
+
+def shown(key: ApplicantKey) -> dict[str, Any] | None:
+    with database.reading() as connection:
+        found = applicants.find(connection, key)
+        return applicants.describe(found) | {"registers": found.registers} if found else None
+
+
+def approved(subject: DataSubject, **values: Any) -> str:
+    """The id of an erasure that is to be carried out."""
+    given = {"stage": Stage.APPROVED, "cause": Cause.REQUEST, "by": "officer"} | values
+    return database.write(lambda connection: erasures.create(connection, subject, **given))
+
+
+def erase_now(subject: DataSubject) -> str:
+    """The id of an erasure that is done."""
+    made = approved(subject)
+    assert erase.carry_out(made)
+    return made
+
+
+def whole_database() -> str:
+    """Every value of every column, as text: bytes as they are and, where they are one, opened."""
+    found = []
+    with database.reading() as connection:
+        for table in inspect(engine()).get_table_names():
+            for row in connection.execute(text(f"SELECT * FROM {table}")):
+                found += [str(value) for value in row]
+        for event in connection.execute(select(EventRow.sealed_body)).scalars():
+            found.append(repr(event))
+    return "\n".join(found)
+
+
+def differences() -> list[Any]:
+    """What a rebuild would change."""
+    return list(rebuild.differences(rebuild.find_renamed(lambda _: None), on_applicants=lambda _: None))

@@ -29,6 +29,9 @@ LEAVE: Change = {}
 #: As many applicants are written out in a condition.
 FEW_KEYS = 20
 
+#: The keys of applicants for SQLite, from one JSON text.
+_KEYS = text("SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(:keys)")
+
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -80,11 +83,15 @@ def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
 def of_applicants(model: type[Any], keys: Collection[ApplicantKey]) -> ColumnElement[bool]:
     """Return the condition that a row is of one of the applicants.
 
-    Few keys are written out: PostgreSQL takes any JSON text for 100 rows, and may read a whole table in its order to find them."""
+    Few keys are written out for PostgreSQL: it takes any JSON text for 100 rows, and may read a whole table in its order to find them.
+    SQLite reads a whole table for 2 keys that are written out, and uses an index for keys that a query gives."""
     if not keys:
         return false()
+    mine = tuple_(model.vendor, model.environment, model.reference)
+    if database.is_sqlite():
+        return mine.in_(_KEYS.bindparams(bindparam("keys", msgspec.json.encode(list(keys)).decode(), unique=True)))
     if len(keys) <= FEW_KEYS:
-        return tuple_(model.vendor, model.environment, model.reference).in_(list(keys))
+        return mine.in_(list(keys))
     return among(model, [key._asdict() for key in keys])
 
 

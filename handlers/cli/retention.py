@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 from sqlalchemy import Connection
 
 from handlers import config
@@ -22,9 +23,6 @@ from store.terminal.lists import Listing, list_options
 from store.terminal.options import MOMENT, REASON, environment_option, json_option, token_option
 from store.text import safe_text
 from store.text.counts import counted
-
-#: Erasures that one transaction writes down: deliveries wait for it on SQLite.
-AT_ONCE = 200
 
 #: How much one run may erase.
 MAX = click.IntRange(1, 1_000_000)
@@ -172,22 +170,20 @@ def run(most: int | None, reason: str | None, token_file: Path | None, as_json: 
     """Erase what is due, with a progress bar. Run again, it goes on where it was. What is erased cannot be brought back."""
     config.settings()
     by = privacy.officer(token_file)
-    found = database.read(lambda connection: retention.due(connection, limit=most))
-    if not found:
+    count = sum(rule["due"] for rule in database.read(retention.preview))
+    count = min(count, most or count)
+    if not count:
         click.echo("Nothing is due.", err=True)
         return
-    how_much = counted(len(found), "applicant, event or act", "applicants, events and acts")
+    how_much = counted(count, "applicant, event or act", "applicants, events and acts")
     says = f"{how_much if most else f'All that is due, {how_much},'} will be erased, and cannot be brought back."
     consent.ask("Erase?", says, f"{by.name} runs it{_why(reason)}.", yes=yes)
-    ran = {"erasures": 0, "applicants": 0, "events": 0, "acts": 0}
-    for start in range(0, len(found), AT_ONCE):
-        some = found[start : start + AT_ONCE]
-        with answering():
-            made = database.write(lambda connection: retention.run(connection, by=by, reason=reason, max=most, found=some))  # noqa: B023
-        ran["erasures"] += carrying_out.carry_out(made.erasures)
-        for name in ("applicants", "events", "acts"):
-            ran[name] += getattr(made, name)
-    _show(ran, as_json)
+    parts, done = [], 0
+    with answering():
+        for part in retention.run(by=by, reason=reason, max=count):
+            done += carrying_out.carry_out(part.erasures)
+            parts.append(part)
+    _show(structs.asdict(retention.total(parts)) | {"erasures": done}, as_json)
 
 
 commands = [relationship, holds_group, retention_group]

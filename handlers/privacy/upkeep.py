@@ -3,8 +3,6 @@ embedded database lets go of what was deleted."""
 
 from __future__ import annotations
 
-from functools import partial
-
 import structlog
 
 from handlers.privacy.pace import Pace, Stopped
@@ -22,9 +20,6 @@ log = structlog.get_logger()
 
 #: Notices that one transaction empties.
 NOTICES_AT_ONCE = 200
-
-#: What the rules of retention ask for is written down so much at a time.
-DUE_AT_ONCE = 500
 
 #: Who acts.
 BY = Actor("standing", by_token=False)
@@ -58,10 +53,7 @@ def _run_retention(pace: Pace) -> None:
     """Write down the erasures that the rules of RETENTION ask for, if there are any. They are carried out like all others."""
     if not config.settings().privacy.retention:
         return
-    while found := database.read(lambda connection: retention.due(connection, limit=DUE_AT_ONCE)):
-        ran = database.write(partial(retention.run, by=BY, reason="as scheduled", max=DUE_AT_ONCE, found=found))
-        if not (ran.applicants or ran.events or ran.acts):
-            return  # Somebody decided meanwhile.
+    for _ in retention.run(by=BY, reason="as scheduled"):
         pace.give_way()
 
 

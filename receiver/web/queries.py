@@ -108,6 +108,11 @@ def write_long(work: Callable[[Connection], T]) -> T:
     return _within_deadline(lambda: database.write(work), _long_readers, LONG_SECONDS)
 
 
+def run_long(work: Callable[[], T]) -> T:
+    """Return what the work returns, which reads and writes in transactions of its own, within the deadline of `write_long`."""
+    return _within_deadline(work, _long_readers, LONG_SECONDS)
+
+
 def _within_deadline(work: Callable[[], T], executor: DeadlineExecutor = _readers, seconds: float = ANSWER_SECONDS) -> T:
     def behind_the_gate() -> T:
         gate.require_open()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -18,11 +20,15 @@ from receiver.web.call import call
 from receiver.web.queries import AwareMoment
 from store.inbox import wakeup
 from store.privacy.keeping import relationships, retention
+from store.privacy.keeping.retention import Ran
 
 blueprint = Blueprint("retention", __name__, url_prefix="/v1")
 
 #: The most that one run erases.
 ERASED_MAX = 100_000
+
+#: After so long it begins no further slice: the next run goes on.
+RUN_SECONDS = 20.0
 
 
 class RelationshipRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -79,9 +85,17 @@ def preview_retention(query: InAnyEnvironment) -> dict[str, Any]:
 def run_retention(caller: Caller, query: InAnyEnvironment, body: RetentionRunRequest) -> dict[str, Any]:
     """Erase what is due by the rules, never more than `max`. A worker erases the applicants."""
     where = subjects.any_environment(body.environment, query)
-    found = queries.read_long(lambda connection: retention.due(connection, limit=body.max, environment=where))
-    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason, "max": body.max, "environment": where, "found": found}
+    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason, "max": body.max, "environment": where}
     with subjects.refusals():
-        ran = queries.write_long(lambda connection: retention.run(connection, **given))
+        ran = queries.run_long(lambda: retention.total(_until_its_time_is_over(retention.run(**given))))
     wakeup.notify()
-    return msgspec.structs.asdict(ran)
+    return {"environment": where, **msgspec.structs.asdict(ran)}
+
+
+def _until_its_time_is_over(parts: Iterator[Ran]) -> Iterator[Ran]:
+    """Yield the slices of a run. None begins that the call's deadline could leave unanswered."""
+    ends = time.monotonic() + RUN_SECONDS
+    for part in parts:
+        yield part
+        if time.monotonic() > ends:
+            return

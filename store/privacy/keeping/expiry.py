@@ -35,14 +35,14 @@ REASON = "the time for which it is kept is over"
 Found = tuple[int, datetime]
 
 
-def expired(connection: Connection, rule: Kept, period: Period, now: datetime, environment: str | None = None) -> Iterator[Found]:
-    """Yield what a rule about events or acts is due for, in the order of receipt; nothing of the rules about applicants.
+def expired(connection: Connection, rule: Kept, period: Period, now: datetime, *, environment: str | None, after: int) -> Iterator[Found]:
+    """Yield what a rule about events or acts is due for, in the order of receipt, after a number; nothing of the rules about applicants.
 
-    `environment`: of that one alone. The audit log counts as live."""
+    `environment`: of that one alone; None: of all. The audit log counts as live."""
     if rule in (Kept.UNREADABLE, Kept.SANDBOX):
-        yield from _expired_events(connection, rule, period, now, environment)
+        yield from _expired_events(connection, rule, period, now, environment, after)
     elif rule == Kept.AUDIT and environment in (None, VendorEnvironment.LIVE):
-        yield from _expired_acts(connection, period, now)
+        yield from _expired_acts(connection, period, now, after)
 
 
 def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
@@ -69,7 +69,9 @@ def remove_acts(connection: Connection, numbers: Sequence[int]) -> int:
 # events -------------------------------------------------------------------------------------------------------
 
 
-def _expired_events(connection: Connection, rule: Kept, period: Period, now: datetime, environment: str | None) -> Iterator[Found]:
+def _expired_events(
+    connection: Connection, rule: Kept, period: Period, now: datetime, environment: str | None, last: int
+) -> Iterator[Found]:
     names = _held_names(connection)
     query = select(*EVENT_COLUMNS).where(
         EventRow.status != Outcome.PENDING,
@@ -79,7 +81,6 @@ def _expired_events(connection: Connection, rule: Kept, period: Period, now: dat
         _is_of(rule),
         EventRow.environment == environment if environment else true(),
     )
-    last = 0
     while rows := connection.execute(query.where(EventRow.sequence > last).order_by(EventRow.sequence).limit(PAGE)).all():
         last = rows[-1].sequence
         for event in map(event_of, rows):
@@ -105,7 +106,8 @@ def _held_names(connection: Connection) -> set[bytes]:
     """Return the names of applicants on hold, as a body may hold them."""
     is_open = Hold.lifted_at.is_(None)
     users = select(Hold.environment, Hold.external_user_id).where(is_open, Hold.external_user_id.is_not(None))
-    theirs = tuple_(ApplicantRow.environment, ApplicantRow.external_user_id).in_(users)
+    # With an index on SQLite: it holds those that have a user.
+    theirs = ApplicantRow.external_user_id.is_not(None) & tuple_(ApplicantRow.environment, ApplicantRow.external_user_id).in_(users)
     rows = [
         *connection.execute(select(Hold.external_user_id, Hold.reference).where(is_open)),
         *connection.execute(select(ApplicantRow.reference).where(theirs)),
@@ -126,10 +128,10 @@ def _may_name(event: InboxEvent, names: Collection[bytes]) -> bool:
 # acts ---------------------------------------------------------------------------------------------------------
 
 
-def _expired_acts(connection: Connection, period: Period, now: datetime) -> Iterator[Found]:
+def _expired_acts(connection: Connection, period: Period, now: datetime, last: int) -> Iterator[Found]:
     old = (Act.at <= _earliest(period, now), Act.action.not_in(list(Action)))
     columns: tuple[Any, ...] = (Act.id, Act.at, Act.subject)
-    query, last = select(*columns).where(*old).order_by(Act.id).limit(PAGE), 0
+    query = select(*columns).where(*old).order_by(Act.id).limit(PAGE)
     while rows := connection.execute(query.where(Act.id > last)).all():
         last = rows[-1].id
         kept = _kept_names(connection, rows)

@@ -5,12 +5,12 @@ applicants, it begins with the last event: the receipt of the newest event that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from store import config
 from store.applicants import table
@@ -52,15 +52,12 @@ def keep_until(connection: Connection, applicants: Sequence[Applicant]) -> dict[
     return {key: one.until for key, one in keeping(connection, applicants).items()}
 
 
-def keeping(
-    connection: Connection, applicants: Sequence[Applicant], last: Mapping[ApplicantKey, datetime] | None = None
-) -> dict[ApplicantKey, Keeping]:
-    """Return until when each applicant is kept, and by which rule. `last`: their last events, where they are known already."""
+def keeping(connection: Connection, applicants: Sequence[Applicant]) -> dict[ApplicantKey, Keeping]:
+    """Return until when each applicant is kept, and by which rule."""
     rules = config.settings().privacy.retention
     ruled = [one for one in applicants if rule_of(one) in rules]
     ends = _ends(connection, {user for one in ruled if (user := _counting_user(one))})
-    if last is None:
-        last = _last_events(connection, [one.key for one in ruled if _counting_user(one) not in ends])
+    last = _last_events(connection, [one.key for one in ruled if _counting_user(one) not in ends])
     return {one.key: _keeping(one, ends, last.get(one.key, one.updated_at)) for one in applicants}
 
 
@@ -91,9 +88,13 @@ def _keeping(applicant: Applicant, ends: dict[User, datetime | None], last_event
 
 def _ends(connection: Connection, users: Collection[User]) -> dict[User, datetime | None]:
     """Return when the relationships with users ended; None: it goes on. A user without a record is left out."""
-    columns = (Relationship.environment, Relationship.external_user_id)
-    query = select(*columns, Relationship.ended_at).where(tuple_(*columns).in_(sorted(users)))
-    return {(row.environment, row.external_user_id): row.ended_at for row in connection.execute(query)} if users else {}
+    ends: dict[User, datetime | None] = {}
+    for environment in {user[0] for user in users}:
+        named = [user[1] for user in users if user[0] == environment]
+        query = select(Relationship.external_user_id, Relationship.ended_at)
+        mine = (Relationship.environment == environment, Relationship.external_user_id.in_(named))
+        ends |= {(environment, row.external_user_id): row.ended_at for row in connection.execute(query.where(*mine))}
+    return ends
 
 
 def _last_events(connection: Connection, keys: Sequence[ApplicantKey]) -> dict[ApplicantKey, datetime]:

@@ -1,37 +1,39 @@
 """Retention: what is due by the rules of RETENTION, and runs that erase it.
 
 A run writes down an erasure for each due applicant, or one for a user if all applicants of the user are due, and removes events and acts
-itself. What it left is found by the next run. Nothing that a hold is on is due."""
+itself. It does so in slices, each in a transaction. The next run finds what it left. Nothing that a hold is on is due."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from functools import partial
+from itertools import dropwhile, islice
+from math import inf
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, func, select, true, tuple_
+from sqlalchemy import Connection, Row, select, true, tuple_
 
-from store import config
+from store import config, database
+from store.access import digests
 from store.access.operators import Actor
 from store.applicants.table import Applicant
 from store.config.privacy_settings import Kept
 from store.database import bulk
-from store.database.privacy_tables import Erasure, Hold
-from store.database.tables import ApplicantRow, EventRow, MentionRow
-from store.privacy import acts
+from store.database.privacy_tables import Erasure
+from store.database.tables import ApplicantRow
+from store.privacy import acts, holds
 from store.privacy.acts import Action, DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.keeping import expiry, periods
-from store.privacy.keeping.periods import keep_until as keep_until
 from store.states import ApplicantKey
 from store.system import clock
 
-#: Applicants that are read at a time.
-PAGE = 500
+#: Applicants that are read at a time, and what one transaction of a run writes down: deliveries wait for it on SQLite.
+SLICE = 200
 
 #: Applicants that a preview names of each rule.
 NAMED = 100
@@ -41,9 +43,6 @@ _KEY = (ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
 #: What a period is computed from; the rest of an applicant takes long to read.
 _NAMES = (*ApplicantKey._fields, "external_user_id", "ever_approved", "last_verdict", "updated_at")
 _COLUMNS = tuple(getattr(ApplicantRow, name) for name in _NAMES)
-
-
-EVERYBODY = true()
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -60,20 +59,24 @@ class Due(Struct, frozen=True, kw_only=True):
 
 
 class Ran(Struct, frozen=True, kw_only=True):
-    """What a run wrote down, and what it removed."""
+    """What a run, or a slice of one, wrote down, and what it removed."""
 
     #: The erasures that are to be carried out.
     erasures: list[str]
     applicants: int
     events: int
     acts: int
-    #: The environment that was asked for; None: all.
-    environment: str | None = None
+
+    @property
+    def count(self) -> int:
+        return self.applicants + self.events + self.acts
 
 
-def due(connection: Connection, *, limit: int | None = None, environment: str | None = None) -> list[Due]:
-    """Return what is due, in one environment or in all: applicants, in the order of their keys, then events, then acts."""
-    return list(islice(_all_due(connection, environment), limit))
+def due(connection: Connection, *, limit: int | None = None, environment: str | None = None, after: Due | None = None) -> list[Due]:
+    """Return what is due, in one environment or in all: applicants, in the order of their keys, then events, then acts.
+
+    `after`: only what comes after that one in this order."""
+    return list(islice(_all_due(connection, environment, after), limit))
 
 
 def preview(connection: Connection, *, environment: str | None = None) -> list[dict[str, Any]]:
@@ -98,32 +101,104 @@ def _described(key: ApplicantKey, one: Due) -> dict[str, Any]:
 
 
 def run(
-    connection: Connection,
     *,
     by: Actor,
     reason: str | None,
-    max: int | None,  # noqa: A002  The contract's word.
+    max: int | None = None,  # noqa: A002  The contract's word.
     environment: str | None = None,
-    found: Sequence[Due] | None = None,
-) -> Ran:
+) -> Iterator[Ran]:
     """Write down the erasures of applicants that are due, and remove events and acts that are, at most `max` in all if it is given.
 
-    `environment`: in that one alone. `found`: what `due` returned shortly before, so that the transaction that writes need not look for it.
-    The erasures are carried out by whoever works them off. Raises NoIndexKey."""
-    found = list(due(connection, limit=max, environment=environment) if found is None else found[:max])
+    Yield what each slice did, once it is committed with an act of its own in the audit log. A run that ends between two slices has left
+    the rest, and nothing else. `environment`: in that one alone. The caller, or a worker, carries the erasures out. Raises NoIndexKey."""
+    left, after = inf if max is None else max, None
+    while left > 0:
+        look = partial(due, limit=int(min(SLICE, left)), environment=environment, after=after)
+        if not (found := database.read(look)):
+            return
+        write = partial(_write, found=found, spare=left - len(found), by=by, reason=reason, environment=environment)
+        yield (ran := database.write(write))
+        left, after = left - ran.count, found[-1]
+
+
+def total(parts: Iterable[Ran]) -> Ran:
+    """Return what slices did together."""
+    all_parts = list(parts)
+    counts = {name: sum(getattr(one, name) for one in all_parts) for name in ("applicants", "events", "acts")}
+    return Ran(erasures=[erasure_id for one in all_parts for erasure_id in one.erasures], **counts)
+
+
+# what is due --------------------------------------------------------------------------------------------------
+
+
+def _all_due(connection: Connection, environment: str | None, after: Due | None = None) -> Iterator[Due]:
+    now, rules = clock.now(), config.settings().privacy.retention
+    place = after if after and after.key is None else None  # It is among events or acts.
+    if not place and rules.keys() & {Kept.APPROVED, Kept.REJECTED, Kept.OTHER, Kept.SANDBOX}:
+        for applicants in _pages(connection, environment, after.key if after else None):
+            yield from _due_of(connection, applicants, now)
+    for rule, period in dropwhile(lambda item: place and item[0] != place.rule, rules.items()):
+        last = place.number if place and rule == place.rule else None
+        for number, since in expiry.expired(connection, rule, period, now, environment=environment, after=last or 0):
+            yield Due(rule=rule, since=since, number=number)
+
+
+def _pages(connection: Connection, environment: str | None, last: ApplicantKey | None) -> Iterator[list[Applicant]]:
+    """Yield applicants in the order of their keys, after a key."""
+    query = select(*_COLUMNS).where(ApplicantRow.environment == environment if environment else true()).order_by(*_KEY).limit(SLICE)
+    while applicants := _read(connection.execute(query.where(tuple_(*_KEY) > tuple_(*(last or ("", "", "")))))):
+        last = applicants[-1].key
+        yield applicants
+
+
+def _read(rows: Iterable[Row[Any]]) -> list[Applicant]:
+    return [Applicant(**row._mapping) for row in rows]
+
+
+def _due_of(connection: Connection, applicants: Sequence[Applicant], now: datetime) -> Iterator[Due]:
+    """Yield those of the applicants that are due, and that no hold and no erasure that is not done is about: those decide."""
+    keeping = periods.keeping(connection, applicants)
+    over = [one for one in applicants if keeping[one.key].is_over(now)]
+    left_out = holds.held(connection, [one.key for one in over]) | _in_open_erasures(connection, over)
+    for one in over:
+        rule, until = keeping[one.key].rule, keeping[one.key].until
+        if until and one.key not in left_out:
+            yield Due(rule=rule, since=until, key=one.key, external_user_id=one.external_user_id)
+
+
+def _in_open_erasures(connection: Connection, applicants: Sequence[Applicant]) -> set[ApplicantKey]:
+    """Return those of the applicants that an erasure is about that is not done, by their names or their users'."""
+    if config.settings().privacy.index_key is None:
+        return set()  # No erasure was ever written down.
+    subjects = {one.key: _subjects(one) for one in applicants}
+    asked = {subject for theirs in subjects.values() for subject in theirs}
+    query = select(Erasure.subject).where(Erasure.subject.in_(asked), Erasure.status != Stage.DONE)
+    found = set(connection.execute(query).scalars())
+    return {key for key, theirs in subjects.items() if found.intersection(theirs)}
+
+
+def _subjects(applicant: Applicant) -> list[bytes]:
+    """Return the digests by which an erasure names an applicant."""
+    user = applicant.external_user_id
+    return [digests.of_applicant(applicant.key), *([digests.of_user(applicant.environment, user)] if user else [])]
+
+
+# how it is written down ---------------------------------------------------------------------------------------
+
+
+def _write(connection: Connection, *, found: Sequence[Due], spare: float, by: Actor, reason: str | None, environment: str | None) -> Ran:
+    """Write down a slice. What was found a moment ago is looked at again, now that no other process decides."""
     acts.take_turn(connection)
-    groups = _groups(connection, _still_due(connection, [one for one in found if one.key]))
+    groups = _groups(connection, [one.key for one in found if one.key], spare)
     wanted = [(subject, _decided(group, by=by, reason=reason)) for subject, group in groups]
     ran = Ran(
         erasures=erasures.create_all(connection, wanted, stage=Stage.APPROVED, cause=Cause.RETENTION, by=by.name),
         applicants=sum(len(group) for _, group in groups),
         events=expiry.erase_events(connection, _numbers(found, Kept.UNREADABLE, Kept.SANDBOX)),
         acts=expiry.remove_acts(connection, _numbers(found, Kept.AUDIT)),
-        environment=environment,
     )
     subject = " ".join(filter(None, ("retention", ", ".join(sorted({one.rule for one in found})), environment and f"in {environment}")))
-    touched = ran.applicants + ran.events + ran.acts
-    acts.record_other(connection, Action.RUN_RETENTION, subject, by=by, reason=reason, touched=touched)
+    acts.record_other(connection, Action.RUN_RETENTION, subject, by=by, reason=reason, touched=ran.count)
     return ran
 
 
@@ -131,100 +206,39 @@ def _numbers(found: Sequence[Due], *rules: Kept) -> list[int]:
     return sorted({one.number for one in found if one.rule in rules and one.number is not None})
 
 
-# what is due --------------------------------------------------------------------------------------------------
+def _groups(connection: Connection, keys: Sequence[ApplicantKey], spare: float) -> list[tuple[DataSubject, list[Due]]]:
+    """Return what is erased together: all applicants of a user if all are due, so that the user's own traces go too, or one applicant.
+
+    `spare`: how many applicants beside the given ones may be among them."""
+    applicants = _with_others_of_their_users(connection, keys)
+    still_due = {one.key: one for one in _due_of(connection, applicants, clock.now()) if one.key}
+    theirs: dict[tuple[str, str], list[ApplicantKey]] = {}
+    for one in applicants:
+        if one.external_user_id:
+            theirs.setdefault((one.environment, one.external_user_id), []).append(one.key)
+    groups: list[tuple[DataSubject, list[Due]]] = []
+    for key in keys:
+        if (found := still_due.get(key)) is None:
+            continue
+        whole = theirs.get((key.environment, found.external_user_id or ""), [])
+        more = len(set(whole).difference(keys))
+        if whole and still_due.keys() >= set(whole) and more <= spare:
+            spare -= more
+            subject = DataSubject(environment=key.environment, external_user_id=found.external_user_id)
+            groups.append((subject, [still_due.pop(each) for each in whole]))
+        else:
+            groups.append((DataSubject(**key._asdict()), [still_due.pop(key)]))
+    return groups
 
 
-def _all_due(connection: Connection, environment: str | None) -> Iterator[Due]:
-    now, rules = clock.now(), config.settings().privacy.retention
-    if rules.keys() & {Kept.APPROVED, Kept.REJECTED, Kept.OTHER, Kept.SANDBOX}:
-        left_out = _LeftOut(connection)
-        among = ApplicantRow.environment == environment if environment else EVERYBODY
-        for applicants, last in _pages(connection, among):
-            yield from _due_of(connection, applicants, last, left_out, now)
-    for rule, period in rules.items():
-        for number, since in expiry.expired(connection, rule, period, now, environment):
-            yield Due(rule=rule, since=since, number=number)
-
-
-class _LeftOut:
-    """Those on hold, and those of an erasure that is not done: it decides about them."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._keys: set[tuple[Any, ...]] = set()
-        self._users: set[tuple[Any, ...]] = set()
-        is_open = Erasure.status.in_([stage for stage in Stage if stage != Stage.DONE])
-        for model, condition in ((Hold, Hold.lifted_at.is_(None)), (Erasure, is_open)):
-            query = select(model.vendor, model.environment, model.reference, model.external_user_id)
-            for *key, user in connection.execute(query.where(condition)):
-                self._users.add((key[1], user)) if user else self._keys.add(tuple(key))
-
-    def has(self, applicant: Applicant) -> bool:
-        return applicant.key in self._keys or (applicant.environment, applicant.external_user_id) in self._users
-
-
-def _pages(
-    connection: Connection, among: ColumnElement[bool] = EVERYBODY
-) -> Iterator[tuple[list[Applicant], dict[ApplicantKey, datetime]]]:
-    """Yield applicants, and when the newest event that names each was received, in the order of their keys."""
-    last: tuple[str, ...] = ("", "", "")
-    query = select(*_COLUMNS, _last_event()).where(among).order_by(*_KEY).limit(PAGE)
-    while rows := connection.execute(query.where(tuple_(*_KEY) > tuple_(*last))).all():
-        last = tuple(rows[-1][:3])
-        applicants = [Applicant(**dict(zip(_NAMES, row, strict=False))) for row in rows]
-        yield applicants, {one.key: row[-1] for one, row in zip(applicants, rows, strict=True) if row[-1]}
-
-
-def _last_event() -> ColumnElement[Any]:
-    mine = [getattr(MentionRow, column.key) == column for column in _KEY]
-    query = select(func.max(EventRow.received_at)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence).where(*mine)
-    return query.correlate(ApplicantRow).scalar_subquery()
-
-
-def _due_of(
-    connection: Connection, applicants: Sequence[Applicant], last: Mapping[ApplicantKey, datetime], left_out: _LeftOut, now: datetime
-) -> Iterator[Due]:
-    """Yield those of the applicants that are due and not left out."""
-    keeping = periods.keeping(connection, applicants, last)
-    for applicant in applicants:
-        one = keeping[applicant.key]
-        if one.until and one.is_over(now) and not left_out.has(applicant):
-            yield Due(rule=one.rule, since=one.until, key=applicant.key, external_user_id=applicant.external_user_id)
-
-
-# how it is written down ---------------------------------------------------------------------------------------
-
-
-def _still_due(connection: Connection, found: Sequence[Due]) -> list[Due]:
-    """Return those of the applicants that are due still, now that no other process decides."""
-    keys, left_out, now = [one.key for one in found if one.key], _LeftOut(connection), clock.now()
-    parts = [bulk.of_applicants(ApplicantRow, keys[start : start + PAGE]) for start in range(0, len(keys), PAGE)]
-    pages = [page for part in parts for page in _pages(connection, part)]
-    return [one for applicants, last in pages for one in _due_of(connection, applicants, last, left_out, now)]
-
-
-def _groups(connection: Connection, found: Sequence[Due]) -> list[tuple[DataSubject, list[Due]]]:
-    """Return what is erased together: all applicants of a user if all are due, so that the user's own traces go too, or one applicant."""
-    by_user: dict[tuple[str, str], list[Due]] = {}
-    for one in found:
-        if one.key and one.external_user_id:
-            by_user.setdefault((one.key.environment, one.external_user_id), []).append(one)
-    counts = _counts(connection, by_user)
-    whole = {user: theirs for user, theirs in by_user.items() if counts[user] == len(theirs)}
-    users = [(DataSubject(environment=environment, external_user_id=user), theirs) for (environment, user), theirs in whole.items()]
-    alone = [(one.key, one) for one in found if one.key and (one.key.environment, one.external_user_id) not in whole]
-    return [*users, *((DataSubject(**key._asdict()), [one]) for key, one in alone)]
-
-
-def _counts(connection: Connection, users: Collection[tuple[str, str]]) -> Counter[tuple[str, str]]:
-    """Return how many applicants each user has."""
-    counts: Counter[tuple[str, str]] = Counter()
-    listed = sorted(users)
-    columns: tuple[Any, ...] = (ApplicantRow.environment, ApplicantRow.external_user_id)
-    for start in range(0, len(listed), PAGE):
-        mine = tuple_(*columns).in_(listed[start : start + PAGE])
-        query = select(*columns, func.count()).where(mine).group_by(*columns)
-        counts.update({(row[0], row[1]): row[2] for row in connection.execute(query)})
-    return counts
+def _with_others_of_their_users(connection: Connection, keys: Sequence[ApplicantKey]) -> list[Applicant]:
+    """Return applicants, and all others of their users."""
+    found = _read(connection.execute(select(*_COLUMNS).where(bulk.of_applicants(ApplicantRow, keys))))
+    for environment in {one.environment for one in found}:
+        users = {one.external_user_id for one in found if one.environment == environment and one.external_user_id}
+        mine = (ApplicantRow.environment == environment, ApplicantRow.external_user_id.in_(users))
+        found += _read(connection.execute(select(*_COLUMNS).where(*mine)))
+    return list({one.key: one for one in found}.values())
 
 
 def _decided(group: Sequence[Due], *, by: Actor, reason: str | None) -> dict[str, Any]:

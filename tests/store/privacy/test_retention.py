@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -15,8 +16,9 @@ from store.config.privacy_settings import Kept, Period
 from store.database.operations_tables import Act
 from store.database.tables import EventRow
 from store.privacy import holds, requests
-from store.privacy.keeping import relationships, retention
+from store.privacy.keeping import expiry, periods, relationships, retention
 from store.privacy.keeping.relationships import find as relationship
+from store.privacy.keeping.retention import Ran
 from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, actions, do, event, known, of, of_user, see, set_rules, work_off
@@ -32,8 +34,13 @@ def rules(monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
     set_rules(monkeypatch, RULES)
 
 
+def run(**given: Any) -> Ran:
+    """What all slices of a run did."""
+    return retention.total(retention.run(**given))
+
+
 def until(key: ApplicantKey) -> datetime | None:
-    return see(lambda connection: retention.keep_until(connection, list(applicants.among(connection, [key]).values()))[key])
+    return see(lambda connection: periods.keep_until(connection, list(applicants.among(connection, [key]).values()))[key])
 
 
 @pytest.mark.parametrize(
@@ -143,8 +150,8 @@ def test_a_preview_and_a_run_of_one_environment_leave_the_other_alone(monkeypatc
         return [row["due"] for row in see(retention.preview, environment=environment)]
 
     assert (dues("live"), dues("sandbox"), dues(None)) == ([1, 0, 1, 1], [0, 2, 0, 0], [1, 2, 1, 1])
-    ran = do(retention.run, by=OFFICER, reason=None, max=None, environment="sandbox")
-    assert (ran.environment, ran.applicants, ran.events, ran.acts) == ("sandbox", 1, 1, 0)
+    ran = run(by=OFFICER, reason=None, environment="sandbox")
+    assert (ran.applicants, ran.events, ran.acts) == (1, 1, 0)
     assert work_off() == 1
     assert (bool(see(applicants.find, live)), see(applicants.find, sandbox)) == (True, None)
     assert (dues("live"), dues("sandbox")) == ([1, 0, 1, 1], [0, 0, 0, 0])
@@ -154,22 +161,22 @@ def test_a_preview_and_a_run_of_one_environment_leave_the_other_alone(monkeypatc
 
 def test_a_run_erases_no_more_than_it_may_and_the_next_one_goes_on() -> None:
     keys = [known(f"reference-{number}", last_event=LONG_AGO) for number in range(5)]
-    ran = do(retention.run, by=ACCOUNT, reason="the yearly run", max=3)
+    ran = run(by=ACCOUNT, reason="the yearly run", max=3)
     assert (len(ran.erasures), ran.applicants) == (3, 3)
-    again = do(retention.run, by=ACCOUNT, reason="the yearly run", max=9)
+    again = run(by=ACCOUNT, reason="the yearly run", max=9)
     assert again.applicants == 2
-    assert do(retention.run, by=ACCOUNT, reason="the yearly run", max=9).applicants == 0
+    assert run(by=ACCOUNT, reason="the yearly run", max=9).applicants == 0
     assert work_off() == 5
     assert [see(applicants.find, key) for key in keys] == [None] * 5
     row = see(requests.find, ran.erasures[0])
     assert (row.cause, row.status, row.basis, row.decided_by) == ("retention", "done", "RETENTION other:90d", "root")
-    assert actions() == ["run retention"] * 3
+    assert actions() == ["run retention"] * 2
 
 
 def test_when_all_of_a_user_is_due_the_traces_of_the_user_go_too() -> None:
     first, second = (known(f"reference-{number}", user="user-1", last_event=LONG_AGO) for number in range(2))
     do(relationships.end, "live", "user-1", ended_at=LONG_AGO, basis="they left", by=OFFICER)
-    ran = do(retention.run, by=OFFICER, reason="x", max=9)
+    ran = run(by=OFFICER, reason="x", max=9)
     assert (len(ran.erasures), ran.applicants) == (1, 2)
     assert work_off() == 1
     assert [see(applicants.find, key) for key in (first, second)] == [None, None]
@@ -180,14 +187,14 @@ def test_when_all_of_a_user_is_due_the_traces_of_the_user_go_too() -> None:
 def test_when_a_part_of_a_user_is_due_only_that_part_is_erased() -> None:
     old = known("reference-1", user="user-1", last_event=LONG_AGO)
     young = known("reference-2", user="user-1", last_event=clock.now())
-    assert do(retention.run, by=OFFICER, reason="x", max=9).applicants == 1
+    assert run(by=OFFICER, reason="x", max=9).applicants == 1
     assert work_off() == 1
     assert (see(applicants.find, old), bool(see(applicants.find, young))) == (None, True)
 
 
 def test_a_hold_that_comes_after_a_run_keeps_the_applicant() -> None:
     key = known("reference-1", last_event=LONG_AGO)
-    do(retention.run, by=OFFICER, reason="x", max=9)
+    run(by=OFFICER, reason="x", max=9)
     do(holds.place, of(key), by=OFFICER, reason="x", review_at=clock.now())
     assert work_off() == 0
     assert see(applicants.find, key)
@@ -195,9 +202,52 @@ def test_a_hold_that_comes_after_a_run_keeps_the_applicant() -> None:
 
 def test_what_was_found_before_a_hold_was_placed_is_looked_at_again() -> None:
     key = known("reference-1", last_event=LONG_AGO)
-    found = see(retention.due, limit=9)
+    found = see(retention.due)
     do(holds.place, of(key), by=OFFICER, reason="x", review_at=clock.now())
-    assert do(retention.run, by=OFFICER, reason="x", max=9, found=found).erasures == []
+    assert do(retention._write, found=found, spare=9, by=OFFICER, reason="x", environment=None).erasures == []
+
+
+def test_a_run_works_in_slices_and_the_next_goes_on_where_one_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_rules(monkeypatch, "other:1d,unreadable:1d,audit:1d")
+    monkeypatch.setattr(retention, "SLICE", 2)
+    monkeypatch.setattr(expiry, "PAGE", 2)
+    for number in range(5):
+        known(f"reference-{number}", last_event=LONG_AGO)
+        event(at=LONG_AGO, body=b"{" * number, status=Outcome.UNREADABLE)
+        do(audit.write, actor="night", action="look up", subject="user nobody")
+    database.write(lambda connection: connection.execute(update(Act).values(at=LONG_AGO)))
+    everything = see(retention.due)
+    assert [see(retention.due, after=one) for one in everything] == [everything[number:] for number in range(1, 16)]
+    for part in retention.run(by=OFFICER, reason="x"):
+        assert (part.applicants, part.events, part.acts) == (2, 0, 0)
+        break
+    assert see(retention.due) == everything[2:]
+    parts = list(retention.run(by=OFFICER, reason="x", max=7))
+    assert [(one.applicants, one.events, one.acts) for one in parts] == [(2, 0, 0), (1, 1, 0), (0, 2, 0), (0, 1, 0)]
+    assert retention.total(retention.run(by=OFFICER, reason="x")).count == 6
+    assert see(retention.due) == []
+    assert work_off() == 5
+    assert [(row.action, row.touched) for row in see(audit.listing, limit=99)] == [
+        ("run retention", touched) for touched in (2, 2, 2, 2, 1, 2, 2, 2)
+    ]
+
+
+def test_a_user_of_several_slices_is_erased_as_one_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "SLICE", 1)
+    for number in range(3):
+        known(f"reference-{number}", user="user-1", last_event=LONG_AGO)
+    known("reference-3", user="user-2", last_event=LONG_AGO)
+    parts = list(retention.run(by=OFFICER, reason="x", max=3))
+    assert [(len(one.erasures), one.applicants) for one in parts] == [(1, 3)]
+    assert run(by=OFFICER, reason="x").applicants == 1
+    assert work_off() == 2
+
+
+def test_a_user_with_more_applicants_than_a_run_may_erase_is_erased_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        known(f"reference-{number}", user="user-1", last_event=LONG_AGO)
+    first = run(by=OFFICER, reason="x", max=2)
+    assert (len(first.erasures), first.applicants) == (2, 2)
 
 
 def test_unreadable_events_are_erased_but_not_those_that_name_somebody_on_hold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +260,7 @@ def test_unreadable_events_are_erased_but_not_those_that_name_somebody_on_hold(m
     known("reference-1", user="user-1", last_event=LONG_AGO)
     do(holds.place, of_user("user-1"), by=OFFICER, reason="x", review_at=clock.now())
     assert [row["due"] for row in see(retention.preview)] == [1]
-    assert do(retention.run, by=OFFICER, reason="x", max=9).events == 1
+    assert run(by=OFFICER, reason="x", max=9).events == 1
     with database.reading() as connection:
         erased = {row.id: row.erased_at for row in connection.execute(select(EventRow.id, EventRow.erased_at))}
         row = connection.execute(select(EventRow.__table__).where(EventRow.id == gone)).one()
@@ -226,7 +276,7 @@ def test_the_sandbox_is_erased_whole_and_nothing_of_the_live_environment(monkeyp
     event(at=LONG_AGO, body=b"{", environment="sandbox", status=Outcome.IGNORED)
     event(at=LONG_AGO, body=b"{{", environment="sandbox", status=Outcome.UNREADABLE)
     assert {row["rule"]: row["due"] for row in see(retention.preview)} == {"sandbox": 3, "unreadable": 0}
-    ran = do(retention.run, by=OFFICER, reason="x", max=9)
+    ran = run(by=OFFICER, reason="x", max=9)
     assert (ran.applicants, ran.events) == (1, 2)
     assert work_off() == 1
     assert (see(applicants.find, key), bool(see(applicants.find, live))) == (None, True)
@@ -244,7 +294,7 @@ def test_the_audit_log_keeps_acts_about_those_who_are_kept_and_all_about_erasure
     do(requests.request, of_user("nobody"), by=OFFICER, reason="x", received_at=clock.now())
     database.write(lambda connection: connection.execute(update(Act).values(at=LONG_AGO)))
     do(audit.write, actor="night", action="look up", subject="user young")
-    assert do(retention.run, by=OFFICER, reason="x", max=99).acts == len(gone)
+    assert run(by=OFFICER, reason="x", max=99).acts == len(gone)
     left = [row.subject for row in see(audit.listing, limit=99)]
     assert left == [*kept, "user nobody", "user young", "retention audit"]
 
@@ -256,7 +306,7 @@ def test_applicants_come_before_events_and_acts_within_the_limit(monkeypatch: py
     do(audit.write, actor="night", action="look up", subject="user nobody")
     database.write(lambda connection: connection.execute(update(Act).values(at=LONG_AGO)))
     assert [one.rule for one in see(retention.due, limit=2)] == [Kept.OTHER, Kept.AUDIT]
-    ran = do(retention.run, by=OFFICER, reason="x", max=2)
+    ran = run(by=OFFICER, reason="x", max=2)
     assert (ran.applicants, ran.events, ran.acts) == (1, 0, 1)
 
 

@@ -150,8 +150,9 @@ class ChildProcess:
     def take_exit(self) -> int | None:
         """Return the exit status of a process that has ended, once; else None."""
         status = self._process.poll() if self._process else None
-        if status is not None:
-            self._process = None
+        if self._process is not None and status is not None:
+            with self._process:  # Closes its pipe.
+                self._process = None
         return status
 
     def end(self, seconds: float) -> bool:
@@ -159,11 +160,11 @@ class ChildProcess:
         if self._process is None:
             return True
         process, self._process = self._process, None
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return False
-        return True
+        with process:
+            process.terminate()
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return False
+            return True

@@ -26,6 +26,8 @@ class Relationship(Base):
     said_by: Mapped[str] = mapped_column(Name)
     said_at: Mapped[datetime]
 
+    __table_args__ = (Index(None, "said_at"),)
+
 
 class Hold(Base):
     """Nothing of a user, or of an applicant, is erased while a hold is on it."""
@@ -94,6 +96,10 @@ class Erasure(Base):
     vendor_answer: Mapped[str | None]
     #: When the vendor is asked again. All is erased here by then but the names of this row. Null: it is not waited for.
     vendor_again_at: Mapped[datetime | None]
+    #: When the vendor was first asked to erase.
+    vendor_asked_at: Mapped[datetime | None]
+    #: Who confirmed the vendor's deletion in the vendor's place. Null: no person had to.
+    vendor_confirmed_by: Mapped[str | None] = mapped_column(Name)
     #: When its deletions ended.
     done_at: Mapped[datetime | None]
     applicants: Mapped[int] = mapped_column(default=0)

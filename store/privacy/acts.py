@@ -48,6 +48,7 @@ class Action(StrEnum):
     APPROVE = "approve an erasure"
     REFUSE = "refuse an erasure"
     READMIT = "readmit"
+    CONFIRM_VENDOR = "confirm a vendor's deletion"
     PLACE_HOLD = "place a hold"
     LIFT_HOLD = "lift a hold"
     END_RELATIONSHIP = "end a relationship"

@@ -44,6 +44,7 @@ def certificate(connection: Connection, erasure_id: str) -> dict[str, Any]:
         "backups": _backups(connection, row),
         "downstream": _downstream(connection, row),
         "with_vendor": row.with_vendor,
+        "vendor_confirmed": row.vendor_confirmed_by and f"confirmed by {row.vendor_confirmed_by}, not by the vendor",
         "vendor_tasks": row.vendor_tasks or [],
     }
 

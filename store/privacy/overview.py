@@ -1,20 +1,19 @@
-"""Erasures that somebody should look at: past their deadline, waiting for a hold, ahead."""
+"""Erasures that somebody should look at: past their deadline, waiting for a hold or for a vendor, ahead."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from store.database.privacy_tables import Erasure
 from store.privacy import holds
-from store.privacy.erasing import erasures, vendor_wait
+from store.privacy.erasing import vendor_wait
 from store.privacy.erasing.erasures import AHEAD, Cause, Stage
+from store.privacy.erasing.waiting import IS_OPEN
 from store.system import clock
-
-#: Of those that have not begun, so many are looked at for a hold.
-LOOKED_AT = 200
 
 
 class Overview(Struct, frozen=True, kw_only=True):
@@ -28,25 +27,22 @@ class Overview(Struct, frozen=True, kw_only=True):
     ahead: int
     #: Those that wait for a vendor whose API cannot be asked, or refuses the credentials.
     without_credentials: int
+    #: Those that wait for their vendor, and when the first of them was asked of it.
+    at_vendor: int
+    at_vendor_since: datetime | None
 
 
 def of(connection: Connection, environment: str) -> Overview:
-    """Return the overview."""
-    mine = select(func.count()).select_from(Erasure).where(Erasure.environment == environment, Erasure.status != Stage.DONE)
-    late = (Erasure.cause == Cause.REQUEST, Erasure.status.in_((Stage.REQUESTED, *AHEAD)), Erasure.deadline < clock.now())
-    return Overview(
-        overdue=connection.execute(mine.where(*late)).scalar_one(),
-        held=sum(_is_held(connection, row) for row in _not_begun(connection, environment)),
-        ahead=connection.execute(mine.where(Erasure.status.in_(AHEAD))).scalar_one(),
-        without_credentials=vendor_wait.count_without_credentials(connection, environment),
-    )
-
-
-def _not_begun(connection: Connection, environment: str) -> list[Row[Any]]:
-    waits = (Erasure.environment == environment, Erasure.status.in_(AHEAD), Erasure.targets.is_(None))
-    return list(connection.execute(select(Erasure.__table__).where(*waits).order_by(Erasure.id).limit(LOOKED_AT)).all())
-
-
-def _is_held(connection: Connection, row: Row[Any]) -> bool:
-    keys = erasures.applicants_of(connection, erasures.subject_of(row))
-    return holds.on(connection, row.environment, keys, row.external_user_id)
+    """Return the overview, in one statement."""
+    is_ahead, is_at_vendor = Erasure.status.in_(AHEAD), vendor_wait.waits()
+    late = and_(Erasure.cause == Cause.REQUEST, Erasure.status.in_((Stage.REQUESTED, *AHEAD)), Erasure.deadline < clock.now())
+    kinds: dict[str, ColumnElement[Any]] = {
+        "overdue": func.count().filter(late),
+        "held": func.count().filter(is_ahead, Erasure.targets.is_(None), holds.on_erasure()),
+        "ahead": func.count().filter(is_ahead),
+        "without_credentials": func.count().filter(is_at_vendor, Erasure.vendor_answer.in_(vendor_wait.CREDENTIALS)),
+        "at_vendor": func.count().filter(is_at_vendor),
+        "at_vendor_since": func.min(Erasure.vendor_asked_at).filter(is_at_vendor),
+    }
+    query = select(*(count.label(name) for name, count in kinds.items())).where(Erasure.environment == environment, IS_OPEN)
+    return Overview(**connection.execute(query).one()._mapping)

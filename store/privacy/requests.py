@@ -159,10 +159,10 @@ def describe(row: Row[Any]) -> dict[str, Any]:
 SHOWN = (
     "id", "environment", "status", "cause", "external_user_id", "vendor", "reference", "reason", "received_at", "deadline",
     "requested_by", "requested_at", "decided_by", "decided_at", "decision_reason", "basis", "until", "restrict", "early", "with_vendor",
-    "vendor_tasks", "done_at", "applicants", "events",
+    "vendor_asked_at", "vendor_tasks", "done_at", "applicants", "events",
 )  # fmt: skip
 COLUMNS = {"restrict": "restricted"}
-TIMES = ("received_at", "deadline", "requested_at", "decided_at", "until", "done_at")
+TIMES = ("received_at", "deadline", "requested_at", "decided_at", "until", "vendor_asked_at", "done_at")
 
 
 def a_month_after(moment: datetime) -> datetime:

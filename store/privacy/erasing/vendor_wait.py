@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
+from store.access.operators import Actor
 from store.database.privacy_tables import Erasure
+from store.privacy import acts
+from store.privacy.acts import Action
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import AHEAD, Begun
+from store.privacy.errors import NotPossible, UnknownToUs
 from store.system import clock
 
 
@@ -37,6 +41,8 @@ def begin(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
     """Remove the names everywhere else. From now on the erasure counts as one that this database has, as one that is done does."""
     erasures.forget_traces(connection, [begun])
     erasures.count_line(connection, ledger_line)
+    first = update(Erasure).where(Erasure.id == begun.id, Erasure.vendor_asked_at.is_(None))
+    connection.execute(first.values(vendor_asked_at=clock.now()))
     postpone(connection, begun, answer=None, again_at=clock.now())
 
 
@@ -46,7 +52,27 @@ def postpone(connection: Connection, begun: Begun, *, answer: Answer | None, aga
     connection.execute(waits.values(vendor_answer=answer, vendor_again_at=again_at))
 
 
-def count_without_credentials(connection: Connection, environment: str) -> int:
-    """Return how many wait because the vendor's API cannot be asked, or refuses the credentials."""
-    mine = (Erasure.environment == environment, Erasure.status.in_(AHEAD), Erasure.vendor_answer.in_(CREDENTIALS))
-    return connection.execute(select(func.count()).select_from(Erasure).where(*mine)).scalar_one()
+def waits() -> ColumnElement[bool]:
+    """Return the condition that an erasure waits for its vendor, and for nothing else."""
+    return and_(Erasure.status.in_(AHEAD), Erasure.vendor_again_at.is_not(None))
+
+
+def confirm(connection: Connection, erasure_id: str, *, by: Actor, reason: str) -> None:
+    """Record that a person confirms the vendor's deletion, so that the vendor is not waited for any longer.
+
+    Raises UnknownToUs, and NotPossible if the erasure does not wait for its vendor."""
+    acts.take_turn(connection)
+    row = erasures.find(connection, erasure_id, lock=True)
+    if row is None:
+        raise UnknownToUs("no erasure has this id")
+    if row.status not in AHEAD or row.vendor_again_at is None:
+        raise NotPossible("it does not wait for its vendor")
+    mine = update(Erasure).where(Erasure.id == erasure_id)
+    connection.execute(mine.values(vendor_confirmed_by=by.name, vendor_again_at=clock.now()))
+    acts.record_other(connection, Action.CONFIRM_VENDOR, f"erasure {erasure_id}", by=by, reason=reason, touched=1)
+
+
+def is_confirmed(connection: Connection, begun: Begun) -> bool:
+    """Return whether a person confirmed the vendor's deletion."""
+    query = select(Erasure.vendor_confirmed_by).where(Erasure.id == begun.id)
+    return connection.execute(query).scalar_one() is not None

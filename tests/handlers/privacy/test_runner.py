@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from handlers.privacy import runner, upkeep
 from handlers.privacy.pace import Pace, Stopped
@@ -17,12 +17,13 @@ from store.applicants import feed
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.privacy import holds
-from store.privacy.erasing import lease, waiting
-from store.privacy.erasing.erasures import Stage
+from store.privacy.erasing import erasures, lease, waiting
+from store.privacy.erasing.erasures import Cause, Stage
 from store.system import clock
 from tests.support.payloads import after
 from tests.support.privacy.erasing import GONE, MARK, OTHER, about, approved, handle_all, keep, shown
 from tests.support.privacy.personal_data import of
+from tests.support.service import eventually
 from tests.support.telling import idngo
 
 pytestmark = pytest.mark.usefixtures("both")
@@ -61,6 +62,32 @@ def test_what_a_hold_is_on_is_left_alone_and_looked_at_again_once_it_is_lifted()
     assert runner.run("this host", Pace(), keeps_up=False) == 0
     assert stages() == [Stage.DONE]
     assert not database.read(waiting.find).is_any
+
+
+def test_erasures_on_hold_keep_no_new_one_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "FIRST_SECONDS", 3600.0)  # No upkeep, which would find it, too.
+    soon = clock.now() + timedelta(days=9)
+
+    def hold_many(connection: Connection) -> None:
+        for number in range(250):
+            subject = of(GONE._replace(reference=f"held-{number}"))
+            holds.place(connection, subject, by=OFFICER, reason="a court asks", review_at=soon)
+            erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.REQUEST, by="officer")
+
+    def run_until_it_ends() -> None:
+        looker.look(look_seconds=1.0)
+        eventually(lambda: not looker._child.runs(), "the process to end", seconds=60)
+
+    database.write(hold_many)
+    looker = runner.ErasureRunner()
+    try:
+        run_until_it_ends()
+        assert stages() == [Stage.APPROVED] * 250
+        approved(of(GONE))
+        run_until_it_ends()
+        assert sorted(stages()) == [Stage.APPROVED] * 250 + [Stage.DONE]
+    finally:
+        looker.end()
 
 
 def test_a_refused_erasure_is_carried_out_when_its_time_is_over() -> None:

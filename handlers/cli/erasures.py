@@ -18,6 +18,7 @@ from store.access.operators import Actor
 from store.cli.ledger import accept_ledger
 from store.privacy import certificate, requests
 from store.privacy.acts import DataSubject
+from store.privacy.erasing import vendor_wait
 from store.privacy.erasing.erasures import Stage
 from store.system import clock
 from store.terminal import consent, tables
@@ -97,6 +98,17 @@ def readmit(erasure_id: str, reason: str, token_file: Path | None, as_json: bool
     with answering():
         told = database.write(lambda connection: requests.readmit(connection, erasure_id, by=by, reason=reason))
     output.show(told, as_json=as_json)
+
+
+@erasures_group.command("vendor-done")
+@_decision
+def vendor_done(erasure_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
+    """Confirm that the vendor deleted an applicant, where its API has not said so. The erasure waits no longer, and is done."""
+    by = _decides(erasure_id, token_file, f"confirms that the vendor deleted it ({reason})", yes=yes)
+    with answering():
+        database.write(lambda connection: vendor_wait.confirm(connection, erasure_id, by=by, reason=reason))
+    carrying_out.carry_out([erasure_id])
+    _show(_found(erasure_id), as_json)
 
 
 def _decides(erasure_id: str, token_file: Path | None, does: str, *, yes: bool) -> Actor:

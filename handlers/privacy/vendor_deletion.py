@@ -45,7 +45,9 @@ class Refusal(Struct, frozen=True, kw_only=True):
 def carry_out(begun: Begun, *, ledger_line: int) -> bool:
     """Have the vendors erase; return whether nothing is left to wait for. It may be done again: what is erased there stays so.
 
-    What a person must ask for is written down, and not waited for."""
+    What a person must ask for is written down, and not waited for; nor is a vendor whose deletion a person confirmed."""
+    if database.read(lambda connection: vendor_wait.is_confirmed(connection, begun)):
+        return True
     asked = [key for key in begun.keys if _is_asked(key)]
     tasks = sorted({key.vendor for key in begun.keys if not _is_asked(key)})
     database.write(lambda connection: vendor_wait.note_tasks(connection, begun, tasks))

@@ -138,7 +138,7 @@ def _erasures() -> Iterable[GaugeMetricFamily]:
     closed = float(gate.tell().is_closed)
     yield GaugeMetricFamily("standing_reads_blocked", "1: nothing is shown or handled, because of the ledger of erasures.", closed)
     found = database.read(lambda connection: overview.of(connection, "live"))
-    counts = {"overdue": found.overdue, "held": found.held, "ahead": found.ahead}
+    counts = {"overdue": found.overdue, "held": found.held, "ahead": found.ahead, "at_vendor": found.at_vendor}
     family = GaugeMetricFamily("standing_erasures", "Live erasures that are not done.", labels=["state"])
     for state, count in counts.items():
         family.add_metric([state], count)

@@ -115,6 +115,7 @@ class Erasure(ApiModel):
     restrict: Annotated[bool, Meta(description="Whether only privacy officers may look until then.")]
     early: Annotated[bool, Meta(description="Whether it was approved before the end of the time for which the data is kept.")]
     with_vendor: Annotated[bool, Meta(description="Whether the vendor is to erase, too. It is done when iDenfy has.")]
+    vendor_asked_at: Annotated[Time | None, Meta(description="When iDenfy was first asked to erase.")]
     vendor_tasks: VendorTasks
     done_at: Time | None
     applicants: Annotated[int, Meta(ge=0, description="How many applicants were erased.")]
@@ -141,6 +142,7 @@ class Certificate(ApiModel):
     backups: Annotated[dict[str, Any], Meta(description="What backups from before hold still, and until when.")]
     downstream: Annotated[dict[str, Any], Meta(description="What readers of the feed and endpoints were notified of.")]
     with_vendor: Annotated[bool, Meta(description="Whether the vendors were to erase, too. Those that are not in `vendor_tasks` did.")]
+    vendor_confirmed: Annotated[str | None, Meta(description="Who confirmed that iDenfy erased, where a person did.")]
     vendor_tasks: VendorTasks
 
 

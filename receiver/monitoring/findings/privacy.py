@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,11 @@ from store import config
 from store.access.digests import NoIndexKey, WrongIndexKey
 from store.privacy import overview
 from store.privacy.restoring import gate, index_key, ledger
+from store.system import clock
 from store.system.environment import Environment
+
+#: After so long a person asks the vendor. By default the token of a verification is valid for an hour.
+AT_VENDOR_MAX = timedelta(days=7)
 
 ERASED_AGAIN = Sentence(
     "erasures", "wrong", "{erasures} of the ledger are done again, because this database lacks them: until then nothing is shown or handled"
@@ -26,6 +31,15 @@ UNASKED = Sentence(
     "erasures",
     "look",
     "{erasures} waiting for iDenfy, whose API cannot be asked: set IDENFY_API_KEY and IDENFY_API_SECRET",
+    "standing erasures list{sandbox}",
+)
+AT_VENDOR = Sentence(
+    "erasures", "ok", "{erasures} waiting for iDenfy to delete, the first since {since}", "standing erasures list{sandbox}"
+)
+TOO_LONG_AT_VENDOR = Sentence(
+    "erasures",
+    "look",
+    "{erasures} waiting for iDenfy to delete, the first since {since}: ask iDenfy, and record that it deleted",
     "standing erasures list{sandbox}",
 )
 KEY = Sentence("INDEX_KEY", "ok", "from the {source}: keep a copy of it, and never replace it")
@@ -58,6 +72,10 @@ def erasures(connection: Connection, environment: str) -> Iterator[Finding]:
         yield HELD(erasures=many(found.held, "erasure"), sandbox=sandbox)
     if found.without_credentials:
         yield UNASKED(erasures=many(found.without_credentials, "erasure"), sandbox=sandbox)
+    if found.at_vendor and found.at_vendor_since:
+        is_long = clock.now() - found.at_vendor_since > AT_VENDOR_MAX
+        sentence = TOO_LONG_AT_VENDOR if is_long else AT_VENDOR
+        yield sentence(erasures=many(found.at_vendor, "erasure"), since=clock.rfc3339(found.at_vendor_since), sandbox=sandbox)
 
 
 def settings(environment: Environment) -> Iterator[Finding]:

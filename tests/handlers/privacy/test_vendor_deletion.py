@@ -19,14 +19,17 @@ from sqlalchemy import select, update
 from handlers.privacy import erase, redo, runner, vendor_deletion
 from handlers.privacy.pace import Pace
 from receiver.monitoring import status
+from receiver.monitoring.findings import privacy
+from receiver.monitoring.findings.sentence import Finding
 from receiver.simulator.vendor_server import Vendors
 from store import database
 from store.access import audit
 from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure, PrivacyState
 from store.privacy import certificate, requests
-from store.privacy.erasing import waiting
+from store.privacy.erasing import vendor_wait, waiting
 from store.privacy.erasing.erasures import DataSubject, Stage
+from store.privacy.errors import NotPossible, UnknownToUs
 from store.privacy.restoring import gate
 from store.states import ApplicantKey
 from store.system import clock
@@ -34,7 +37,7 @@ from tests import conftest
 from tests.support import payloads
 from tests.support.played import play, playing
 from tests.support.privacy.erasing import GONE, MARK, USER, about, approved, erase_now, handle_all, keep, shown, whole_database
-from tests.support.privacy.personal_data import of, of_user
+from tests.support.privacy.personal_data import OFFICER, of, of_user, see
 from tests.support.telling import SCAN, idngo, verdict
 
 CREDENTIALS = {
@@ -45,6 +48,7 @@ CREDENTIALS = {
     "IDENFY_API_SECRET": "secret",
 }
 SCANNED = ApplicantKey("idenfy", "live", SCAN)
+NO_ERASURE = "01a22bd6-9f8e-7a26-b1fc-02cdd7053a34"
 
 
 @pytest.fixture
@@ -90,6 +94,11 @@ def run() -> int:
 def findings() -> list[str]:
     with database.reading() as connection:
         return [str(one) for one in status.attention(connection) if "iDenfy" in one.says]
+
+
+def every_finding() -> list[Finding]:
+    with database.reading() as connection:
+        return list(privacy.erasures(connection, "live"))
 
 
 def test_it_is_tried_again_until_the_token_has_expired(vendors: Vendors) -> None:
@@ -185,6 +194,44 @@ def test_without_credentials_it_waits_and_says_what_to_set(vendors: Vendors, mon
     let_time_pass()
     assert run() == 0
     assert (told(made)["status"], findings()) == ("done", [])
+
+
+def test_a_person_is_asked_after_a_week_and_ends_the_wait(vendors: Vendors) -> None:
+    made = approved_with_vendor(of(SCANNED))
+    assert run() == 0
+    assert told(made)["vendor_asked_at"] == clock.rfc3339(row().vendor_asked_at)
+    assert findings() == []
+    assert [str(one) for one in every_finding() if one.verdict == "ok"] == [
+        f"erasures: 1 erasure waiting for iDenfy to delete, the first since {told(made)['vendor_asked_at']}"
+    ]
+    long_ago = clock.now() - timedelta(days=8)
+    database.write(lambda connection: connection.execute(update(Erasure).values(vendor_asked_at=long_ago)))
+    let_time_pass()
+    assert run() == 0
+    assert row().vendor_asked_at == long_ago, "when it was first asked"
+    [finding] = findings()
+    assert finding.endswith(f"the first since {clock.rfc3339(long_ago)}: ask iDenfy, and record that it deleted")
+    asked = deletions(vendors)
+    database.write(lambda connection: vendor_wait.confirm(connection, made, by=OFFICER, reason="they wrote"))
+    assert database.read(waiting.find).is_any, "a worker may finish it"
+    assert erase.carry_out(made)
+    assert (row().status, row().targets, row().reference, deletions(vendors), findings()) == (Stage.DONE, None, None, asked, [])
+    sealed = database.read(lambda connection: certificate.certificate(connection, made))
+    assert (sealed["with_vendor"], sealed["vendor_confirmed"]) == (True, "confirmed by noor, not by the vendor")
+    [act] = [one for one in see(audit.listing, limit=9) if one.action == "confirm a vendor's deletion"]
+    assert (act.actor, act.subject, act.reason) == ("noor", f"erasure {made}", "they wrote")
+
+
+def test_a_wait_is_ended_only_where_there_is_one(vendors: Vendors) -> None:
+    keep(about(GONE, idngo(answer="GREEN")))
+    handle_all()
+    not_begun, done = approved_with_vendor(of(GONE)), approved(of(SCANNED))
+    assert erase.carry_out(done)
+    for erasure_id in (not_begun, done):
+        with pytest.raises(NotPossible):
+            database.write(lambda connection: vendor_wait.confirm(connection, erasure_id, by=OFFICER, reason="x"))  # noqa: B023
+    with pytest.raises(UnknownToUs):
+        database.write(lambda connection: vendor_wait.confirm(connection, NO_ERASURE, by=OFFICER, reason="x"))
 
 
 def test_what_a_person_must_ask_is_written_down_and_not_waited_for(vendors: Vendors) -> None:

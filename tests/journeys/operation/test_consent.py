@@ -156,6 +156,14 @@ def erased(service: Service) -> str:
     return by_another(service, "erasures", "approve", made, token=DEPUTY)
 
 
+def waits_for_its_vendor(service: Service) -> str:
+    """An erasure that iDenfy is asked about, whose API cannot be asked: there are no credentials."""
+    who = payloads.new_applicant()
+    service.told("idenfy", payloads.idenfy(who, "APPROVED"))
+    made = by_another(service, "erasures", "request", "idenfy", who)
+    return by_another(service, "erasures", "approve", made, "--with-vendor", token=DEPUTY)
+
+
 def due(service: Service) -> None:
     """An applicant whose last event was received long ago."""
     who = in_doubt(service)
@@ -213,6 +221,8 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
         case "erasures refuse":
             made = by_another(service, "erasures", "request", "idngo", in_doubt(service))
             return [made, "--reason", "x", "--basis", "law", "--until", "2099-01-01"]
+        case "erasures vendor-done":
+            return [waits_for_its_vendor(service), "--reason", "x"]
         case "erasures readmit":
             return [erased(service), "--reason", "x"]
         case "retention run":

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -34,6 +33,7 @@ from store.privacy.restoring import gate, ledger
 from store.states import ApplicantKey
 from store.system import fault_points
 from store.system.logs import describe_error
+from store.text.json_body import forms_of
 
 log = structlog.get_logger()
 
@@ -171,8 +171,8 @@ class _Names:
 
     def __init__(self, references: Iterable[str]) -> None:
         self._plain = set(references)
-        written = {form for one in self._plain for form in (one, json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1])}
-        self._words = re.compile(rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(re.escape(form).encode() for form in sorted(written)))
+        written = {form for one in self._plain for form in forms_of(one)}
+        self._words = re.compile(rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(map(re.escape, sorted(written))))
 
     def concern(self, event: InboxEvent) -> bool:
         """Return whether an event names one of the applicants, as far as it can be read, or its body holds a reference."""

@@ -15,6 +15,11 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 DIGITS_MAX = 1000
 
 
+def forms_of(name: str) -> set[bytes]:
+    """Return a name as a body may hold it: plain, or as JSON writes it, with every letter beyond ASCII escaped, or none."""
+    return {form.encode() for form in (name, json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1])}
+
+
 class NoObject(Exception):
     """The body is no JSON object."""
 

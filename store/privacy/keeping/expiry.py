@@ -5,7 +5,6 @@ is kept."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
 from store.states import Outcome, VendorEnvironment
+from store.text.json_body import forms_of
 
 #: Rows that are read, or changed, at a time.
 PAGE = 200
@@ -112,8 +112,7 @@ def _held_names(connection: Connection) -> set[bytes]:
         *connection.execute(select(Hold.external_user_id, Hold.reference).where(is_open)),
         *connection.execute(select(ApplicantRow.reference).where(theirs)),
     ]
-    names = {name for row in rows for name in row if name}
-    return {form.encode() for name in names for form in (name, json.dumps(name)[1:-1])}
+    return {form for row in rows for name in row if name for form in forms_of(name)}
 
 
 def _may_name(event: InboxEvent, names: Collection[bytes]) -> bool:

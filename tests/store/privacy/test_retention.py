@@ -269,6 +269,18 @@ def test_unreadable_events_are_erased_but_not_those_that_name_somebody_on_hold(m
     assert {named, young, readable} <= erased.keys()
 
 
+@pytest.mark.parametrize("escaped", [True, False])
+def test_an_unreadable_event_is_kept_however_json_writes_the_name_on_hold(monkeypatch: pytest.MonkeyPatch, escaped: bool) -> None:
+    set_rules(monkeypatch, "unreadable:90d")
+    name = 'Jürgen "Jü" \\ 東'
+    known(name, last_event=LONG_AGO)
+    do(holds.place, of(ApplicantKey("idngo", "live", name)), by=OFFICER, reason="x", review_at=clock.now())
+    body = json.dumps({"applicantId": name}, ensure_ascii=escaped)[:-1].encode()
+    event(at=LONG_AGO, body=body, status=Outcome.UNREADABLE)
+    event(at=LONG_AGO, body=b'{"applicantId": "J', status=Outcome.UNREADABLE)
+    assert run(by=OFFICER, reason="x").events == 1
+
+
 def test_the_sandbox_is_erased_whole_and_nothing_of_the_live_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     set_rules(monkeypatch, "sandbox:30d,unreadable:30d")
     key = known("reference-1", last_event=LONG_AGO, environment="sandbox")

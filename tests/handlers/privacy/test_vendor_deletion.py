@@ -217,9 +217,9 @@ def test_a_person_is_asked_after_a_week_and_ends_the_wait(vendors: Vendors) -> N
     assert erase.carry_out(made)
     assert (row().status, row().targets, row().reference, deletions(vendors), findings()) == (Stage.DONE, None, None, asked, [])
     sealed = database.read(lambda connection: certificate.certificate(connection, made))
-    assert (sealed["with_vendor"], sealed["vendor_confirmed"]) == (True, "confirmed by noor, not by the vendor")
+    assert (sealed["with_vendor"], sealed["vendor_confirmed"]) == (True, "confirmed by officer, not by the vendor")
     [act] = [one for one in see(audit.listing, limit=9) if one.action == "confirm a vendor's deletion"]
-    assert (act.actor, act.subject, act.reason) == ("noor", f"erasure {made}", "they wrote")
+    assert (act.actor, act.subject, act.reason) == ("officer", f"erasure {made}", "they wrote")
 
 
 def test_a_wait_is_ended_only_where_there_is_one(vendors: Vendors) -> None:

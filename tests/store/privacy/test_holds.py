@@ -51,7 +51,7 @@ def test_another_person_lifts_a_hold_once_with_a_token() -> None:
     with pytest.raises(NotPossible):
         do(holds.lift, hold, by=ACCOUNT, reason="x")
     told = do(holds.lift, hold, by=OFFICER, reason="the court has decided")
-    assert (told["lifted_by"], told["lift_reason"]) == ("noor", "the court has decided")
+    assert (told["lifted_by"], told["lift_reason"]) == ("officer", "the court has decided")
     with pytest.raises(NotPossible):
         do(holds.lift, hold, by=OPERATOR, reason="x")
     with pytest.raises(UnknownToUs):

@@ -97,7 +97,7 @@ def test_an_approved_request_is_carried_out_and_recorded() -> None:
     key = known("reference-1", user="user-1", last_event=LONG_AGO)
     made = asked(of_user("user-1"))
     approved = do(requests.approve, made["id"], by=OFFICER, reason="nothing keeps it")
-    assert (approved["status"], approved["decided_by"]) == ("approved", "noor")
+    assert (approved["status"], approved["decided_by"]) == ("approved", "officer")
     assert erase.carry_out(made["id"])
     told = requests.describe(see(requests.find, made["id"]))
     assert (told["status"], told["external_user_id"], told["reason"], told["applicants"], told["events"]) == ("done", None, None, 1, 1)
@@ -267,7 +267,7 @@ def test_a_certificate_says_what_was_erased_and_what_is_not_covered_and_names_no
         see(certificate.certificate, undone["id"])
     key, erasure_id = carried_out("idngo")
     found = see(certificate.certificate, erasure_id)
-    assert (found["applicants"], found["events"], found["decided_by"]) == (1, 1, "noor")
+    assert (found["applicants"], found["events"], found["decided_by"]) == (1, 1, "officer")
     assert found["backups"]["bodies_unreadable_by"] == "pending"
     done = clock.parse_rfc3339(found["erased_at"])
     assert abs(clock.parse_rfc3339(found["backups"]["delete_backups_by"]) - done - timedelta(days=35)) < timedelta(seconds=1)

@@ -87,7 +87,7 @@ def test_the_period_of_an_approved_applicant_begins_when_the_relationship_ends_a
     assert until(rejected) == datetime(2021, 3, 1, 12, tzinfo=UTC)
     told = do(relationships.end, "live", "user-1", ended_at=datetime(2025, 1, 1, tzinfo=UTC), basis="they left again", by=OFFICER)
     assert until(approved) == datetime(2030, 1, 1, tzinfo=UTC)
-    assert (told["ended_at"], told["said_by"]) == ("2025-01-01T00:00:00Z", "noor")
+    assert (told["ended_at"], told["said_by"]) == ("2025-01-01T00:00:00Z", "officer")
     assert actions() == ["end a relationship", "reopen a relationship", "end a relationship"]
 
 

@@ -158,7 +158,7 @@ def _write(connection: Connection, holder: str, batch: list[EventReading], watch
         _collect(connection, reading, decisions, present, written)
         # The next event of the batch starts from here.
         present |= {key: decision.applicant for key, decision in decisions.items()}
-    vendor_erasure.file(connection, batch, present)
+    written.changes.extend(vendor_erasure.file(connection, batch, present))
     applicants.save(connection, (applicant for key, applicant in present.items() if applicant != before[key]))
     history.remember_quietly(connection, written.quiet)
     mentions.remember(connection, written.mentions)

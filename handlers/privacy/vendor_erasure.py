@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from msgspec import structs
 from sqlalchemy import Connection, exists, select
 
 from handlers.rules.news import Deletion, EventReading, Unreadable
 from store import config
 from store.access.digests import NoIndexKey
+from store.applicants import visibility
+from store.applicants.feed import Transition
 from store.applicants.table import Applicant
 from store.database.privacy_tables import Erasure
 from store.inbox import internal_events
@@ -24,14 +25,13 @@ from store.states import ApplicantKey, Status
 log = structlog.get_logger()
 
 
-def file(connection: Connection, batch: Sequence[EventReading], present: dict[ApplicantKey, Applicant]) -> None:
-    """Write down an erasure for each applicant whose personal data a vendor erased; restrict those that a hold is on."""
+def file(connection: Connection, batch: Sequence[EventReading], present: dict[ApplicantKey, Applicant]) -> list[Transition]:
+    """Write down an erasure for each applicant whose personal data a vendor erased; restrict those that a hold is on, and return these
+    changes."""
     if not config.settings().privacy.erase_with_vendor:
-        return
-    for reading in batch:
-        if _tells_of_erased_data(reading):
-            for key in _deleted(reading, present):
-                _file(connection, key, present, reading.event.id)
+        return []
+    deleted = [(key, reading.event.id) for reading in batch if _tells_of_erased_data(reading) for key in _deleted(reading, present)]
+    return [change for key, event_id in deleted for change in _file(connection, key, present, event_id)]
 
 
 def _tells_of_erased_data(reading: EventReading) -> bool:
@@ -46,7 +46,7 @@ def _deleted(reading: EventReading, present: dict[ApplicantKey, Applicant]) -> l
     return [key for key in keys if key in present and present[key].status == Status.DELETED]
 
 
-def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event_id: str) -> None:
+def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event_id: str) -> list[Transition]:
     subject = DataSubject(**key._asdict())
     try:
         is_open = exists().where(Erasure.subject == subject.digest, Erasure.status.in_(erasures.AHEAD))
@@ -55,6 +55,8 @@ def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey,
             erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.VENDOR, by=key.vendor, **said)
     except NoIndexKey:
         log.error("a vendor erased an applicant, and INDEX_KEY is missing: nothing is erased here", event_id=event_id, vendor=key.vendor)
-        return
-    if holds.on(connection, key.environment, [key], present[key].external_user_id):
-        present[key] = structs.replace(present[key], restricted=True)
+        return []
+    if not holds.on(connection, key.environment, [key], present[key].external_user_id):
+        return []
+    present[key], changes = visibility.restrict(present[key])
+    return changes

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec.structs import replace
 from sqlalchemy import Connection, Row, select, update
 
 from store.access.operators import Actor
-from store.applicants import erased, feed
+from store.applicants import erased, feed, visibility
 from store.applicants import table as applicants
 from store.database.privacy_tables import Erasure
 from store.privacy import acts, holds
@@ -212,8 +211,6 @@ def _longest(connection: Connection, keys: Sequence[ApplicantKey]) -> datetime |
 def _restrict(connection: Connection, keys: Sequence[ApplicantKey]) -> None:
     """Restrict applicants. That is a change, which the feed reports without the applicant."""
     known = applicants.among(connection, keys)
-    before = [one for one in applicants.lock(connection, known).values() if not one.restricted]
-    after = [replace(one, restricted=True, version=one.version + bool(one.version), updated_at=clock.now()) for one in before]
-    applicants.save(connection, after)
-    told = [(one, then) for one, then in zip(before, after, strict=True) if then.version]
-    feed.append(connection, [feed.transition(one, then, ["restricted"], None) for one, then in told])
+    after = [visibility.restrict(one) for one in applicants.lock(connection, known).values()]
+    applicants.save(connection, [one for one, _ in after])
+    feed.append(connection, [change for _, changes in after for change in changes])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from store import config, database
 from store.access.operators import Actor
+from store.applicants import feed
 from store.database.privacy_tables import Erasure
 from store.privacy import holds
 from store.privacy.erasing.erasures import Cause, Stage
@@ -37,6 +39,12 @@ def with_vendor(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def filed() -> list[tuple[str, str]]:
     with database.reading() as connection:
         return [(row.cause, row.status) for row in connection.execute(select(Erasure.cause, Erasure.status))]
+
+
+def changes(key: ApplicantKey) -> list[Row[Any]]:
+    """An applicant's changes, as the feed reads them."""
+    with database.reading() as connection:
+        return [row for row in feed.after(connection, 0, environment=key.environment, limit=99) if row.reference == key.reference]
 
 
 def erased_by_idngo() -> None:
@@ -83,6 +91,9 @@ def test_a_hold_beats_the_vendor_until_it_is_lifted() -> None:
     found = shown(GONE)
     assert found is not None
     assert (found["status"], found["restricted"]) == ("deleted", True)
+    told = [(row.version, row.to_status, row.changed == ["restricted"], row.restricted) for row in changes(GONE)]
+    assert told[1:] == [(2, "deleted", False, True), (3, "deleted", True, True)]
+    assert found["version"] == 3
     database.write(lambda connection: holds.lift(connection, hold["id"], by=LIFTING, reason="it is over"))
     assert work_off() == 1
     assert shown(GONE) is None

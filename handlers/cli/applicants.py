@@ -10,11 +10,12 @@ import click
 from sqlalchemy import Connection
 
 from handlers import config
-from handlers.cli.terminal import output
+from handlers.cli.terminal import attempts, output
 from store import database
-from store.access import audit, operators
-from store.applicants import erased, explanations, feed, history, users
+from store.access import audit
+from store.applicants import explanations, feed, history, users, visibility
 from store.applicants import table as applicants
+from store.applicants.table import Applicant
 from store.inbox import events
 from store.privacy import shown
 from store.states import HITS, ApplicantKey, Status
@@ -71,8 +72,8 @@ def _about(command: Callable[..., Any]) -> Callable[..., Any]:
 def show_applicant(at: datetime | None, as_json: bool, **named: Any) -> None:
     """Show an applicant's state and history: VENDOR REFERENCE, or --user ID for all of a person's."""
     config.settings()
-    with database.reading() as connection:
-        known = [(key, told) for key in _keys(connection, **named) if (told := shown.as_known(connection, key, at)) is not None]
+    with attempts.recorded(), database.reading() as connection:
+        known = [(one.key, told) for one in _named(connection, **named) if (told := shown.as_known(connection, one, at)) is not None]
     _refuse_none(known, at, named["environment"])
     _record_look_up(**named)
     for key, told in known:
@@ -87,8 +88,8 @@ def explain_applicant(at: datetime | None, as_json: bool, limit: int, **named: A
     """Show why an applicant has its status: the newest events in the vendor's order, each with its outcome. VENDOR REFERENCE, or --user
     ID."""
     config.settings()
-    with database.reading() as connection:
-        explained = [_explained(connection, key, at, limit + 1) for key in _keys(connection, **named)]
+    with attempts.recorded(), database.reading() as connection:
+        explained = [_explained(connection, one, at, limit + 1) for one in _named(connection, **named)]
     told = [one for one in explained if one is not None]
     found = [one | {"data": one["data"][-limit:]} for one in told]
     _refuse_none(found, at, named["environment"])
@@ -103,35 +104,25 @@ def explain_applicant(at: datetime | None, as_json: bool, limit: int, **named: A
         say_cut(limit, "newest", "/v1/applicants/VENDOR/REFERENCE/explanation")
 
 
-def _explained(connection: Connection, key: ApplicantKey, at: datetime | None, limit: int) -> dict[str, Any] | None:
-    found = shown.explain(connection, key, at)
+def _explained(connection: Connection, one: Applicant, at: datetime | None, limit: int) -> dict[str, Any] | None:
+    found = shown.explain(connection, one, at)
     if found is None:
         return None
-    return found | {"data": [explanations.describe(row) for row in explanations.events(connection, key, at=at, newest=True, limit=limit)]}
+    events_of_one = explanations.events(connection, one.key, at=at, newest=True, limit=limit)
+    return found | {"data": [explanations.describe(row) for row in events_of_one]}
 
 
-def _keys(
+def _named(
     connection: Connection, *, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str
-) -> list[ApplicantKey]:
-    """Return the applicant that is named, or all of a person."""
+) -> list[Applicant]:
+    """Return the applicant that is named, if it is known, or all of a person. Raises Hidden."""
     if bool(vendor and reference) == bool(external_user_id) or (external_user_id and vendor):
         raise click.UsageError("give VENDOR REFERENCE, or --user ID")
     if external_user_id:
-        rows = users.applicants_of(connection, external_user_id, environment=environment, limit=ROWS_MAX)
-        return [applicant.key for applicant in rows]
+        return users.applicants_of(connection, external_user_id, environment=environment, limit=ROWS_MAX)
     key = ApplicantKey(str(vendor), environment, str(reference))
-    _refuse_hidden(connection, key)
-    return [key]
-
-
-def _refuse_hidden(connection: Connection, key: ApplicantKey) -> None:
-    """Refuse an applicant that was erased and, but for privacy officers, one that is restricted."""
-    found = applicants.find_shown(connection, key)
-    gone = erased.find(connection, key) if found is None else None
-    if gone is not None:
-        raise click.ClickException(f"this applicant was erased at {clock.rfc3339(gone.erased_at)} (erasure {gone.erasure_id})")
-    if found and found.restricted and not operators.at_this_terminal(officers=True).is_officer:
-        raise click.ClickException("this applicant is restricted: STANDING_TOKEN must be a privacy officer's")
+    found = visibility.find(connection, key, is_officer=attempts.is_officer())
+    return [found] if found else []
 
 
 def _record_look_up(*, vendor: str | None, reference: str | None, external_user_id: str | None, environment: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import click
 
 from handlers import config
-from handlers.cli.terminal import wait
+from handlers.cli.terminal import attempts, wait
 from store import config as store_config
 from store import database
 from store.access import operators
-from store.applicants import decision_list, decisions
-from store.applicants import table as applicants
+from store.access.operators import Actor
+from store.applicants import decision_list, decisions, visibility
 from store.applicants.decisions import Made, NotDecided
 from store.applicants.table import Applicant
 from store.inbox import wakeup
@@ -51,14 +52,12 @@ def decide(
     stays as it was."""
     config.settings()
     key, by = ApplicantKey(vendor, environment, reference), operators.at_this_terminal(token_file)
-    consent.ask("Record the decision?", _where_it_is(key), f"{by.name} decides: {ruling} ({reason}).", yes=yes)
-    now, two = clock.now(), store_config.settings().all_take_two
-    try:
+    with _answering(by):
+        consent.ask("Record the decision?", _where_it_is(key), f"{by.name} decides: {ruling} ({reason}).", yes=yes)
+        now, two = clock.now(), store_config.settings().all_take_two
         made = database.write(
             lambda connection: decisions.decide(connection, key, Ruling(ruling), by=by, reason=reason, at=now, needs_two=two)
         )
-    except NotDecided as error:
-        raise click.ClickException(str(error)) from error
     _tell(made.event_id, as_json=as_json)
     if made.waits:
         against = f"It is against {', '.join(made.against)}: a" if made.against else "A"
@@ -73,8 +72,8 @@ def decisions_group() -> None:
 
 
 def _where_it_is(key: ApplicantKey) -> str:
-    """Return the applicant's status, in a sentence."""
-    found = database.read(lambda connection: applicants.find(connection, key))
+    """Return the applicant's status, in a sentence. Raises Hidden."""
+    found = database.read(lambda connection: visibility.find(connection, key, is_officer=False))
     if found is None:
         raise click.ClickException("no applicant of this vendor has this reference here")
     hits = f", with {', '.join(found.hits)}" if found.hits else ""
@@ -106,6 +105,7 @@ def _waits(one: Applicant) -> dict[str, Any]:
 
 def _list_all(listing: Listing, environment: str, since: datetime | None) -> None:
     wanted: dict[str, Any] = {"environment": environment, "since": since, "newest_first": True, "limit": listing.fetched}
+    wanted["with_restricted"] = attempts.is_officer()
     try:
         with database.reading() as connection:
             listed = decision_list.listing(connection, **wanted)
@@ -119,7 +119,17 @@ def _list_all(listing: Listing, environment: str, since: datetime | None) -> Non
     listing.show(rows, columns, what="decision", order="newest", environment=environment, call="/v1/decisions")
 
 
-def _answering(command: Callable[..., Any]) -> Callable[..., Any]:
+@contextmanager
+def _answering(by: Actor) -> Iterator[None]:
+    """Print why nothing is decided, and end with exit status 1."""
+    with attempts.recorded(by):
+        try:
+            yield
+        except NotDecided as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _second_word(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command what a confirmation and a withdrawal take."""
     for option in (
         consent.changes,
@@ -133,14 +143,14 @@ def _answering(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @decisions_group.command("confirm")
-@_answering
+@_second_word
 def confirm(event_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Confirm another operator's decision, against the hits and alerts that are shown today. Needs a token."""
     _answer("confirms", decisions.confirm, event_id, reason, token_file, as_json=as_json, yes=yes)
 
 
 @decisions_group.command("withdraw")
-@_answering
+@_second_word
 def withdraw(event_id: str, reason: str, token_file: Path | None, as_json: bool, yes: bool) -> None:
     """Withdraw a decision that waits for a second operator. What was in force before it is in force still."""
     _answer("withdraws", decisions.withdraw, event_id, reason, token_file, as_json=as_json, yes=yes)
@@ -154,12 +164,10 @@ def _answer(
     by = operators.at_this_terminal(token_file)
     if not EVENT_ID.fullmatch(event_id):
         raise click.ClickException(f"no decision has the id {event_id}")
-    try:
+    with _answering(by):
         decided = database.read(lambda connection: decisions.described(connection, event_id))
         consent.ask("Record it?", f"{safe_text.plain(decided)}.", f"{by.name} {does} this decision ({reason}).", yes=yes)
         made = database.write(lambda connection: answer(connection, event_id, by=by, reason=reason))
-    except NotDecided as error:
-        raise click.ClickException(str(error)) from error
     _tell(made.event_id, as_json=as_json)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from handlers.cli.terminal import masking, output
+from handlers.cli.terminal import attempts, masking, output
 from store import config, database
 from store.access import audit
+from store.applicants import visibility
 from store.inbox import events
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
@@ -40,8 +41,9 @@ def list_events(listing: Listing, environment: str, **wanted: Any) -> None:
     config.settings()
     wanted["environment"] = environment
     audit.record_look_up(audit.list_subject("events", wanted))
+    given: dict[str, Any] = {"newest_first": True, "with_restricted": attempts.is_officer(), "limit": listing.fetched}
     with database.reading() as connection:
-        found = [events.describe(row) for row in events.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+        found = [events.describe(row) for row in events.listing(connection, **wanted, **given)]
     columns = ("received_at", "vendor", "event_type", "reference", "status", "reason", "occurred_at", "deliveries", "id")
     listing.show(found, columns, environment=environment, as_lines=output.print_events, what="event", order="newest", call="/v1/events")
 
@@ -65,13 +67,16 @@ def show_event(event_id: str, with_body: bool, reveal: bool, reason: str | None,
         return
     if reveal or reason:
         raise click.UsageError("--reveal and --reason go with --body")
-    found = database.read(lambda connection: _find(connection, event_id))
+    with attempts.recorded():
+        found = database.read(lambda connection: _find(connection, event_id))
     audit.record_look_up(audit.event_subject(found["id"]))
     output.show(found, as_json=as_json)
 
 
-def _find(connection: Connection, event_id: str) -> dict[str, Any]:
-    found = events.find(connection, event_id) if is_event_id(event_id) else None
+def _find(connection: Connection, event_id: str, *, with_body: bool = False) -> dict[str, Any]:
+    """Return an event. Raises Hidden."""
+    is_officer = attempts.is_officer()
+    found = visibility.find_event(connection, event_id, is_officer=is_officer, with_body=with_body) if is_event_id(event_id) else None
     if found is None:
         raise click.ClickException(f"no event has the id {event_id}")
     return found
@@ -129,8 +134,8 @@ def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) 
 def _show_with_body(event_id: str, *, reveal: bool, reason: str | None, as_json: bool) -> None:
     if reveal and not reason:
         raise click.UsageError("say with --reason why you need to see personal data")
-    with database.begin() as connection:
-        found = _find(connection, event_id)
+    with attempts.recorded(), database.begin() as connection:
+        found = _find(connection, event_id, with_body=True)
         action = "revealed a body" if reveal else "read a body, masked"
         audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
         body = _body(connection, found["id"], reveal)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from handlers import clients, config
-from handlers.cli.terminal import masking, output, wait
+from handlers.cli.terminal import attempts, masking, output, wait
 from handlers.cli.terminal.progress import progress_bar
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
@@ -23,6 +23,7 @@ from handlers.vendors import VENDORS
 from store import config as store_config
 from store import database
 from store.access import audit, operators
+from store.applicants import visibility
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.states import ApplicantKey
@@ -76,7 +77,7 @@ def reconcile(
         one = ReconciliationRun(client=client, environment=settings.api_environment, chosen=chosen, repair=repairing)
         found += _run(one)
         done.append(one)
-    tables.print_list([compare.describe(one) for one in _settled(found)], COLUMNS, as_json=as_json, as_csv=as_csv)
+    tables.print_list([compare.describe(one) for one in _shown(list(_settled(found)))], COLUMNS, as_json=as_json, as_csv=as_csv)
     for one in done:
         click.echo(_summary(one), err=True)
     sys.exit(1 if any(one.said for one in done) or any(finding.event_id is None for finding in found) else 0)
@@ -117,8 +118,11 @@ def ask(vendor: str, reference: str, what: str | None, reveal: bool, reason: str
     if what and not isinstance(client, Idenfy):
         raise click.UsageError("--data and --files are iDenfy's")
     action = f"asked a vendor{f' for {what}' if what else ''}, {'revealed' if reveal else 'masked'}"
-    subject = audit.applicant_subject(ApplicantKey(vendor, config.settings().api_environment, reference))
-    database.write(lambda connection: audit.record(connection, action=action, subject=subject, reason=reason))
+    key = ApplicantKey(vendor, config.settings().api_environment, reference)
+    with attempts.recorded(environment=key.environment):
+        database.read(lambda connection: visibility.find(connection, key, is_officer=attempts.is_officer()))
+    subject = audit.applicant_subject(key)
+    database.write(lambda connection: audit.record(connection, action=action, subject=subject, reason=reason, officers=True))
     try:
         body = _answer(client, reference, what)
     except Unanswered as error:
@@ -178,6 +182,14 @@ def _settled(found: list[Finding]) -> Iterator[Finding]:
             event = wait.settled(finding.event_id, seconds=deadline - time.monotonic())
             finding = compare.with_event(finding, finding.event_id, says=event["reason"])
         yield finding
+
+
+def _shown(found: list[Finding]) -> list[Finding]:
+    """Return the findings without those about restricted applicants, but for privacy officers."""
+    if attempts.is_officer():
+        return found
+    hidden = database.read(lambda connection: visibility.restricted_among(connection, [one.key for one in found]))
+    return [one for one in found if one.key not in hidden]
 
 
 def _summary(one: ReconciliationRun) -> str:

@@ -125,9 +125,10 @@ def _run(replay_id: str, rate: float | None, as_json: bool) -> None:
         sys.exit(1)
     with database.reading() as connection:
         row = replays.find(connection, replay_id)
-    assert row is not None
+        assert row is not None
+        found = replays.describe(connection, row)
     if as_json:
-        tables.print_json([replays.describe(row)])
+        tables.print_json([found])
     click.echo(_said(stage, row), err=True)
     improved = row.repaired or row.changed or not row.unresolved
     sys.exit(0 if stage == Stage.DONE and not row.failed and improved else 1)
@@ -159,8 +160,9 @@ def list_replays(listing: Listing, environment: str, since: datetime | None) -> 
     config.settings()
     with database.reading() as connection:
         rows = replays.listing(connection, environment=environment, since=since, limit=listing.fetched)
+        found = [replays.describe(connection, row) for row in rows]
     columns = ("at", "id", "actor", "status", "done", "events", "changed", "reason")
-    listing.show([replays.describe(row) for row in rows], columns, what="replay", order="newest", environment=environment)
+    listing.show(found, columns, what="replay", order="newest", environment=environment)
 
 
 @replays_group.command("show")
@@ -170,7 +172,8 @@ def list_replays(listing: Listing, environment: str, since: datetime | None) -> 
 def show_replay(as_json: bool, replay_id: str) -> None:
     """Show a replay: which events, why, and its progress."""
     config.settings()
-    found = replays.describe(_find(replay_id))
+    row = _find(replay_id)
+    found = database.read(lambda connection: replays.describe(connection, row))
     output.show(found, as_json=as_json)
 
 

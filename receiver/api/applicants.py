@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.api import visibility
-from receiver.api.visibility import Described
 from receiver.openapi import schemas
 from receiver.openapi.schemas import Hit, VendorName
 from receiver.web import queries
@@ -18,15 +16,19 @@ from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.queries import AwareMoment, One, Page, StoredName
 from store.access import audit
-from store.applicants import explanations, feed, users
+from store.applicants import explanations, feed, users, visibility
 from store.applicants import history as store_history
 from store.applicants import table as applicants
+from store.applicants.table import Applicant
 from store.privacy import shown
 from store.states import ApplicantKey, Status
 from store.system import clock
 from store.text.names import is_name
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
+
+#: An applicant, whose place in a list its description does not tell, and how it is shown.
+Described = tuple[Applicant, dict[str, Any]]
 
 
 class ApplicantsQuery(Page, forbid_unknown_fields=True):
@@ -94,8 +96,8 @@ UNKNOWN = "No applicant of this vendor has this reference here."
 def get_applicant(connection: Connection, vendor: str, reference: str, caller: Caller, query: ApplicantQuery) -> dict[str, Any] | None:
     """The current state of an applicant. `restricted`, `keep_until` and `held` are always those of today."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
-    found = visibility.find(connection, key, caller)
-    return shown.as_known(connection, key, at, with_held=caller.is_privacy_officer) if found else None
+    found = visibility.find(connection, key, is_officer=caller.is_privacy_officer)
+    return shown.as_known(connection, found, at, with_held=caller.is_privacy_officer) if found else None
 
 
 @blueprint.get("/applicants")
@@ -119,7 +121,7 @@ def list_applicants(connection: Connection, caller: Caller, query: ApplicantsQue
         after=after,
         limit=query.limit + 1,
     )
-    return visibility.beside(connection, found, caller)
+    return _described(connection, found, caller)
 
 
 @blueprint.get("/applicants/<name:vendor>/<name:reference>/explanation")
@@ -131,9 +133,8 @@ def explain_applicant(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
     """Why an applicant has its status: its ground, and every event in the vendor's order, with its outcome."""
     key, at = queries.key(vendor, query.environment, reference), queries.moment("at", query.at)
-    if visibility.find(connection, key, caller) is None:
-        return None
-    found = shown.explain(connection, key, at, with_held=caller.is_privacy_officer)
+    applicant = visibility.find(connection, key, is_officer=caller.is_privacy_officer)
+    found = shown.explain(connection, applicant, at, with_held=caller.is_privacy_officer) if applicant else None
     return (explanations.events(connection, key, at=at, after=after, limit=query.limit + 1), found) if found else None
 
 
@@ -144,7 +145,7 @@ def list_history(
 ) -> list[Row[Any]] | None:
     """An applicant's changes, oldest first."""
     key = queries.key(vendor, query.environment, reference)
-    found = visibility.find(connection, key, caller)
+    found = visibility.find(connection, key, is_officer=caller.is_privacy_officer)
     return store_history.of(connection, key, after=after[0], limit=query.limit + 1) if found else None
 
 
@@ -165,9 +166,14 @@ def get_user(
     if not found:
         return None
     rows = users.applicants_of(connection, external_user_id, environment=query.environment, after=after, limit=query.limit + 1)
-    return visibility.beside(connection, rows, caller), {
+    return _described(connection, rows, caller), {
         "external_user_id": external_user_id,
         "environment": query.environment,
         "approving_vendors": [one.vendor for one in found if one.newest_status == Status.APPROVED],
         "blocking_vendors": [one.vendor for one in found if one.has_hits or one.newest_status == Status.REJECTED],
     }
+
+
+def _described(connection: Connection, found: Sequence[Applicant], caller: Caller) -> list[Described]:
+    """Return applicants, each beside how the caller sees it."""
+    return list(zip(found, shown.describe_all(connection, found, with_held=caller.is_privacy_officer), strict=True))

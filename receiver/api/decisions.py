@@ -10,7 +10,6 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver.api import visibility
 from receiver.openapi import schemas, service_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -71,7 +70,6 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
     """Decide about an applicant. Newer news overrides the decision. An approval against a hit or an open alert waits for a second
     operator."""
     key, needs_two = queries.key(vendor, query.environment, reference), settings().all_take_two
-    visibility.find(connection, key, caller)
     try:
         made = decisions.decide(connection, key, body.decision, by=_actor(caller), reason=body.reason, at=clock.now(), needs_two=needs_two)
     except UnknownToUs as error:
@@ -81,10 +79,12 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
 
 @blueprint.get("/decisions")
 @call(right=Right.READ, query=Page, answers=DECISION_PAGE, other_statuses=(409,))
-def list_decisions(connection: Connection, query: Page, after: tuple[int]) -> list[Listed]:
-    """What persons decided, confirmed and withdrew, in the order of receipt, each with its state."""
+def list_decisions(connection: Connection, caller: Caller, query: Page, after: tuple[int]) -> list[Listed]:
+    """What persons decided, confirmed and withdrew, in the order of receipt, each with its state. Decisions about restricted applicants
+    are left out, but for privacy officers."""
+    wanted: dict[str, Any] = {"environment": query.environment, "with_restricted": caller.is_privacy_officer}
     try:
-        return decision_list.listing(connection, environment=query.environment, after=after[0], limit=query.limit + 1)
+        return decision_list.listing(connection, **wanted, after=after[0], limit=query.limit + 1)
     except Unopenable as error:
         raise Problem(409, "A decision cannot be opened with the keys that are configured.") from error
 

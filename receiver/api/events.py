@@ -9,7 +9,6 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.api import visibility
 from receiver.openapi import schemas
 from receiver.openapi.schemas import VendorName
 from receiver.web import queries
@@ -18,6 +17,7 @@ from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import Page
 from store.access import audit
+from store.applicants import visibility
 from store.inbox import events, settling
 from store.inbox.encryption import Unopenable
 from store.states import Outcome
@@ -50,8 +50,9 @@ EVENT_PAGE = PageOf(schemas.EventModel, place=lambda row: [row.sequence], descri
     answers=EVENT_PAGE,
     audit_subject=lambda _, query: audit.list_subject("events", queries.filters(query)),
 )
-def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
-    """The inbox, in the order of receipt, without bodies."""
+def list_events(connection: Connection, caller: Caller, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
+    """The inbox, in the order of receipt, without bodies. Events about restricted applicants alone are left out, but for privacy
+    officers."""
     return events.listing(
         connection,
         environment=query.environment,
@@ -59,6 +60,7 @@ def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -
         status=query.status,
         reference=query.reference,
         received_after=queries.moment("received_after", query.received_after),
+        with_restricted=caller.is_privacy_officer,
         after=after[0],
         limit=query.limit + 1,
     )
@@ -66,18 +68,19 @@ def list_events(connection: Connection, query: EventsQuery, after: tuple[int]) -
 
 @blueprint.get("/events/<name:event_id>")
 @call(right=Right.READ, answers=schemas.EventModel, unknown=UNKNOWN, audit_subject=lambda path, _: audit.event_subject(path["event_id"]))
-def get_event(connection: Connection, event_id: str) -> dict[str, Any] | None:
+def get_event(connection: Connection, event_id: str, caller: Caller) -> dict[str, Any] | None:
     """One event, without its body."""
-    return events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+    return _find(connection, event_id, caller)
 
 
 @blueprint.get("/events/<name:event_id>/body")
 @call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409, 410), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
     """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
-    _refuse_erased(connection, event_id)
+    if _find(connection, event_id, caller, with_body=True) is None:
+        return None
     try:
-        found = events.body(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
+        found = events.body(connection, event_id)
     except Unopenable as error:
         raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
     if found is None:
@@ -102,7 +105,8 @@ def dismiss_event(connection: Connection, event_id: str, caller: Caller, body: D
     if not events.dismiss(connection, found["id"]):
         raise Problem(409, f"This event is {found['status']}: only an unreadable event or a dead letter can be dismissed.")
     audit.write(connection, actor=caller.name, action="dismiss", subject=f"event {found['id']}", reason=body.reason, touched=1)
-    return events.find(connection, event_id)
+    is_restricted = events.is_restricted(connection, found["id"], with_body=False)
+    return (events.find(connection, event_id) or found) | ({"reference": None} if is_restricted else {})
 
 
 @blueprint.post("/events/<name:event_id>/replay")
@@ -117,8 +121,7 @@ def replay_event(connection: Connection, event_id: str, caller: Caller) -> dict[
     return {"status": "accepted", "event_id": event_id}
 
 
-def _refuse_erased(connection: Connection, event_id: str) -> None:
-    """Raise the problem of an event whose body was erased, also where it is kept what the body said of others."""
-    found = events.find(connection, event_id) if EVENT_ID.fullmatch(event_id) else None
-    if found and found["erased_at"]:
-        raise visibility.was_erased(erased_at=found["erased_at"])
+def _find(connection: Connection, event_id: str, caller: Caller, *, with_body: bool = False) -> dict[str, Any] | None:
+    if not EVENT_ID.fullmatch(event_id):
+        return None
+    return visibility.find_event(connection, event_id, is_officer=caller.is_privacy_officer, with_body=with_body)

@@ -9,14 +9,13 @@ from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver.api import visibility
 from receiver.openapi import schemas
 from receiver.web import queries
-from receiver.web.auth import Caller, Right
+from receiver.web.auth import Caller, Right, TooSmallRight
 from receiver.web.call import call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
-from store.applicants import links
+from store.applicants import links, visibility
 from store.applicants.links import NeedsOperator
 from store.text.names import NAME_CHARS_MAX, is_name
 
@@ -39,5 +38,5 @@ def link_case(connection: Connection, case_id: str, caller: Caller, query: One, 
     try:
         links.link(connection, key, external_user_id=user, by=caller.name, may_move=caller.right == Right.OPERATE)
     except NeedsOperator as error:
-        raise Problem(403, "This case has a verdict and belongs to another user: moving it needs an operator's token.") from error
+        raise TooSmallRight("This case has a verdict and belongs to another user: moving it needs an operator's token.") from error
     return key._asdict() | {"external_user_id": user}

@@ -58,14 +58,14 @@ class ReplaysQuery(msgspec.Struct, forbid_unknown_fields=True):
 @call(right=Right.OPERATE, query=ReplaysQuery, answers=ListOf(service_schemas.Replay))
 def list_replays(connection: Connection, query: ReplaysQuery) -> list[dict[str, Any]]:
     """Replays, the last begun first, with their progress."""
-    return [replays.describe(row) for row in replays.listing(connection, limit=query.limit)]
+    return [replays.describe(connection, row) for row in replays.listing(connection, limit=query.limit)]
 
 
 @blueprint.get("/replays/<name:replay_id>")
 @call(right=Right.OPERATE, answers=service_schemas.Replay)
 def get_replay(connection: Connection, replay_id: str) -> dict[str, Any]:
     """A replay: which events, why, and its progress."""
-    return replays.describe(_find(connection, replay_id))
+    return replays.describe(connection, _find(connection, replay_id))
 
 
 @blueprint.post("/replays")
@@ -86,7 +86,7 @@ def ask_for_replay(connection: Connection, caller: Caller, body: ReplayRequest) 
         stage=Stage.ASKED,
     )
     audit.write(connection, actor=caller.name, action="ask for a replay", subject=f"replay {made}", reason=body.reason)
-    return replays.describe(_find(connection, made))
+    return replays.describe(connection, _find(connection, made))
 
 
 @blueprint.post("/replays/<name:replay_id>/run")
@@ -99,7 +99,7 @@ def run_replay(connection: Connection, replay_id: str, caller: Caller, body: Run
     changes_max = row.changes_max if body.max_changes is None else body.max_changes
     replays.set_stage(connection, replay_id, Stage.CONSENTED, changes_max=changes_max, runner=None)
     audit.write(connection, actor=caller.name, action="replay", subject=f"replay {replay_id}", reason=row.reason, touched=row.events)
-    return replays.describe(_find(connection, replay_id))
+    return replays.describe(connection, _find(connection, replay_id))
 
 
 @blueprint.post("/replays/<name:replay_id>/cancel")
@@ -110,7 +110,7 @@ def cancel_replay(connection: Connection, replay_id: str, caller: Caller) -> dic
         raise Problem(409, "This replay has ended.")
     replays.set_stage(connection, replay_id, Stage.CANCELLED)
     audit.write(connection, actor=caller.name, action="cancel", subject=f"replay {replay_id}")
-    return replays.describe(_find(connection, replay_id))
+    return replays.describe(connection, _find(connection, replay_id))
 
 
 def _find(connection: Connection, replay_id: str, *, lock: bool = False) -> Row[Any]:

@@ -49,14 +49,22 @@ class Caller:
         return self.right == Right.PRIVACY
 
 
-def require(right: Right) -> Caller:
-    """Return the caller, if it has the right. Raises a problem: 401 without a known token, 403 with too small a right."""
-    if right == Right.WATCH:
-        return _watcher()
-    caller = _caller()
-    if right not in GRANTED[caller.right]:
-        raise Problem(403, f"This call needs a token with the right to {right}.")
-    return caller
+class TooSmallRight(Problem):
+    """403: the caller is known, and has too small a right."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(403, detail)
+
+
+def caller_of(right: Right) -> Caller:
+    """Return the caller of a call that needs a right. Raises a problem: 401 without a known token."""
+    return _watcher() if right == Right.WATCH else _caller()
+
+
+def check(caller: Caller, right: Right) -> None:
+    """Check that a caller has a right. Raises TooSmallRight."""
+    if right != Right.WATCH and right not in GRANTED[caller.right]:
+        raise TooSmallRight(f"This call needs a token with the right to {right}.")
 
 
 def may_see_details() -> bool:

@@ -12,7 +12,7 @@ from flask import Response, request
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from receiver.web import auth, queries
+from receiver.web import attempts, auth, queries
 from receiver.web.auth import Caller, Right
 from receiver.web.problems import Problem
 from receiver.web.queries import Nothing, Number
@@ -96,18 +96,21 @@ class Call:
 
         @wraps(view)
         def run(**path: str) -> Response:
-            parts = self.parts()
-            work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
-            if self.audit_subject and settings().audit_reads:
-                work = _recorded(work, parts["caller"], self.audit_subject(path, parts["query"]))
-            return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
+            caller = auth.caller_of(self.right) if self.right else None
+            with attempts.recorded(caller, path):
+                parts = self.parts(caller)
+                work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
+                if self.audit_subject and settings().audit_reads:
+                    work = _recorded(work, parts["caller"], self.audit_subject(path, parts["query"]))
+                return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
 
         run.__dict__["call"] = self
         return run
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self, caller: Caller | None) -> dict[str, Any]:
         """Return what a view may take. Raises a problem: first for the right, then for the query, then for the body."""
-        caller = auth.require(self.right) if self.right else None
+        if self.right and caller:
+            auth.check(caller, self.right)
         query = queries.query(self.query) if self.query else None
         pages = self.answers if isinstance(self.answers, PageOf) else None
         after = queries.decode_cursor(getattr(query, "cursor", None), pages.after) or pages.start if pages else None

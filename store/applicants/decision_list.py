@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Select, literal, select
 
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
@@ -29,18 +29,36 @@ class Listed(NamedTuple):
 
 
 def listing(
-    connection: Connection, *, environment: str, since: datetime | None = None, after: int = 0, newest_first: bool = False, limit: int
+    connection: Connection,
+    *,
+    environment: str,
+    since: datetime | None = None,
+    after: int = 0,
+    newest_first: bool = False,
+    with_restricted: bool = False,
+    limit: int,
 ) -> list[Listed]:
-    """Return what persons decided at a time or later, after a sequence number; or the newest first. Raises Unopenable."""
+    """Return what persons decided at a time or later, after a sequence number; or the newest first. Raises Unopenable.
+
+    What was decided about restricted applicants is left out unless `with_restricted`."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
-    query = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
+    query = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after).limit(limit)
     if since:
         query = query.where(EventRow.received_at >= since)
-    order = EventRow.sequence.desc() if newest_first else EventRow.sequence
-    events = [event_of(row) for row in connection.execute(query.order_by(order).limit(limit))]
+    found: list[Listed] = []
+    while len(found) < limit and (page := _listed(connection, query, newest_first)):
+        # What is not handled yet has no mentions, so that the applicants of the bodies are looked at.
+        found += [one for one in page if with_restricted or one.applicant is None or not one.applicant.restricted]
+        last = page[-1].event.sequence
+        query = query.where(EventRow.sequence < last if newest_first else EventRow.sequence > last)
+    return found[:limit]
+
+
+def _listed(connection: Connection, query: Select[Any], newest_first: bool) -> list[Listed]:
+    events = [event_of(row) for row in connection.execute(query.order_by(EventRow.sequence.desc() if newest_first else EventRow.sequence))]
     bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
-    keys = [ApplicantKey(event.vendor, environment, body.reference) for event, body in zip(events, bodies, strict=True)]
+    keys = [ApplicantKey(event.vendor, event.environment, body.reference) for event, body in zip(events, bodies, strict=True)]
     known = applicants.among(connection, list(set(keys))) if keys else {}
     return [Listed(event, body, known.get(key)) for event, body, key in zip(events, bodies, keys, strict=True)]
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from store.access import audit, tokens
 from store.access.operators import Actor
 from store.applicants import table as applicants
+from store.applicants import visibility
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
@@ -46,13 +47,15 @@ class Made(NamedTuple):
 def decide(
     connection: Connection, key: ApplicantKey, ruling: Ruling, *, by: Actor, reason: str, at: datetime, needs_two: bool = False
 ) -> Made:
-    """Record a person's decision, with an entry in the audit log. Raises UnknownToUs.
+    """Record a person's decision, with an entry in the audit log. Raises UnknownToUs and Hidden.
 
     An approval against a hit or an alert needs a second operator, and so does every decision with `needs_two`. A decision without a
     token is kept and cannot be confirmed."""
     applicant = applicants.find(connection, key)
     if applicant is None:
+        visibility.refuse_erased(connection, key)
         raise UnknownToUs("no applicant of this vendor has this reference here")
+    visibility.refuse_restricted(applicant)
     against = _hits(applicant) if ruling == Ruling.APPROVE else ()
     body = DecisionBody(
         reference=key.reference,
@@ -72,7 +75,7 @@ def decide(
 
 
 def confirm(connection: Connection, event_id: str, *, by: Actor, reason: str) -> Made:
-    """Confirm another operator's decision, against the hits of today, with an entry in the audit log. Raises NotDecided.
+    """Confirm another operator's decision, against the hits of today, with an entry in the audit log. Raises NotDecided and Restricted.
 
     Both operators are persons by the names of their tokens; `Day` and `day` are one person."""
     if not by.by_token:
@@ -90,7 +93,7 @@ def confirm(connection: Connection, event_id: str, *, by: Actor, reason: str) ->
 
 
 def withdraw(connection: Connection, event_id: str, *, by: Actor, reason: str) -> Made:
-    """Withdraw a decision that waits for a second operator, with an entry in the audit log. Raises NotDecided.
+    """Withdraw a decision that waits for a second operator, with an entry in the audit log. Raises NotDecided and Restricted.
 
     Any operator may. What was in force before the decision is in force still."""
     found, _ = _waiting(connection, event_id)
@@ -100,8 +103,8 @@ def withdraw(connection: Connection, event_id: str, *, by: Actor, reason: str) -
 
 
 def described(connection: Connection, event_id: str) -> str:
-    """Return a decision in words: who decided what about which applicant, and why. Raises UnknownToUs."""
-    key, body = _find(connection, event_id)[:2]
+    """Return a decision that waits, in words: who decided what about which applicant, and why. Raises NotDecided and Restricted."""
+    key, body = _waiting(connection, event_id)[0][:2]
     return f"{body.by} decided: {body.ruling} ({body.reason}), about {key.vendor} {key.reference} ({key.environment})"
 
 
@@ -150,9 +153,11 @@ class _Found(NamedTuple):
 
 
 def _waiting(connection: Connection, event_id: str) -> tuple[_Found, Applicant]:
-    """Return a decision that waits for a second operator, and its applicant. Raises NotDecided."""
+    """Return a decision that waits for a second operator, and its applicant. Raises NotDecided and Restricted."""
     found = _find(connection, event_id)
     applicant = applicants.find(connection, found.key)
+    if applicant:
+        visibility.refuse_restricted(applicant)
     if applicant is None or not _waits(applicant, event_id):
         raise NotDecided("this decision waits for no confirmation: it is in force, was outvoted or withdrawn, or is not handled yet")
     return found, applicant

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 from msgspec import Meta
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, true, tuple_
 
-from store.applicants import history
-from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.states import WITHOUT_REASONS, ApplicantKey
@@ -26,20 +24,14 @@ _ORDER = (MentionRow.place, MentionRow.rank, MentionRow.event_sequence)
 Place = tuple[Whole, Whole, Whole]
 
 
-def explain(connection: Connection, key: ApplicantKey, at: datetime | None = None) -> dict[str, Any] | None:
-    """Return the applicant and its grounds, the deciding one first and apart. None if it is unknown.
-
-    With a moment: as it was shown then. Grounds of the past are not kept, so there are none."""
-    applicant, shown = applicants.find_shown(connection, key), history.as_known(connection, key, at)
-    if applicant is None or shown is None:
-        return None
+def explain(connection: Connection, applicant: Applicant, at: datetime | None = None) -> dict[str, Any]:
+    """Return the grounds of an applicant, the deciding one first and apart. Those of a past moment are not kept, so there are none."""
     grounds = [] if at else _grounds(connection, applicant)
     return {
-        "applicant": shown,
         "linked": applicant.linked_user_id is not None,
         "ground": next(iter(grounds), None),
         "grounds": grounds,
-        "vendor_gives_reasons": key.vendor not in WITHOUT_REASONS,
+        "vendor_gives_reasons": applicant.vendor not in WITHOUT_REASONS,
     }
 
 

@@ -9,11 +9,12 @@ from importlib.metadata import version
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, Row, exists, literal_column, select, update
+from sqlalchemy import Connection, Row, exists, select, update
 
 from store.applicants.table import Applicant, describe
 from store.database import bulk
-from store.database.tables import ApplicantRow, Feed, TransitionRow
+from store.database.restriction import names_restricted
+from store.database.tables import Feed, TransitionRow
 from store.states import Reversal, Status
 from store.system import clock
 
@@ -25,16 +26,8 @@ ERASED = "erased"
 #: The type of the notice that an applicant was erased.
 NOTICE = f"applicant.{ERASED}"
 
-#: Whether only privacy officers may look at the applicant of a change. In the form that the index over restricted applicants has.
-_RESTRICTED = exists().where(
-    literal_column("applicants.restricted IS TRUE"),
-    ApplicantRow.vendor == TransitionRow.vendor,
-    ApplicantRow.environment == TransitionRow.environment,
-    ApplicantRow.reference == TransitionRow.reference,
-)
-
 #: Changes with what `describe_entry` needs.
-ENTRIES = select(TransitionRow.__table__, _RESTRICTED.label("restricted"))
+ENTRIES = select(TransitionRow.__table__, names_restricted(TransitionRow).label("restricted"))
 
 
 class OutOfPlace(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, union_all
 
 from store.applicants import feed
-from store.applicants.table import Applicant, describe, find_shown
+from store.applicants.table import Applicant, describe
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
 from store.states import ApplicantKey
@@ -30,13 +30,13 @@ def remember_quietly(connection: Connection, moved: Iterable[Applicant]) -> None
     bulk.insert(connection, QuietMove, rows)
 
 
-def as_known(connection: Connection, key: ApplicantKey, at: datetime | None) -> dict[str, Any] | None:
-    """Return an applicant as it is shown, or was shown at a time; None if it is, or was, unknown."""
-    applicant = find_shown(connection, key)
-    if applicant is None or at is None or at >= applicant.updated_at:
-        return describe(applicant) if applicant else None
-    changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**key._asdict()).where(_IS_CHANGE)
-    moved = select(QuietMove.version, QuietMove.at, QuietMove.applicant).filter_by(**key._asdict())
+def as_known(connection: Connection, applicant: Applicant, at: datetime | None) -> dict[str, Any] | None:
+    """Return an applicant as it is shown, or was shown at a time; None if it was unknown then."""
+    if at is None or at >= applicant.updated_at:
+        return describe(applicant)
+    mine = applicant.key._asdict()
+    changed = select(TransitionRow.version, TransitionRow.at, TransitionRow.applicant).filter_by(**mine).where(_IS_CHANGE)
+    moved = select(QuietMove.version, QuietMove.at, QuietMove.applicant).filter_by(**mine)
     known = union_all(changed, moved).subquery()
     query = select(known.c.applicant).where(known.c.at <= at).order_by(known.c.version.desc(), known.c.at.desc()).limit(1)
     found: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from store.database.restriction import any_restricted, names_restricted, only_restricted
 from store.database.tables import Alias, EventRow, MentionRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
@@ -34,6 +35,12 @@ def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
     return describe(row) if row else None
 
 
+def is_restricted(connection: Connection, event_id: str, *, with_body: bool) -> bool:
+    """Return whether only privacy officers may see an event: it named restricted applicants alone; its body, if it named one."""
+    hidden = any_restricted() if with_body else only_restricted()
+    return connection.execute(select(exists().where(EventRow.id == event_id, hidden))).scalar_one()
+
+
 def listing(
     connection: Connection,
     *,
@@ -45,16 +52,22 @@ def listing(
     since: datetime | None = None,
     after: int = 0,
     newest_first: bool = False,
+    with_restricted: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return events in the order of receipt, after a sequence number; or the newest first. `since`: received at that time or later."""
+    """Return events in the order of receipt, after a sequence number; or the newest first. `since`: received at that time or later.
+
+    Events that named restricted applicants alone are left out unless `with_restricted`, and by reference all that named one."""
     query = select(*_DESCRIBED).where(EventRow.environment == environment, EventRow.sequence > after)
+    if not with_restricted:
+        query = query.where(~only_restricted())
     if vendor:
         query = query.where(EventRow.vendor == vendor)
     if status:
         query = query.where(EventRow.status == status)
     if reference:
         naming = select(MentionRow.event_sequence).where(MentionRow.environment == environment, MentionRow.reference == reference)
+        naming = naming if with_restricted else naming.where(~names_restricted(MentionRow))
         query = query.where(EventRow.sequence.in_(naming.where(MentionRow.vendor == vendor) if vendor else naming))
     if received_after:
         query = query.where(EventRow.received_at > received_after)

@@ -11,11 +11,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from store import database
+from store.applicants import visibility
 from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
 from store.inbox import claims, deliveries, settling
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
-from store.states import Outcome
+from store.states import ApplicantKey, Outcome
 from store.system import clock
 
 #: The highest speed that a replay may be given, in events a second.
@@ -104,9 +105,13 @@ def listing(connection: Connection, *, environment: str | None = None, since: da
     return list(connection.execute(query).all())
 
 
-def describe(row: Row[Any]) -> dict[str, Any]:
-    """Return a replay as it is shown."""
+def describe(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    """Return a replay as it is shown. Its forecast names no restricted applicants, and counts them."""
     told = {name: value for name, value in row._mapping.items() if name not in ("last_sequence", "done_sequence", "runner_seen_at")}
+    if row.forecast:
+        named = {ApplicantKey(one["vendor"], one["environment"], one["reference"]): one for one in row.forecast["applicants"]}
+        hidden = visibility.restricted_among(connection, named)
+        told["forecast"] = row.forecast | {"applicants": [one for key, one in named.items() if key not in hidden]}
     return told | {"at": clock.rfc3339(row.at), "ended_at": clock.rfc3339(row.ended_at)}
 
 

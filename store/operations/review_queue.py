@@ -9,10 +9,11 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, case, cast, func, or_, select
 
 from store.applicants import decisions
 from store.database.operations_tables import Reaction, ReviewClaim
+from store.database.restriction import only_restricted
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox.events import IS_UNRESOLVED
 from store.outbox import dispatch
@@ -156,7 +157,9 @@ def _why(row: Row[Any]) -> str:
 
 
 def _events(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
-    columns = (EventRow.id, EventRow.vendor, EventRow.reference, EventRow.status, EventRow.reason, EventRow.received_at)
+    # Somebody has to repair the event. The list does not say that it is about a restricted applicant.
+    reference = case((only_restricted(), None), else_=EventRow.reference).label("reference")
+    columns = (EventRow.id, EventRow.vendor, reference, EventRow.status, EventRow.reason, EventRow.received_at)
     query = select(*columns).where(IS_UNRESOLVED, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
     query = (
         query.where(*_later(EventRow.received_at, EventRow.id, "event", after), *_narrowed(EventRow.received_at, EventRow.id, wanted))

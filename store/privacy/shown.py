@@ -13,7 +13,6 @@ from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.privacy import holds
 from store.privacy.keeping import periods
-from store.states import ApplicantKey
 from store.system import clock
 
 
@@ -23,16 +22,16 @@ def describe_all(connection: Connection, found: Sequence[Applicant], *, with_hel
     return [applicants.describe(one) | more for one, more in zip(found, today, strict=True)]
 
 
-def as_known(connection: Connection, key: ApplicantKey, at: datetime | None, *, with_held: bool = False) -> dict[str, Any] | None:
-    """Return an applicant as it is shown, or was shown at a time; None if it is, or was, unknown."""
-    told, found = history.as_known(connection, key, at), applicants.find_shown(connection, key)
-    return told | of_today(connection, [found], with_held=with_held)[0] if told and found else None
+def as_known(connection: Connection, found: Applicant, at: datetime | None, *, with_held: bool = False) -> dict[str, Any] | None:
+    """Return an applicant as it is shown, or was shown at a time; None if it was unknown then."""
+    told = history.as_known(connection, found, at)
+    return told | of_today(connection, [found], with_held=with_held)[0] if told else None
 
 
-def explain(connection: Connection, key: ApplicantKey, at: datetime | None, *, with_held: bool = False) -> dict[str, Any] | None:
-    """Return an applicant and its grounds, as `explanations.explain` does; None if it is unknown."""
-    found, applicant = explanations.explain(connection, key, at), as_known(connection, key, at, with_held=with_held)
-    return found | {"applicant": applicant} if found else None
+def explain(connection: Connection, found: Applicant, at: datetime | None, *, with_held: bool = False) -> dict[str, Any] | None:
+    """Return an applicant as `as_known` does, and its grounds as `explanations.explain` does; None if it was unknown then."""
+    applicant = as_known(connection, found, at, with_held=with_held)
+    return {"applicant": applicant} | explanations.explain(connection, found, at) if applicant else None
 
 
 def of_today(connection: Connection, found: Sequence[Applicant], *, with_held: bool = False) -> list[dict[str, Any]]:

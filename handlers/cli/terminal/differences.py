@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
+from handlers.cli.terminal import attempts
 from handlers.replay.derive import Difference
 from handlers.replay.forecast import describe, turned
 from store.terminal import tables
@@ -15,11 +16,13 @@ from store.text.counts import counted
 
 
 def show(found: Sequence[Difference], *, as_json: bool, none: str, many: str) -> None:
-    """Print each difference, then the counts of each move and of approvals. `none` and `many` are the headings."""
+    """Print each difference, then the counts of each move and of approvals. `none` and `many` are the headings. Restricted applicants are
+    counted, and named to privacy officers alone."""
+    named = found if attempts.is_officer() else [one for one in found if not one.shown.restricted]
     if as_json:
-        tables.print_json(map(describe, found))
+        tables.print_json(map(describe, named))
         return
-    for one in found:
+    for one in named:
         before, after = one.move
         moved = (
             f"{before or '(unknown)'} → {after}" if before != after else f"{after}: {', '.join(one.changed) or 'what is shown beside it'}"

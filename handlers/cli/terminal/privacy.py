@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from handlers.cli.terminal import attempts
 from store import database
 from store.access import operators
 from store.access.digests import NoIndexKey, WrongIndexKey
 from store.access.operators import Actor
 from store.privacy.acts import DataSubject
+from store.privacy.attempts import TOO_SMALL_RIGHT
 from store.privacy.erasing import erasures
 from store.privacy.errors import Refused
 from store.privacy.restoring import ledger
@@ -77,6 +79,7 @@ def officer(token_file: Path | None) -> Actor:
     """Return who acts: a privacy officer, or the account. Where a token is given, an operator's does not do."""
     by = actor(token_file)
     if by.by_token and not by.is_officer:
+        attempts.record(by, TOO_SMALL_RIGHT)
         raise click.ClickException("this takes a privacy officer's token, one of PRIVACY_TOKENS")
     return by
 

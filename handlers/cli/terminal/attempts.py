@@ -1,0 +1,58 @@
+"""What a command may not show, or may not do with the token given, is refused, and the audit log records the attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import click
+import structlog
+
+from store import database
+from store.access import operators
+from store.access.operators import Actor, UnknownToken
+from store.applicants.visibility import Hidden, Restricted
+from store.privacy import attempts
+from store.privacy.attempts import Attempt
+from store.states import VendorEnvironment
+from store.system.logs import describe_error
+
+log = structlog.get_logger()
+
+
+def is_officer() -> bool:
+    """Return whether a privacy officer's token is given. Neither an account nor another token proves a privacy officer."""
+    try:
+        return operators.at_this_terminal(officers=True).is_officer
+    except UnknownToken:
+        return False
+
+
+@contextmanager
+def recorded(by: Actor | None = None, *, environment: str | None = None) -> Iterator[None]:
+    """Record what the command is refused to show, print why, and end with exit status 1.
+
+    `by`: who acts, unless that is who is at this terminal. `environment`: of what is asked for, unless an option names it."""
+    try:
+        yield
+    except Hidden as hidden:
+        record(by or operators.at_this_terminal(officers=True), hidden.kind, environment=environment)
+        raise click.ClickException(f"{hidden}{', by STANDING_TOKEN' if isinstance(hidden, Restricted) else ''}") from hidden
+
+
+def record(by: Actor, cause: str, *, environment: str | None = None) -> None:
+    """Record that the current command was refused."""
+    context = click.get_current_context()
+    attempt = Attempt(
+        actor=by.name,
+        os_user=by.os_user,
+        call=context.command_path,
+        names=context.params,
+        environment=environment or context.params.get("environment") or VendorEnvironment.LIVE,
+        cause=cause,
+    )
+    try:
+        database.write(partial(attempts.record, attempt=attempt))
+    except Exception as error:  # On purpose: what is refused stays refused, whether that is recorded or not.
+        log.error("a failed attempt could not be recorded", error=describe_error(error))

@@ -1,0 +1,80 @@
+"""Failed attempts: a known caller asked for what is restricted, erased, or not within the caller's right. The audit log records them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, exists, select
+
+from store.access import audit, digests
+from store.applicants import erased
+from store.database.operations_tables import Act
+from store.database.tables import ApplicantRow
+from store.states import ApplicantKey
+from store.system import clock
+from store.text.names import EVENT_ID, is_name
+
+#: The action of a failed attempt.
+ACTION = "refused"
+
+#: The cause of an attempt by a caller whose right is too small. The other causes are the kinds of `Hidden`.
+TOO_SMALL_RIGHT = "right"
+
+#: The same attempt of the same caller is recorded once in this time.
+ONCE_IN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A call or a command that was refused."""
+
+    actor: str
+    os_user: str | None = None
+    #: The call or the command, without the names that it was given.
+    call: str
+    #: The names that it was given, by what they name.
+    names: Mapping[str, Any]
+    environment: str
+    cause: str
+
+
+def record(connection: Connection, attempt: Attempt) -> None:
+    """Record a failed attempt, unless the same one was recorded shortly before. Raises NoIndexKey and WrongIndexKey."""
+    subject, reason = _subject(connection, attempt) or attempt.call, f"{attempt.cause}: {attempt.call}"
+    values: dict[str, Any] = {"actor": attempt.actor, "action": ACTION, "subject": subject[: audit.SUBJECT_CHARS_MAX], "reason": reason}
+    same = (getattr(Act, name) == value for name, value in values.items())
+    if not connection.execute(select(exists().where(*same, Act.at > clock.now() - ONCE_IN))).scalar_one():
+        audit.write(connection, **values, os_user=attempt.os_user)
+
+
+def _subject(connection: Connection, attempt: Attempt) -> str | None:
+    """Return how the act names whom or what the attempt concerned; None if it named nothing."""
+    names = {name: value for name, value in attempt.names.items() if is_name(value)}
+    if "case_id" in names:
+        names |= {"vendor": "ifcgate", "reference": names["case_id"]}
+    if "/" in names.get("entry", ""):
+        names["vendor"], _, names["reference"] = names["entry"].partition("/")
+    if "vendor" in names and "reference" in names:
+        return _applicant(connection, ApplicantKey(names["vendor"], attempt.environment, names["reference"]))
+    if "external_user_id" in names:
+        return _user(connection, attempt.environment, names["external_user_id"])
+    ids = [f"{name.removesuffix('_id')} {value}" for name, value in names.items() if EVENT_ID.fullmatch(value)]
+    return ids[0] if ids else None
+
+
+def _applicant(connection: Connection, key: ApplicantKey) -> str:
+    """Return how an act names an applicant: by its keyed digest once it is erased."""
+    if erased.find(connection, key):
+        return f"erased {digests.of_applicant(key).hex()}"
+    return audit.applicant_subject(key)
+
+
+def _user(connection: Connection, environment: str, external_user_id: str) -> str:
+    """Return how an act names a person: by a keyed digest if no applicant of that person is known, because all may be erased."""
+    is_known = exists().where(ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id)
+    if connection.execute(select(is_known)).scalar_one():
+        return audit.user_subject(external_user_id)
+    return f"unknown {digests.of('user', external_user_id).hex()}"

@@ -108,7 +108,7 @@ def vendor_done(erasure_id: str, reason: str, token_file: Path | None, as_json: 
     with answering():
         database.write(lambda connection: vendor_wait.confirm(connection, erasure_id, by=by, reason=reason))
     carrying_out.carry_out([erasure_id])
-    _show(_found(erasure_id), as_json)
+    output.show(_found(erasure_id), as_json=as_json)
 
 
 def _decides(erasure_id: str, token_file: Path | None, does: str, *, yes: bool) -> Actor:

@@ -51,7 +51,7 @@ def record(connection: Connection, attempt: Attempt) -> None:
 
 
 def _subject(connection: Connection, attempt: Attempt) -> str | None:
-    """Return how the act names whom or what the attempt concerned; None if it named nothing."""
+    """Return the subject of the act: the applicant, person or event of the attempt; None if it named none."""
     names = {name: value for name, value in attempt.names.items() if is_name(value)}
     if "case_id" in names:
         names |= {"vendor": "ifcgate", "reference": names["case_id"]}

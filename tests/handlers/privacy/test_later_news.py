@@ -69,10 +69,8 @@ def test_a_delivery_that_was_spooled_before_the_erasure_is_erased_once_it_is_imp
     assert rows() == []
 
 
+@pytest.mark.usefixtures("both")
 def test_lines_of_an_import_about_the_erased_are_left_out_and_counted(tmp_path: Path) -> None:
-    for key in (GONE, OTHER):
-        keep(about(key, idngo(answer="GREEN")))
-    handle_all()
     erase_now(of(GONE))
     at = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
     known = [f'{{"vendor": "idngo", "reference": "{key.reference}", "status": "approved", "at": "{at}"}}' for key in (GONE, OTHER)]
@@ -90,10 +88,8 @@ def test_no_link_makes_an_erased_case_known(tmp_path: Path) -> None:
     assert rows() == ["another-case"]
 
 
+@pytest.mark.usefixtures("both")
 def test_no_vendor_is_asked_about_the_erased() -> None:
-    for key in (GONE, OTHER):
-        keep(about(key, idngo(answer="GREEN")))
-    handle_all()
     erase_now(of_user(USER))
     wanted = ApplicantFilter(references=(GONE.reference, OTHER.reference))
     with database.reading() as connection:

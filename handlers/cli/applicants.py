@@ -42,10 +42,11 @@ def list_applicants(listing: Listing, environment: str, expiring: timedelta | No
     """List applicants, the last changed first."""
     wanted |= {"expiring_by": clock.day_in(expiring) if expiring else None, "environment": environment}
     config.settings()
-    audit.record_look_up(audit.list_subject("applicants", wanted))
     with database.reading() as connection:
         rows = applicants.listing(connection, **wanted, newest_first=True, limit=listing.fetched)
         found = shown.describe_all(connection, rows)
+    if found:
+        audit.record_look_up(audit.list_subject("applicants", wanted))
     columns = ("updated_at", "vendor", "reference", "external_user_id", "status", "hits", "flags", "reasons", "document_expires_on")
     listing.show(
         found, columns, environment=environment, as_lines=output.print_applicants, what="applicant", order="newest", call="/v1/applicants"

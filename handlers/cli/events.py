@@ -40,10 +40,11 @@ def list_events(listing: Listing, environment: str, **wanted: Any) -> None:
     """List events, the last received first."""
     config.settings()
     wanted["environment"] = environment
-    audit.record_look_up(audit.list_subject("events", wanted))
     given: dict[str, Any] = {"newest_first": True, "with_restricted": attempts.is_officer(), "limit": listing.fetched}
     with database.reading() as connection:
         found = [events.describe(row) for row in events.listing(connection, **wanted, **given)]
+    if found:
+        audit.record_look_up(audit.list_subject("events", wanted))
     columns = ("received_at", "vendor", "event_type", "reference", "status", "reason", "occurred_at", "deliveries", "id")
     listing.show(found, columns, environment=environment, as_lines=output.print_events, what="event", order="newest", call="/v1/events")
 

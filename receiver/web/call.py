@@ -138,11 +138,11 @@ class Call:
 
 
 def _recorded(work: Callable[..., Any], caller: Caller, subject: str) -> Callable[..., Any]:
-    """Return work that also records who looked, if there is anything to see."""
+    """Return work that also records who looked, if there is anything to see: the filters of an empty list may name the erased."""
 
     def recorded(connection: Connection) -> Any:
         result = work(connection)
-        if result is not None:
+        if result:
             audit.write(connection, actor=caller.name, action=audit.LOOKED_UP, subject=subject[: audit.SUBJECT_CHARS_MAX])
         return result
 

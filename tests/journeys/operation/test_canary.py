@@ -170,12 +170,21 @@ def said_by_people(watched: Watched) -> None:
     watched.run("review", "claim", f"idenfy/{mark('scan')}", "--yes", fails=True)
     watched.run("applicants", "explain", "idngo", mark("idngo"))
     watched.run("applicants", "show", "--user", mark("user"))
+    looked_for(watched)
     event_id = json.loads(watched.run("events", "list", "--reference", mark("idngo"), "--json").splitlines()[0])["id"]
     watched.run("events", "show", event_id, "--body", "--reveal", "--reason", f"for {mark('user')}", fails=True)
     service.get(f"/v1/applicants/idngo/{mark('idngo')}/explanation")
     service.get("/v1/applicants", external_user_id=mark("user"), nonsense=mark("user"))
     watched.run("replay", "--reference", mark("idngo"), "--yes", "--reason", f"for {mark('idngo')}", fails=True)
     watched.run("rebuild", "--check", fails=True)
+
+
+def looked_for(watched: Watched) -> None:
+    """Lists that people narrow to somebody. AUDIT_READS has look-ups recorded."""
+    watched.service.get("/v1/applicants", external_user_id=mark("user"))
+    watched.service.get("/v1/events", reference=mark("idngo"))
+    watched.run("applicants", "list", "--user", mark("user"))
+    watched.run("events", "list", "--reference", mark("idngo"))
 
 
 def files_of_the_operator(watched: Watched) -> list[Path]:
@@ -222,6 +231,7 @@ def test_whose_every_field_is_marked_leaves_no_mark_anywhere(watched: Watched) -
     shared(service, mark("scan"), somebody_else("scan"))
     broken(watched, unhandled="ignored")
     assert refused(watched, erasure_id) == {400, 401, 403, 404, 410, 503}
+    looked_for(watched)
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "what came later to be handled")
     assert marked(service, theirs) == set()
     rebuilt = service.standing("rebuild", "--check")

@@ -14,9 +14,8 @@ from receiver.openapi import schemas, service_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
-from receiver.web.problems import Problem
+from receiver.web.problems import Problem, sentence
 from receiver.web.queries import One, Page
-from store.access.operators import Actor
 from store.applicants import decision_list, decisions
 from store.applicants.decision_list import Listed
 from store.applicants.decisions import Made, NotDecided, UnknownToUs
@@ -71,9 +70,9 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
     operator."""
     key, needs_two = queries.key(vendor, query.environment, reference), settings().all_take_two
     try:
-        made = decisions.decide(connection, key, body.decision, by=_actor(caller), reason=body.reason, at=clock.now(), needs_two=needs_two)
+        made = decisions.decide(connection, key, body.decision, by=caller.actor, reason=body.reason, at=clock.now(), needs_two=needs_two)
     except UnknownToUs as error:
-        raise Problem(404, _sentence(error)) from error
+        raise Problem(404, sentence(error)) from error
     return _told(made)
 
 
@@ -108,19 +107,10 @@ def _answer(
 ) -> dict[str, Any] | None:
     try:
         found = EVENT_ID.fullmatch(event_id) is not None
-        return _told(answer(connection, event_id, by=_actor(caller), reason=body.reason)) if found else None
+        return _told(answer(connection, event_id, by=caller.actor, reason=body.reason)) if found else None
     except NotDecided as error:
-        raise Problem(404 if isinstance(error, UnknownToUs) else 409, _sentence(error)) from error
-
-
-def _actor(caller: Caller) -> Actor:
-    return Actor(name=caller.name, by_token=True)
+        raise Problem(404 if isinstance(error, UnknownToUs) else 409, sentence(error)) from error
 
 
 def _told(made: Made) -> dict[str, Any]:
     return {"status": "accepted", "event_id": made.event_id, "against": list(made.against), "waits_for_confirmation": made.waits}
-
-
-def _sentence(error: NotDecided) -> str:
-    text = str(error)
-    return f"{text[0].upper()}{text[1:]}."

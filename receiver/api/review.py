@@ -16,10 +16,9 @@ from receiver.openapi.schemas import VendorName
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import ListOf, PageOf, call
-from receiver.web.problems import Problem
+from receiver.web.problems import Problem, sentence
 from receiver.web.queries import AwareMoment, One, Page
 from store.access import audit
-from store.access.operators import Actor
 from store.applicants import feed
 from store.inbox import events
 from store.operations import fallen_approvals, review_claims, review_queue
@@ -100,10 +99,9 @@ def _claim(answer: Callable[..., Waiting], connection: Connection, entry: str, c
     if not is_storable(entry):
         raise Problem(404, "Nothing of this name waits for a person.")
     try:
-        found = answer(connection, review_claims.entry(query.environment, entry), by=Actor(caller.name, by_token=True))
+        found = answer(connection, review_claims.entry(query.environment, entry), by=caller.actor)
     except NotClaimed as error:
-        text = str(error)
-        raise Problem(404 if isinstance(error, NotWaiting) else 409, f"{text[0].upper()}{text[1:]}.") from error
+        raise Problem(404 if isinstance(error, NotWaiting) else 409, sentence(error)) from error
     return review_queue.describe(found)
 
 

@@ -12,7 +12,7 @@ from flask import request
 
 from receiver.web import queries
 from receiver.web.auth import Caller, TooSmallRight
-from receiver.web.problems import Problem
+from receiver.web.problems import Problem, sentence
 from store.applicants.visibility import Erased, Hidden
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
@@ -59,5 +59,4 @@ def _problem(hidden: Hidden) -> Problem:
     if isinstance(hidden, Erased):
         more = {"erased_at": hidden.erased_at} | ({"erasure_id": hidden.erasure_id} if hidden.erasure_id else {})
         return Problem(410, "This was erased.", {"Cache-Control": "no-store"}, kind=hidden.kind, **more)
-    text = str(hidden)
-    return Problem(403, f"{text[0].upper()}{text[1:]}.", kind=hidden.kind)
+    return Problem(403, sentence(hidden), kind=hidden.kind)

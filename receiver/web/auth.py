@@ -11,6 +11,7 @@ from flask import request
 from receiver import config
 from receiver.web.problems import Problem
 from store.access import tokens
+from store.access.operators import Actor
 from store.access.tokens import Token
 
 
@@ -43,6 +44,11 @@ class Caller:
 
     name: str
     right: Right
+
+    @property
+    def actor(self) -> Actor:
+        """Return the person who makes the request."""
+        return Actor(name=self.name, by_token=True)
 
     @property
     def is_privacy_officer(self) -> bool:

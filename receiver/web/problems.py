@@ -47,6 +47,12 @@ class Problem(HTTPException):
         self.kind, self.more = kind, more
 
 
+def sentence(error: Exception) -> str:
+    """Return an error's message as a problem's detail."""
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def describe(app: Flask) -> None:
     """Answer every error of an application as a problem."""
     app.register_error_handler(HTTPException, _answer)

@@ -37,7 +37,7 @@ class AccessExportRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
 def export_access(external_user_id: str, caller: Caller, query: InEnvironment, body: AccessExportRequest) -> Response:
     """What is kept about a person, from a list of fields that may be disclosed. The audit log records who made it, and why."""
     subject = DataSubject(environment=subjects.environment(body.environment, query), external_user_id=subjects.user(external_user_id))
-    by = subjects.actor(caller)
+    by = caller.actor
     found = queries.write_long(
         lambda connection: access_export.make(connection, subject, withhold=body.withhold, by=by, reason=body.reason)
     )

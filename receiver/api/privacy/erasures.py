@@ -92,7 +92,7 @@ def request_erasure(connection: Connection, caller: Caller, query: InEnvironment
     if received_at > clock.now() + requests.AHEAD_MAX:
         raise Problem(400, "Invalid value for 'received_at' in the body.")
     with subjects.refusals():
-        found, is_new = requests.request(connection, subject, by=subjects.actor(caller), reason=body.reason, received_at=received_at)
+        found, is_new = requests.request(connection, subject, by=caller.actor, reason=body.reason, received_at=received_at)
     return queries.answer(found, 201 if is_new else 200)
 
 
@@ -160,7 +160,7 @@ def _act(
     """Return an erasure after an act of the caller. Raises a problem where the act is refused."""
     found = _found(connection, erasure_id, query, body.environment)
     with subjects.refusals():
-        return act(connection, found.id, by=subjects.actor(caller), reason=body.reason, **given)
+        return act(connection, found.id, by=caller.actor, reason=body.reason, **given)
 
 
 def _found(connection: Connection, erasure_id: str, query: InAnyEnvironment, named: VendorEnvironment | None = None) -> Row[Any]:

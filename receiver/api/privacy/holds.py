@@ -57,7 +57,7 @@ def place_hold(connection: Connection, caller: Caller, query: InEnvironment, bod
     subject, review_at = subjects.data_subject(body, query), subjects.moment("review_at", body.review_at)
     assert review_at is not None
     with subjects.refusals():
-        return holds.place(connection, subject, by=subjects.actor(caller), reason=body.reason, review_at=review_at)
+        return holds.place(connection, subject, by=caller.actor, reason=body.reason, review_at=review_at)
 
 
 @blueprint.get("/holds")
@@ -83,4 +83,4 @@ def lift_hold(connection: Connection, hold_id: str, caller: Caller, query: InAny
     named = subjects.any_environment(body.environment, query)
     with subjects.refusals():
         subjects.check_environment(holds.find(connection, subjects.known(hold_id)), named)
-        return holds.lift(connection, hold_id, by=subjects.actor(caller), reason=body.reason)
+        return holds.lift(connection, hold_id, by=caller.actor, reason=body.reason)

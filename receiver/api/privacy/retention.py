@@ -61,7 +61,7 @@ def put_relationship(
 ) -> dict[str, Any]:
     """Record when the business relationship with a user ended, or that it goes on."""
     user, environment = subjects.user(external_user_id), subjects.environment(body.environment, query)
-    ended_at, by = subjects.moment("ended_at", body.ended_at), subjects.actor(caller)
+    ended_at, by = subjects.moment("ended_at", body.ended_at), caller.actor
     return relationships.end(connection, environment, user, ended_at=ended_at, basis=body.basis, by=by)
 
 
@@ -85,7 +85,7 @@ def preview_retention(query: InAnyEnvironment) -> dict[str, Any]:
 def run_retention(caller: Caller, query: InAnyEnvironment, body: RetentionRunRequest) -> dict[str, Any]:
     """Erase what is due by the rules, never more than `max`. A worker erases the applicants."""
     where = subjects.any_environment(body.environment, query)
-    given: dict[str, Any] = {"by": subjects.actor(caller), "reason": body.reason, "max": body.max, "environment": where}
+    given: dict[str, Any] = {"by": caller.actor, "reason": body.reason, "max": body.max, "environment": where}
     with subjects.refusals():
         ran = queries.run_long(lambda: retention.total(_until_its_time_is_over(retention.run(**given))))
     wakeup.notify()

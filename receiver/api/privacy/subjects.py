@@ -12,10 +12,8 @@ from msgspec import Meta
 from sqlalchemy import Row
 
 from receiver.web import queries
-from receiver.web.auth import Caller
-from receiver.web.problems import Problem
+from receiver.web.problems import Problem, sentence
 from store.access.digests import NoIndexKey
-from store.access.operators import Actor
 from store.privacy.acts import DataSubject
 from store.privacy.errors import NotPossible, Refused, SamePerson, UnknownToUs
 from store.states import VendorEnvironment
@@ -104,11 +102,6 @@ def user(external_user_id: str) -> str:
     return external_user_id
 
 
-def actor(caller: Caller) -> Actor:
-    """Return the person who makes a request."""
-    return Actor(name=caller.name, by_token=True)
-
-
 def known(made_id: str) -> str:
     """Return the id of an erasure or a hold. Raises UnknownToUs where nothing can have it."""
     if not EVENT_ID.fullmatch(made_id):
@@ -122,7 +115,6 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        text = str(error)
-        raise Problem(STATUSES[type(error)], f"{text[0].upper()}{text[1:]}.") from error
+        raise Problem(STATUSES[type(error)], sentence(error)) from error
     except NoIndexKey as error:
         raise Problem(409, f"Nothing can be erased: {error}.") from error

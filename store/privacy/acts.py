@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -22,6 +23,11 @@ class DataSubject(Struct, frozen=True, kw_only=True):
     external_user_id: str | None = None
     vendor: str | None = None
     reference: str | None = None
+
+    @classmethod
+    def of_row(cls, row: Any) -> DataSubject:
+        """Return the data subject of an erasure or a hold, from its row."""
+        return cls(**{name: getattr(row, name) for name in cls.__struct_fields__})
 
     @property
     def key(self) -> ApplicantKey:

@@ -44,7 +44,7 @@ def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str | None)
     acts.check_second(by, row.placed_by)
     lifted = {"lifted_by": by.name, "lifted_at": clock.now(), "lift_reason": reason}
     connection.execute(update(Hold).where(Hold.id == hold_id).values(**lifted))
-    acts.record(connection, Action.LIFT_HOLD, _subject(row), by=by, reason=reason)
+    acts.record(connection, Action.LIFT_HOLD, DataSubject.of_row(row), by=by, reason=reason)
     return describe(find(connection, hold_id))
 
 
@@ -153,7 +153,3 @@ def _about(environment: str, keys: Sequence[ApplicantKey], users: set[str | None
 
 def _is_carried_out() -> ColumnElement[bool]:
     return Erasure.targets.is_not(None)
-
-
-def _subject(row: Row[Any]) -> DataSubject:
-    return DataSubject(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)

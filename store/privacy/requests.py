@@ -18,7 +18,7 @@ from store.database.privacy_tables import Erasure
 from store.privacy import acts, holds
 from store.privacy.acts import Action, DataSubject
 from store.privacy.erasing import erasures
-from store.privacy.erasing.erasures import Cause, Stage, subject_of
+from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.privacy.keeping import periods
 from store.states import ApplicantKey
@@ -65,7 +65,7 @@ def approve(
     row = _undecided(connection, erasure_id, by, *([Stage.REFUSED, Stage.DUE] if early else []))
     if row.targets is not None:
         raise NotPossible("it is carried out already")
-    keys = erasures.applicants_of(connection, subject_of(row))
+    keys = erasures.applicants_of(connection, DataSubject.of_row(row))
     if holds.on(connection, row.environment, keys, row.external_user_id):
         raise NotPossible("a hold is on it")
     if early and not (basis or "").strip():
@@ -91,7 +91,7 @@ def refuse(
     `until` defaults to the end of the longest period of the applicants; where there is none, it is refused for good. At `until` it is due,
     as far as no hold is on it and no relationship goes on. `restrict`: until then only privacy officers may look at the applicants."""
     row = _undecided(connection, erasure_id, by)
-    keys = erasures.applicants_of(connection, subject_of(row))
+    keys = erasures.applicants_of(connection, DataSubject.of_row(row))
     until = until or _longest(connection, keys)
     if until is not None and until <= clock.now():
         raise NotPossible("the time until which it is refused is over")
@@ -186,7 +186,7 @@ def _undecided(connection: Connection, erasure_id: str, by: Actor, *besides: Sta
 def _decide(connection: Connection, row: Row[Any], action: Action, *, by: Actor, reason: str, **values: Any) -> dict[str, Any]:
     decided = {"decided_by": by.name, "decided_at": clock.now(), "decision_reason": reason}
     connection.execute(update(Erasure).where(Erasure.id == row.id).values(**decided, **values))
-    acts.record(connection, action, subject_of(row), by=by, reason=reason)
+    acts.record(connection, action, DataSubject.of_row(row), by=by, reason=reason)
     return describe(find(connection, row.id))
 
 

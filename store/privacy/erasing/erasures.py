@@ -129,7 +129,7 @@ def begin(connection: Connection, erasure_id: str) -> Begun | None:
     if row is None or row.status not in AHEAD:
         return None
     if row.targets is None:
-        keys = applicants_of(connection, subject_of(row))
+        keys = applicants_of(connection, DataSubject.of_row(row))
         if holds.on(connection, row.environment, keys, row.external_user_id) or _is_early(connection, row, keys):
             return None
         targets = [[key.vendor, key.reference] for key in keys]
@@ -150,15 +150,10 @@ def _is_early(connection: Connection, row: Row[Any], keys: Sequence[ApplicantKey
     return periods.forbid(connection, keys)
 
 
-def subject_of(row: Any) -> DataSubject:
-    """Return the data subject of an erasure or a hold, from its row."""
-    return DataSubject(environment=row.environment, external_user_id=row.external_user_id, vendor=row.vendor, reference=row.reference)
-
-
 def applicants_of(connection: Connection, subject: DataSubject) -> list[ApplicantKey]:
     """Return the applicants: the one that is named, whether it is known or not, or all of the user's."""
     if subject.external_user_id is None:
-        return [ApplicantKey(subject.vendor or "", subject.environment, subject.reference or "")]
+        return [subject.key]
     mine = or_(ApplicantRow.external_user_id == subject.external_user_id, ApplicantRow.linked_user_id == subject.external_user_id)
     query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
     return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == subject.environment, mine)))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from store import database
 from store.access import digests
@@ -18,8 +18,8 @@ from store.database.privacy_tables import Fence, PrivacyState
 from store.states import ApplicantKey
 from store.system import clock
 
-#: PostgreSQL's number of the lock that a worker shares and an erasure has alone.
-FENCES_LOCK = int.from_bytes(b"FENCES")
+#: The lock that a worker shares and an erasure has alone.
+FENCES_LOCK = b"FENCES"
 
 
 #: How many digests one query looks up.
@@ -72,9 +72,8 @@ def not_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[App
 
 def hold_fences(connection: Connection) -> None:
     """Let no applicant be fenced until this transaction ends. A transaction that fences waits for those before it, so that it finds what
-    they write. SQLite has a single writer."""
-    if not database.is_sqlite():
-        connection.execute(select(func.pg_advisory_xact_lock_shared(FENCES_LOCK)))
+    they write."""
+    database.take_lock(connection, FENCES_LOCK, shared=True)
 
 
 def remember(connection: Connection, erasure_of: Mapping[ApplicantKey, str]) -> None:
@@ -94,8 +93,7 @@ def readmit(connection: Connection, erasure_id: str, vendors: Collection[str]) -
 
 
 def _fence(connection: Connection, fences: Mapping[bytes, tuple[str | None, str]]) -> None:
-    if not database.is_sqlite():
-        connection.execute(select(func.pg_advisory_xact_lock(FENCES_LOCK)))
+    database.take_lock(connection, FENCES_LOCK)
     same = {"erased_at": clock.now(), "readmitted_at": None}
     rows = [{"digest": digest, "vendor": vendor, "erasure_id": made} | same for digest, (vendor, made) in sorted(fences.items())]
     bulk.insert(connection, Fence, rows, over=("digest",))

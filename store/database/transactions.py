@@ -64,10 +64,13 @@ def relax_durability(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
-def take_lock(connection: Connection, name: bytes) -> None:
-    """Hold the lock of a name, of at most 8 bytes, until the transaction ends. On SQLite a transaction that writes is alone anyway."""
+def take_lock(connection: Connection, name: bytes, *, shared: bool = False) -> None:
+    """Hold the lock of a name, of at most 8 bytes, until the transaction ends: alone, or with others that share it.
+
+    On SQLite a transaction that writes is alone anyway."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(name))))
+        lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        connection.execute(select(lock(int.from_bytes(name))))
 
 
 def write(work: Callable[[Connection], T]) -> T:

@@ -22,7 +22,7 @@ from store import config
 from store.access import digests
 from store.operations import health
 from store.privacy.erasing.erasures import Begun
-from store.system import clock
+from store.system import clock, durable_files
 
 
 class Unusable(Exception):
@@ -142,7 +142,7 @@ def set_aside() -> Path | None:
     with _usable(), suppress(FileNotFoundError):
         aside = path().with_name(f"{path().name}.set-aside-{clock.now():%Y%m%dT%H%M%S.%fZ}")
         path().rename(aside)
-        _sync_folder()
+        durable_files.sync(path().parent)
         return aside
     return None
 
@@ -181,7 +181,7 @@ def _held() -> Iterator[BinaryIO]:
         fcntl.flock(file, fcntl.LOCK_EX)
         if is_new:
             _own_as_folder(file)
-            _sync_folder()
+            durable_files.sync(path().parent)
         yield file
 
 
@@ -190,14 +190,6 @@ def _own_as_folder(file: BinaryIO) -> None:
     if os.getuid() == 0:
         folder = path().parent.stat()
         os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-
-
-def _sync_folder() -> None:
-    folder = os.open(path().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read(file: BinaryIO) -> dict[str, int]:

@@ -70,15 +70,11 @@ def _say(
     subject = DataSubject(environment=environment, external_user_id=user)
     consent.ask("Record it?", privacy.about(subject), f"{by.name} says that the relationship {says}{_why(basis)}.", yes=yes)
     told = database.write(lambda connection: relationships.end(connection, environment, user, ended_at=ended_at, basis=basis, by=by))
-    _show(told, as_json)
+    output.show(told, as_json=as_json)
 
 
 def _why(reason: str | None) -> str:
     return f" ({reason})" if reason else ""
-
-
-def _show(told: dict[str, Any], as_json: bool) -> None:
-    tables.print_json([told]) if as_json else output.print_fields(told)
 
 
 # holds --------------------------------------------------------------------------------------------------------
@@ -103,7 +99,7 @@ def place(subject: DataSubject, reason: str, review_at: datetime, token_file: Pa
     consent.ask("Place the hold?", privacy.about(subject), f"{by.name} places a hold ({reason}): nothing of them is erased.", yes=yes)
     with answering():
         told = database.write(lambda connection: holds.place(connection, subject, by=by, reason=reason, review_at=review_at))
-    _show(told, as_json)
+    output.show(told, as_json=as_json)
 
 
 @holds_group.command("lift")
@@ -121,7 +117,8 @@ def lift(hold_id: str, reason: str, token_file: Path | None, as_json: bool, yes:
     says = f"{placed['placed_by']} placed it at {placed['placed_at']}: {safe_text.plain(placed['reason'])}."
     consent.ask("Lift the hold?", says, f"{by.name} lifts it ({reason}).", yes=yes)
     with answering():
-        _show(database.write(lambda connection: holds.lift(connection, hold_id, by=by, reason=reason)), as_json)
+        told = database.write(lambda connection: holds.lift(connection, hold_id, by=by, reason=reason))
+    output.show(told, as_json=as_json)
 
 
 @holds_group.command("list")
@@ -183,7 +180,7 @@ def run(most: int | None, reason: str | None, token_file: Path | None, as_json: 
         for part in retention.run(by=by, reason=reason, max=count):
             done += carrying_out.carry_out(part.erasures)
             parts.append(part)
-    _show(structs.asdict(retention.total(parts)) | {"erasures": done}, as_json)
+    output.show(structs.asdict(retention.total(parts)) | {"erasures": done}, as_json=as_json)
 
 
 commands = [relationship, holds_group, retention_group]

@@ -50,10 +50,14 @@ def among(connection: Connection, keys: Collection[ApplicantKey]) -> dict[Applic
     return {by_digest[row.digest]: _erased(row) for query in queries for row in connection.execute(query)}
 
 
+def erased_here(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, Erased]:
+    """Return those of the applicants that were erased, and were not readmitted."""
+    return {key: one for key, one in among(connection, keys).items() if one.readmitted_at is None}
+
+
 def find(connection: Connection, key: ApplicantKey) -> Erased | None:
     """Return an applicant's erasure; None if it was not erased, or was readmitted."""
-    found = among(connection, [key]).get(key)
-    return None if found is None or found.readmitted_at else found
+    return erased_here(connection, [key]).get(key)
 
 
 def admitted(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
@@ -66,8 +70,8 @@ def admitted(connection: Connection, keys: Iterable[ApplicantKey]) -> list[Appli
 def not_erased(connection: Connection, keys: Iterable[ApplicantKey]) -> list[ApplicantKey]:
     """Return those of the applicants that were not erased, or were readmitted."""
     keys = list(keys)
-    gone = among(connection, keys)
-    return [key for key in keys if key not in gone or gone[key].readmitted_at]
+    gone = erased_here(connection, keys)
+    return [key for key in keys if key not in gone]
 
 
 def hold_fences(connection: Connection) -> None:

@@ -59,8 +59,9 @@ def _subject(connection: Connection, attempt: Attempt) -> str | None:
         names["vendor"], _, names["reference"] = names["entry"].partition("/")
     if "vendor" in names and "reference" in names:
         return _applicant(connection, ApplicantKey(names["vendor"], attempt.environment, names["reference"]))
-    if "external_user_id" in names:
-        return _user(connection, attempt.environment, names["external_user_id"])
+    for name in ("external_user_id", "user"):
+        if name in names:
+            return _user(connection, attempt.environment, names[name])
     ids = [f"{name.removesuffix('_id')} {value}" for name, value in names.items() if EVENT_ID.fullmatch(value)]
     return ids[0] if ids else None
 

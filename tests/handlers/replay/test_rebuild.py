@@ -95,6 +95,14 @@ def test_what_was_tampered_with_is_named_and_not_repaired_by_a_check(handled: No
     assert tampered.status == "approved"
 
 
+def test_a_restricted_applicant_is_counted_and_named_to_privacy_officers_alone(handled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tamper(REJECTED, status="approved", restricted=True)
+    assert (REJECTED in rebuild().output, "approved → rejected" in rebuild().output, found()) == (False, True, (1, []))
+    monkeypatch.setenv("PRIVACY_TOKENS", "officer=protect-me-if-you-may")
+    monkeypatch.setenv("STANDING_TOKEN", "protect-me-if-you-may")
+    assert [one["reference"] for one in found()[1]] == [REJECTED]
+
+
 def test_a_repairing_is_told_in_the_feed_once_and_touches_nobody_else(handled: None) -> None:
     tamper(REJECTED, status="approved")
     before, other = changes_told(), state(APPROVED)

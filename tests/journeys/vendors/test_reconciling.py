@@ -16,6 +16,7 @@ from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads, played
 from tests.support.payloads import BEGAN, after
+from tests.support.privacy.calls import OFFICER, restricted
 from tests.support.service import Service, eventually
 
 CREDENTIALS = {
@@ -223,3 +224,16 @@ def test_as_scheduled_one_of_the_workers_asks_and_repairs(vendors: Vendors, data
         [act] = [act for act in service.get("/v1/audit", token=OPERATOR).json["data"] if act["action"] == "reconcile"]
         assert act["actor"] == "standing"
         assert "asked about 1 in the last round, 1 drifted, 1 repaired" in service.standing("status").stdout
+
+
+def test_a_restricted_applicant_is_asked_about_and_listed_for_privacy_officers_alone(asking: Service, vendors: Vendors) -> None:
+    who = payloads.new_applicant()
+    asking.told("idngo", payloads.idngo(who, answer="GREEN"))
+    play(vendors, f"idngo/{who}", status="RED:FINAL", at=LATER)
+    restricted(asking, vendor="idngo", reference=who)
+    asked = asking.standing("ask", "idngo", who)
+    assert (asked.returncode, "is restricted" in asked.stderr) == (1, True)
+    assert reconcile(asking, "idngo", "--all", status=1) == {}
+    asking.environment["STANDING_TOKEN"] = OFFICER
+    assert list(reconcile(asking, "idngo", "--all", status=1)) == [who]
+    assert "RED" in asking.standing("ask", "idngo", who).stdout

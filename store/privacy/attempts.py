@@ -51,7 +51,7 @@ def record(connection: Connection, attempt: Attempt) -> None:
 
 
 def _subject(connection: Connection, attempt: Attempt) -> str | None:
-    """Return the subject of the act: the applicant, person or event of the attempt; None if it named none."""
+    """Return how the act names the applicant, the person or the event that was asked for; None if the attempt named none."""
     names = {name: value for name, value in attempt.names.items() if is_name(value)}
     if "case_id" in names:
         names |= {"vendor": "ifcgate", "reference": names["case_id"]}

@@ -7,8 +7,9 @@ import pwd
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
+from store.database.tables import EventRow
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.privacy.calls import OFFICER, OPERATOR, erased, restricted, send
@@ -100,6 +101,20 @@ def test_a_single_read_of_what_is_restricted_is_refused_but_for_privacy_officers
     for act in ("confirm", "withdraw"):
         assert is_hidden(send(service, f"/v1/decisions/{one.decision}/{act}", token=CONFIRMING, reason="seen"))
     assert is_hidden(send(service, f"{path}/decisions", token=OPERATOR, decision="reject", reason="seen"))
+
+
+def test_an_unreadable_event_is_claimed_and_dismissed_without_a_word_about_whom_it_is(service: Service) -> None:
+    one = case(service)
+    engine = create_engine(service.environment["DATABASE_URL"])
+    with engine.begin() as connection:
+        connection.execute(update(EventRow).where(EventRow.id == one.about_hidden).values(status="unreadable"))
+    engine.dispose()
+    [waiting] = [entry for entry in service.get("/v1/review").json["data"] if entry["what"] == "event"]
+    claimed = send(service, f"/v1/review/{one.about_hidden}/claim", token=OPERATOR, method="PUT").json
+    dismissed = send(service, f"/v1/events/{one.about_hidden}/dismiss", token=OPERATOR, reason="seen").json
+    assert [(entry["vendor"], entry["reference"]) for entry in (waiting, claimed, dismissed)] == [("idenfy", None)] * 3
+    [group] = service.get("/v1/failed").json["data"] or [{}]
+    assert one.hidden not in str(group)
 
 
 def test_commands_refuse_what_is_restricted_and_lists_leave_it_out(service: Service) -> None:

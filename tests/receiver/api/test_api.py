@@ -579,7 +579,7 @@ def test_who_only_reads_states_reads_no_body(running: Service) -> None:
         answer = running.get(f"/v1/events/{event_id}/body?reason=x", token=token)
         assert answer.status == 403
         assert b"applicantId" not in answer.body
-    assert [act for act in acts(running) if event_id in act[2]] == []
+    assert [act for act in acts(running) if event_id in act[2]] == [(name, "refused", f"event {event_id}") for name in ("reader", "linker")]
 
 
 def test_an_event_is_described_without_its_body(running: Service) -> None:

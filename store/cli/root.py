@@ -66,15 +66,21 @@ def _described() -> dict[str, Any]:
     return described
 
 
+@cache
 def _load(name: str) -> click.Command:
-    """Return a command of its own module. Raises ClickException if the module cannot be loaded."""
+    """Return a command of its own module, which runs only while what is kept may be read. Raises ClickException if the module cannot be
+    loaded."""
+    from store.cli import blocked
+
     try:
         commands: list[click.Command] = import_module(_described()[name]["module"]).commands
     except Exception as error:  # Whatever is broken in one package, the others' commands go on working.
         from store.system.logs import describe_error
 
         raise click.ClickException(f"The command {name} is missing: it cannot be loaded ({describe_error(error)}).") from error
-    return next(command for command in commands if command.name == name)
+    found = next(command for command in commands if command.name == name)
+    blocked.guard(found, name)
+    return found
 
 
 def _sketch(name: str, told: dict[str, Any]) -> click.Command:

@@ -15,6 +15,13 @@ from tests.support.service import Service, eventually
 
 Restore = Callable[[], None]
 
+#: Commands that show, export or change what is kept.
+BLOCKED = [
+    ["applicants", "list"], ["applicants", "show", "idngo", "REFERENCE"], ["applicants", "explain", "idngo", "REFERENCE"],
+    ["export", "applicants"], ["export", "changes"], ["events", "list"], ["review"], ["audit", "list"], ["erasures", "list"],
+    ["decide", "idngo", "REFERENCE", "reject", "--reason", "x", "--yes"], ["rebuild", "--check"],
+]  # fmt: skip
+
 
 @pytest.fixture
 def restore(service: Service, tmp_path: Path) -> Callable[[], Restore]:
@@ -60,6 +67,12 @@ def test_who_was_erased_since_a_backup_is_erased_again_before_anything_is_shown(
     assert "erasures: 1 erasure of the ledger are done again" in " ".join(ready["attention"])
     assert service.get("/readyz").status == 200
     assert "done again" in service.standing("status").stdout
+    for words in BLOCKED:
+        done = service.standing(*(mine if word == "REFERENCE" else word for word in words))
+        assert (done.returncode, done.stdout) == (1, ""), words
+        assert "Nothing is shown yet: 1 erasures of the ledger are done again" in done.stderr, words
+    for words in (["keys", "list"], ["applicants", "show", "--help"], ["refusals"]):
+        assert service.standing(*words).returncode == 0, words
 
     service.start_worker()
     answers = {503}
@@ -71,6 +84,7 @@ def test_who_was_erased_since_a_backup_is_erased_again_before_anything_is_shown(
         return found == [410] * 10
 
     eventually(is_open, "reads to be answered", seconds=40)
+    assert service.standing("applicants", "list").returncode == 0
     assert answers == {503, 410}
     assert service.applicant("idngo", other) == before
     eventually(lambda: service.get(f"/v1/applicants/idngo/{late}").status == 200, "what was kept to be handled")

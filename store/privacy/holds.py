@@ -101,6 +101,8 @@ def on(connection: Connection, environment: str, keys: Sequence[ApplicantKey], u
 
 def held(connection: Connection, keys: Collection[ApplicantKey]) -> set[ApplicantKey]:
     """Return those of the applicants that a hold is on, or on whose user one is."""
+    if not connection.execute(select(exists().where(Hold.lifted_at.is_(None)))).scalar_one():
+        return set()
     users = _users(connection, keys)
     columns: tuple[Any, ...] = (Hold.vendor, Hold.environment, Hold.reference, Hold.external_user_id)
     found: set[ApplicantKey] = set()

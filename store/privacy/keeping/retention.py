@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select, true, tuple_
+from sqlalchemy import Connection, Row, exists, select, true, tuple_
 
 from store import config, database
 from store.access import digests
@@ -28,6 +28,7 @@ from store.privacy import acts, holds
 from store.privacy.acts import Action, DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
+from store.privacy.erasing.waiting import IS_OPEN
 from store.privacy.keeping import expiry, periods
 from store.states import ApplicantKey
 from store.system import clock
@@ -152,35 +153,34 @@ def _pages(connection: Connection, environment: str | None, last: ApplicantKey |
 
 
 def _read(rows: Iterable[Row[Any]]) -> list[Applicant]:
-    return [Applicant(**row._mapping) for row in rows]
+    return [Applicant(**dict(zip(_NAMES, row, strict=True))) for row in rows]
 
 
 def _due_of(connection: Connection, applicants: Sequence[Applicant], now: datetime) -> Iterator[Due]:
     """Yield those of the applicants that are due, and that no hold and no erasure that is not done is about: those decide."""
     keeping = periods.keeping(connection, applicants)
-    over = [one for one in applicants if keeping[one.key].is_over(now)]
-    left_out = holds.held(connection, [one.key for one in over]) | _in_open_erasures(connection, over)
-    for one in over:
-        rule, until = keeping[one.key].rule, keeping[one.key].until
-        if until and one.key not in left_out:
-            yield Due(rule=rule, since=until, key=one.key, external_user_id=one.external_user_id)
+    over = [
+        Due(rule=kept.rule, since=kept.until, key=key, external_user_id=one.external_user_id)
+        for one, (key, kept) in zip(applicants, keeping.items(), strict=True)
+        if kept.until and kept.is_over(now)
+    ]
+    left_out = holds.held(connection, [one.key for one in over if one.key]) | _in_open_erasures(connection, over)
+    yield from (one for one in over if one.key not in left_out)
 
 
-def _in_open_erasures(connection: Connection, applicants: Sequence[Applicant]) -> set[ApplicantKey]:
+def _in_open_erasures(connection: Connection, over: Sequence[Due]) -> set[ApplicantKey]:
     """Return those of the applicants that an erasure is about that is not done, by their names or their users'."""
-    if config.settings().privacy.index_key is None:
-        return set()  # No erasure was ever written down.
-    subjects = {one.key: _subjects(one) for one in applicants}
+    if not connection.execute(select(exists().where(IS_OPEN))).scalar_one():
+        return set()
+    subjects = {one.key: _subjects(one.key, one.external_user_id) for one in over if one.key}
     asked = {subject for theirs in subjects.values() for subject in theirs}
-    query = select(Erasure.subject).where(Erasure.subject.in_(asked), Erasure.status != Stage.DONE)
-    found = set(connection.execute(query).scalars())
+    found = set(connection.execute(select(Erasure.subject).where(Erasure.subject.in_(asked), IS_OPEN)).scalars())
     return {key for key, theirs in subjects.items() if found.intersection(theirs)}
 
 
-def _subjects(applicant: Applicant) -> list[bytes]:
+def _subjects(key: ApplicantKey, user: str | None) -> list[bytes]:
     """Return the digests by which an erasure names an applicant."""
-    user = applicant.external_user_id
-    return [digests.of_applicant(applicant.key), *([digests.of_user(applicant.environment, user)] if user else [])]
+    return [digests.of_applicant(key), *([digests.of_user(key.environment, user)] if user else [])]
 
 
 # how it is written down ---------------------------------------------------------------------------------------
@@ -216,13 +216,13 @@ def _groups(connection: Connection, keys: Sequence[ApplicantKey], spare: float) 
     for one in applicants:
         if one.external_user_id:
             theirs.setdefault((one.environment, one.external_user_id), []).append(one.key)
-    groups: list[tuple[DataSubject, list[Due]]] = []
+    asked, groups = set(keys), list[tuple[DataSubject, list[Due]]]()
     for key in keys:
         if (found := still_due.get(key)) is None:
             continue
         whole = theirs.get((key.environment, found.external_user_id or ""), [])
-        more = len(set(whole).difference(keys))
-        if whole and still_due.keys() >= set(whole) and more <= spare:
+        more = sum(each not in asked for each in whole)
+        if whole and more <= spare and all(each in still_due for each in whole):
             spare -= more
             subject = DataSubject(environment=key.environment, external_user_id=found.external_user_id)
             groups.append((subject, [still_due.pop(each) for each in whole]))

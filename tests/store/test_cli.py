@@ -15,6 +15,7 @@ import click
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 
+from store.cli import blocked
 from store.cli.root import standing
 from tests.support.service import PROGRAMS
 
@@ -83,6 +84,10 @@ def test_the_list_of_commands_is_as_though_they_were_loaded() -> None:
 def test_the_description_of_the_commands_is_that_of_the_commands() -> None:
     done = subprocess.run([sys.executable, ROOT / ".ci" / "commands.py"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_command_that_runs_while_nothing_may_be_read_is_one() -> None:
+    assert {" ".join(words) for words in paths(loaded())} >= blocked.OPEN
 
 
 TABS = {"standing ": 1, "standing events ": 2, "standing events list --": 3, "standing export applicants --status ": 4}

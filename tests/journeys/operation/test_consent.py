@@ -34,6 +34,9 @@ NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
 #: A privacy officer, who acts, and another one.
 OFFICER, DEPUTY = "protect-me-if-you-may", "approve-me-if-you-may"
 
+#: A verification of iDenfy, which does not delete it: its token is valid.
+UNDELETED = payloads.new_scan()
+
 #: The commands that a privacy officer is asked for.
 OF_OFFICERS = ("erasures", "holds", "relationship", "retention")
 
@@ -93,6 +96,7 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Servi
         drifted = payloads.new_applicant()
         service.told("idngo", payloads.idngo(drifted, answer="GREEN"))
         played.play(vendors, f"idngo/{drifted}", {"status": "RED:FINAL", "at": "2026-06-01T00:00:00Z"})
+        played.play(vendors, f"idenfy/{UNDELETED}", {"status": "APPROVED", "token_lives": True})
         yield service
 
 
@@ -157,10 +161,9 @@ def erased(service: Service) -> str:
 
 
 def waits_for_its_vendor(service: Service) -> str:
-    """An erasure that iDenfy is asked about, whose API cannot be asked: there are no credentials."""
-    who = payloads.new_applicant()
-    service.told("idenfy", payloads.idenfy(who, "APPROVED"))
-    made = by_another(service, "erasures", "request", "idenfy", who)
+    """An erasure of a verification that iDenfy does not delete."""
+    service.told("idenfy", payloads.idenfy(UNDELETED, "APPROVED"))
+    made = by_another(service, "erasures", "request", "idenfy", UNDELETED)
     return by_another(service, "erasures", "approve", made, "--with-vendor", token=DEPUTY)
 
 

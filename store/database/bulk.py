@@ -76,15 +76,27 @@ def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
     columns, table = tuple(rows[0]), _table(model)
     mine = tuple_(*(table.c[name] for name in columns))
     if database.is_sqlite():
-        return mine.in_([tuple(row.values()) for row in rows])
+        return mine.in_(_written_out(table, rows))
     return mine.in_(text(f"SELECT {', '.join(columns)} FROM {_given(table, columns)}").bindparams(given=_encode(table, rows)))  # noqa: S608
+
+
+def _written_out(table: Table, rows: Rows) -> TextClause:
+    """Return the query that gives rows to SQLite. It reads a whole table for rows that a condition writes out, `IN (VALUES …)`, and uses an
+    index for those that a query gives."""
+    given = [
+        bindparam(f"given_{number}_{name}", value, type_=table.c[name].type, unique=True)
+        for number, row in enumerate(rows)
+        for name, value in row.items()
+    ]
+    columns = ", ".join(f"column{place}" for place in range(1, len(rows[0]) + 1))
+    written = ", ".join(f"({', '.join(f':given_{number}_{name}' for name in row)})" for number, row in enumerate(rows))
+    return text(f"SELECT {columns} FROM (VALUES {written})").bindparams(*given)  # noqa: S608  Names of columns.
 
 
 def of_applicants(model: type[Any], keys: Collection[ApplicantKey]) -> ColumnElement[bool]:
     """Return the condition that a row is of one of the applicants.
 
-    Few keys are written out for PostgreSQL: it takes any JSON text for 100 rows, and may read a whole table in its order to find them.
-    SQLite reads a whole table for 2 keys that are written out, and uses an index for keys that a query gives."""
+    Few keys are written out for PostgreSQL: it takes any JSON text for 100 rows, and may read a whole table in its order to find them."""
     if not keys:
         return false()
     mine = tuple_(model.vendor, model.environment, model.reference)

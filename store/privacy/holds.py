@@ -122,13 +122,13 @@ def on_erasure() -> ColumnElement[bool]:
     key = (ApplicantRow.environment, ApplicantRow.vendor, ApplicantRow.reference)
     is_named = and_(key[0] == Hold.environment, key[1] == Hold.vendor, key[2] == Hold.reference)
     is_of_user = and_(key[0] == Hold.environment, ApplicantRow.external_user_id == Hold.external_user_id)
-    columns, is_open = (*key, ApplicantRow.external_user_id, ApplicantRow.linked_user_id), Hold.lifted_at.is_(None)
+    columns, is_open = (*key, ApplicantRow.external_user_id), Hold.lifted_at.is_(None)
     theirs = union(*(select(*columns).join(Hold, on).where(is_open) for on in (is_named, is_of_user))).cte("applicants_on_hold").c
     named = select(Hold.environment, Hold.vendor, Hold.reference).where(is_open, Hold.reference.is_not(None))
     keys = union(named, select(theirs.environment, theirs.vendor, theirs.reference))
     of_users = [
         select(Hold.environment, Hold.external_user_id).where(is_open, Hold.external_user_id.is_not(None)),
-        *(select(theirs.environment, user).where(user.is_not(None)) for user in (theirs.external_user_id, theirs.linked_user_id)),
+        select(theirs.environment, theirs.external_user_id).where(theirs.external_user_id.is_not(None)),
     ]
     return or_(
         tuple_(Erasure.environment, Erasure.vendor, Erasure.reference).in_(keys),

@@ -154,9 +154,9 @@ def applicants_of(connection: Connection, subject: DataSubject) -> list[Applican
     """Return the applicants: the one that is named, whether it is known or not, or all of the user's."""
     if subject.external_user_id is None:
         return [subject.key]
-    mine = or_(ApplicantRow.external_user_id == subject.external_user_id, ApplicantRow.linked_user_id == subject.external_user_id)
-    query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference)
-    return sorted(ApplicantKey(*row) for row in connection.execute(query.where(ApplicantRow.environment == subject.environment, mine)))
+    mine = (ApplicantRow.environment == subject.environment, ApplicantRow.external_user_id == subject.external_user_id)
+    query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).where(*mine)
+    return sorted(ApplicantKey(*row) for row in connection.execute(query))
 
 
 def close(connection: Connection, begun: Sequence[Begun]) -> None:

@@ -106,7 +106,7 @@ def _keys(connection: Connection) -> Iterator[ApplicantKey]:
 
 
 def _users(connection: Connection) -> Iterator[tuple[str, str]]:
-    columns = (ApplicantRow.external_user_id, ApplicantRow.linked_user_id, Relationship.external_user_id, Hold.external_user_id)
+    columns = (ApplicantRow.external_user_id, Relationship.external_user_id, Hold.external_user_id)
     named = [select(column.class_.environment, column).where(column.is_not(None)) for column in (*columns, Erasure.external_user_id)]
     yield from _streamed(connection, union(*named))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import ColumnElement, insert, select, text
 from sqlalchemy.dialects import sqlite
 
 from store import database
 from store.applicants import table
 from store.database import bulk
-from store.database.tables import ApplicantRow
+from store.database.tables import ApplicantRow, Subject
+from store.inbox.deliveries import new_event_id
 from store.states import ApplicantKey
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -25,12 +26,29 @@ def test_the_condition_for_applicants_finds_those_that_are_named_and_no_others(c
     assert sorted(database.read(lambda connection: table.among(connection, wanted))) == sorted(KEYS[:count])
 
 
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_the_condition_for_rows_takes_bytes_and_names_each_row_whole(count: int) -> None:
+    subjects = [{"vendor": "idenfy", "environment": "live", "subject": bytes([number, 0, 255])} for number in range(60)]
+    rest = {name: b"\0" * 32 for name in ("latest_fingerprint", "latest_body_sha256")} | {
+        "latest_event_id": new_event_id(),
+        "latest_is_repeat": False,
+    }
+    database.write(lambda connection: connection.execute(insert(Subject), [one | rest | {"erased": False} for one in subjects]))
+    query = select(Subject.subject).where(bulk.among(Subject, subjects[:count] + [one | {"environment": "sandbox"} for one in subjects]))
+    with database.reading() as connection:
+        assert sorted(connection.execute(query).scalars()) == [one["subject"] for one in subjects[:count]]
+
+
 def test_no_number_of_keys_makes_sqlite_read_the_whole_table(kept: str) -> None:
     if not kept.startswith("sqlite"):
         pytest.skip("about SQLite")
     for count in (1, 2, 50):
-        [*plan] = explained(bulk.of_applicants(ApplicantRow, KEYS[:count]))
-        assert any(line.startswith("SEARCH applicants USING") for line in plan), plan
+        for condition in (
+            bulk.of_applicants(ApplicantRow, KEYS[:count]),
+            bulk.among(ApplicantRow, [key._asdict() for key in KEYS[:count]]),
+        ):
+            [*plan] = explained(condition)
+            assert any(line.startswith("SEARCH applicants USING") for line in plan), plan
 
 
 def explained(condition: ColumnElement[bool]) -> list[str]:

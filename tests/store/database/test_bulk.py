@@ -29,7 +29,7 @@ def test_the_condition_for_applicants_finds_those_that_are_named_and_no_others(c
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_the_condition_for_rows_takes_bytes_and_names_each_row_whole(count: int) -> None:
     subjects = [{"vendor": "idenfy", "environment": "live", "subject": bytes([number, 0, 255])} for number in range(60)]
-    rest = {name: b"\0" * 32 for name in ("latest_fingerprint", "latest_body_sha256")} | {
+    rest = dict.fromkeys(("latest_fingerprint", "latest_body_sha256"), b"\x00" * 32) | {
         "latest_event_id": new_event_id(),
         "latest_is_repeat": False,
     }

@@ -9,31 +9,27 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
 import structlog
 from sqlalchemy import Connection
 
-from handlers.interpret import interpret
 from handlers.privacy import vendor_deletion
+from handlers.privacy.names import Names, reading_of
 from handlers.privacy.pace import Stopped
 from handlers.rules import kept_news
-from handlers.rules.news import EventReading
 from store import database
 from store.inbox.claims import InboxEvent
-from store.inbox.encryption import Unopenable
-from store.privacy.erasing import erasures, event_erasure, trace_erasure
+from store.privacy.erasing import act_erasure, erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.event_erasure import Rewritten
 from store.privacy.restoring import gate, ledger
 from store.states import ApplicantKey
 from store.system import fault_points
 from store.system.logs import describe_error
-from store.text.json_body import forms_of
 
 log = structlog.get_logger()
 
@@ -48,60 +44,99 @@ OnEvents = Callable[[int], object]
 
 
 def carry_out(erasure_id: str) -> bool:
-    """Carry out one erasure, as `carry_out_all` does; return whether it is done."""
-    return bool(carry_out_all([erasure_id]))
-
-
-def carry_out_all(erasure_ids: Sequence[str], *, on_events: OnEvents = lambda _: None) -> int:
-    """Erase what some erasures are about; return how many are done. A hold leaves one as it is; a vendor that has not erased leaves its
-    names.
+    """Erase what an erasure is about; return whether it is done. A hold leaves it as it is; a vendor that has not erased leaves its names.
 
     Raises ledger.Unusable where the ledger cannot be written, or lacks lines: nothing is deleted then."""
+    return any(_carry_out(group, lambda _: None) for group in _begin([erasure_id]))
+
+
+def attempt(erasure_ids: Sequence[str], *, on_events: OnEvents = lambda _: None) -> tuple[int, int]:
+    """Carry out erasures as `carry_out` does; return how many are done, and how many failed for a reason of their own.
+
+    Raises ledger.Unusable, Stopped, and what the database raises."""
+    return _total(_attempt(group, on_events) for group in _begin(erasure_ids))
+
+
+def _attempt(group: Sequence[Begun], on_events: OnEvents) -> tuple[int, int]:
+    try:
+        return _carry_out(group, on_events), 0
+    except (Stopped, ledger.Unusable, *database.Failure):
+        raise
+    except Exception as error:
+        if len(group) > 1:
+            return _total(attempt([one.id], on_events=on_events) for one in group)
+        log.error("an erasure failed", erasure_id=group[0].id, error=describe_error(error))
+        return 0, 1
+
+
+def _total(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    listed = list(counts)
+    return sum(done for done, _ in listed), sum(failed for _, failed in listed)
+
+
+def _begin(erasure_ids: Sequence[str]) -> list[list[Begun]]:
+    """Choose what erasures are about; return in groups those that can be carried out."""
     database.read(ledger.require_shared)
-    begun = database.write(lambda connection: erasures.begin_all(connection, erasure_ids))
-    if not begun:
-        return 0
+    # Before anything is chosen: what is chosen takes no hold any more.
+    ledger.append([], known=database.read(gate.known_lines))
+    return _groups(database.write(lambda connection: erasures.begin_all(connection, erasure_ids)))
+
+
+def _groups(begun: Sequence[Begun]) -> list[list[Begun]]:
+    """Return erasures in groups of few applicants, each applicant once. An erasure without applicants is on its own: it has no fence that
+    would show that this database has it, before it is done."""
+    groups: list[list[Begun]] = []
+    keys: set[ApplicantKey] = set()
+    for one in begun:
+        if not keys or not one.keys or keys.intersection(one.keys) or len(keys) + len(one.keys) > AT_ONCE:
+            groups.append([])
+            keys.clear()
+        groups[-1].append(one)
+        keys.update(one.keys)
+    return groups
+
+
+def _carry_out(begun: Sequence[Begun], on_events: OnEvents) -> int:
+    """Carry out a group of erasures that are begun; return how many are done."""
     fault_points.reach("erasure chosen")
-    lines = ledger.append(begun, known=database.read(gate.known_lines))
+    lines = _write_down(begun)
     fault_points.reach("erasure in the ledger")
     if here := [one for one in begun if not one.waits]:
         _erase_here(here, on_events)
     ready = [one for one in begun if not one.with_vendor or vendor_deletion.carry_out(one, ledger_line=lines[one.id])]
+    if waited := [one for one in ready if one.waits]:
+        _forget_traces(waited)
     if ready:
-        _finish(ready, [lines[one.id] for one in ready])
+        database.write(lambda connection: erasures.finish(connection, ready, ledger_lines=[lines[one.id] for one in ready]))
+    for one in ready:
+        log.info("an erasure is done", erasure_id=one.id, count=len(one.keys))
     return len(ready)
 
 
-def attempt(erasure_ids: Sequence[str], *, on_events: OnEvents = lambda _: None) -> tuple[int, int]:
-    """Carry out erasures; return how many are done, and how many failed for a reason of their own. The others are done all the same.
-
-    Raises ledger.Unusable, Stopped, and what the database raises."""
+def _write_down(begun: Sequence[Begun]) -> dict[str, int]:
+    """Write erasures into the ledger; return their lines. Where that fails, those that it lacks are undecided again: holds are possible."""
     try:
-        return carry_out_all(erasure_ids, on_events=on_events), 0
-    except (Stopped, ledger.Unusable, *database.Failure):
+        return ledger.append(begun, known=database.read(gate.known_lines))
+    except ledger.Unusable:
+        lacking = ledger.without(one.id for one in begun)
+        database.write(lambda connection: erasures.give_back(connection, lacking))
         raise
-    except Exception as error:
-        if len(erasure_ids) > 1:
-            done, failed = zip(*(attempt([one], on_events=on_events) for one in erasure_ids), strict=True)
-            return sum(done), sum(failed)
-        log.error("an erasure failed", erasure_id=erasure_ids[0], error=describe_error(error))
-        return 0, 1
 
 
 def _erase_here(begun: Sequence[Begun], on_events: OnEvents) -> None:
-    """Fence the applicants, and erase what names them but the last names."""
+    """Fence the applicants, and erase what names them but the erasures' own rows."""
     database.write(lambda connection: erasures.close(connection, begun))
     fault_points.reach("erasure fenced")
     for count in chain(_erase_named(begun), _erase_nameless(begun), _empty_changes(begun)):
         on_events(count)
+    _forget_traces(begun)
 
 
-def _finish(begun: Sequence[Begun], ledger_lines: Sequence[int]) -> None:
-    # On its own: it looks through the audit log, and who decides about other erasures must not wait for that.
-    database.write(lambda connection: erasures.forget_traces(connection, begun))
-    database.write(lambda connection: erasures.finish(connection, begun, ledger_lines=ledger_lines))
-    for one in begun:
-        log.info("an erasure is done", erasure_id=one.id, count=len(one.keys))
+def _forget_traces(begun: Sequence[Begun]) -> None:
+    """Remove the last names. The audit log is searched before the transaction that writes: deliveries wait for that one on SQLite."""
+    keys, users = [key for one in begun for key in one.keys], {one.user for one in begun if one.user}
+    found = database.read(lambda connection: act_erasure.find(connection, keys, users))
+    database.write(lambda connection: erasures.forget_traces(connection, begun, found))
 
 
 def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
@@ -110,9 +145,7 @@ def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
 
     def part(connection: Connection) -> int:
         events = event_erasure.naming(connection, erasure_of, limit=EVENTS_AT_ONCE)
-        named = _erase(connection, erasure_of, events)
-        for erasure_id, count in Counter(erasure_id for erasure_id, _ in {(erasure_of[key], event) for key, event in named}).items():
-            erasures.count_events(connection, erasure_id, count)
+        _count(connection, erasure_of, _erase(connection, erasure_of, events))
         return len(events)
 
     # Another process may have erased a part behind its lock: what counts is whether any is left.
@@ -124,15 +157,13 @@ def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
 
 def _erase_nameless(begun: Sequence[Begun]) -> Iterator[int]:
     """Erase the events that name no applicant, or could not be handled, and whose bodies are about the applicants all the same."""
-    for vendor, environment in sorted({(key.vendor, key.environment) for one in begun for key in one.keys}):
-        references = [(one, [key.reference for key in one.keys if key.vendor == vendor]) for one in begun if one.environment == environment]
-        names = [(one, _Names(theirs)) for one, theirs in references if theirs]
-        every = _Names(chain(*(theirs for _, theirs in references)))
+    erasure_of = {key: one.id for one in begun for key in one.keys}
+    for vendor, environment in sorted({(key.vendor, key.environment) for key in erasure_of}):
+        names = Names(key for key in erasure_of if (key.vendor, key.environment) == (vendor, environment))
         for events in _nameless(vendor, environment):
-            found = [event for event in events if every.concern(event)]
-            for one, mine in [(one, [event for event in found if theirs.concern(event)]) for one, theirs in names]:
-                if mine:
-                    yield database.write(partial(_erase_still_nameless, begun=one, events=mine))
+            found = [(event, named) for event in events if (named := names.of(event))]
+            if found:
+                yield database.write(partial(_erase_still_nameless, erasure_of=erasure_of, found=found))
 
 
 def _nameless(vendor: str, environment: str) -> Iterator[list[InboxEvent]]:
@@ -147,11 +178,21 @@ def _nameless_after(connection: Connection, vendor: str, environment: str, last:
     return event_erasure.nameless_after(connection, vendor, environment, last, limit=EVENTS_AT_ONCE)
 
 
-def _erase_still_nameless(connection: Connection, begun: Begun, events: Sequence[InboxEvent]) -> int:
-    found = event_erasure.still_nameless(connection, events)
-    _erase(connection, begun.keys, found)
-    erasures.count_events(connection, begun.id, len(found))
-    return len(found)
+def _erase_still_nameless(
+    connection: Connection, erasure_of: Mapping[ApplicantKey, str], found: Sequence[tuple[InboxEvent, Collection[ApplicantKey]]]
+) -> int:
+    named = {event.sequence: keys for event, keys in found}
+    events = event_erasure.still_nameless(connection, [event for event, _ in found])
+    _erase(connection, erasure_of, events)
+    _count(connection, erasure_of, [(key, event.sequence) for event in events for key in named[event.sequence]])
+    return len(events)
+
+
+def _count(connection: Connection, erasure_of: Mapping[ApplicantKey, str], named: Iterable[tuple[ApplicantKey, int]]) -> None:
+    """Count the events that were erased for each erasure. Sorted, because an erasure's row is locked by that."""
+    counts = Counter(erasure_id for erasure_id, _ in {(erasure_of[key], sequence) for key, sequence in named})
+    for erasure_id, count in sorted(counts.items()):
+        erasures.count_events(connection, erasure_id, count)
 
 
 def _erase(connection: Connection, keys: Collection[ApplicantKey], events: Sequence[InboxEvent]) -> list[tuple[ApplicantKey, int]]:
@@ -160,37 +201,10 @@ def _erase(connection: Connection, keys: Collection[ApplicantKey], events: Seque
 
 
 def _rewritten(event: InboxEvent, keys: Collection[ApplicantKey]) -> Rewritten:
-    reading = _reading(event)
+    reading = reading_of(event)
     named = [] if reading is None else [ApplicantKey(event.vendor, event.environment, one) for one in reading.references]
     others = [key.reference for key in named if key not in keys]
     return Rewritten(event=event, kept_news=kept_news.encode(reading, others) if reading and others else None)
-
-
-class _Names:
-    """The references of applicants, as bodies may hold them: each as a word of its own, plain or escaped as in JSON."""
-
-    def __init__(self, references: Iterable[str]) -> None:
-        self._plain = set(references)
-        written = {form for one in self._plain for form in forms_of(one)}
-        self._words = re.compile(rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(map(re.escape, sorted(written))))
-
-    def concern(self, event: InboxEvent) -> bool:
-        """Return whether an event names one of the applicants, as far as it can be read, or its body holds a reference."""
-        reading = _reading(event)
-        if reading is not None and self._plain.intersection(reading.references):
-            return True
-        try:
-            return self._words.search(event.body()) is not None
-        except Unopenable:
-            return False
-
-
-def _reading(event: InboxEvent) -> EventReading | None:
-    """Return the reading of an event; None if it fails."""
-    try:
-        return interpret(event)
-    except Exception:  # Whatever a mapping does: what cannot be interpreted says nothing of others.
-        return None
 
 
 def _empty_changes(begun: Sequence[Begun]) -> Iterator[int]:

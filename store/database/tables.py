@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from store.database.columns import Base, EventId, Name, Number, partial
 
 #: Events without a known name. Only opening their bodies shows the applicants that they are about.
-NAMELESS = "erased_at IS NULL AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
+NAMELESS = "length(sealed_body) > 0 AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
 
 
 class EventRow(Base):

@@ -27,7 +27,7 @@ from store.system import clock
 def place(connection: Connection, subject: DataSubject, *, by: Actor, reason: str, review_at: datetime) -> dict[str, Any]:
     """Place a hold; return it as it is shown. Raises NotPossible when the deletions for them have begun."""
     acts.take_turn(connection)
-    if connection.execute(select(exists().where(Erasure.subject == subject.digest, _is_carried_out()))).scalar_one():
+    if _is_being_erased(connection, subject):
         raise NotPossible("an erasure of them is being carried out: nothing is left to hold")
     made = new_event_id()
     placed = {"id": made, "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
@@ -153,5 +153,8 @@ def _about(environment: str, keys: Sequence[ApplicantKey], users: set[str | None
     return or_(bulk.of_applicants(Hold, keys), (Hold.environment == environment) & Hold.external_user_id.in_(sorted(filter(None, users))))
 
 
-def _is_carried_out() -> ColumnElement[bool]:
-    return Erasure.targets.is_not(None)
+def _is_being_erased(connection: Connection, subject: DataSubject) -> bool:
+    """Return whether an erasure of the user or the applicant has begun, or one of a user that the applicant is of."""
+    begun = select(Erasure.subject, Erasure.targets).where(Erasure.environment == subject.environment, Erasure.targets.is_not(None))
+    named = [subject.vendor, subject.reference]
+    return any(row.subject == subject.digest or named in row.targets for row in connection.execute(begun))

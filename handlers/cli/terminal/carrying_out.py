@@ -14,17 +14,20 @@ from store.text.counts import counted
 
 def carry_out(erasure_ids: Sequence[str]) -> int:
     """Carry out erasures, and say which wait; return how many are done."""
-    done = 0
+    done = failed = 0
     with progress_bar() as bar:
         task = bar.add_task("erasing", total=len(erasure_ids))
         events = bar.add_task("events", total=None)
         for some in (erasure_ids[start : start + erase.AT_ONCE] for start in range(0, len(erasure_ids), erase.AT_ONCE)):
             try:
-                done += erase.carry_out_all(some, on_events=lambda count: bar.advance(events, count))
+                counts = erase.attempt(some, on_events=lambda count: bar.advance(events, count))
             except ledger.Unusable as unusable:
                 raise click.ClickException(f"nothing is erased yet: {unusable}") from unusable
+            done, failed = done + counts[0], failed + counts[1]
             bar.advance(task, len(some))
-    if done < len(erasure_ids):
+    if waiting := len(erasure_ids) - done - failed:
         why = "a hold is on it, a rule of RETENTION keeps it, or the vendor has not erased it yet"
-        click.echo(f"{counted(len(erasure_ids) - done, 'erasure')} must wait: {why}.", err=True)
+        click.echo(f"{counted(waiting, 'erasure')} must wait: {why}.", err=True)
+    if failed:
+        raise click.ClickException(f"{counted(failed, 'erasure')} failed, as the log says above. A worker tries again.")
     return done

@@ -6,21 +6,21 @@ steps that follow remove what is left, a part at a time."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_, select, update
 
 from store import config, database
 from store.applicants import erased, feed
-from store.database.privacy_tables import Erasure, PrivacyState, Relationship
+from store.database.privacy_tables import Erasure, Fence, PrivacyState, Relationship
 from store.database.tables import ApplicantRow
 from store.inbox.deliveries import new_event_id
 from store.privacy import acts, holds
 from store.privacy.acts import DataSubject as DataSubject
-from store.privacy.erasing import trace_erasure
+from store.privacy.erasing import act_erasure, trace_erasure
 from store.privacy.keeping import periods, relationships
 from store.privacy.restoring import index_key
 from store.states import ApplicantKey
@@ -121,6 +121,12 @@ def begin_all(connection: Connection, erasure_ids: Sequence[str]) -> list[Begun]
     return [one for one in begun if one is not None]
 
 
+def give_back(connection: Connection, erasure_ids: Collection[str]) -> None:
+    """Let erasures be decided again, of which nothing is erased yet: a hold that is placed meanwhile counts."""
+    fenced = exists().where(Fence.erasure_id == Erasure.id)
+    connection.execute(update(Erasure).where(Erasure.id.in_(erasure_ids), ~fenced, Erasure.status.in_(AHEAD)).values(targets=None))
+
+
 def begin(connection: Connection, erasure_id: str) -> Begun | None:
     """Choose which applicants an erasure is about; return it. None if it is done, not decided, a hold is on one of them, or a rule of
     RETENTION keeps one (again), because its relationship goes on or ended later."""
@@ -165,7 +171,7 @@ def close(connection: Connection, begun: Sequence[Begun]) -> None:
     erased.remember(connection, erasure_of)
     visible = trace_erasure.forget_applicants(connection, list(erasure_of))
     trace_erasure.end_reactions(connection, list(erasure_of))
-    for erasure_id, count in Counter(erasure_of[one.key] for one in visible).items():
+    for erasure_id, count in sorted(Counter(erasure_of[one.key] for one in visible).items()):
         connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(applicants=Erasure.applicants + count))
     feed.append(connection, [feed.erasure(one, erasure_of[one.key]) for one in visible])
     if not config.settings().privacy.notice:
@@ -188,13 +194,13 @@ def finish(connection: Connection, begun: Sequence[Begun], *, ledger_lines: Sequ
         count_line(connection, line)
 
 
-def forget_traces(connection: Connection, begun: Sequence[Begun]) -> None:
-    """Remove the names that erasures are about from all but their own rows. It may be done again."""
+def forget_traces(connection: Connection, begun: Sequence[Begun], found: act_erasure.Found) -> None:
+    """Remove the names that erasures are about from all but their own rows. It may be done again. `found`: the acts that name them."""
     keys, users = [key for one in begun for key in one.keys], {one.user for one in begun if one.user}
     trace_erasure.forget_mentions(connection, keys)
     trace_erasure.forget_quiet_moves(connection, keys)
-    trace_erasure.empty_acts(connection, keys, users)
-    trace_erasure.empty_replays(connection, keys, users)
+    act_erasure.empty_acts(connection, keys, users, found)
+    act_erasure.empty_replays(connection, keys, users)
     for one in begun:
         holds.forget(connection, one.environment, one.keys, one.user)
         if one.user:

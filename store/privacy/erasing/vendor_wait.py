@@ -38,8 +38,7 @@ def note_tasks(connection: Connection, begun: Begun, vendors: Sequence[str]) -> 
 
 
 def begin(connection: Connection, begun: Begun, *, ledger_line: int) -> None:
-    """Remove the names everywhere else. From now on the erasure counts as one that this database has, as one that is done does."""
-    erasures.forget_traces(connection, [begun])
+    """Wait for a vendor. Only the erasure's own row has names, and it counts as one that this database has, as one that is done does."""
     erasures.count_line(connection, ledger_line)
     first = update(Erasure).where(Erasure.id == begun.id, Erasure.vendor_asked_at.is_(None))
     connection.execute(first.values(vendor_asked_at=clock.now()))

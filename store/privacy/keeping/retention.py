@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, exists, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, exists, select, true, tuple_
 
 from store import config, database
 from store.access import digests
@@ -164,17 +164,17 @@ def _due_of(connection: Connection, applicants: Sequence[Applicant], now: dateti
         for one, (key, kept) in zip(applicants, keeping.items(), strict=True)
         if kept.until and kept.is_over(now)
     ]
-    left_out = holds.held(connection, [one.key for one in over if one.key]) | _in_open_erasures(connection, over)
+    left_out = holds.held(connection, [one.key for one in over if one.key]) | _in_open_erasures(connection, over, IS_OPEN)
     yield from (one for one in over if one.key not in left_out)
 
 
-def _in_open_erasures(connection: Connection, over: Sequence[Due]) -> set[ApplicantKey]:
+def _in_open_erasures(connection: Connection, applicants: Sequence[Due | Applicant], is_open: ColumnElement[bool]) -> set[ApplicantKey]:
     """Return those of the applicants that an erasure is about that is not done, by their names or their users'."""
-    if not connection.execute(select(exists().where(IS_OPEN))).scalar_one():
+    if not connection.execute(select(exists().where(is_open))).scalar_one():
         return set()
-    subjects = {one.key: _subjects(one.key, one.external_user_id) for one in over if one.key}
+    subjects = {one.key: _subjects(one.key, one.external_user_id) for one in applicants if one.key}
     asked = {subject for theirs in subjects.values() for subject in theirs}
-    found = set(connection.execute(select(Erasure.subject).where(Erasure.subject.in_(asked), IS_OPEN)).scalars())
+    found = set(connection.execute(select(Erasure.subject).where(Erasure.subject.in_(asked), is_open)).scalars())
     return {key for key, theirs in subjects.items() if found.intersection(theirs)}
 
 
@@ -207,7 +207,8 @@ def _numbers(found: Sequence[Due], *rules: Kept) -> list[int]:
 
 
 def _groups(connection: Connection, keys: Sequence[ApplicantKey], spare: float) -> list[tuple[DataSubject, list[Due]]]:
-    """Return what is erased together: all applicants of a user if all are due, so that the user's own traces go too, or one applicant.
+    """Return what is erased together: all applicants of a user if all are due, or are erased by a run before, so that the user's own traces
+    go too; or one applicant.
 
     `spare`: how many applicants beside the given ones may be among them."""
     applicants = _with_others_of_their_users(connection, keys)
@@ -216,11 +217,12 @@ def _groups(connection: Connection, keys: Sequence[ApplicantKey], spare: float) 
     for one in applicants:
         if one.external_user_id:
             theirs.setdefault((one.environment, one.external_user_id), []).append(one.key)
+    before = _in_open_erasures(connection, applicants, IS_OPEN & (Erasure.cause == Cause.RETENTION))
     asked, groups = set(keys), list[tuple[DataSubject, list[Due]]]()
     for key in keys:
         if (found := still_due.get(key)) is None:
             continue
-        whole = theirs.get((key.environment, found.external_user_id or ""), [])
+        whole = [each for each in theirs.get((key.environment, found.external_user_id or ""), []) if each not in before]
         more = sum(each not in asked for each in whole)
         if whole and more <= spare and all(each in still_due for each in whole):
             spare -= more

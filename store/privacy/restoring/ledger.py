@@ -8,7 +8,7 @@ import fcntl
 import os
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,15 @@ def append_lines(lines: Sequence[Line], *, known: int) -> dict[str, int]:
         os.fsync(file.fileno())
         numbers = _read(file)
         return {line.erasure_id: numbers[line.erasure_id] for line in lines}
+
+
+def without(erasure_ids: Iterable[str]) -> list[str]:
+    """Return those of the erasures that the ledger has no line of; none if it cannot be read."""
+    try:
+        count()
+    except Unusable:
+        return []
+    return [one for one in erasure_ids if one not in _seen.numbers]
 
 
 def line_of(erasure_id: str, environment: str, applicants: Sequence[bytes], user: bytes | None) -> Line:

@@ -14,13 +14,16 @@ from sqlalchemy import select, update
 from handlers.privacy import erase
 from handlers.replay import rebuild
 from store import config, database
+from store.access import audit
 from store.applicants import erased, feed, history
 from store.applicants import table as applicants
+from store.database.operations_tables import Act
+from store.database.privacy_tables import Erasure
 from store.database.tables import EventRow, MentionRow, TransitionRow
-from store.inbox import settling
-from store.privacy.erasing import erasures, event_erasure, trace_erasure
+from store.inbox import events, settling
+from store.privacy.erasing import act_erasure, erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Stage
-from store.privacy.restoring import ledger
+from store.privacy.restoring import gate, ledger
 from store.states import ApplicantKey, Outcome
 from store.system import clock
 from tests.support import payloads, telling
@@ -125,7 +128,7 @@ def test_erasures_that_are_carried_out_together_each_count_the_events_of_their_o
     staying = ApplicantKey("idenfy", "live", other)
     before = shown(staying)
     made = [approved(of(ApplicantKey("idenfy", "live", reference))) for reference in (first, second)]
-    assert erase.carry_out_all(made) == 2
+    assert erase.attempt(made) == (2, 0)
     with database.reading() as connection:
         rows = [erasures.find(connection, erasure_id) for erasure_id in made]
         assert connection.execute(select(MentionRow.reference).distinct()).scalars().all() == [other]
@@ -135,6 +138,46 @@ def test_erasures_that_are_carried_out_together_each_count_the_events_of_their_o
     assert second not in rest
     assert shown(staying) == before
     assert differences() == []
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("together", [True, False])
+def test_a_shared_event_that_could_not_be_handled_keeps_no_name(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERASURE_NOTICE_DAYS", "0")
+    config.settings.cache_clear()
+    first, second, other = (ApplicantKey("idenfy", "live", f"scan-of-person-{number}") for number in range(3))
+    for key in (first, second, other):
+        keep(replace(verdict(), body=json.dumps(payloads.idenfy(key.reference, "APPROVED")).encode()), subject=key.reference.encode())
+    handle_all()
+    dead = keep(scans("SUSPECTED", first.reference, second.reference, other.reference))
+    gave_up = {"status": Outcome.FAILED, "reason": "handling failed", "settled_at": clock.now()}
+    database.write(lambda connection: connection.execute(update(EventRow).where(EventRow.id == dead).values(**gave_up)))
+    made = [approved(of(key)) for key in (first, second)]
+    for some in [made] if together else [[one] for one in made]:
+        assert erase.attempt(some) == (len(some), 0)
+    rest = whole_database() + repr(database.read(lambda connection: events.body(connection, dead)))
+    assert [key.reference in rest for key in (first, second, other)] == [False, False, True]
+    with database.reading() as connection:
+        assert connection.execute(select(Erasure.events)).scalars().all() == [2, 2]
+
+
+def test_two_erasures_of_the_same_applicant_count_it_once_and_close_nothing(both: None) -> None:
+    made = [approved(of_user(USER)), approved(of(GONE)), approved(of(GONE._replace(reference="unknown")))]
+    looks: list[gate.Gate] = []
+    assert erase.attempt(made, on_events=lambda _: looks.append(database.read(gate.look))) == (3, 0)
+    assert [look for look in looks if look.is_closed] == []
+    with database.reading() as connection:
+        counts = connection.execute(select(Erasure.applicants, Erasure.events).order_by(Erasure.id)).all()
+    assert [tuple(row) for row in counts] == [(1, 1), (0, 0), (0, 0)]
+
+
+def test_an_act_that_is_recorded_while_the_audit_log_is_searched_names_nobody_either(both: None) -> None:
+    found = database.read(lambda connection: act_erasure.find(connection, [GONE], {USER}))
+    for reason in (f"they wrote of {MARK}", "of another person"):
+        database.write(lambda connection, reason=reason: audit.write(connection, actor="a", action="look", subject="x", reason=reason))
+    database.write(lambda connection: act_erasure.empty_acts(connection, [GONE], {USER}, found))
+    with database.reading() as connection:
+        assert connection.execute(select(Act.reason).order_by(Act.id)).scalars().all() == [None, "of another person"]
 
 
 @pytest.mark.usefixtures("both")

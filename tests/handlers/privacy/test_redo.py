@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +20,7 @@ from store.cli.ledger import accept_ledger
 from store.database.columns import Base
 from store.database.operations_tables import Worker
 from store.database.privacy_tables import Erasure, Fence, PrivacyState
+from store.privacy import holds
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import gate, index_key, ledger
@@ -25,8 +28,9 @@ from store.states import ApplicantKey
 from store.system import clock
 from store.system.environment import Misconfigured
 from tests import conftest
+from tests.support import disks
 from tests.support.privacy.erasing import GONE, OTHER, USER, about, approved, differences, erase_now, handle_all, keep, shown
-from tests.support.privacy.personal_data import of, of_user
+from tests.support.privacy.personal_data import OFFICER, do, of, of_user
 from tests.support.telling import idngo
 
 pytestmark = pytest.mark.usefixtures("both")
@@ -126,6 +130,23 @@ def test_a_ledger_that_is_lost_blocks_until_it_is_accepted(damage: str) -> None:
         acts = connection.execute(text("SELECT action, reason FROM acts WHERE action = 'accept-ledger'")).all()
     assert [tuple(act) for act in acts] == [("accept-ledger", "the disk is lost")]
     assert CliRunner().invoke(accept_ledger, ["--yes", "--reason", "again"]).exit_code == 1
+
+
+def test_while_the_ledger_has_no_room_a_hold_can_be_placed_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with disks.small_disk(tmp_path / "disk", megabytes=1) as disk:
+        monkeypatch.setenv("ERASURE_LEDGER", str(disk / "ledger"))
+        conftest.forget()
+        made = [approved(of_user(USER)), approved(of(OTHER))]
+        disks.fill(disk)
+        with pytest.raises(ledger.Unusable):
+            erase.attempt(made)
+        for subject in (of(GONE), of(OTHER)):
+            review_at = clock.now() + timedelta(days=9)
+            do(holds.place, subject, by=OFFICER, reason="a court asks", review_at=review_at)
+        disks.free(disk)
+        assert erase.attempt(made) == (0, 0)
+        assert None not in (shown(GONE), shown(OTHER))
+        assert ledger.lines() == []
 
 
 def test_a_line_that_was_cut_is_no_line_and_the_next_one_is_whole() -> None:

@@ -12,6 +12,7 @@ from store import database
 from store.database.privacy_tables import Erasure
 from store.privacy import holds, requests
 from store.privacy.errors import NotPossible, SamePerson, UnknownToUs
+from store.states import ApplicantKey
 from store.system import clock
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see
 
@@ -47,7 +48,7 @@ def test_a_hold_is_on_an_applicant_or_on_all_of_a_user_and_on_nobody_else() -> N
 def test_another_person_lifts_a_hold_once_with_a_token() -> None:
     hold = placed(of_user("user-1"), by=OTHER)
     with pytest.raises(SamePerson):
-        do(holds.lift, hold, by=OTHER._replace(name="ilse"), reason="x")
+        do(holds.lift, hold, by=OTHER._replace(name="deputy"), reason="x")
     with pytest.raises(NotPossible):
         do(holds.lift, hold, by=ACCOUNT, reason="x")
     told = do(holds.lift, hold, by=OFFICER, reason="the court has decided")
@@ -72,5 +73,7 @@ def test_a_hold_comes_too_late_once_the_deletions_have_begun() -> None:
     placed(of_user("user-1"))
     begun = update(Erasure).where(Erasure.id == made["id"]).values(targets=[["idngo", "reference-1"]])
     database.write(lambda connection: connection.execute(begun))
-    with pytest.raises(NotPossible):
-        placed(of_user("user-1"))
+    for subject in (of_user("user-1"), of(ApplicantKey("idngo", "live", "reference-1"))):
+        with pytest.raises(NotPossible):
+            placed(subject)
+    placed(of(ApplicantKey("idngo", "live", "reference-2")))

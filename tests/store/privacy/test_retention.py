@@ -250,6 +250,15 @@ def test_a_user_with_more_applicants_than_a_run_may_erase_is_erased_in_parts(mon
     assert (len(first.erasures), first.applicants) == (2, 2)
 
 
+def test_a_user_who_is_erased_by_two_runs_leaves_no_traces() -> None:
+    for number in (1, 2):
+        known(f"reference-{number}", user="user-1", last_event=LONG_AGO)
+    do(relationships.end, "live", "user-1", ended_at=LONG_AGO, basis="they left", by=OFFICER)
+    assert [run(by=OFFICER, reason="x", max=1).applicants for _ in range(2)] == [1, 1]
+    assert work_off() == 2
+    assert see(relationship, "live", "user-1") is None
+
+
 def test_unreadable_events_are_erased_but_not_those_that_name_somebody_on_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     set_rules(monkeypatch, "unreadable:90d")
     unreadable = {"status": Outcome.UNREADABLE, "reason": "not JSON"}

@@ -27,7 +27,7 @@ from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
 
 #: Two privacy officers, an operator, and an account that proves no person.
-OFFICER, OTHER = Actor("officer", True), Actor("Ilse", True)
+OFFICER, OTHER = Actor("officer", True), Actor("Deputy", True)
 OPERATOR, ACCOUNT = Actor("night", True), Actor("root", False, "root")
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ depends_on = None
 #: The oldest code that can run on these tables: older code would take a repetition of an erased body for news.
 bears = "0018"
 
-NAMELESS = "erased_at IS NULL AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
+NAMELESS = "length(sealed_body) > 0 AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
 
 
 def upgrade() -> None:

@@ -1,0 +1,88 @@
+"""Erase the names of applicants and users from acts and replays. An act stays, and names its subject by a keyed digest.
+
+A name is looked for in free text as well, which reads the whole audit log. So that is done before the transaction that writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, String, cast, func, or_, select, update
+
+from store.access import audit, digests
+from store.database.operations_tables import Act, Replay
+from store.operations.replays import OPEN, Stage
+from store.states import ApplicantKey
+from store.system import clock
+
+#: Names that one statement looks for.
+NAMES_AT_ONCE = 50
+
+Keys = Sequence[ApplicantKey]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The acts whose text names somebody."""
+
+    #: By the numbers of the acts: the name within the subject. Where the whole subject is the name, an index finds the act.
+    subjects: dict[int, str]
+    #: Those whose reason has a name.
+    reasons: set[int]
+    #: The last act that was looked at.
+    last: int
+
+
+def find(connection: Connection, keys: Keys, users: Collection[str], *, after: int = 0) -> Found:
+    """Return the acts, after one of them, whose subjects or reasons name the applicants or users."""
+    names, later = _names(keys, users), Act.id > after
+    last = connection.execute(select(func.max(Act.id))).scalar_one() or after
+    subjects = _naming(connection, Act.id, Act.subject, names, later, Act.subject.not_in(_digests(keys, users)))
+    return Found(subjects=subjects, reasons=set(_naming(connection, Act.id, Act.reason, names, later)), last=last)
+
+
+def empty_acts(connection: Connection, keys: Keys, users: Collection[str], found: Found) -> None:
+    """Name the applicants and users in the audit log by keyed digests, and remove the reasons that name them.
+
+    `found`: what `find` returned shortly before; later acts are looked for here."""
+    for subject, digest in sorted(_digests(keys, users).items()):
+        connection.execute(update(Act).where(Act.subject == subject).values(subject=f"erased {digest}", reason=None))
+    later = find(connection, keys, users, after=found.last)
+    for act, name in sorted((found.subjects | later.subjects).items()):
+        connection.execute(update(Act).where(Act.id == act).values(subject=f"erased {digests.of('name', name).hex()}"))
+    connection.execute(update(Act).where(Act.id.in_(sorted(found.reasons | later.reasons))).values(reason=None))
+
+
+def empty_replays(connection: Connection, keys: Keys, users: Collection[str]) -> None:
+    """Remove from replays the applicants that they were about. One that has not ended is cancelled."""
+    names = _names(keys, users)
+    in_json = [json.dumps(name, ensure_ascii=False)[1:-1] for name in names]
+    columns = ((cast(Replay.wanted, String), in_json), (cast(Replay.forecast, String), in_json), (Replay.reason, names))
+    found = {replay for column, written in columns for replay in _naming(connection, Replay.id, column, written)}
+    is_open = update(Replay).where(Replay.id.in_(found), Replay.status.in_(OPEN))
+    connection.execute(is_open.values(status=Stage.CANCELLED, ended_at=clock.now()))
+    connection.execute(update(Replay).where(Replay.id.in_(found)).values(wanted={}, forecast=None, reason=""))
+
+
+def _digests(keys: Keys, users: Collection[str]) -> dict[str, str]:
+    """Return the digests of applicants and users, by the subjects of the acts about them."""
+    found = {audit.applicant_subject(key): digests.of_applicant(key).hex() for key in keys}
+    return found | {audit.user_subject(user): digests.of("user", user).hex() for user in users}
+
+
+def _names(keys: Keys, users: Collection[str]) -> list[str]:
+    return sorted({*(key.reference for key in keys), *users})
+
+
+def _naming(connection: Connection, number: Any, column: Any, names: Sequence[str], *conditions: Any) -> dict[Any, str]:
+    """Return the numbers of the rows whose text holds one of the names, each with that name, as a word of its own: a short name is part of
+    many others."""
+    found: dict[Any, str] = {}
+    for some in (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE)):
+        word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, some))})(?!\w)")
+        likely = select(number, column).where(or_(*(column.contains(name, autoescape=True) for name in some)), *conditions)
+        matches = {one: word.search(text) for one, text in connection.execute(likely)}
+        found |= {one: match[0] for one, match in matches.items() if match}
+    return found

@@ -174,7 +174,7 @@ def test_what_is_refused_delays_nobody_else_gives_up_is_listed_and_can_be_run_ag
     assert told.service.get(f"/v1/reactions/{other}").json["status"] == "failed"
     assert told.service.standing("reactions", "run", "--failed", "--yes", "--reason", "downstream is repaired").returncode == 0
     eventually(lambda: not told.reactions(status="failed"), "the other to be done")
-    assert [act["action"] for act in told.lines("audit", "list")] == ["run reactions", "run reactions"]
+    assert [act["action"] for act in told.lines("audit", "list")] == ["run reactions", "run reactions", "refused"]
     none_failed = b'standing_reactions_failed{subscriber="log"} 0.0'
     eventually(lambda: none_failed in told.service.get("/metrics", token=None).body, "the metrics to be made again")
 

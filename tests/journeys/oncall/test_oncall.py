@@ -109,10 +109,9 @@ def test_an_entry_is_claimed_by_one_person_and_given_back(night: Night) -> None:
         path = f"/v1/review/{quote(nobody, safe='%')}/claim"
         assert service.request("PUT", path, token=OPERATOR).status == 404, nobody
     acts = [(act["actor"], act["action"], act["subject"]) for act in night.lines("audit", "list")][::-1]
-    assert acts[:2] == [
-        ("night", "claim", f"idenfy live {night.doubtful}"), (acts[1][0], "unclaim", f"idenfy live {night.doubtful}"),
-    ]  # fmt: skip
-    assert acts[2][1:] == ("claim", f"event {night.failed}")
+    subject = f"idenfy live {night.doubtful}"
+    assert acts[:3] == [("reader", "refused", subject), ("night", "claim", subject), (acts[2][0], "unclaim", subject)]
+    assert acts[3][1:] == ("claim", f"event {night.failed}")
 
 
 def test_a_claim_ends_with_what_was_claimed(night: Night) -> None:

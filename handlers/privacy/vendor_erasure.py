@@ -58,5 +58,5 @@ def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey,
         return []
     if not holds.on(connection, key.environment, [key], present[key].external_user_id):
         return []
-    present[key], changes = visibility.restrict(present[key])
-    return changes
+    present[key], change = visibility.restrict(present[key])
+    return [change] if change else []

@@ -83,9 +83,9 @@ def find_event(connection: Connection, event_id: str, *, is_officer: bool, with_
     return found
 
 
-def restrict(before: Applicant) -> tuple[Applicant, list[Transition]]:
-    """Return an applicant restricted, and the changes to report: none if it was restricted before, or is not shown to any caller yet."""
+def restrict(before: Applicant) -> tuple[Applicant, Transition | None]:
+    """Return an applicant restricted, and the change to report; None if it was restricted before, or is not shown to any caller yet."""
     if before.restricted:
-        return before, []
+        return before, None
     after = structs.replace(before, restricted=True, version=before.version + bool(before.version), updated_at=clock.now())
-    return after, [feed.transition(before, after, ["restricted"], None)] if after.version else []
+    return after, feed.transition(before, after, ["restricted"], None) if after.version else None

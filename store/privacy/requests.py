@@ -213,4 +213,4 @@ def _restrict(connection: Connection, keys: Sequence[ApplicantKey]) -> None:
     known = applicants.among(connection, keys)
     after = [visibility.restrict(one) for one in applicants.lock(connection, known).values()]
     applicants.save(connection, [one for one, _ in after])
-    feed.append(connection, [change for _, changes in after for change in changes])
+    feed.append(connection, [change for _, change in after if change])

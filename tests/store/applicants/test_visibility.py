@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import update
 
 from store import database
 from store.applicants import table as applicants
@@ -17,20 +17,9 @@ from store.operations import replays, review_queue
 from store.operations.replays import ReplayFilter, Stage
 from store.states import ApplicantKey, Outcome
 from store.system import clock
-from tests.support.privacy.personal_data import do, known, see
+from tests.support.privacy.personal_data import do, known, restricted, see
 
 pytestmark = pytest.mark.usefixtures("kept")
-
-
-def restricted(reference: str) -> ApplicantKey:
-    """A restricted applicant."""
-    key = known(reference, last_event=clock.now())
-
-    def restrict(connection: Connection) -> None:
-        applicants.save(connection, [visibility.restrict(one)[0] for one in applicants.lock(connection, [key]).values()])
-
-    database.write(restrict)
-    return key
 
 
 def unreadable(key: ApplicantKey) -> str:
@@ -62,4 +51,4 @@ def test_an_applicant_that_is_restricted_already_is_not_changed_again() -> None:
     key = restricted("hidden")
     found = see(applicants.find, key)
     assert found is not None
-    assert (found.restricted, found.version, visibility.restrict(found)) == (True, 2, (found, []))
+    assert (found.restricted, found.version, visibility.restrict(found)) == (True, 2, (found, None))

@@ -14,7 +14,7 @@ from handlers.privacy import erase
 from store import config, database
 from store.access import audit
 from store.access.operators import Actor
-from store.applicants import mentions
+from store.applicants import mentions, visibility
 from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
@@ -96,6 +96,17 @@ def known(
         mentions.remember(connection, [said])
 
     database.write(write)
+    return key
+
+
+def restricted(reference: str) -> ApplicantKey:
+    """A restricted applicant."""
+    key = known(reference, last_event=clock.now())
+
+    def restrict(connection: Connection) -> None:
+        applicants.save(connection, [visibility.restrict(one)[0] for one in applicants.lock(connection, [key]).values()])
+
+    database.write(restrict)
     return key
 
 

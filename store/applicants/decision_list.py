@@ -16,6 +16,9 @@ from store.inbox.internal_events import DECISION_TYPE, DecisionBody
 from store.states import ApplicantKey
 from store.system import clock
 
+#: The fewest decisions that one query reads: those about restricted applicants are left out afterwards.
+PAGE = 200
+
 #: The state of a decision after which another one came: a later decision, its confirmation, or its withdrawal.
 REPLACED = "replaced"
 
@@ -43,20 +46,22 @@ def listing(
     What was decided about restricted applicants is left out unless `with_restricted`."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
-    query = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after).limit(limit)
+    base = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
     if since:
-        query = query.where(EventRow.received_at >= since)
+        base = base.where(EventRow.received_at >= since)
+    base = base.order_by(EventRow.sequence.desc() if newest_first else EventRow.sequence).limit(max(limit, PAGE))
     found: list[Listed] = []
-    while len(found) < limit and (page := _listed(connection, query, newest_first)):
+    query = base
+    while len(found) < limit and (page := _listed(connection, query)):
         # What is not handled yet has no mentions, so that the applicants of the bodies are looked at.
         found += [one for one in page if with_restricted or one.applicant is None or not one.applicant.restricted]
         last = page[-1].event.sequence
-        query = query.where(EventRow.sequence < last if newest_first else EventRow.sequence > last)
+        query = base.where(EventRow.sequence < last if newest_first else EventRow.sequence > last)
     return found[:limit]
 
 
-def _listed(connection: Connection, query: Select[Any], newest_first: bool) -> list[Listed]:
-    events = [event_of(row) for row in connection.execute(query.order_by(EventRow.sequence.desc() if newest_first else EventRow.sequence))]
+def _listed(connection: Connection, query: Select[Any]) -> list[Listed]:
+    events = [event_of(row) for row in connection.execute(query)]
     bodies = [msgspec.json.decode(event.body(), type=DecisionBody) for event in events]
     keys = [ApplicantKey(event.vendor, event.environment, body.reference) for event, body in zip(events, bodies, strict=True)]
     known = applicants.among(connection, list(set(keys))) if keys else {}

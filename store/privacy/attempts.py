@@ -11,6 +11,7 @@ from sqlalchemy import Connection, exists, select
 
 from store.access import audit, digests
 from store.applicants import erased
+from store.applicants import table as applicants
 from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow
 from store.states import ApplicantKey
@@ -67,10 +68,12 @@ def _subject(connection: Connection, attempt: Attempt) -> str | None:
 
 
 def _applicant(connection: Connection, key: ApplicantKey) -> str:
-    """Return how an act names an applicant: by its keyed digest once it is erased."""
+    """Return how an act names an applicant: by its keyed digest if it is erased or unknown, because the names may be an erased one's."""
     if erased.find(connection, key):
         return f"erased {digests.of_applicant(key).hex()}"
-    return audit.applicant_subject(key)
+    if applicants.among(connection, [key]):
+        return audit.applicant_subject(key)
+    return f"unknown {digests.of_applicant(key).hex()}"
 
 
 def _user(connection: Connection, environment: str, external_user_id: str) -> str:

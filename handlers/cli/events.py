@@ -135,23 +135,19 @@ def show_failed(as_json: bool, reason: str | None, reveal: bool, event_id: str) 
 def _show_with_body(event_id: str, *, reveal: bool, reason: str | None, as_json: bool) -> None:
     if reveal and not reason:
         raise click.UsageError("say with --reason why you need to see personal data")
-    with attempts.recorded(), database.begin() as connection:
-        found = _find(connection, event_id, with_body=True)
-        action = "revealed a body" if reveal else "read a body, masked"
-        audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
-        body = _body(connection, found["id"], reveal)
+    try:
+        with attempts.recorded(), database.begin() as connection:
+            found = _find(connection, event_id, with_body=True)
+            action = "revealed a body" if reveal else "read a body, masked"
+            audit.record(connection, action=action, subject=f"event {found['id']}", reason=reason, touched=1)
+            body = masking.readable(events.body(connection, found["id"]) or b"", reveal=reveal)
+    except Unopenable as unopenable:
+        raise click.ClickException(str(unopenable)) from unopenable
     if as_json:
         tables.print_json([found | {"body": body}])
     else:
         output.print_fields(found)
         output.print_text(body)
-
-
-def _body(connection: Connection, event_id: str, reveal: bool) -> str:
-    try:
-        return masking.readable(events.body(connection, event_id) or b"", reveal=reveal)
-    except Unopenable as unopenable:
-        raise click.ClickException(str(unopenable)) from unopenable
 
 
 commands = [events_group, failed_group]

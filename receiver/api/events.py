@@ -77,10 +77,8 @@ def get_event(connection: Connection, event_id: str, caller: Caller) -> dict[str
 @call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409, 410), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
     """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
-    if _find(connection, event_id, caller, with_body=True) is None:
-        return None
     try:
-        found = events.body(connection, event_id)
+        found = events.body(connection, event_id) if _find(connection, event_id, caller, with_body=True) else None
     except Unopenable as error:
         raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
     if found is None:

@@ -72,7 +72,7 @@ def restricted_among(connection: Connection, keys: Collection[ApplicantKey]) -> 
 def find_event(connection: Connection, event_id: str, *, is_officer: bool, with_body: bool = False) -> dict[str, Any] | None:
     """Return an event as it is shown; None if it is unknown. Raises Restricted and, of an event whose body was erased, Erased.
 
-    `with_body`: the body is to be read. It is refused if any applicant that the event named is restricted."""
+    `with_body`: the body is to be read. It is refused if any applicant that it names is restricted. Raises Unopenable."""
     found = events.find(connection, event_id)
     if found is None:
         return None

@@ -8,11 +8,14 @@ from sqlalchemy import ColumnElement, case, exists, func, literal_column, select
 
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 
+#: In the form that the index over them has.
+IS_RESTRICTED: ColumnElement[bool] = literal_column("applicants.restricted IS TRUE")
+
 
 def names_restricted(table: Any) -> ColumnElement[bool]:
-    """Return the condition that a row of a table names a restricted applicant. In the form that the index over them has."""
+    """Return the condition that a row of a table names a restricted applicant."""
     same = (getattr(table, name) == getattr(ApplicantRow, name) for name in ("vendor", "environment", "reference"))
-    return exists().where(literal_column("applicants.restricted IS TRUE"), *same).correlate(table)
+    return exists().where(IS_RESTRICTED, *same).correlate(table)
 
 
 def only_restricted() -> ColumnElement[bool]:

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store.database.restriction import any_restricted, names_restricted, only_restricted
-from store.database.tables import Alias, EventRow, MentionRow
+from store.database.restriction import IS_RESTRICTED, any_restricted, names_restricted, only_restricted
+from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
 from store.states import Outcome
 from store.system import clock
+from store.text.json_body import forms_of, holds_any
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
@@ -36,9 +37,21 @@ def find(connection: Connection, event_id: str) -> dict[str, Any] | None:
 
 
 def is_restricted(connection: Connection, event_id: str, *, with_body: bool) -> bool:
-    """Return whether only privacy officers may see an event: it named restricted applicants alone; its body, if it named one."""
+    """Return whether only privacy officers may see an event: it named restricted applicants alone; its body, if it named one.
+
+    An event without mentions is not handled, or could not be: its body is searched. Raises Unopenable."""
     hidden = any_restricted() if with_body else only_restricted()
-    return connection.execute(select(exists().where(EventRow.id == event_id, hidden))).scalar_one()
+    if connection.execute(select(exists().where(EventRow.id == event_id, hidden))).scalar_one():
+        return True
+    return with_body and _body_holds_restricted(connection, event_id)
+
+
+def _body_holds_restricted(connection: Connection, event_id: str) -> bool:
+    same = (ApplicantRow.vendor == EventRow.vendor, ApplicantRow.environment == EventRow.environment)
+    has_mentions = exists().where(MentionRow.event_sequence == EventRow.sequence)
+    restricted = select(ApplicantRow.reference).where(IS_RESTRICTED, *same, EventRow.id == event_id, ~has_mentions)
+    names = connection.execute(restricted).scalars().all()
+    return bool(names) and holds_any(body(connection, event_id) or b"", {form for name in names for form in forms_of(name)})
 
 
 def listing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -18,6 +18,11 @@ DIGITS_MAX = 1000
 def forms_of(name: str) -> set[bytes]:
     """Return a name as a body may hold it: plain, or as JSON writes it, with every letter beyond ASCII escaped, or none."""
     return {form.encode() for form in (name, json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1])}
+
+
+def holds_any(body: bytes, forms: Iterable[bytes]) -> bool:
+    """Return whether a body holds one of the forms of names."""
+    return any(form in body for form in forms)
 
 
 class NoObject(Exception):

@@ -23,7 +23,7 @@ from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
 from store.states import Outcome, VendorEnvironment
-from store.text.json_body import forms_of
+from store.text.json_body import forms_of, holds_any
 
 #: Rows that are read, or changed, at a time.
 PAGE = 200
@@ -118,10 +118,9 @@ def _held_names(connection: Connection) -> set[bytes]:
 def _may_name(event: InboxEvent, names: Collection[bytes]) -> bool:
     """Return whether a body holds one of the names, or cannot be opened."""
     try:
-        body = event.body()
+        return holds_any(event.body(), names)
     except Unopenable:
         return True
-    return any(name in body for name in names)
 
 
 # acts ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from store import database
 from store.applicants import table as applicants
 from store.applicants import visibility
+from store.applicants.visibility import Restricted
 from store.database.operations_tables import Replay
 from store.database.tables import EventRow
 from store.inbox import events
@@ -17,7 +18,7 @@ from store.operations import replays, review_queue
 from store.operations.replays import ReplayFilter, Stage
 from store.states import ApplicantKey, Outcome
 from store.system import clock
-from tests.support.privacy.personal_data import do, known, restricted, see
+from tests.support.privacy.personal_data import do, event, known, restricted, see
 
 pytestmark = pytest.mark.usefixtures("kept")
 
@@ -34,6 +35,21 @@ def test_an_unreadable_event_waits_for_a_person_and_does_not_say_that_it_is_abou
     hidden, other = unreadable(restricted("hidden")), unreadable(known("other", last_event=clock.now()))
     waiting = see(review_queue.listing, environment="live", limit=9)
     assert {one.event_id: one.reference for one in waiting} == {hidden: None, other: "other"}
+
+
+@pytest.mark.parametrize("status", [Outcome.PENDING, Outcome.FAILED, Outcome.UNREADABLE])
+def test_the_body_of_an_event_without_mentions_is_refused_if_it_names_a_restricted_applicant(status: Outcome) -> None:
+    restricted("hïdden")
+    settled: dict[str, Any] = {"status": status} | ({"settled_at": None} if status == Outcome.PENDING else {})
+    for name in ("hïdden".encode(), b"h\\u00efdden"):
+        hidden, _ = event(at=clock.now(), body=b'{"said": "%s", ' % name, **settled)
+        with pytest.raises(Restricted):
+            see(visibility.find_event, hidden, is_officer=False, with_body=True)
+        assert see(visibility.find_event, hidden, is_officer=False)
+        assert see(visibility.find_event, hidden, is_officer=True, with_body=True)
+    for given in ({"body": b"other"}, {"body": "hïdden".encode(), "environment": "sandbox"}):
+        shown, _ = event(at=clock.now(), **given, **settled)
+        assert see(visibility.find_event, shown, is_officer=False, with_body=True)
 
 
 def test_a_forecast_counts_restricted_applicants_and_does_not_name_them() -> None:

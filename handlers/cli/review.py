@@ -12,10 +12,10 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from handlers.cli.terminal import output
+from handlers.cli.terminal import attempts, output
 from store import config, database
 from store.access import audit, operators
-from store.applicants import feed
+from store.applicants import feed, visibility
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed
@@ -169,8 +169,9 @@ def list_acts(listing: Listing, environment: str, applicant: tuple[str, str] | N
     """List who did what, when, why, and to how many, the last first."""
     config.settings()
     wanted |= {"environment": environment, "about": ApplicantKey(applicant[0], environment, applicant[1]) if applicant else None}
-    with database.reading() as connection:
-        found = [audit.describe(row) for row in audit.listing(connection, **wanted, newest_first=True, limit=listing.fetched)]
+    given: dict[str, Any] = {"is_officer": attempts.is_officer(), "newest_first": True, "limit": listing.fetched}
+    with attempts.recorded(), database.reading() as connection:
+        found = [audit.describe(row) for row in visibility.acts(connection, **wanted, **given)]
     columns = ("at", "actor", "os_user", "action", "subject", "reason", "touched")
     about = environment if wanted["about"] or wanted["about_user"] else None
     listing.show(found, columns, what="recorded act", order="newest", environment=about, call="/v1/audit")

@@ -19,7 +19,7 @@ from receiver.web.call import ListOf, PageOf, call
 from receiver.web.problems import Problem, sentence
 from receiver.web.queries import AwareMoment, One, Page
 from store.access import audit
-from store.applicants import feed
+from store.applicants import feed, visibility
 from store.inbox import events
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
@@ -135,14 +135,15 @@ def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
 
 @blueprint.get("/audit")
 @call(right=Right.OPERATE, query=AuditQuery, answers=ACTS)
-def list_acts(connection: Connection, query: AuditQuery, after: tuple[int]) -> list[Row[Any]]:
+def list_acts(connection: Connection, query: AuditQuery, caller: Caller, after: tuple[int]) -> list[Row[Any]]:
     """The audit log: what persons with a right did, and why, in order."""
     since = queries.moment("since", query.since)
     if (query.vendor is None) != (query.reference is None):
         raise queries.wrong("vendor" if query.vendor is None else "reference")
     about = ApplicantKey(query.vendor, query.environment, query.reference) if query.vendor and query.reference else None
-    return audit.listing(
+    return visibility.acts(
         connection,
+        is_officer=caller.is_privacy_officer,
         actor=query.actor,
         action=query.action,
         since=since,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, cast, func, literal, or_, select
 
 from store import config, database
 from store.access import operators
 from store.database import bulk
 from store.database.operations_tables import Act
+from store.database.restriction import IS_RESTRICTED
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.states import ApplicantKey
 from store.system import clock
@@ -93,13 +94,17 @@ def listing(
     environment: str = "live",
     after: int = 0,
     newest_first: bool = False,
+    with_restricted: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
     """Return acts in order, after one of them; or the newest first. An actor's name matches in any case.
 
     Acts about an applicant are those that name it, or an event that named it. Those about a person (in an environment) are the acts about
-    each applicant of that person, and those that name the person."""
+    each applicant of that person, and those that name the person. Acts that name a restricted applicant are left out unless
+    `with_restricted`."""
     query = select(Act.__table__).where(Act.id > after)
+    if not with_restricted:
+        query = query.where(Act.subject.not_in(_restricted_subjects()))
     if actor:
         # A name is one person, whatever its case; names of tokens are ASCII.
         query = query.where(func.lower(Act.actor) == actor.lower())
@@ -125,6 +130,11 @@ def _names(connection: Connection, keys: list[ApplicantKey], subjects: list[str]
     named = [*subjects, *map(applicant_subject, keys)]
     events = select(_event_subject(connection)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
     return or_(Act.subject.in_(named), Act.subject.in_(events.where(bulk.of_applicants(MentionRow, keys))))
+
+
+def _restricted_subjects() -> Select[str]:
+    """Return how acts name the restricted applicants."""
+    return select(ApplicantRow.vendor + " " + ApplicantRow.environment + " " + ApplicantRow.reference).where(IS_RESTRICTED)
 
 
 def _event_subject(connection: Connection) -> ColumnElement[str]:

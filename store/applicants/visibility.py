@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
+from store.access import audit
 from store.applicants import erased, feed, table
 from store.applicants.feed import Transition
 from store.applicants.table import Applicant
@@ -81,6 +82,14 @@ def find_event(connection: Connection, event_id: str, *, is_officer: bool, with_
     if not is_officer and events.is_restricted(connection, found["id"], with_body=with_body):
         raise Restricted
     return found
+
+
+def acts(connection: Connection, *, is_officer: bool, about: ApplicantKey | None = None, **wanted: Any) -> list[Row[Any]]:
+    """Return acts of the audit log, as `audit.listing`. Those that name restricted applicants are privacy officers' alone. Raises
+    Restricted."""
+    if about and not is_officer and restricted_among(connection, [about]):
+        raise Restricted
+    return audit.listing(connection, about=about, with_restricted=is_officer, **wanted)
 
 
 def restrict(before: Applicant) -> tuple[Applicant, Transition | None]:

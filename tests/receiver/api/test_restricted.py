@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import create_engine, text, update
@@ -53,10 +54,15 @@ def is_hidden(answer: Answer) -> bool:
     return (answer.status, answer.json["type"]) == (403, "restricted")
 
 
+def recorded(service: Service, *options: str, token: str = OFFICER) -> list[dict[str, Any]]:
+    """What the audit log shows at a terminal, oldest first."""
+    service.environment["STANDING_TOKEN"] = token
+    return [json.loads(line) for line in service.standing("audit", "list", *options, "--json").stdout.splitlines()][::-1]
+
+
 def refusals(service: Service) -> list[tuple[str, str, str]]:
     """The failed attempts in the audit log: who, about whom or what, and why."""
-    acts = service.get("/v1/audit", token=OPERATOR, action="refused", limit=500).json["data"]
-    return [(act["actor"], act["subject"], act["reason"]) for act in acts]
+    return [(act["actor"], act["subject"], act["reason"]) for act in recorded(service, "--action", "refused")]
 
 
 def test_lists_leave_out_what_is_about_a_restricted_applicant_alone(service: Service) -> None:
@@ -162,8 +168,19 @@ def test_what_a_caller_is_refused_is_recorded_once_with_whom_it_concerned(servic
         ("night", f"user user of {one.other}", "right: POST /v1/users/<external_user_id>/access-exports"),
         ("linker", "POST /v1/holds", "right: POST /v1/holds"),
     ]
-    about = service.get("/v1/audit", token=OPERATOR, vendor="idenfy", reference=one.hidden, action="refused").json["data"]
+    about = recorded(service, "--action", "refused", "--applicant", "idenfy", one.hidden)
     assert [act["actor"] for act in about] == ["reader", "night", "reader"]
+
+
+def test_acts_about_a_restricted_applicant_are_shown_to_privacy_officers_alone(service: Service) -> None:
+    one = case(service)
+    send(service, f"/v1/applicants/idenfy/{one.other}/decisions", token=OPERATOR, decision="approve", reason="seen")
+    about = {"vendor": "idenfy", "reference": one.hidden}
+    assert listed(service, "/v1/audit", "subject", OPERATOR) == [f"idenfy live {one.other}"]
+    assert is_hidden(service.get("/v1/audit", token=OPERATOR, **about))
+    assert one.hidden not in str(recorded(service, token=OPERATOR))
+    assert recorded(service, "--applicant", "idenfy", one.hidden, token=OPERATOR) == []
+    assert [act["subject"] for act in recorded(service, "--applicant", "idenfy", one.hidden)] == [f"idenfy live {one.hidden}"] * 3
 
 
 def test_an_attempt_about_the_erased_is_recorded_by_a_keyed_digest_alone(service: Service) -> None:

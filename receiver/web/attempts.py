@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
-import structlog
 from flask import request
 
 from receiver.web import queries
@@ -17,9 +15,6 @@ from store.applicants.visibility import Erased, Hidden
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
 from store.states import VendorEnvironment
-from store.system.logs import describe_error
-
-log = structlog.get_logger()
 
 #: How a name's kind is written in a rule: `<name:event_id>`.
 _CONVERTER = re.compile(r"<\w+:")
@@ -44,10 +39,7 @@ def _record(caller: Caller | None, names: Mapping[str, str], cause: str) -> None
     given = request.args.get("environment")
     environment = VendorEnvironment.SANDBOX if given == VendorEnvironment.SANDBOX else VendorEnvironment.LIVE
     attempt = Attempt(actor=caller.name, call=_call(), names=names, environment=environment, cause=cause)
-    try:
-        queries.write(partial(attempts.record, attempt=attempt))
-    except Exception as error:  # On purpose: what is refused stays refused, whether that is recorded or not.
-        log.error("a failed attempt could not be recorded", error=describe_error(error))
+    attempts.record(attempt, read=queries.read, write=queries.write)
 
 
 def _call() -> str:

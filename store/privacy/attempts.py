@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, exists, select
 
 from store.access import audit, digests
@@ -16,7 +18,13 @@ from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow
 from store.states import ApplicantKey
 from store.system import clock
+from store.system.logs import describe_error
 from store.text.names import EVENT_ID, is_name
+
+log = structlog.get_logger()
+
+#: Runs some work in a transaction.
+Run = Callable[[Callable[[Connection], Any]], Any]
 
 #: The action of a failed attempt.
 ACTION = "refused"
@@ -42,13 +50,32 @@ class Attempt:
     cause: str
 
 
-def record(connection: Connection, attempt: Attempt) -> None:
-    """Record a failed attempt, unless the same one was recorded shortly before. Raises NoIndexKey and WrongIndexKey."""
+def record(attempt: Attempt, *, read: Run, write: Run) -> None:
+    """Record a failed attempt, unless the same one was recorded shortly before. If that fails it is logged.
+
+    `read` and `write` run work in a transaction that reads, or writes. Only a first attempt waits for other writers."""
+    try:
+        if read(partial(_act, attempt=attempt)) is not None:
+            write(partial(_record, attempt=attempt))
+    except Exception as error:  # On purpose: what is refused stays refused, whether that is recorded or not.
+        log.error("a failed attempt could not be recorded", error=describe_error(error))
+
+
+def _record(connection: Connection, attempt: Attempt) -> None:
+    # Looked at again: meanwhile the applicant may be erased.
+    act = _act(connection, attempt)
+    if act is not None:
+        audit.write(connection, **act)
+
+
+def _act(connection: Connection, attempt: Attempt) -> dict[str, Any] | None:
+    """Return an attempt as an act; None if the same one was recorded shortly before. Raises NoIndexKey and WrongIndexKey."""
     subject, reason = _subject(connection, attempt) or attempt.call, f"{attempt.cause}: {attempt.call}"
     values: dict[str, Any] = {"actor": attempt.actor, "action": ACTION, "subject": subject[: audit.SUBJECT_CHARS_MAX], "reason": reason}
     same = (getattr(Act, name) == value for name, value in values.items())
-    if not connection.execute(select(exists().where(*same, Act.at > clock.now() - ONCE_IN))).scalar_one():
-        audit.write(connection, **values, os_user=attempt.os_user)
+    if connection.execute(select(exists().where(*same, Act.at > clock.now() - ONCE_IN))).scalar_one():
+        return None
+    return values | {"os_user": attempt.os_user}
 
 
 def _subject(connection: Connection, attempt: Attempt) -> str | None:

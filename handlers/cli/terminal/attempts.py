@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import click
-import structlog
 
 from store import database
 from store.access import operators
@@ -16,9 +14,6 @@ from store.applicants.visibility import Hidden, Restricted
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
 from store.states import VendorEnvironment
-from store.system.logs import describe_error
-
-log = structlog.get_logger()
 
 
 def is_officer() -> bool:
@@ -52,7 +47,4 @@ def record(by: Actor, cause: str, *, environment: str | None = None) -> None:
         environment=environment or context.params.get("environment") or VendorEnvironment.LIVE,
         cause=cause,
     )
-    try:
-        database.write(partial(attempts.record, attempt=attempt))
-    except Exception as error:  # On purpose: what is refused stays refused, whether that is recorded or not.
-        log.error("a failed attempt could not be recorded", error=describe_error(error))
+    attempts.record(attempt, read=database.read, write=database.write)

@@ -233,6 +233,22 @@ def test_an_attempt_that_cannot_be_recorded_is_refused_all_the_same(running: Ser
     assert (answer.status, answer.json.get("type")) == (status, kind)
 
 
+def test_an_attempt_that_is_recorded_already_waits_for_no_writer(running: Service) -> None:
+    who = payloads.new_applicant()
+    running.told("idngo", payloads.idngo(who, answer="GREEN"))
+    restricted(running, vendor="idngo", reference=who)
+    path, failed = f"/v1/applicants/idngo/{who}", "a failed attempt could not be recorded"
+    assert is_hidden(running.get(path, token=READER))
+    before = running.logged().count(failed)
+    engine = create_engine(running.environment["DATABASE_URL"])
+    with engine.connect() as writer:
+        writer.execute(text("BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "LOCK TABLE acts IN EXCLUSIVE MODE"))
+        answer = running.get(path, token=READER)
+        writer.rollback()
+    engine.dispose()
+    assert (is_hidden(answer), running.logged().count(failed)) == (True, before)
+
+
 def test_a_decision_that_is_not_handled_yet_is_left_out_too(service: Service) -> None:
     who = payloads.new_applicant()
     service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(minutes=1)))

@@ -123,6 +123,19 @@ def test_an_unreadable_event_is_claimed_and_dismissed_without_a_word_about_whom_
     assert one.hidden not in str(group)
 
 
+def test_a_body_without_mentions_that_cannot_be_opened_is_reported_as_such(service: Service) -> None:
+    one = case(service)
+    event_id = service.told("idenfy", {"scanRef": ["no", "name"]})["id"]
+    engine = create_engine(service.environment["DATABASE_URL"])
+    with engine.begin() as connection:
+        connection.execute(update(EventRow).where(EventRow.id == event_id).values(sealed_body=one.hidden.encode()))
+    engine.dispose()
+    answer = service.get(f"/v1/events/{event_id}/body", token=OPERATOR)
+    assert (answer.status, "cannot be opened" in answer.json["detail"]) == (409, True)
+    done = service.standing("failed", "show", event_id)
+    assert (done.returncode, "Error: " in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
 def test_commands_refuse_what_is_restricted_and_lists_leave_it_out(service: Service) -> None:
     one = case(service)
     for command in (

@@ -83,7 +83,7 @@ def test_who_asked_cannot_decide_whatever_the_case_of_the_name() -> None:
     made = asked(of_user("user-1"), by=OTHER)
     for decide, given in ((requests.approve, {}), (requests.refuse, {"basis": "law", "until": clock.now() + timedelta(days=9)})):
         with pytest.raises(SamePerson):
-            do(decide, made["id"], by=OTHER._replace(name="ILSE"), reason="x", **given)
+            do(decide, made["id"], by=OTHER._replace(name="DEPUTY"), reason="x", **given)
     assert status(made["id"]) == "requested"
 
 

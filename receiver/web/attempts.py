@@ -21,7 +21,7 @@ _CONVERTER = re.compile(r"<\w+:")
 
 
 @contextmanager
-def recorded(caller: Caller | None, names: Mapping[str, str]) -> Iterator[None]:
+def recorded(caller: Caller, names: Mapping[str, str]) -> Iterator[None]:
     """Record what a caller is refused, by the names in the call's path, and raise its problem."""
     try:
         yield
@@ -33,9 +33,7 @@ def recorded(caller: Caller | None, names: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
-def _record(caller: Caller | None, names: Mapping[str, str], cause: str) -> None:
-    if caller is None:
-        return
+def _record(caller: Caller, names: Mapping[str, str], cause: str) -> None:
     given = request.args.get("environment")
     environment = VendorEnvironment.SANDBOX if given == VendorEnvironment.SANDBOX else VendorEnvironment.LIVE
     attempt = Attempt(actor=caller.name, call=_call(), names=names, environment=environment, cause=cause)

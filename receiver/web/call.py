@@ -94,15 +94,20 @@ class Call:
         arguments = inspect.signature(view).parameters
         named = [part for part in PARTS if part in arguments]
 
+        def answered(caller: Caller | None, path: dict[str, str]) -> Response:
+            parts = self.parts(caller)
+            work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
+            if caller and self.audit_subject and settings().audit_reads:
+                work = _recorded(work, caller, self.audit_subject(path, parts["query"]))
+            return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
+
         @wraps(view)
         def run(**path: str) -> Response:
-            caller = auth.caller_of(self.right) if self.right else None
+            if self.right is None:
+                return answered(None, path)
+            caller = auth.caller_of(self.right)
             with attempts.recorded(caller, path):
-                parts = self.parts(caller)
-                work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
-                if self.audit_subject and settings().audit_reads:
-                    work = _recorded(work, parts["caller"], self.audit_subject(path, parts["query"]))
-                return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
+                return answered(caller, path)
 
         run.__dict__["call"] = self
         return run

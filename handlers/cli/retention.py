@@ -175,12 +175,9 @@ def run(most: int | None, reason: str | None, token_file: Path | None, as_json: 
     how_much = counted(count, "applicant, event or act", "applicants, events and acts")
     says = f"{how_much if most else f'All that is due, {how_much},'} will be erased, and cannot be brought back."
     consent.ask("Erase?", says, f"{by.name} runs it{_why(reason)}.", yes=yes)
-    parts, done = [], 0
     with answering():
-        for part in retention.run(by=by, reason=reason, max=count):
-            done += carrying_out.carry_out(part.erasures)
-            parts.append(part)
-    output.show(structs.asdict(retention.total(parts)) | {"erasures": done}, as_json=as_json)
+        ran = retention.total(retention.run(by=by, reason=reason, max=count))
+    output.show(structs.asdict(ran) | {"erasures": carrying_out.carry_out(ran.erasures)}, as_json=as_json)
 
 
 commands = [relationship, holds_group, retention_group]

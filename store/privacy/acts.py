@@ -81,6 +81,6 @@ def take_turn(connection: Connection) -> None:
 def check_second(by: Actor, first: str) -> None:
     """Check that the second person proves to be another one than the first. Raises NotPossible without a token, and SamePerson."""
     if not by.by_token:
-        raise NotPossible("the second person acts with a token: give --token-file or STANDING_TOKEN")
+        raise NotPossible("the second person acts with a token, one of PRIVACY_TOKENS: give --token-file or STANDING_TOKEN")
     if person(by.name) == person(first):
         raise SamePerson(f"{first} began it: it takes another person")

@@ -23,7 +23,7 @@ from handlers.privacy.pace import Stopped
 from handlers.rules import kept_news
 from store import database
 from store.inbox.claims import InboxEvent
-from store.privacy.erasing import act_erasure, erasures, event_erasure, trace_erasure
+from store.privacy.erasing import erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.event_erasure import Rewritten
 from store.privacy.restoring import gate, ledger
@@ -134,14 +134,13 @@ def _erase_here(begun: Sequence[Begun], on_events: OnEvents) -> None:
 
 def _forget_traces(begun: Sequence[Begun]) -> None:
     """Remove the last names. The audit log is searched before the transaction that writes: deliveries wait for that one on SQLite."""
-    keys, users = [key for one in begun for key in one.keys], {one.user for one in begun if one.user}
-    found = database.read(lambda connection: act_erasure.find(connection, keys, users))
+    found = database.read(lambda connection: erasures.find_acts(connection, begun))
     database.write(lambda connection: erasures.forget_traces(connection, begun, found))
 
 
 def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
     """Erase the events that name the applicants; yield how many, part by part, until none is left."""
-    erasure_of = {key: one.id for one in begun for key in one.keys}
+    erasure_of = erasures.by_applicant(begun)
 
     def part(connection: Connection) -> int:
         events = event_erasure.naming(connection, erasure_of, limit=EVENTS_AT_ONCE)
@@ -157,7 +156,7 @@ def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
 
 def _erase_nameless(begun: Sequence[Begun]) -> Iterator[int]:
     """Erase the events that name no applicant, or could not be handled, and whose bodies are about the applicants all the same."""
-    erasure_of = {key: one.id for one in begun for key in one.keys}
+    erasure_of = erasures.by_applicant(begun)
     for vendor, environment in sorted({(key.vendor, key.environment) for key in erasure_of}):
         names = Names(key for key in erasure_of if (key.vendor, key.environment) == (vendor, environment))
         for events in _nameless(vendor, environment):
@@ -209,7 +208,7 @@ def _rewritten(event: InboxEvent, keys: Collection[ApplicantKey]) -> Rewritten:
 
 def _empty_changes(begun: Sequence[Begun]) -> Iterator[int]:
     """Empty the applicants' changes, part by part; yield that no event was erased."""
-    keys, emptied = [key for one in begun for key in one.keys], CHANGES_AT_ONCE
+    keys, emptied = list(erasures.by_applicant(begun)), CHANGES_AT_ONCE
     while emptied == CHANGES_AT_ONCE:
         emptied = database.write(lambda connection: trace_erasure.empty_changes(connection, keys, limit=CHANGES_AT_ONCE))
         fault_points.reach("erasure emptied changes")

@@ -165,9 +165,14 @@ def applicants_of(connection: Connection, subject: DataSubject) -> list[Applican
     return sorted(ApplicantKey(*row) for row in connection.execute(query))
 
 
+def by_applicant(begun: Sequence[Begun]) -> dict[ApplicantKey, str]:
+    """Return the id of the erasure of each applicant."""
+    return {key: one.id for one in begun for key in one.keys}
+
+
 def close(connection: Connection, begun: Sequence[Begun]) -> None:
     """Fence the applicants, remove their rows, and tell of it. It may be done again."""
-    erasure_of = {key: one.id for one in begun for key in one.keys}
+    erasure_of = by_applicant(begun)
     erased.remember(connection, erasure_of)
     visible = trace_erasure.forget_applicants(connection, list(erasure_of))
     trace_erasure.end_reactions(connection, list(erasure_of))
@@ -194,9 +199,14 @@ def finish(connection: Connection, begun: Sequence[Begun], *, ledger_lines: Sequ
         count_line(connection, line)
 
 
+def find_acts(connection: Connection, begun: Sequence[Begun]) -> act_erasure.Found:
+    """Return the acts that name the applicants and users of erasures. It reads the whole audit log."""
+    return act_erasure.find(connection, list(by_applicant(begun)), _users(begun))
+
+
 def forget_traces(connection: Connection, begun: Sequence[Begun], found: act_erasure.Found) -> None:
-    """Remove the names that erasures are about from all but their own rows. It may be done again. `found`: the acts that name them."""
-    keys, users = [key for one in begun for key in one.keys], {one.user for one in begun if one.user}
+    """Remove the names that erasures are about from all but their own rows. It may be done again. `found`: what `find_acts` returned."""
+    keys, users = list(by_applicant(begun)), _users(begun)
     trace_erasure.forget_mentions(connection, keys)
     trace_erasure.forget_quiet_moves(connection, keys)
     act_erasure.empty_acts(connection, keys, users, found)
@@ -206,6 +216,10 @@ def forget_traces(connection: Connection, begun: Sequence[Begun], found: act_era
         if one.user:
             mine = (Relationship.environment == one.environment, Relationship.external_user_id == one.user)
             connection.execute(delete(Relationship).where(*mine))
+
+
+def _users(begun: Sequence[Begun]) -> set[str]:
+    return {one.user for one in begun if one.user}
 
 
 def count_line(connection: Connection, ledger_line: int) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from handlers.privacy import erase
 from store import database
+from store.database import bulk
 from store.privacy.restoring import gate, ledger_redo
 from store.privacy.restoring.ledger import Line
 from store.privacy.restoring.ledger_redo import Named
@@ -25,7 +26,7 @@ def redo_all() -> int:
         return 0
     lines = database.read(gate.lacking)
     named = database.read(lambda connection: ledger_redo.find(connection, lines))
-    done = sum(_redo(lines[start : start + erase.AT_ONCE], named) for start in range(0, len(lines), erase.AT_ONCE))
+    done = sum(_redo(some, named) for some in bulk.parts(lines, erase.AT_ONCE))
     database.write(gate.catch_up)
     log.warning("erasures were done again, because the database lacked them", count=done)
     return done

@@ -17,7 +17,7 @@ from handlers import config
 from handlers.privacy import erase, redo, upkeep
 from handlers.privacy.pace import Pace, Stopped
 from store import database
-from store.database import leftovers
+from store.database import bulk, leftovers
 from store.privacy.erasing import erasures, lease, waiting
 from store.privacy.erasing.waiting import Waiting
 from store.privacy.restoring import gate, ledger
@@ -101,7 +101,7 @@ def _work(pace: Pace, *, keeps_up: bool) -> int:
     tried: set[str] = set()
     failed = 0
     while ahead := [erasure_id for erasure_id in database.write(erasures.ahead) if erasure_id not in tried]:
-        for some in (ahead[start : start + erase.AT_ONCE] for start in range(0, len(ahead), erase.AT_ONCE)):
+        for some in bulk.parts(ahead, erase.AT_ONCE):
             pace.give_way()
             failed += erase.attempt(some, on_events=lambda _: pace.give_way())[1]
         tried.update(ahead)

@@ -5,7 +5,7 @@ Events are read in the order of receipt, in batches of a bounded size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -88,7 +88,7 @@ class Renamed:
             return None
 
 
-def compare(keys: list[ApplicantKey], renamed: Renamed) -> Iterator[Difference]:
+def compare(keys: Sequence[ApplicantKey], renamed: Renamed) -> Iterator[Difference]:
     """Return the differences of some applicants, from one snapshot. Nothing is locked."""
     with database.reading() as connection:
         shown = applicants.among(connection, keys)
@@ -107,7 +107,7 @@ def difference_of(shown: Applicant, registers: Registers) -> Difference | None:
     return Difference(key=shown.key, shown=shown, derived=derived, changed=changed)
 
 
-def derive_many(connection: Connection, keys: list[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
+def derive_many(connection: Connection, keys: Sequence[ApplicantKey], renamed: Renamed) -> dict[ApplicantKey, Registers]:
     """Return what all kept events say of some applicants. The erased are left out, and those with an event that cannot be interpreted."""
     keys = erased.not_erased(connection, keys)
     heard = mentions.events_naming_any(connection, keys)

@@ -13,6 +13,7 @@ from handlers.replay import derive
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.applicants import mentions
+from store.database import bulk
 from store.inbox import events as inbox
 from store.inbox.claims import InboxEvent
 from store.operations import replays
@@ -45,8 +46,7 @@ def forecast(chunks: Iterable[list[InboxEvent]], *, on_events: OnProgress) -> Fo
             named = mentions.of_events(connection, [event.sequence for event in events])
             unresolved |= inbox.unresolved(connection, [event.id for event in events])
         concerned = sorted(renamed.note(events, named))
-        for start in range(0, len(concerned), derive.APPLICANTS_AT_ONCE):
-            keys = concerned[start : start + derive.APPLICANTS_AT_ONCE]
+        for keys in bulk.parts(concerned, derive.APPLICANTS_AT_ONCE):
             for key in keys:
                 found.pop(key, None)
             found |= {one.key: one for one in derive.compare(keys, renamed)}

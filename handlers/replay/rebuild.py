@@ -16,6 +16,7 @@ from handlers.rules import outcome, transitions
 from store import database
 from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
+from store.database import bulk
 from store.inbox.claims import InboxEvent
 from store.states import ApplicantKey
 from store.system import clock
@@ -33,8 +34,8 @@ def differences(renamed: Renamed, *, on_applicants: OnProgress) -> Iterator[Diff
         seen.update(key for key in keys if key in renamed.added)
         yield from compare(keys, renamed)
     newcomers = sorted(set(renamed.added) - seen)
-    for start in range(0, len(newcomers), APPLICANTS_AT_ONCE):
-        yield from compare(newcomers[start : start + APPLICANTS_AT_ONCE], renamed)
+    for some in bulk.parts(newcomers, APPLICANTS_AT_ONCE):
+        yield from compare(some, renamed)
 
 
 def find_renamed(on_events: OnProgress) -> Renamed:

@@ -44,9 +44,7 @@ def among(connection: Connection, keys: Collection[ApplicantKey]) -> dict[Applic
     if not keys or not is_any(connection):
         return {}
     by_digest = {digests.of_applicant(key): key for key in keys}
-    given = list(by_digest)
-    parts = (given[start : start + ASKED_AT_ONCE] for start in range(0, len(given), ASKED_AT_ONCE))
-    queries = (select(Fence.__table__).where(Fence.digest.in_(part)) for part in parts)
+    queries = (select(Fence.__table__).where(Fence.digest.in_(some)) for some in bulk.parts(list(by_digest), ASKED_AT_ONCE))
     return {by_digest[row.digest]: _erased(row) for query in queries for row in connection.execute(query)}
 
 

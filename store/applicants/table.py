@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -78,7 +78,7 @@ def lock(connection: Connection, keys: Iterable[ApplicantKey]) -> dict[Applicant
     """Lock applicants, in the order that all transactions use. An unknown one gets a row first, so that two first events cannot miss
     each other."""
     locked: dict[ApplicantKey, Applicant] = {}
-    for some in _parts(sorted(set(keys))):
+    for some in bulk.parts(sorted(set(keys)), KEYS_MAX):
         there = set(map(ApplicantKey._make, connection.execute(select(*_KEY).where(bulk.of_applicants(ApplicantRow, some))).all()))
         newcomers = {key: unknown(key) for key in some if key not in there}
         rows = [structs.asdict(applicant) for applicant in newcomers.values()]
@@ -185,12 +185,6 @@ def describe(applicant: Applicant) -> dict[str, Any]:
     """Return an applicant as the contract shows it."""
     told = {name: value for name, value in structs.asdict(applicant).items() if name not in _OUR_OWN}
     return told | {"as_of": clock.rfc3339(applicant.as_of), "updated_at": clock.rfc3339(applicant.updated_at)}
-
-
-def _parts(keys: list[ApplicantKey]) -> Iterator[list[ApplicantKey]]:
-    """Split keys into parts that fit into a statement: both databases bound its parameters."""
-    for start in range(0, len(keys), KEYS_MAX):
-        yield keys[start : start + KEYS_MAX]
 
 
 def unknown(key: ApplicantKey) -> Applicant:

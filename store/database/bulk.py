@@ -6,9 +6,9 @@ one statement a row, sent in a pipeline, took twice as long.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, Table, TextClause, bindparam, false, text, tuple_
@@ -17,6 +17,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from store import database
 from store.states import ApplicantKey
+
+T = TypeVar("T")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -28,9 +30,6 @@ LEAVE: Change = {}
 
 #: As many applicants are written out in a condition.
 FEW_KEYS = 20
-
-#: The keys of applicants for SQLite, from one JSON text.
-_KEYS = text("SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(:keys)")
 
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -71,18 +70,29 @@ def rewrite(connection: Connection, model: type[DeclarativeBase], rows: Rows, *,
     return connection.execute(statement, {"given": _encode(table, rows)}).rowcount
 
 
+def parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield values so many at a time: both databases bound the parameters of a statement."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 def among(model: type[DeclarativeBase], rows: Rows) -> ColumnElement[bool]:
-    """Return the condition that a row is one of those that the given columns' values name."""
+    """Return the condition that a row is one of those that the given columns' values name.
+
+    SQLite reads a whole table for rows that a condition writes out, `IN (VALUES …)`, and uses an index for those that a query gives."""
     columns, table = tuple(rows[0]), _table(model)
     mine = tuple_(*(table.c[name] for name in columns))
-    if database.is_sqlite():
+    if not database.is_sqlite():
+        given = f"SELECT {', '.join(columns)} FROM {_given(table, columns)}"  # noqa: S608  Names of columns.
+    elif _binary(table, columns):
         return mine.in_(_written_out(table, rows))
-    return mine.in_(text(f"SELECT {', '.join(columns)} FROM {_given(table, columns)}").bindparams(given=_encode(table, rows)))  # noqa: S608
+    else:
+        values = ", ".join(f"json_extract(value, '$.{name}')" for name in columns)
+        given = f"SELECT {values} FROM json_each(:given)"  # noqa: S608
+    return mine.in_(text(given).bindparams(bindparam("given", _encode(table, rows), unique=True)))
 
 
 def _written_out(table: Table, rows: Rows) -> TextClause:
-    """Return the query that gives rows to SQLite. It reads a whole table for rows that a condition writes out, `IN (VALUES …)`, and uses an
-    index for those that a query gives."""
+    """Return the query that gives rows to SQLite where JSON cannot, because they hold bytes."""
     given = [
         bindparam(f"given_{number}_{name}", value, type_=table.c[name].type, unique=True)
         for number, row in enumerate(rows)
@@ -99,12 +109,9 @@ def of_applicants(model: type[Any], keys: Collection[ApplicantKey]) -> ColumnEle
     Few keys are written out for PostgreSQL: it takes any JSON text for 100 rows, and may read a whole table in its order to find them."""
     if not keys:
         return false()
-    mine = tuple_(model.vendor, model.environment, model.reference)
-    if database.is_sqlite():
-        return mine.in_(_KEYS.bindparams(bindparam("keys", msgspec.json.encode(list(keys)).decode(), unique=True)))
-    if len(keys) <= FEW_KEYS:
-        return mine.in_(list(keys))
-    return among(model, [key._asdict() for key in keys])
+    if database.is_sqlite() or len(keys) > FEW_KEYS:
+        return among(model, [key._asdict() for key in keys])
+    return tuple_(model.vendor, model.environment, model.reference).in_(list(keys))
 
 
 def _execute(connection: Connection, statement: TextClause, table: Table, rows: Rows, *, returns: bool = False) -> list[Row[Any]]:
@@ -170,6 +177,10 @@ def _given(table: Table, columns: tuple[str, ...]) -> str:
     return f"json_to_recordset(CAST(:given AS json)) AS given ({types})"
 
 
+def _binary(table: Table, columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if isinstance(table.c[name].type, LargeBinary)]
+
+
 def _table(model: type[DeclarativeBase]) -> Table:
     assert isinstance(model.__table__, Table)
     return model.__table__
@@ -177,7 +188,6 @@ def _table(model: type[DeclarativeBase]) -> Table:
 
 def _encode(table: Table, rows: Rows) -> str:
     """Return rows as JSON. Bytes are written as PostgreSQL reads them."""
-    binary = [name for name in rows[0] if isinstance(table.c[name].type, LargeBinary)]
-    if binary:
+    if binary := _binary(table, rows[0]):
         rows = [{**row, **{name: f"\\x{row[name].hex()}" for name in binary if row[name] is not None}} for row in rows]
     return msgspec.json.encode(rows).decode()

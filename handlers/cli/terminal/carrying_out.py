@@ -8,6 +8,7 @@ import click
 
 from handlers.cli.terminal.progress import progress_bar
 from handlers.privacy import erase
+from store.database import bulk
 from store.privacy.restoring import ledger
 from store.text.counts import counted
 
@@ -18,7 +19,7 @@ def carry_out(erasure_ids: Sequence[str]) -> int:
     with progress_bar() as bar:
         task = bar.add_task("erasing", total=len(erasure_ids))
         events = bar.add_task("events", total=None)
-        for some in (erasure_ids[start : start + erase.AT_ONCE] for start in range(0, len(erasure_ids), erase.AT_ONCE)):
+        for some in bulk.parts(erasure_ids, erase.AT_ONCE):
             try:
                 counts = erase.attempt(some, on_events=lambda count: bar.advance(events, count))
             except ledger.Unusable as unusable:

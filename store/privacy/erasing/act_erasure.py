@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, String, cast, func, or_, select, update
 
 from store.access import audit, digests
+from store.database import bulk
 from store.database.operations_tables import Act, Replay
 from store.operations.replays import OPEN, Stage
 from store.states import ApplicantKey
@@ -80,7 +81,7 @@ def _naming(connection: Connection, number: Any, column: Any, names: Sequence[st
     """Return the numbers of the rows whose text holds one of the names, each with that name, as a word of its own: a short name is part of
     many others."""
     found: dict[Any, str] = {}
-    for some in (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE)):
+    for some in bulk.parts(names, NAMES_AT_ONCE):
         word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, some))})(?!\w)")
         likely = select(number, column).where(or_(*(column.contains(name, autoescape=True) for name in some)), *conditions)
         matches = {one: word.search(text) for one, text in connection.execute(likely)}

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_
 
 from store import config
 from store.config.privacy_settings import Kept, Period
+from store.database import bulk
 from store.database.operations_tables import Act, Reaction
 from store.database.privacy_tables import Hold
 from store.database.tables import ApplicantRow, EventRow, MentionRow
@@ -48,9 +49,9 @@ def expired(connection: Connection, rule: Kept, period: Period, now: datetime, *
 def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
     """Erase events that name no applicant who is kept; return how many. Those that are erased already are not counted."""
     count = 0
-    for start in range(0, len(sequences), PAGE):
-        some = and_(EventRow.sequence.in_(sequences[start : start + PAGE]), EventRow.erased_at.is_(None), ~_names_somebody())
-        events = event_erasure.locked(connection, some, limit=PAGE)
+    for some in bulk.parts(sequences, PAGE):
+        due = and_(EventRow.sequence.in_(some), EventRow.erased_at.is_(None), ~_names_somebody())
+        events = event_erasure.locked(connection, due, limit=PAGE)
         event_erasure.erase(connection, [Rewritten(event=event, kept_news=None) for event in events], [])
         mine = update(EventRow).where(EventRow.sequence.in_([event.sequence for event in events]))
         connection.execute(mine.values(reason=REASON))
@@ -60,10 +61,7 @@ def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
 
 def remove_acts(connection: Connection, numbers: Sequence[int]) -> int:
     """Remove acts; return how many."""
-    count = 0
-    for start in range(0, len(numbers), PAGE):
-        count += connection.execute(delete(Act).where(Act.id.in_(numbers[start : start + PAGE]))).rowcount
-    return count
+    return sum(connection.execute(delete(Act).where(Act.id.in_(some))).rowcount for some in bulk.parts(numbers, PAGE))
 
 
 # events -------------------------------------------------------------------------------------------------------

@@ -100,11 +100,10 @@ def _ends(connection: Connection, users: Collection[User]) -> dict[User, datetim
 def _last_events(connection: Connection, keys: Sequence[ApplicantKey]) -> dict[ApplicantKey, datetime]:
     """Return when the newest event that names each applicant was received."""
     found: dict[ApplicantKey, datetime] = {}
-    for start in range(0, len(keys), KEYS_AT_ONCE):
-        columns: tuple[Any, ...] = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
-        query = select(*columns, func.max(EventRow.received_at)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
-        some = bulk.of_applicants(MentionRow, keys[start : start + KEYS_AT_ONCE])
-        for *key, received_at in connection.execute(query.where(some).group_by(*columns)):
+    columns: tuple[Any, ...] = (MentionRow.vendor, MentionRow.environment, MentionRow.reference)
+    query = select(*columns, func.max(EventRow.received_at)).join(MentionRow, MentionRow.event_sequence == EventRow.sequence)
+    for some in bulk.parts(keys, KEYS_AT_ONCE):
+        for *key, received_at in connection.execute(query.where(bulk.of_applicants(MentionRow, some)).group_by(*columns)):
             found[ApplicantKey(*key)] = received_at
     return found
 

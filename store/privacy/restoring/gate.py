@@ -16,6 +16,7 @@ from sqlalchemy import Connection, and_, exists, or_, select, true, update
 from store import database
 from store.access import digests
 from store.access.digests import NoIndexKey, WrongIndexKey
+from store.database import bulk
 from store.database.privacy_tables import Erasure, Fence, PrivacyState
 from store.database.sessions import Unfit
 from store.privacy.erasing.erasures import Cause, Stage
@@ -154,5 +155,5 @@ def _known(connection: Connection, lines: Sequence[Line], *, is_running: bool) -
     fenced = exists().where(Fence.erasure_id == Erasure.id)
     is_known = or_(Erasure.status == Stage.DONE, Erasure.vendor_again_at.is_not(None), and_(is_ours, true() if is_running else fenced))
     ids = [line.erasure_id for line in lines]
-    parts = (ids[start : start + ASKED_AT_ONCE] for start in range(0, len(ids), ASKED_AT_ONCE))
-    return {one for part in parts for one in connection.execute(select(Erasure.id).where(Erasure.id.in_(part), is_known)).scalars()}
+    queries = (select(Erasure.id).where(Erasure.id.in_(some), is_known) for some in bulk.parts(ids, ASKED_AT_ONCE))
+    return {one for query in queries for one in connection.execute(query).scalars()}

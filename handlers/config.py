@@ -14,9 +14,9 @@ from handlers.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
 from store.inbox.settling import Retries
-from store.states import Status
 from store.system.environment import Environment
 from store.text import web_addresses
+from store.text.states import Status
 from store.text.web_addresses import NamedAddress
 
 #: The changes that endpoints are notified of: approvals that fell, every other status too, or everything.

@@ -23,8 +23,8 @@ from store.inbox import internal_events
 from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
 from store.privacy.erasing import event_erasure
-from store.states import Status
 from store.system import clock, fault_points
+from store.text.states import Status
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 

@@ -30,9 +30,9 @@ from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.privacy.erasing import event_erasure
 from store.privacy.restoring import gate
-from store.states import ApplicantKey
 from store.system import clock, fault_points
 from store.system.logs import describe_error
+from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
 

@@ -22,13 +22,13 @@ from store.applicants.table import Applicant
 from store.inbox import wakeup
 from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
-from store.states import ApplicantKey, Outcome
 from store.system import clock
 from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import REASON, environment_option, json_option, token_option
 from store.text import safe_text
 from store.text.names import EVENT_ID
+from store.text.states import ApplicantKey, Outcome
 
 #: How long a command waits for a worker to handle what was decided.
 HANDLED_SECONDS_MAX = 10.0

@@ -13,12 +13,12 @@ from store.access import audit
 from store.applicants import visibility
 from store.inbox import events
 from store.inbox.encryption import Unopenable
-from store.states import Outcome
 from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import REASON, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
+from store.text.states import Outcome
 
 
 def is_event_id(text: str) -> bool:

@@ -26,10 +26,10 @@ from store.access import audit, operators
 from store.applicants import visibility
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.states import ApplicantKey
 from store.system import clock
 from store.terminal import consent, tables
 from store.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
+from store.text.states import ApplicantKey
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")
 

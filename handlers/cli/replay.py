@@ -17,12 +17,12 @@ from store import database
 from store.access import audit, operators
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
-from store.states import Outcome
 from store.terminal import consent, tables
 from store.terminal.lists import Listing, list_options
 from store.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
+from store.text.states import Outcome
 
 rate_option = click.option("--rate", type=Rate(replays.PER_SECOND_MIN, replays.PER_SECOND_MAX), help="At most so many events a second.")
 

@@ -17,8 +17,8 @@ from handlers.notify.http_sender import CONNECTIONS_MAX
 from handlers.notify.signing import message, message_id, signed
 from handlers.notify.subscribers import AT_ONCE, GIVEN_WAY, Gone, NotNow, Refused
 from store.applicants import feed
-from store.states import Reversal
 from store.system import clock
+from store.text.states import Reversal
 
 
 def key_of(url: str) -> str:

@@ -20,9 +20,9 @@ from handlers.config import IdngoApi
 from handlers.notify.subscribers import AT_ONCE, NotNow, Refused
 from store import database
 from store.applicants import resubmission
-from store.states import ApplicantKey, Status
 from store.system import clock
 from store.text.counts import counted
+from store.text.states import ApplicantKey, Status
 
 #: It is not asked twice here.
 ONCE = Pacing(attempts_max=1)

@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from handlers import config
 from store.applicants import feed
-from store.states import Reversal
 from store.system.logs import describe_error
+from store.text.states import Reversal
 
 log = structlog.get_logger()
 

@@ -27,9 +27,9 @@ from store.privacy.erasing import erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.event_erasure import Rewritten
 from store.privacy.restoring import gate, ledger
-from store.states import ApplicantKey
 from store.system import fault_points
 from store.system.logs import describe_error
+from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
 

@@ -21,8 +21,8 @@ from store.inbox.encryption import Unopenable
 from store.operations.delivery_counts import NEWS_OF_ERASED
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
-from store.states import ApplicantKey
 from store.text.names import is_name
+from store.text.states import ApplicantKey
 
 #: A word of a body, as it is looked up among the erased, and how many of a body are.
 WORD = re.compile(r"[\w.:@-]{4,200}")

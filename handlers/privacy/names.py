@@ -9,8 +9,8 @@ from handlers.interpret import interpret
 from handlers.rules.news import EventReading
 from store.inbox.claims import InboxEvent
 from store.inbox.encryption import Unopenable
-from store.states import ApplicantKey
 from store.text.json_body import forms_of
+from store.text.states import ApplicantKey
 
 
 class Names:

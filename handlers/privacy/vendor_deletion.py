@@ -20,8 +20,8 @@ from store import database
 from store.privacy.erasing import vendor_wait
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.vendor_wait import Answer
-from store.states import ApplicantKey
 from store.system import clock, fault_points
+from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
 

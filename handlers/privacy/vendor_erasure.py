@@ -20,7 +20,7 @@ from store.inbox import internal_events
 from store.privacy import holds
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
-from store.states import ApplicantKey, Status
+from store.text.states import ApplicantKey, Status
 
 log = structlog.get_logger()
 

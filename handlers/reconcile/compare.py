@@ -24,8 +24,8 @@ from store.applicants.table import Applicant
 from store.inbox import internal_events
 from store.inbox.internal_events import Kind
 from store.operations import reconciliations
-from store.states import ApplicantKey, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Status
 
 
 @dataclass(frozen=True, kw_only=True)

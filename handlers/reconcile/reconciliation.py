@@ -23,8 +23,8 @@ from store.applicants import table as applicants
 from store.inbox import wakeup
 from store.operations import delivery_counts, reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.states import ApplicantKey
 from store.text.counts import counted
+from store.text.states import ApplicantKey
 
 #: Applicants whose names are read at once, and cases of a list that are looked up at once.
 NAMES_AT_ONCE = 100

@@ -20,7 +20,7 @@ from store.applicants import erased, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.inbox.claims import InboxEvent
-from store.states import ApplicantKey, Reversal, Status
+from store.text.states import ApplicantKey, Reversal, Status
 
 APPLICANTS_AT_ONCE = 200
 

@@ -18,7 +18,7 @@ from store.inbox import events as inbox
 from store.inbox.claims import InboxEvent
 from store.operations import replays
 from store.operations.replays import ReplayFilter
-from store.states import ApplicantKey, Status
+from store.text.states import ApplicantKey, Status
 
 #: Events whose applicants are derived from one snapshot.
 FORECAST_AT_ONCE = 500

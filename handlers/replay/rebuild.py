@@ -18,8 +18,8 @@ from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.database import bulk
 from store.inbox.claims import InboxEvent
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 EVENTS_AT_ONCE = 1000
 

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from store.applicants.table import NOTHING_CHECKED
 from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody
-from store.states import Status
+from store.text.states import Status
 
 
 class Unreadable(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from handlers.rules.registers import IMPORTED_HIT, JUDGEMENT, PROPOSAL, Entry, Registers
-from store.states import Stand, Status
+from store.text.states import Stand, Status
 
 #: What an approval is decided against.
 REFUSING = (Status.REJECTED, Status.NEEDS_REVIEW)

@@ -9,7 +9,7 @@ from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
-from store.states import Outcome
+from store.text.states import Outcome
 
 # Of several outcomes for several applicants, the first of these that occurs is the event's.
 _STRONGEST = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)

@@ -22,8 +22,8 @@ from handlers.rules.objections import (
 )
 from handlers.rules.registers import Entry, Registers, shown_of
 from store.applicants.table import Applicant
-from store.states import HITS, Flag, Stand, Status
 from store.system.clock import EPOCH
+from store.text.states import HITS, Flag, Stand, Status
 
 #: What never covers a rejection.
 NEVER_OVER_A_REJECTION = (Status.NEEDS_REVIEW, Status.DOCUMENT_EXPIRED)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Reading, Says, Step
 from store.applicants.table import NOTHING_CHECKED, Applicant
 from store.inbox.internal_events import DecisionBody
-from store.states import Flag, Status
 from store.system import clock
+from store.text.states import Flag, Status
 
 #: The last decision of a person; and the last that needs a second operator, until that operator confirms it.
 JUDGEMENT, PROPOSAL = "judgement", "proposal"

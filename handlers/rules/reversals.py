@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from store.applicants.table import Applicant
-from store.states import Reversal, Status
+from store.text.states import Reversal, Status
 
 #: What a change of status does to an approval, by where it leads.
 FALLEN: dict[Status, Reversal] = {

@@ -19,8 +19,8 @@ from handlers.rules.projection import base_entry, is_known, show
 from handlers.rules.registers import JUDGEMENT, PROPOSAL, Registers, apply_news, registers_of, writes
 from handlers.rules.reversals import reversal
 from store.applicants.table import Applicant
-from store.states import Outcome, Reversal, Stand
 from store.system.clock import EPOCH
+from store.text.states import Outcome, Reversal, Stand
 
 #: A difference in one of these is a change.
 TOLD = (

@@ -17,8 +17,8 @@ from handlers.vocabulary.event_types import IDENFY_HARMLESS
 from handlers.vocabulary.idenfy import TAGS
 from handlers.vocabulary.words import Words
 from store.applicants.table import NOTHING_CHECKED
-from store.states import Status
 from store.text.names import as_name
+from store.text.states import Status
 
 TYPE_HEADER = "Idenfy-Event-Type"
 

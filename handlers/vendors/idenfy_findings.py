@@ -14,8 +14,8 @@ import msgspec
 from handlers.vendors.base import names
 from handlers.vendors.strict_schema import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
-from store.states import HITS
 from store.text.names import as_name
+from store.text.states import HITS
 
 #: Words of a monitoring. What neither raises nor clears an alert changes nothing, unknown words among it.
 RAISING = ("ALERT", "FLAGS_FOUND", "TRUE_POSITIVE")

@@ -19,8 +19,8 @@ from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_o
 from handlers.vendors.strict_schema import Check, not_understood
 from handlers.vocabulary.event_types import IDNGO_HARMLESS
 from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
-from store.states import HITS, Status
 from store.text.names import as_name
+from store.text.states import HITS, Status
 
 #: Events that carry a review's result.
 RESULTS = ("applicantReviewed", "applicantWorkflowCompleted", "applicantWorkflowFailed")

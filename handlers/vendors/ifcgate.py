@@ -15,8 +15,8 @@ from handlers.config import Settings
 from handlers.rules.news import News, Step, Unreadable
 from handlers.vendors.base import READ, decode, moment, moves_nothing
 from handlers.vendors.strict_schema import a_text, an_object, not_understood
-from store.states import Status
 from store.text.names import as_name
+from store.text.states import Status
 
 #: The one event that closes a case's review.
 COMPLETED = "case.review.completed"

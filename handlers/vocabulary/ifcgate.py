@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store.states import Status
+from store.text.states import Status
 
 #: What an IFCGATE word can be configured to mean; the other statuses are no vendor's verdict or progress.
 WORD_STATUSES = (

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from store.states import HITS
 from store.system.environment import Environment
 from store.text.names import is_name
+from store.text.states import HITS
 
 
 class Kind(StrEnum):

@@ -21,9 +21,9 @@ from store.applicants import history as store_history
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.privacy import shown
-from store.states import ApplicantKey, Status
 from store.system import clock
 from store.text.names import is_name
+from store.text.states import ApplicantKey, Status
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 

@@ -20,8 +20,8 @@ from store.access import audit
 from store.applicants import visibility
 from store.inbox import events, settling
 from store.inbox.encryption import Unopenable
-from store.states import Outcome
 from store.text.names import EVENT_ID
+from store.text.states import Outcome
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 

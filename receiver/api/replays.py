@@ -18,8 +18,8 @@ from receiver.web.queries import AwareMoment
 from store.access import audit
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
-from store.states import Outcome, VendorEnvironment
 from store.text.names import EVENT_ID
+from store.text.states import Outcome, VendorEnvironment
 
 blueprint = Blueprint("replays", __name__, url_prefix="/v1")
 

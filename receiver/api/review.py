@@ -25,9 +25,9 @@ from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed, NotWaiting
 from store.operations.review_queue import Narrowed, Place, Waiting, What
-from store.states import ApplicantKey, Outcome, Reversal, VendorEnvironment
 from store.system import clock
 from store.text.names import EVENT_ID, is_storable
+from store.text.states import ApplicantKey, Outcome, Reversal, VendorEnvironment
 
 blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from receiver.openapi.schemas import ApiModel, Applicant, HistoryEntry, Reference, Time, UserId, Vendor
-from store.states import VendorEnvironment
+from store.text.states import VendorEnvironment
 
 Cursor = Annotated[str, Meta(description="Its place in the feed: give it as `after`.", examples=["9f86d081.4711"])]
 CHANGE_AS_TEXT = Meta(

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from receiver.openapi.schemas import ApiModel, Reference, Time, UserId, Vendor
 from store.config.privacy_settings import Kept
 from store.privacy.erasing.erasures import Cause, Stage
-from store.states import VendorEnvironment
+from store.text.states import VendorEnvironment
 
 #: The states of an erasure. A replay has stages of its own.
 ErasureStatus = StrEnum("ErasureStatus", {one.name: one.value for one in Stage})  # type: ignore[misc]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from receiver.vendors import VENDORS
-from store.states import HITS, Flag, Outcome, Reversal, Stand, Status, VendorEnvironment
+from store.text.states import HITS, Flag, Outcome, Reversal, Stand, Status, VendorEnvironment
 
 VendorName = StrEnum("VendorName", {name: name for name in VENDORS})  # type: ignore[misc]
 Hit = StrEnum("Hit", {name: name for name in HITS})  # type: ignore[misc]

@@ -12,7 +12,7 @@ from store.applicants import feed
 from store.inbox.internal_events import Ruling
 from store.operations.replays import Stage
 from store.outbox.dispatch import ReactionStatus
-from store.states import Reversal, Status, VendorEnvironment
+from store.text.states import Reversal, Status, VendorEnvironment
 
 #: Where a change led: a status, or that its applicant was erased.
 ChangedTo = StrEnum("ChangedTo", {one.name: one.value for one in Status} | {"ERASED": feed.ERASED})  # type: ignore[misc]

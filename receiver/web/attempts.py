@@ -14,7 +14,7 @@ from receiver.web.problems import Problem, sentence
 from store.applicants.visibility import Erased, Hidden
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
-from store.states import VendorEnvironment
+from store.text.states import VendorEnvironment
 
 #: How a name's kind is written in a rule: `<name:event_id>`.
 _CONVERTER = re.compile(r"<\w+:")

@@ -19,12 +19,12 @@ from receiver.web import request_body
 from receiver.web.problems import Problem
 from store import database
 from store.privacy.restoring import gate
-from store.states import ApplicantKey, VendorEnvironment
 from store.system import clock
 from store.system.deadlines import DeadlineExecutor
 from store.text import safe_text
 from store.text.names import NAME_CHARS_MAX, is_name, is_storable
 from store.text.safe_text import REASON_CHARS_MAX, is_reason
+from store.text.states import ApplicantKey, VendorEnvironment
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Row = TypeVar("Row")

@@ -14,8 +14,8 @@ from store.database import bulk
 from store.database.operations_tables import Act
 from store.database.restriction import IS_RESTRICTED
 from store.database.tables import ApplicantRow, EventRow, MentionRow
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: The action of a plain look-up.
 LOOKED_UP = "look up"

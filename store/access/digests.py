@@ -7,7 +7,7 @@ from functools import cache
 
 from store import config
 from store.database.sessions import Unfit
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 
 class NoIndexKey(Unfit):

@@ -13,8 +13,8 @@ from store.applicants.table import Applicant
 from store.database.tables import EventRow
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.inbox.internal_events import DECISION_TYPE, DecisionBody
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: The fewest decisions that one query reads: those about restricted applicants are left out afterwards.
 PAGE = 200

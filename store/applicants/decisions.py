@@ -21,8 +21,8 @@ from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
 from store.inbox.claims import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
-from store.states import HITS, ApplicantKey, Stand
 from store.system import clock
+from store.text.states import HITS, ApplicantKey, Stand
 
 #: That a second operator has still to confirm what was decided.
 WAITS: ColumnElement[bool] = ApplicantRow.decision["state"].as_string() == Stand.WAITS.value

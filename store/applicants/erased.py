@@ -15,8 +15,8 @@ from store import database
 from store.access import digests
 from store.database import bulk
 from store.database.privacy_tables import Fence, PrivacyState
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: The lock that a worker shares and an erasure has alone.
 FENCES_LOCK = b"FENCES"

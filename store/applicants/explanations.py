@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select, true, tuple
 
 from store.applicants.table import Applicant
 from store.database.tables import EventRow, MentionRow, TransitionRow
-from store.states import WITHOUT_REASONS, ApplicantKey
 from store.system import clock
+from store.text.states import WITHOUT_REASONS, ApplicantKey
 
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 

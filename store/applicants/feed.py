@@ -15,8 +15,8 @@ from store.applicants.table import Applicant, describe
 from store.database import bulk
 from store.database.restriction import names_restricted
 from store.database.tables import Feed, TransitionRow
-from store.states import Reversal, Status
 from store.system import clock
+from store.text.states import Reversal, Status
 
 CODE_VERSION = version("standing")
 

@@ -12,7 +12,7 @@ from store.applicants import feed
 from store.applicants.table import Applicant, describe
 from store.database import bulk
 from store.database.tables import QuietMove, TransitionRow
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 #: The notice of an erasure is no change of the applicant that has the reference now.
 _IS_CHANGE = TransitionRow.to_status != feed.ERASED

@@ -12,8 +12,8 @@ from store.applicants import erased, feed
 from store.applicants import table as applicants
 from store.applicants.feed import Transition
 from store.applicants.table import Applicant
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 
 class NeedsOperator(Exception):

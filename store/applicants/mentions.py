@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, select
 from store.database import bulk
 from store.database.tables import EventRow, MentionRow
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
-from store.states import ApplicantKey, Outcome
+from store.text.states import ApplicantKey, Outcome
 
 
 class Mention(Struct, frozen=True, kw_only=True):

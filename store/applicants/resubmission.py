@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from store.applicants import erased, feed
 from store.applicants import table as applicants
-from store.states import ApplicantKey, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Status
 
 
 def keep(connection: Connection, key: ApplicantKey, documents: list[dict[str, Any]], *, verdict: dict[str, Any] | None) -> bool:

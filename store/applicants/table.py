@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, or_, 
 
 from store.database import bulk
 from store.database.tables import ApplicantRow
-from store.states import ApplicantKey, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Status
 
 KEYS_MAX = 500
 

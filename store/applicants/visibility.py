@@ -13,8 +13,8 @@ from store.applicants import erased, feed, table
 from store.applicants.feed import Transition
 from store.applicants.table import Applicant
 from store.inbox import events
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 
 class Hidden(Exception):

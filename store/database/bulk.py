@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase
 
 from store import database
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from store.database.tables import EventRow, Lease
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
 from store.inbox.internal_events import KIND_HEADER, Kind
-from store.states import Outcome
 from store.system import clock, fault_points
+from store.text.states import Outcome
 
 #: How long a holder's claims last since its last one. A worker that has not settled by then is taken for dead.
 LEASE = timedelta(seconds=30)

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from store.inbox.encryption import NO_MASTER_KEY, WrappedKey, keyring
-from store.states import Outcome
 from store.system import clock
+from store.text.states import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

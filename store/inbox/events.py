@@ -14,9 +14,9 @@ from store.database.restriction import IS_RESTRICTED, any_restricted, names_rest
 from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
-from store.states import Outcome
 from store.system import clock
 from store.text.json_body import forms_of, holds_any
+from store.text.states import Outcome
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,

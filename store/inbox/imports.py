@@ -12,7 +12,7 @@ from store.database.tables import EventRow
 from store.inbox import claims, deliveries, internal_events
 from store.inbox.deliveries import Delivery
 from store.inbox.internal_events import KIND_HEADER, Kind
-from store.states import Outcome
+from store.text.states import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 
 from store.inbox import deliveries, delivery_rows
 from store.inbox.deliveries import Delivery
-from store.states import ApplicantKey, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Status
 
 #: Which kind of statement an event is; a vendor's delivery has no such header.
 KIND_HEADER = "Standing-Kind"

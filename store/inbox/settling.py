@@ -13,9 +13,9 @@ from store import database
 from store.database import bulk
 from store.database.tables import EventRow
 from store.inbox.claims import InboxEvent, lock
-from store.states import Outcome
 from store.system import backoff, clock
 from store.text.counts import counted
+from store.text.states import Outcome
 
 
 class Settlement(Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ from store import config
 from store.database.operations_tables import Tally
 from store.database.tables import ApplicantRow, TransitionRow
 from store.operations import delivery_counts
-from store.states import Reversal, Status
 from store.system import clock
+from store.text.states import Reversal, Status
 
 AUTHENTIC = ("accepted", "duplicate", "spooled")
 REFUSED = ("forged", "stale")

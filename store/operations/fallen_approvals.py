@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, func, select
 from store.database.operations_tables import Reaction
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox.internal_events import DECISION_TYPE
-from store.states import HIT_WORDS, WITHOUT_REASONS, Status
 from store.system import clock
+from store.text.states import HIT_WORDS, WITHOUT_REASONS, Status
 
 
 @dataclass(frozen=True, kw_only=True)

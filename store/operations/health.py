@@ -15,8 +15,8 @@ from store import database
 from store.database.operations_tables import WebProcess, Worker
 from store.database.tables import EventRow
 from store.inbox.claims import PENDING
-from store.states import Outcome
 from store.system import clock
+from store.text.states import Outcome
 
 #: A backlog older than this is worth a look.
 WAIT_MAX_SECONDS = 60.0

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 from store import database
 from store.database.operations_tables import Reconciliation
 from store.database.tables import ApplicantRow, EventRow
-from store.states import Status
 from store.system import clock
+from store.text.states import Status
 
 #: Who asks and is not heard of for so long is taken for dead. A vendor may have it wait for minutes between two of its answers.
 SILENCE_MAX = timedelta(minutes=15)

@@ -16,8 +16,8 @@ from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
 from store.inbox import claims, deliveries, settling
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
-from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome
 
 #: The highest speed that a replay may be given, in events a second.
 PER_SECOND_MIN, PER_SECOND_MAX = 0.001, 100_000.0

@@ -14,9 +14,9 @@ from store.access.tokens import person
 from store.database.operations_tables import ReviewClaim
 from store.operations import review_queue
 from store.operations.review_queue import Waiting, What
-from store.states import ApplicantKey
 from store.system import clock
 from store.text.names import EVENT_ID
+from store.text.states import ApplicantKey
 
 
 class NotClaimed(Exception):

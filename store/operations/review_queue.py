@@ -17,8 +17,8 @@ from store.database.restriction import only_restricted
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox.events import IS_UNRESOLVED
 from store.outbox import dispatch
-from store.states import Flag, Outcome, Stand, Status
 from store.system import clock
+from store.text.states import Flag, Outcome, Stand, Status
 
 What = Literal["applicant", "event", "reaction"]
 

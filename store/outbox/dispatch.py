@@ -21,8 +21,8 @@ from store.applicants import feed
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import Feed, TransitionRow
-from store.states import Reversal
 from store.system import clock
+from store.text.states import Reversal
 
 #: How long whoever claimed a reaction may take; then another tries, and the attempt counts.
 LEASE = timedelta(seconds=60)

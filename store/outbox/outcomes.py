@@ -14,8 +14,8 @@ from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
 from store.outbox.dispatch import FAILURES_MAX, Due, ReactionStatus, is_awake
-from store.states import Reversal
 from store.system import backoff, clock
+from store.text.states import Reversal
 
 #: The pause of a subscriber that keeps failing: first so long, then twice as long, to a limit.
 PAUSE_BASE, PAUSE_LIMIT = timedelta(seconds=5), timedelta(minutes=5)

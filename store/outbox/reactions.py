@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, case, func, literal_column, or_, select,
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
 from store.outbox.dispatch import ReactionStatus
-from store.states import Reversal
 from store.system import clock
+from store.text.states import Reversal
 
 SHOWN = func.coalesce(Subscriber.title, Subscriber.name)
 

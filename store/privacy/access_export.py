@@ -22,8 +22,8 @@ from store.privacy import holds, shown
 from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.keeping import relationships
-from store.states import Flag, Reversal, Status
 from store.system import clock
+from store.text.states import Flag, Reversal, Status
 
 #: Rows that are read at a time.
 PAGE = 500

@@ -13,7 +13,7 @@ from store.access.operators import Actor
 from store.access.tokens import person
 from store.database.privacy_tables import PrivacyState
 from store.privacy.errors import NotPossible, SamePerson
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 
 class DataSubject(Struct, frozen=True, kw_only=True):

@@ -16,10 +16,10 @@ from store.applicants import erased
 from store.applicants import table as applicants
 from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow
-from store.states import ApplicantKey
 from store.system import clock
 from store.system.logs import describe_error
 from store.text.names import EVENT_ID, is_name
+from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
 

@@ -18,8 +18,8 @@ from store.inbox.deliveries import new_event_id
 from store.privacy import acts
 from store.privacy.acts import Action, DataSubject
 from store.privacy.errors import NotPossible, UnknownToUs
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 # what persons do ----------------------------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.privacy.keeping import periods
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: Vendors whose news carries the time of the vendor's clock. Of others it cannot be said whether news is of before an erasure.
 WITH_A_CLOCK = ("idngo", "ifcgate")

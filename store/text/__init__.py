@@ -1,1 +1,1 @@
-"""What may a text be? Names, JSON, URLs, and what is safe to show."""
+"""What may a text be, and which words stand for statuses and outcomes? Names, JSON, URLs, what is safe to show."""

@@ -12,7 +12,7 @@ import pytest
 
 from receiver.connections.refusals import REFUSED
 from receiver.monitoring.delivery_counts import DELIVERIES
-from store.states import Outcome, Reversal, Status
+from store.text.states import Outcome, Reversal, Status
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {path.name: path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))}

@@ -25,7 +25,7 @@ from handlers.vocabulary.idngo import LABELS
 from handlers.vocabulary.ifcgate import WORD_STATUSES
 from store.applicants.table import Applicant
 from store.inbox.internal_events import DecisionBody, Ruling
-from store.states import HITS, Flag, Outcome, Reversal, Status
+from store.text.states import HITS, Flag, Outcome, Reversal, Status
 from tests.support import payloads, telling
 from tests.support.payloads import BEGAN, after
 from tests.support.telling import RECEIVED, WHO, interpreted, occasion_of, stands, stranger, told, verdict

@@ -12,8 +12,8 @@ import pytest
 
 from handlers.config import Settings
 from handlers.rules.news import Step, Unreadable
-from store.states import Status
 from store.system import clock
+from store.text.states import Status
 from tests.support.payloads import BEGAN, after
 from tests.support.telling import (
     CASE,

@@ -29,8 +29,8 @@ from store.inbox import claims, events, settling, wakeup
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.operations import health
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.conftest import forget
 from tests.support import payloads, telling
 from tests.support.payloads import after

@@ -28,7 +28,7 @@ from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
-from store.states import ApplicantKey, Outcome
+from store.text.states import ApplicantKey, Outcome
 from tests.support import payloads
 from tests.support.generated.samples import seed, size
 from tests.support.payloads import after

@@ -23,8 +23,8 @@ from store.applicants.table import Applicant, describe
 from store.inbox import deliveries as arrivals
 from store.inbox import internal_events
 from store.inbox.internal_events import DecisionBody, ImportBody, Ruling
-from store.states import ApplicantKey, Status
 from store.system.environment import Environment
+from store.text.states import ApplicantKey, Status
 from tests.support import payloads
 from tests.support.payloads import BEGAN, after
 

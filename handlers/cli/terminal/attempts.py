@@ -13,7 +13,7 @@ from store.access.operators import Actor, UnknownToken
 from store.applicants.visibility import Hidden, Restricted
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
-from store.states import VendorEnvironment
+from store.text.states import VendorEnvironment
 
 
 def is_officer() -> bool:

@@ -9,10 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from store.states import WITHOUT_REASONS
 from store.terminal import tables
 from store.terminal.tables import coloured, console
 from store.text.safe_text import plain
+from store.text.states import WITHOUT_REASONS
 
 
 def print_applicant(applicant: Mapping[str, Any], history: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> None:

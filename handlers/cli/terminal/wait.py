@@ -7,7 +7,7 @@ from typing import Any
 
 from store import database
 from store.inbox import events
-from store.states import Outcome
+from store.text.states import Outcome
 
 LOOK_SECONDS = 0.1
 

@@ -28,9 +28,9 @@ from store.applicants.exports import ExportFilter
 from store.operations import review_queue
 from store.operations.review_queue import Narrowed, Waiting
 from store.privacy import shown
-from store.states import ApplicantKey
 from store.system import clock
 from store.text import safe_text
+from store.text.states import ApplicantKey
 
 PAGE = 500
 

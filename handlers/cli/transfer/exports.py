@@ -20,11 +20,11 @@ from store.applicants.exports import ExportFilter
 from store.privacy import access_export
 from store.privacy.access_export import Withhold
 from store.privacy.acts import DataSubject
-from store.states import Status
 from store.system import clock
 from store.terminal import consent
 from store.terminal.options import MOMENT, REASON, environment_option, older_than_option, token_option
 from store.text import safe_text
+from store.text.states import Status
 
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"

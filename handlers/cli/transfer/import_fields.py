@@ -13,9 +13,9 @@ from handlers.cli.transfer.import_lines import Line
 from handlers.interpret import OVERLAYS
 from handlers.vendors import VENDORS
 from store.inbox.internal_events import ImportBody
-from store.states import HITS, Status
 from store.system import clock
 from store.text.names import NAME_CHARS_MAX, is_name
+from store.text.states import HITS, Status
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from store.applicants import links
 from store.inbox import imports, internal_events, wakeup
 from store.inbox.imports import Span
 from store.operations import health
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 #: A busy database is asked again, after so long each time.
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)

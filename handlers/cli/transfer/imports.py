@@ -18,11 +18,11 @@ from handlers.cli.transfer.importing import Brought
 from store import database
 from store.inbox import imports
 from store.inbox.imports import Span
-from store.states import Outcome
 from store.terminal import consent
 from store.terminal.options import environment_option
 from store.text.counts import counted
 from store.text.names import is_name
+from store.text.states import Outcome
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

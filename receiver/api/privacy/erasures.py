@@ -21,8 +21,8 @@ from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import AwareMoment, Page
 from store.privacy import certificate, requests
-from store.states import VendorEnvironment
 from store.system import clock
+from store.text.states import VendorEnvironment
 
 blueprint = Blueprint("erasures", __name__, url_prefix="/v1")
 

@@ -16,9 +16,9 @@ from receiver.web.problems import Problem, sentence
 from store.access.digests import NoIndexKey
 from store.privacy.acts import DataSubject
 from store.privacy.errors import NotPossible, Refused, SamePerson, UnknownToUs
-from store.states import VendorEnvironment
 from store.system import clock
 from store.text.names import EVENT_ID, is_name
+from store.text.states import VendorEnvironment
 
 Environment = Annotated[VendorEnvironment | None, Meta(description="Which of the vendor's environments. Default: live.")]
 

@@ -16,8 +16,8 @@ from store.access import audit, digests
 from store.database import bulk
 from store.database.operations_tables import Act, Replay
 from store.operations.replays import OPEN, Stage
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: Names that one statement looks for.
 NAMES_AT_ONCE = 50

@@ -23,8 +23,8 @@ from store.privacy.acts import DataSubject as DataSubject
 from store.privacy.erasing import act_erasure, trace_erasure
 from store.privacy.keeping import periods, relationships
 from store.privacy.restoring import index_key
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 
 class Stage(StrEnum):

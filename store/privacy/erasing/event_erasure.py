@@ -21,8 +21,8 @@ from store.inbox.encryption import NO_MASTER_KEY, keyring
 from store.inbox.erased_subjects import keyed
 from store.inbox.events import UNRESOLVED
 from store.inbox.internal_events import KIND_HEADER, Kind
-from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome
 
 #: The key of an event's subject.
 SUBJECT = (EventRow.vendor, EventRow.environment, EventRow.subject)

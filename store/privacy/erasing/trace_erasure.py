@@ -17,8 +17,8 @@ from store.database import bulk
 from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, MentionRow, QuietMove, TransitionRow
 from store.outbox.dispatch import ReactionStatus
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: Where a change led, once its applicant is erased.
 EMPTY: dict[str, Any] = {

@@ -23,8 +23,8 @@ from store.inbox.encryption import Unopenable
 from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
-from store.states import Outcome, VendorEnvironment
 from store.text.json_body import forms_of, holds_any
+from store.text.states import Outcome, VendorEnvironment
 
 #: Rows that are read, or changed, at a time.
 PAGE = 200

@@ -19,8 +19,8 @@ from store.config.privacy_settings import Kept
 from store.database import bulk
 from store.database.privacy_tables import Relationship
 from store.database.tables import EventRow, MentionRow
-from store.states import ApplicantKey, Status, VendorEnvironment
 from store.system import clock
+from store.text.states import ApplicantKey, Status, VendorEnvironment
 
 #: A user of an environment.
 User = tuple[str, str]

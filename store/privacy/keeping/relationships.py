@@ -15,8 +15,8 @@ from store.database.privacy_tables import Relationship
 from store.database.tables import ApplicantRow
 from store.privacy import acts
 from store.privacy.acts import Action, DataSubject
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 
 def end(connection: Connection, environment: str, user: str, *, ended_at: datetime | None, basis: str | None, by: Actor) -> dict[str, Any]:

@@ -30,8 +30,8 @@ from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.erasing.waiting import IS_OPEN
 from store.privacy.keeping import expiry, periods
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: Applicants that are read at a time, and what one transaction of a run writes down: deliveries wait for it on SQLite.
 SLICE = 200

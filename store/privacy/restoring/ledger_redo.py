@@ -16,8 +16,8 @@ from store.database.tables import ApplicantRow, MentionRow, TransitionRow
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.restoring import index_key, ledger
 from store.privacy.restoring.ledger import Line
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 
 #: Who asks for an erasure that is done again.
 BY = "ledger"

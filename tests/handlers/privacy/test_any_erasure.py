@@ -26,7 +26,7 @@ from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.inbox import claims, deliveries, delivery_rows, internal_events, settling
 from store.inbox.claims import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import DECISION_TYPE, ImportBody
-from store.states import ApplicantKey, Status
+from store.text.states import ApplicantKey, Status
 from tests.conftest import forget
 from tests.support.generated import erasures as generated
 from tests.support.generated import samples

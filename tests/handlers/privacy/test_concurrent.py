@@ -17,8 +17,8 @@ from store.applicants import links, resubmission
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Stage
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support import telling
 from tests.support.payloads import after
 from tests.support.privacy.erasing import GONE, OTHER, about, approved, erase_now, handle_all, keep, shown

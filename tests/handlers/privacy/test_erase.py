@@ -24,8 +24,8 @@ from store.inbox import events, settling
 from store.privacy.erasing import act_erasure, erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Stage
 from store.privacy.restoring import gate, ledger
-from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome
 from tests.support import payloads, telling
 from tests.support.payloads import after
 from tests.support.privacy.erasing import (

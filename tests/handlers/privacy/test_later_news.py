@@ -21,7 +21,7 @@ from store.inbox.spool import spool_import
 from store.inbox.spool.spool import host_spool
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 from tests.support import payloads, telling
 from tests.support.payloads import after
 from tests.support.privacy.erasing import GONE, OTHER, USER, about, erase_now, handle_all, keep, shown

@@ -19,8 +19,8 @@ from store.applicants import erased
 from store.database.tables import ApplicantRow, EventRow, MentionRow, Subject
 from store.inbox import claims
 from store.inbox.record import Unavailable
-from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome
 from tests.support import payloads
 from tests.support.privacy.erasing import approved, differences, handle_all, keep, shown
 from tests.support.privacy.personal_data import of

@@ -24,9 +24,9 @@ from store.privacy import holds
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
 from store.privacy.restoring import gate, index_key, ledger
-from store.states import ApplicantKey
 from store.system import clock
 from store.system.environment import Misconfigured
+from store.text.states import ApplicantKey
 from tests import conftest
 from tests.support import disks
 from tests.support.privacy.erasing import GONE, OTHER, USER, about, approved, differences, erase_now, handle_all, keep, shown

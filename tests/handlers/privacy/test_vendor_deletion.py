@@ -31,8 +31,8 @@ from store.privacy.erasing import vendor_wait, waiting
 from store.privacy.erasing.erasures import DataSubject, Stage
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.privacy.restoring import gate
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests import conftest
 from tests.support import payloads
 from tests.support.played import play, playing

@@ -16,8 +16,8 @@ from store.applicants import feed
 from store.database.privacy_tables import Erasure
 from store.privacy import holds
 from store.privacy.erasing.erasures import Cause, Stage
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support import payloads, telling
 from tests.support.payloads import after
 from tests.support.privacy.erasing import GONE, about, handle_all, keep, shown

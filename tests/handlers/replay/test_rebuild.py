@@ -17,7 +17,7 @@ from store.applicants import table as applicants
 from store.database.tables import ApplicantRow, Feed, TransitionRow
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 from tests.conftest import forget
 from tests.handlers.test_whole_path import delivery
 from tests.support import payloads

@@ -17,7 +17,7 @@ from handlers.rules import transitions
 from handlers.rules.projection import show
 from handlers.rules.registers import Registers, apply_news, merge, writes
 from store.applicants.table import Applicant
-from store.states import Status
+from store.text.states import Status
 from tests.support.generated.histories import VENDORS, Heard, Vendor, history
 from tests.support.generated.samples import seed, size
 from tests.support.payloads import BEGAN

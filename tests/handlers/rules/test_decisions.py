@@ -12,7 +12,7 @@ import pytest
 
 from handlers.rules.objections import person_decisions
 from handlers.rules.registers import JUDGEMENT, PROPOSAL, registers_of
-from store.states import Outcome
+from store.text.states import Outcome
 from tests.support.payloads import after
 from tests.support.telling import AUTO, Delivery, decided, document, idngo, ifcgate, monitoring, stands, statuses, told, verdict
 

@@ -22,7 +22,7 @@ from handlers.rules import registers as rules
 from handlers.rules import transitions
 from handlers.rules.registers import Registers
 from store.applicants.table import Applicant
-from store.states import Outcome
+from store.text.states import Outcome
 from tests.support import payloads
 from tests.support.generated.samples import properties
 from tests.support.payloads import after

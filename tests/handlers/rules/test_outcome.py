@@ -31,7 +31,7 @@ from store.inbox.claims import InboxEvent
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
-from store.states import Outcome, Status
+from store.text.states import Outcome, Status
 
 HAPPENED, RECEIVED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC), datetime(2026, 5, 4, 9, 31, tzinfo=UTC)
 DECIDED = DecisionBody(reference="a", ruling=Ruling.REJECT, by="night", reason="looked into", at=HAPPENED)

@@ -13,7 +13,7 @@ from msgspec import structs
 from handlers.interpret import weigh
 from handlers.rules.news import Unreadable
 from handlers.rules.transitions import decide
-from store.states import Outcome
+from store.text.states import Outcome
 from tests.support.payloads import BEGAN, after
 from tests.support.telling import (
     AUTO,

@@ -12,8 +12,8 @@ from handlers.cli.transfer import import_check, import_fields
 from handlers.cli.transfer.import_check import Checked, FileChanged
 from handlers.cli.transfer.import_fields import Known, Whose, Wrong
 from store.inbox.internal_events import ImportBody
-from store.states import Status
 from store.system import clock
+from store.text.states import Status
 
 HEADER = "vendor,reference,status,at,source"
 GOOD = "idngo,ref-1,approved,2025-01-02T03:04:05+02:00,old-crm"

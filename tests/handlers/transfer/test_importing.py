@@ -19,7 +19,7 @@ from store.applicants import table as applicants
 from store.database.tables import EventRow, TransitionRow
 from store.inbox import events, imports, internal_events
 from store.inbox.internal_events import ImportBody
-from store.states import ApplicantKey, Outcome, Status
+from store.text.states import ApplicantKey, Outcome, Status
 
 HEADER = "vendor,reference,status,at,source,external_user_id,reasons,hits\n"
 

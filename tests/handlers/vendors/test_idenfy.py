@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.rules.news import Unreadable
-from store.states import Outcome, Status
+from store.text.states import Outcome, Status
 from tests.support import payloads
 from tests.support.telling import (
     AUTO,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.rules.news import Unreadable
-from store.states import Outcome
+from store.text.states import Outcome
 from tests.support.payloads import after
 from tests.support.telling import RECEIVED, WHO, configured, idngo, interpreted, raw, shown, stands, statuses, told
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from handlers.rules.news import Unreadable
-from store.states import Outcome
 from store.system.environment import Misconfigured
+from store.text.states import Outcome
 from tests.support.payloads import after
 from tests.support.telling import CASE, RECEIVED, configured, ifcgate, interpreted, raw, stands, statuses, told
 

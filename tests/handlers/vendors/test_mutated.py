@@ -11,7 +11,7 @@ import pytest
 
 from handlers.interpret import weigh
 from handlers.rules.news import Step, Unreadable
-from store.states import Status
+from store.text.states import Status
 from tests.support.generated import mutated
 from tests.support.generated.samples import seed, size
 from tests.support.telling import MANUAL, interpreted, occasion_of, raw

@@ -18,8 +18,8 @@ from handlers import process
 from store import database
 from store.database.tables import EventRow
 from store.inbox import claims, settling
-from store.states import Outcome
 from store.system import clock
+from store.text.states import Outcome
 
 QUIET_SECONDS = 1.0
 

@@ -21,7 +21,7 @@ from store.applicants.feed import Transition, append
 from store.applicants.table import Applicant
 from store.database import bulk
 from store.database.tables import EventRow, MentionRow
-from store.states import Status
+from store.text.states import Status
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads

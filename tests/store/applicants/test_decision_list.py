@@ -10,8 +10,8 @@ from store.applicants import decision_list
 from store.database.tables import EventRow
 from store.inbox import internal_events
 from store.inbox.internal_events import DecisionBody, Ruling
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support.privacy.personal_data import known, restricted, see
 
 

@@ -15,7 +15,7 @@ from store import database
 from store.applicants import feed
 from store.applicants.feed import OutOfPlace, Transition
 from store.database.tables import Feed
-from store.states import Status
+from store.text.states import Status
 
 
 def a_change(reference: str, version: int) -> Transition:

@@ -16,8 +16,8 @@ from store.database.tables import EventRow
 from store.inbox import events
 from store.operations import replays, review_queue
 from store.operations.replays import ReplayFilter, Stage
-from store.states import ApplicantKey, Outcome
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome
 from tests.support.privacy.personal_data import do, event, known, restricted, see
 
 pytestmark = pytest.mark.usefixtures("kept")

@@ -16,7 +16,7 @@ from sqlalchemy import make_url, text
 from store import database
 from store.applicants import table
 from store.applicants.table import Applicant
-from store.states import Status
+from store.text.states import Status
 
 PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "databases.md").read_text().partition("`applicants_current`")[2]
 

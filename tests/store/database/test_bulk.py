@@ -11,7 +11,7 @@ from store.applicants import table
 from store.database import bulk
 from store.database.tables import ApplicantRow, Subject
 from store.inbox.deliveries import new_event_id
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 
 pytestmark = pytest.mark.usefixtures("kept")
 

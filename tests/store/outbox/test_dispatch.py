@@ -15,7 +15,7 @@ from store.applicants.feed import Transition
 from store.outbox import dispatch, outcomes, reactions
 from store.outbox.dispatch import Due
 from store.outbox.outcomes import ANSWERS_MAX, Failure
-from store.states import Reversal, Status
+from store.text.states import Reversal, Status
 
 _versions = itertools.count(1)
 

@@ -8,8 +8,8 @@ from store import database
 from store.access import audit
 from store.privacy import attempts
 from store.privacy.attempts import Attempt
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support.privacy.erasing import erase_now
 from tests.support.privacy.personal_data import known, of, see
 

@@ -12,8 +12,8 @@ from store import database
 from store.database.privacy_tables import Erasure
 from store.privacy import holds, requests
 from store.privacy.errors import NotPossible, SamePerson, UnknownToUs
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see
 
 pytestmark = pytest.mark.usefixtures("kept")

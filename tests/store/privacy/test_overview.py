@@ -17,8 +17,8 @@ from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures, waiting
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.keeping import relationships
-from store.states import ApplicantKey
 from store.system import clock
+from store.text.states import ApplicantKey
 from tests.support.privacy.personal_data import OFFICER, OTHER, do, known, of, of_user, see
 
 pytestmark = pytest.mark.usefixtures("kept")

@@ -19,8 +19,8 @@ from store.privacy import certificate, holds, requests
 from store.privacy.erasing import erasures
 from store.privacy.errors import NotPossible, SamePerson, UnknownToUs
 from store.privacy.keeping import relationships
-from store.states import Status
 from store.system import clock
+from store.text.states import Status
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, OTHER, actions, do, known, of, of_user, see, set_rules, work_off
 
 pytestmark = pytest.mark.usefixtures("kept")

@@ -19,8 +19,8 @@ from store.privacy import holds, requests
 from store.privacy.keeping import expiry, periods, relationships, retention
 from store.privacy.keeping.relationships import find as relationship
 from store.privacy.keeping.retention import Ran
-from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome, Status
 from tests.support.privacy.personal_data import ACCOUNT, OFFICER, OPERATOR, actions, do, event, known, of, of_user, see, set_rules, work_off
 
 pytestmark = pytest.mark.usefixtures("kept")

@@ -13,8 +13,8 @@ from receiver.vendors import VENDORS
 from receiver.vendors.base import SigningKey
 from store.inbox.deliveries import Delivery
 from store.inbox.internal_events import Ruling
-from store.states import ApplicantKey
 from store.system.environment import Environment
+from store.text.states import ApplicantKey
 from tests.support import payloads
 from tests.support.payloads import after
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from handlers.interpret import RULINGS
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Occasion, Says, Step
 from store.inbox.internal_events import DecisionBody, Ruling
-from store.states import Status
+from store.text.states import Status
 from tests.support.payloads import after
 
 Heard = tuple[News, Occasion]

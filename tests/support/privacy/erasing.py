@@ -20,7 +20,7 @@ from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
-from store.states import ApplicantKey
+from store.text.states import ApplicantKey
 from tests.support.telling import Delivery
 
 #: What is to be found nowhere.

@@ -23,8 +23,8 @@ from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import DataSubject
-from store.states import ApplicantKey, Outcome, Status
 from store.system import clock
+from store.text.states import ApplicantKey, Outcome, Status
 
 #: Two privacy officers, an operator, and an account that proves no person.
 OFFICER, OTHER = Actor("officer", True), Actor("Deputy", True)

@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from receiver import config
-from store.terminal import consent
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import ROWS_MAX, environment_option
+from store.cli.terminal import consent
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import ROWS_MAX, environment_option
 from store.text.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0

@@ -16,12 +16,12 @@ from store.access import audit
 from store.applicants import explanations, feed, history, users, visibility
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, limit_option, list_options, say_cut
+from store.cli.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option
 from store.inbox import events
 from store.privacy import shown
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, limit_option, list_options, say_cut
-from store.terminal.options import MOMENT_AT, PERIOD, ROWS_MAX, environment_option, json_option
 from store.text.states import HITS, ApplicantKey, Status
 
 

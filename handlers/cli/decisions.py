@@ -19,13 +19,13 @@ from store.access.operators import Actor
 from store.applicants import decision_list, decisions, visibility
 from store.applicants.decisions import Made, NotDecided
 from store.applicants.table import Applicant
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import REASON, environment_option, json_option, token_option
 from store.inbox import wakeup
 from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import REASON, environment_option, json_option, token_option
 from store.text import safe_text
 from store.text.names import EVENT_ID
 from store.text.states import ApplicantKey, Outcome

@@ -16,14 +16,14 @@ from handlers.cli.terminal.privacy import answering, data_subject_options, id_ar
 from store import database
 from store.access.operators import Actor
 from store.cli.ledger import accept_ledger
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import MOMENT, MOMENT_AT, REASON, json_option, token_option
 from store.privacy import certificate, requests
 from store.privacy.acts import DataSubject
 from store.privacy.erasing import vendor_wait
 from store.privacy.erasing.erasures import Stage
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import MOMENT, MOMENT_AT, REASON, json_option, token_option
 from store.text import safe_text
 
 

@@ -11,11 +11,11 @@ from handlers.cli.terminal import attempts, masking, output
 from store import config, database
 from store.access import audit
 from store.applicants import visibility
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import REASON, json_option
 from store.inbox import events
 from store.inbox.encryption import Unopenable
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import REASON, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
 from store.text.states import Outcome

@@ -14,13 +14,13 @@ from handlers.notify.endpoints import Endpoint, endpoints, key_of
 from handlers.notify.subscribers import Gone, NotNow, Refused
 from store import database
 from store.access import audit, operators
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import REASON, ROWS_MAX, json_option
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
 from store.outbox.reactions import Ambiguous
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import REASON, ROWS_MAX, json_option
 from store.text import safe_text
 from store.text.counts import counted
 

@@ -14,9 +14,9 @@ from handlers.replay import rebuild as repairing
 from handlers.replay.derive import Difference, Renamed
 from store import database
 from store.access import audit, operators
+from store.cli.terminal import consent
+from store.cli.terminal.options import CHANGES_MAX, json_option
 from store.database.tables import ApplicantRow, EventRow
-from store.terminal import consent
-from store.terminal.options import CHANGES_MAX, json_option
 from store.text.counts import counted
 
 

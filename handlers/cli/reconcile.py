@@ -24,11 +24,11 @@ from store import config as store_config
 from store import database
 from store.access import audit, operators
 from store.applicants import visibility
+from store.cli.terminal import consent, tables
+from store.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, json_option
 from store.text.states import ApplicantKey
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")

@@ -15,11 +15,11 @@ from handlers.cli.terminal.progress import progress_bar
 from handlers.replay import execute, forecast
 from store import database
 from store.access import audit, operators
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option
 from store.operations import replays
 from store.operations.replays import ReplayFilter, Stage
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import CHANGES_MAX, MOMENT, REASON, Rate, environment_option, json_option
 from store.text.counts import counted
 from store.text.names import EVENT_ID
 from store.text.states import Outcome

@@ -14,13 +14,13 @@ from handlers import config
 from handlers.cli.terminal import carrying_out, output, privacy
 from handlers.cli.terminal.privacy import answering, data_subject_options, reason_option
 from store import database
+from store.cli.terminal import consent, tables
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import MOMENT, REASON, environment_option, json_option, token_option
 from store.privacy import holds
 from store.privacy.acts import DataSubject
 from store.privacy.keeping import relationships, retention
 from store.system import clock
-from store.terminal import consent, tables
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import MOMENT, REASON, environment_option, json_option, token_option
 from store.text import safe_text
 from store.text.counts import counted
 

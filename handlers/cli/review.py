@@ -16,14 +16,14 @@ from handlers.cli.terminal import attempts, output
 from store import config, database
 from store.access import audit, operators
 from store.applicants import feed, visibility
+from store.cli.terminal import consent
+from store.cli.terminal.lists import ALL, Listing, list_options
+from store.cli.terminal.options import environment_option, json_option, older_than_option, token_option
 from store.operations import fallen_approvals, review_claims, review_queue
 from store.operations.fallen_approvals import Fallen
 from store.operations.review_claims import NotClaimed
 from store.operations.review_queue import Narrowed, Waiting
 from store.system import clock
-from store.terminal import consent
-from store.terminal.lists import ALL, Listing, list_options
-from store.terminal.options import environment_option, json_option, older_than_option, token_option
 from store.text import safe_text
 from store.text.states import ApplicantKey, Reversal
 

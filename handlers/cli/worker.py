@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from handlers import config, process
+from store.cli.terminal import consent, tables
+from store.cli.terminal.options import json_option
 from store.inbox.spool import spool_import
-from store.terminal import consent, tables
-from store.terminal.options import json_option
 from store.text.counts import counted
 
 

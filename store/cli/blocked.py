@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from store.terminal.consent import Effect
+from store.cli.terminal.consent import Effect
 
 #: Commands that repair, or that show no applicant. Those that run a part of the service run, too: the service looks itself.
 OPEN = {

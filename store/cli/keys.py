@@ -9,10 +9,10 @@ import click
 
 from store import config, database
 from store.access import audit, operators
+from store.cli.terminal import consent
+from store.cli.terminal.lists import Listing, list_options
+from store.cli.terminal.options import ROWS_MAX
 from store.system import clock
-from store.terminal import consent
-from store.terminal.lists import Listing, list_options
-from store.terminal.options import ROWS_MAX
 from store.text.counts import counted
 
 if TYPE_CHECKING:

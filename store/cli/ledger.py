@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from store import config, database
 from store.access import audit, operators
+from store.cli.terminal import consent
 from store.privacy.acts import Action
 from store.privacy.restoring import gate, index_key, ledger, ledger_redo
-from store.terminal import consent
 from store.text.counts import counted
 from store.text.safe_text import is_reason
 

@@ -11,9 +11,9 @@ from store import database
 from store.access import audit
 from store.applicants import feed
 from store.cli.keys import keys
+from store.cli.terminal import consent
 from store.database.engine import engine
 from store.database.sessions import Unfit
-from store.terminal import consent
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -36,9 +36,9 @@ def migrate() -> None:
 @consent.reads
 def backup(file: Path, force: bool) -> None:
     """Copy the embedded SQLite into FILE, while the service runs. The encryption keys are not in it."""
-    from store.operations import backup_commands
+    from store.cli import backups
 
-    backup_commands.take(file, overwrite=force)
+    backups.take(file, overwrite=force)
 
 
 @click.command("verify-backup")
@@ -48,9 +48,9 @@ def verify_backup(file: Path) -> None:
     """Check that FILE is whole and can be restored, and which configured keys open its bodies. Changes nothing.
 
     Exit status 1 if a body cannot be opened, or the file is damaged."""
-    from store.operations import backup_commands
+    from store.cli import backups
 
-    sys.exit(0 if backup_commands.verify(file) else 1)
+    sys.exit(0 if backups.verify(file) else 1)
 
 
 @click.command()
@@ -59,9 +59,9 @@ def verify_backup(file: Path) -> None:
 @consent.changes
 def restore(file: Path, without_keys: bool, yes: bool) -> None:
     """Put a backup in the place of the embedded SQLite, which is kept beside it. The service must not run."""
-    from store.operations import backup_commands
+    from store.cli import backups
 
-    backup_commands.restore(file, unasked=yes, without_keys=without_keys)
+    backups.restore(file, unasked=yes, without_keys=without_keys)
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from handlers.cli.terminal import attempts
 from handlers.replay.derive import Difference
 from handlers.replay.forecast import describe, turned
-from store.terminal import tables
+from store.cli.terminal import tables
 from store.text import safe_text
 from store.text.counts import counted
 

@@ -9,8 +9,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from store.terminal import tables
-from store.terminal.tables import coloured, console
+from store.cli.terminal import tables
+from store.cli.terminal.tables import coloured, console
 from store.text.safe_text import plain
 from store.text.states import WITHOUT_REASONS
 

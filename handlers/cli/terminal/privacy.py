@@ -15,12 +15,12 @@ from store import database
 from store.access import operators
 from store.access.digests import NoIndexKey, WrongIndexKey
 from store.access.operators import Actor
+from store.cli.terminal.options import REASON, environment_option
 from store.privacy.acts import DataSubject
 from store.privacy.attempts import TOO_SMALL_RIGHT
 from store.privacy.erasing import erasures
 from store.privacy.errors import Refused
 from store.privacy.restoring import ledger
-from store.terminal.options import REASON, environment_option
 from store.text import safe_text
 from store.text.counts import counted
 from store.text.names import EVENT_ID

@@ -17,12 +17,12 @@ from handlers.cli.transfer import export_files as export
 from handlers.vendors import VENDORS
 from store import database
 from store.applicants.exports import ExportFilter
+from store.cli.terminal import consent
+from store.cli.terminal.options import MOMENT, REASON, environment_option, older_than_option, token_option
 from store.privacy import access_export
 from store.privacy.access_export import Withhold
 from store.privacy.acts import DataSubject
 from store.system import clock
-from store.terminal import consent
-from store.terminal.options import MOMENT, REASON, environment_option, older_than_option, token_option
 from store.text import safe_text
 from store.text.states import Status
 

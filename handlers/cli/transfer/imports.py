@@ -16,10 +16,10 @@ from handlers.cli.transfer.import_check import Checked, FileChanged
 from handlers.cli.transfer.import_fields import Wrong
 from handlers.cli.transfer.importing import Brought
 from store import database
+from store.cli.terminal import consent
+from store.cli.terminal.options import environment_option
 from store.inbox import imports
 from store.inbox.imports import Span
-from store.terminal import consent
-from store.terminal.options import environment_option
 from store.text.counts import counted
 from store.text.names import is_name
 from store.text.states import Outcome

@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import create_engine, insert, update
 from sqlalchemy.pool import NullPool
 
+from store.cli.terminal import consent
+from store.cli.terminal.consent import Effect
 from store.database.operations_tables import Subscriber
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox.encryption import key_id
 from store.system import clock
-from store.terminal import consent
-from store.terminal.consent import Effect
 from tests.conftest import KEY
 from tests.docs.test_pages import page
 from tests.journeys.vendors.test_reconciling import CREDENTIALS

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 
-from store.terminal.options import MOMENT, ROWS_MAX
+from store.cli.terminal.options import MOMENT, ROWS_MAX
 from tests.conftest import KEY
 from tests.journeys.operation.test_consent import COMMANDS
 from tests.receiver.connections.test_strangers import OPERATOR

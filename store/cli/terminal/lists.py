@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from store.terminal.options import MOMENT, ROWS_MAX, Command, csv_option, environment_option, json_option
+from store.cli.terminal.options import MOMENT, ROWS_MAX, Command, csv_option, environment_option, json_option
 
 #: More rows than a database can hold.
 ALL = 2**63 - 2
@@ -46,7 +46,7 @@ class Listing:
 
         `what` names a row. `order` says which rows come first. `environment` is that of the rows; None if the list has no `--sandbox`.
         `call` is the API's that pages through all. `as_lines` prints the rows for a person, in place of a table."""
-        from store.terminal import tables
+        from store.cli.terminal import tables
 
         printed = rows[: self.limit]
         if as_lines and not self.as_json and not self.as_csv:

@@ -14,11 +14,11 @@ from rich.progress import Progress
 
 from store import database
 from store.access import audit, operators
+from store.cli.terminal import consent
 from store.operations import backup, backup_contents
 from store.operations.backup_contents import Contents
 from store.operations.exclusive_access import InUse
 from store.system import clock, environment
-from store.terminal import consent
 from store.text.counts import counted
 
 

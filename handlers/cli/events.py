@@ -7,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from handlers.cli.terminal import attempts, masking, output
+from handlers.cli.terminal import attempts, output
 from store import config, database
 from store.access import audit
 from store.applicants import visibility
@@ -16,6 +16,7 @@ from store.cli.terminal.lists import Listing, list_options
 from store.cli.terminal.options import REASON, json_option
 from store.inbox import events
 from store.inbox.encryption import Unopenable
+from store.text import masking
 from store.text.counts import counted
 from store.text.names import EVENT_ID
 from store.text.states import Outcome

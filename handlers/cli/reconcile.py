@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from handlers import clients, config
-from handlers.cli.terminal import attempts, masking, output, wait
+from handlers.cli.terminal import attempts, output, wait
 from handlers.cli.terminal.progress import progress_bar
 from handlers.clients.idenfy import Idenfy
 from handlers.clients.idngo import Idngo
@@ -29,6 +29,7 @@ from store.cli.terminal.options import CHANGES_MAX, MOMENT, REASON, csv_option, 
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
 from store.system import clock
+from store.text import masking
 from store.text.states import ApplicantKey
 
 COLUMNS = ("vendor", "reference", "ours", "ours_since", "theirs", "theirs_since", "repair", "says", "event_id")

@@ -26,12 +26,14 @@ SHOWN = frozenset(
 
 
 def readable(body: bytes, *, reveal: bool = False) -> str:
-    """Return a body as indented JSON, masked unless revealed; of a body that is no JSON, only its length."""
+    """Return a body as indented JSON, masked unless revealed; of a body that is no JSON, or nested too deeply, only its length."""
     try:
         content = json.loads(body)
+        text = json.dumps(content if reveal else masked(content), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return body.decode(errors="replace") if reveal else f"{counted(len(body), 'byte')} that are no JSON"
-    return json.dumps(content if reveal else masked(content), indent=2, ensure_ascii=False)
+    # A lone surrogate stays escaped, as it was in the body: no text can hold it.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def masked(content: Any, *, shown: bool = False) -> Any:

@@ -8,14 +8,14 @@ from typing import Any
 from msgspec import structs
 
 from handlers.config import Settings
+from handlers.config.vocabulary.event_types import IDENFY_HARMLESS
+from handlers.config.vocabulary.idenfy import TAGS
+from handlers.config.vocabulary.words import Words
 from handlers.rules.news import Alert, Archived, Deletion, DocumentNotice, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, decode, moves_nothing, names
 from handlers.vendors.expiry import of_idenfy, with_expiry
 from handlers.vendors.idenfy_findings import ANSWER, BODY, CLEARING, RAISING, Screenings, findings, overall_of
 from handlers.vendors.strict_schema import Check, not_understood
-from handlers.vocabulary.event_types import IDENFY_HARMLESS
-from handlers.vocabulary.idenfy import TAGS
-from handlers.vocabulary.words import Words
 from store.applicants.table import NOTHING_CHECKED
 from store.text.names import as_name
 from store.text.states import Status

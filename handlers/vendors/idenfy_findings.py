@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from handlers.config.vocabulary.words import Kind, Words, named_hits, of_kind
 from handlers.vendors.base import names
 from handlers.vendors.strict_schema import Check, a_flag, a_list, a_text, a_word, an_object, anything, one_of, says_something
-from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.text.names import as_name
 from store.text.states import HITS
 

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import structs
 
 from handlers.config import Settings
+from handlers.config.vocabulary.event_types import IDNGO_HARMLESS
+from handlers.config.vocabulary.words import Kind, Words, named_hits, of_kind
 from handlers.rules.news import Activity, Alert, Deletion, News, Says, Step, Unreadable
 from handlers.vendors.base import READ, comment, decode, moment, moves_nothing, names
 from handlers.vendors.expiry import of_idngo, with_expiry
 from handlers.vendors.idngo_findings import ANSWER, BODY, contradiction, words_of
 from handlers.vendors.strict_schema import Check, not_understood
-from handlers.vocabulary.event_types import IDNGO_HARMLESS
-from handlers.vocabulary.words import Kind, Words, named_hits, of_kind
 from store.text.names import as_name
 from store.text.states import HITS, Status
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from handlers.config import Settings
+from handlers.config.vocabulary.idngo import LABELS
+from handlers.config.vocabulary.words import Words
 from handlers.vendors.strict_schema import Check, a_list, a_word, an_object, anything, says_something
-from handlers.vocabulary.idngo import LABELS
-from handlers.vocabulary.words import Words
 
 #: What reports the verdict and its labels, as the platform documents it; comments and `buttonIds` may have any shape.
 _RESULT = an_object({"reviewAnswer": anything, "reviewRejectType": anything, "rejectLabels": a_list(a_word)})

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from handlers.vocabulary.words import Words
+from handlers.config.vocabulary.words import Words
 from store.text import json_body
 
 #: Yields the places within a value that are not understood; what was found, its place, the vendor's words.

@@ -15,14 +15,14 @@ import pytest
 from msgspec import structs
 
 from handlers.config import Settings
+from handlers.config.vocabulary.idenfy import TAGS
+from handlers.config.vocabulary.idngo import LABELS
+from handlers.config.vocabulary.ifcgate import WORD_STATUSES
 from handlers.interpret import weigh
 from handlers.rules import reversals, transitions
 from handlers.rules.news import Activity, Alert, Archived, Deletion, DocumentNotice, Judgement, News, Says, Step, Unreadable
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS, idenfy, idenfy_findings, idngo, ifcgate
-from handlers.vocabulary.idenfy import TAGS
-from handlers.vocabulary.idngo import LABELS
-from handlers.vocabulary.ifcgate import WORD_STATUSES
 from store.applicants.table import Applicant
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.text.states import HITS, Flag, Outcome, Reversal, Status

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers.config.vocabulary.words import PLAIN
 from handlers.vendors.strict_schema import (
     KEY_CHARS_REMEMBERED,
     Check,
@@ -20,7 +21,6 @@ from handlers.vendors.strict_schema import (
     one_of,
     says_something,
 )
-from handlers.vocabulary.words import PLAIN
 
 WORDS = {"SANCTIONS": PLAIN}
 

@@ -6,7 +6,7 @@ Source: the enumerations `fraudTags` and `mismatchTags` of the vendor's OpenAPI 
 
 from __future__ import annotations
 
-from handlers.vocabulary.words import DOUBTFUL, FAILED, PLAIN, Meaning, hit
+from handlers.config.vocabulary.words import DOUBTFUL, FAILED, PLAIN, Meaning, hit
 
 #: `…_IN_BLACKLIST`: put on the blacklist; `…_BLACKLISTED`: matched an entry of it.
 TAGS: dict[str, Meaning] = {

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
-from handlers.vocabulary import ifcgate, words
-from handlers.vocabulary.idenfy import TAGS
-from handlers.vocabulary.idngo import LABELS
-from handlers.vocabulary.words import Meaning
+from handlers.config import vendor_apis
+from handlers.config.vendor_apis import IdenfyApi, IdngoApi, IfcgateApi
+from handlers.config.vocabulary import ifcgate, words
+from handlers.config.vocabulary.idenfy import TAGS
+from handlers.config.vocabulary.idngo import LABELS
+from handlers.config.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
 from store.inbox.settling import Retries
@@ -22,36 +24,8 @@ from store.text.web_addresses import NamedAddress
 #: The changes that endpoints are notified of: approvals that fell, every other status too, or everything.
 NOTIFY_ON = ("adverse", "status", "all")
 
-#: The most endpoints; and the vendors' own addresses of their read APIs.
+#: The most endpoints.
 NOTIFY_URLS_MAX = 100
-IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdngoApi:
-    """The address and the credentials of IDnGO's read API."""
-
-    url: str
-    token: str = field(repr=False)
-    secret: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IfcgateApi:
-    """The address and the credentials of IFCGATE's read API."""
-
-    url: str
-    key: str = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdenfyApi:
-    """The address, the credentials and the highest rate of iDenfy's read API."""
-
-    url: str
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-    reads_per_minute: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +55,7 @@ class Settings:
     #: Hosts that may have a private address; whether http will do.
     private_hosts: frozenset[str] = frozenset()
     plain_http: bool = False
-    #: The vendors' read APIs: an applicant's status, and at IDnGO the documents to send again. None: the vendor is not asked.
+    #: The vendors' APIs, to ask for a status and to begin a verification. None: the vendor is not asked.
     ifcgate_api: IfcgateApi | None = None
     idngo_api: IdngoApi | None = None
     idenfy_api: IdenfyApi | None = None
@@ -93,6 +67,12 @@ class Settings:
     reconcile_repairs: bool = False
     reaction_attempts_max: int = 15
     reaction_seconds_max: int = 30
+
+    @property
+    def api_vendors(self) -> list[str]:
+        """Return the vendors whose APIs are configured."""
+        apis = {"ifcgate": self.ifcgate_api, "idngo": self.idngo_api, "idenfy": self.idenfy_api}
+        return [vendor for vendor, api in apis.items() if api is not None]
 
 
 def read(environment: Environment) -> Settings:
@@ -109,9 +89,9 @@ def read(environment: Environment) -> Settings:
     secrets = environment.each("NOTIFY_SECRETS", _secret)
     if urls and not secrets:
         environment.wrong("NOTIFY_SECRETS", "is missing: whsec_ and base64 of 24 to 64 random bytes, for the endpoints to know us by")
-    ifcgate_api = _ifcgate_api(environment, plain_http=plain_http)
-    idngo_api = _idngo_api(environment, plain_http=plain_http)
-    idenfy_api = _idenfy_api(environment, plain_http=plain_http)
+    ifcgate_api = vendor_apis.ifcgate_api(environment, plain_http=plain_http)
+    idngo_api = vendor_apis.idngo_api(environment, plain_http=plain_http)
+    idenfy_api = vendor_apis.idenfy_api(environment, plain_http=plain_http)
     apis = {"ifcgate": ifcgate_api, "idngo": idngo_api, "idenfy": idenfy_api}
     return Settings(
         idngo_approving_levels=frozenset(levels) if levels else None,
@@ -134,7 +114,7 @@ def read(environment: Environment) -> Settings:
         ifcgate_api=ifcgate_api,
         idngo_api=idngo_api,
         idenfy_api=idenfy_api,
-        api_environment=_api_environment(environment),
+        api_environment=vendor_apis.api_environment(environment),
         reconcile_vendors=_reconcile_vendors(environment, apis),
         reconcile_every=timedelta(hours=environment.number("RECONCILE_HOURS", 24, most=24 * 365)),
         reconcile_repairs=environment.yes_or_no("RECONCILE_REPAIR"),
@@ -151,13 +131,6 @@ def _notify_urls(environment: Environment, *, plain_http: bool) -> tuple[NamedAd
     if repeated := web_addresses.repeated(found):
         environment.wrong("NOTIFY_URLS", repeated)
     return found
-
-
-def _api_environment(environment: Environment) -> str:
-    given = environment.text("API_ENVIRONMENT", "live")
-    if given not in ("live", "sandbox"):
-        environment.wrong("API_ENVIRONMENT", "must be live or sandbox")
-    return given
 
 
 def _reconcile_vendors(environment: Environment, apis: Mapping[str, object]) -> tuple[str, ...]:
@@ -178,66 +151,6 @@ def settings() -> Settings:
     found = read(environment)
     environment.check()
     return found
-
-
-def _idngo_api(environment: Environment, *, plain_http: bool) -> IdngoApi | None:
-    given = {name: environment.text(name) for name in ("IDNGO_API_URL", "IDNGO_APP_TOKEN", "IDNGO_APP_SECRET")}
-    if not any(given.values()):
-        return None
-    for name, value in given.items():
-        if not value:
-            environment.wrong(name, "is missing: give IDNGO_API_URL, IDNGO_APP_TOKEN and IDNGO_APP_SECRET, or none of them")
-    return IdngoApi(
-        url=_api_url(environment, "IDNGO_API_URL", given["IDNGO_API_URL"], plain_http=plain_http),
-        token=_for_a_header(environment, "IDNGO_APP_TOKEN", given["IDNGO_APP_TOKEN"]),
-        secret=given["IDNGO_APP_SECRET"].encode(),
-    )
-
-
-def _ifcgate_api(environment: Environment, *, plain_http: bool) -> IfcgateApi | None:
-    url, key = environment.text("IFCGATE_API_URL"), environment.text("IFCGATE_API_KEY")
-    if not url and not key:
-        return None
-    if not key:
-        environment.wrong("IFCGATE_API_KEY", "is missing: IFCGATE_API_URL is given")
-    url = _api_url(environment, "IFCGATE_API_URL", url or IFCGATE_API_URL, plain_http=plain_http)
-    if url.endswith("/v1"):
-        environment.wrong("IFCGATE_API_URL", "ends in /v1, with which every path begins: leave that out")
-    return IfcgateApi(url=url, key=_for_a_header(environment, "IFCGATE_API_KEY", key))
-
-
-def _idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | None:
-    url, key, secret = environment.text("IDENFY_API_URL"), environment.text("IDENFY_API_KEY"), environment.text("IDENFY_API_SECRET")
-    reads_per_minute = environment.number("IDENFY_READS_PER_MINUTE", 30, most=600)
-    if not url and not key and not secret:
-        return None
-    for name, value in {"IDENFY_API_KEY": key, "IDENFY_API_SECRET": secret}.items():
-        if not value:
-            environment.wrong(name, "is missing: give IDENFY_API_KEY and IDENFY_API_SECRET, or nothing of iDenfy's API")
-        elif not value.isprintable():
-            environment.wrong(name, "has letters that cannot be sent")
-    if ":" in key:
-        environment.wrong("IDENFY_API_KEY", "has a colon, which a name for HTTP Basic cannot have")
-    url = _api_url(environment, "IDENFY_API_URL", url or IDENFY_API_URL, plain_http=plain_http)
-    return IdenfyApi(url=url, key=key, secret=secret, reads_per_minute=reads_per_minute)
-
-
-def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:
-    """Return the address of an API, which paths can follow. The caller reports a missing one."""
-    try:
-        url = web_addresses.web_address(text, plain_http=plain_http) if text else ""
-    except ValueError as error:
-        environment.wrong(name, str(error))
-        return ""
-    if "?" in url:
-        environment.wrong(name, "has a query, which no path can follow")
-    return url.rstrip("/")
-
-
-def _for_a_header(environment: Environment, name: str, text: str) -> str:
-    if not text.isascii() or not text.isprintable():
-        environment.wrong(name, "has letters that a header cannot have")
-    return text
 
 
 def _secret(text: str) -> bytes:

@@ -6,7 +6,7 @@ its older API pages). The label decides neither FINAL nor RETRY; the vendor's re
 
 from __future__ import annotations
 
-from handlers.vocabulary.words import DOUBTFUL, FAILED, PLAIN, Meaning, hit
+from handlers.config.vocabulary.words import DOUBTFUL, FAILED, PLAIN, Meaning, hit
 
 LABELS: dict[str, Meaning] = {
     "BLACKLIST": hit("blacklist"),

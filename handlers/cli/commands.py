@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from handlers.cli import applicants, decisions, erasures, events, notify, rebuild, reconcile, replay, retention, review, worker
+from handlers.cli import applicants, decisions, events, notify, reconcile, review, worker
+from handlers.cli.privacy import erasures, retention
+from handlers.cli.repair import rebuild, replay
 from handlers.cli.transfer import exports, imports
 
 commands = [

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from handlers import process
-from handlers.cli import rebuild as rebuild_command
+from handlers.cli.repair import rebuild as rebuild_command
 from store import database
 from store.applicants import feed
 from store.applicants import table as applicants

@@ -1,0 +1,1 @@
+"""How are personal data erased, held and kept for a time, by command?"""

@@ -1,0 +1,1 @@
+"""How are events handled again, and applicants compared with them and repaired?"""

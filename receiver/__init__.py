@@ -15,13 +15,14 @@ def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
     from flask import Flask
 
-    from receiver import config, spool_thread, webhooks
-    from receiver.api import applicants, changes, decisions, events, links, reactions, replays, review
+    from receiver import config, webhooks
+    from receiver.api import applicants, decisions, events, links, reactions, replays, review
+    from receiver.api.feed import changes
     from receiver.api.privacy import access_exports, erasures, holds, retention
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
-    from receiver.web import paths, problems, request_id
+    from receiver.web import paths, problems, request_id, spool_thread
     from store.system import logs
 
     logs.configure()

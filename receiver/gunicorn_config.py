@@ -31,7 +31,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
-from receiver.api.change_watcher import ChangeWatcher
+from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits
 from store import config as store_config
 from store import database

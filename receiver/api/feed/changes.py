@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
-from receiver.api.change_watcher import ChangeWatcher
+from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.openapi import feed_schemas
 from receiver.web import queries
 from receiver.web.auth import Right

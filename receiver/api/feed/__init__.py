@@ -1,0 +1,1 @@
+"""How does downstream read the change feed: as pages, with long polling, or as a stream?"""

@@ -17,8 +17,8 @@ from handlers import config
 from handlers.privacy import erase, redo, upkeep
 from handlers.privacy.pace import Pace, Stopped
 from store import database
-from store.database import bulk, leftovers
-from store.privacy.erasing import erasures, lease, waiting
+from store.database import bulk
+from store.privacy.erasing import erasures, lease, leftovers, waiting
 from store.privacy.erasing.waiting import Waiting
 from store.privacy.restoring import gate, ledger
 from store.system import processes

@@ -8,9 +8,8 @@ import structlog
 from handlers.privacy.pace import Pace, Stopped
 from store import config, database
 from store.access.operators import Actor
-from store.database import leftovers
 from store.privacy import master_keys
-from store.privacy.erasing import trace_erasure
+from store.privacy.erasing import leftovers, trace_erasure
 from store.privacy.keeping import retention
 from store.privacy.restoring import gate
 from store.system import clock

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Label, delete, select, update
 
 from store import database
-from store.database.key_tables import BodyKey, MasterKey
+from store.database.privacy_tables import BodyKey, MasterKey
 from store.database.tables import EventRow
 from store.inbox.encryption import WrappedKey, keyring
 from store.system import clock

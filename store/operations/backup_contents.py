@@ -13,7 +13,7 @@ from sqlalchemy import Connection, NullPool, create_engine, func, inspect, selec
 from sqlalchemy.exc import DBAPIError
 
 from store.database import migrations
-from store.database.key_tables import BodyKey, MasterKey
+from store.database.privacy_tables import BodyKey, MasterKey
 from store.database.tables import ApplicantRow, EventRow, Feed, TransitionRow
 from store.inbox import events
 from store.inbox.encryption import NO_MASTER_KEY, Unopenable, keyring

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal_col
 from store import database
 from store.access import audit
 from store.database import bulk
-from store.database.key_tables import BodyKey
+from store.database.privacy_tables import BodyKey
 from store.database.tables import EventRow
 from store.inbox import body_keys
 from store.inbox.encryption import NO_MASTER_KEY, Unopenable, WrappedKey, keyring

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from store.database import key_tables, operations_tables, privacy_tables, tables
+from store.database import operations_tables, privacy_tables, tables
 from store.database.columns import Base
 from store.database.engine import engine
 
@@ -25,7 +25,7 @@ TOLD_IN_LOGS = {
 }  # fmt: skip
 
 #: Whose modules declare the tables.
-MODULES = (key_tables, operations_tables, privacy_tables, tables)
+MODULES = (operations_tables, privacy_tables, tables)
 
 
 def named() -> dict[tuple[str, ...], set[str]]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select, update
 
 from store import database
-from store.database.key_tables import BodyKey, MasterKey
+from store.database.privacy_tables import BodyKey, MasterKey
 from store.database.tables import EventRow
 from store.inbox import claims, deliveries, events
 from store.inbox import record as inbox

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from store import database
-from store.database import leftovers
+from store.privacy.erasing import leftovers
 
 MARK = "a-mark-that-was-deleted"
 

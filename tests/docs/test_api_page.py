@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.docs.printed import printed_line
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
-from tests.support.printed import printed_line
 from tests.support.privacy.calls import OFFICER
 from tests.support.service import Service
 

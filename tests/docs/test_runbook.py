@@ -21,10 +21,10 @@ from store import database
 from store.database.operations_tables import Tally
 from store.system import clock
 from tests import conftest
+from tests.docs.printed import printed_line
 from tests.support import payloads, signing
-from tests.support.disks import fill, small_disk
 from tests.support.downstream import Downstream, Reply
-from tests.support.printed import printed_line
+from tests.support.outages.disks import fill, small_disk
 from tests.support.service import PROGRAMS, Service, end, eventually
 
 ROOT = Path(__file__).parent.parent.parent

@@ -28,8 +28,8 @@ from handlers.clients.vendor import CredentialsRefused, Listed, Unanswered, Vend
 from handlers.config import Settings
 from receiver.simulator.vendor_server import Vendors
 from store.system.environment import Environment, Misconfigured
-from tests.support import played
 from tests.support.downstream import Downstream, Dripping, Message, Reply
+from tests.support.vendors import played
 
 CREDENTIALS = {
     "IFCGATE_API_KEY": "ifcg_live_geheim",

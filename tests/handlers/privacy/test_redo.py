@@ -28,7 +28,7 @@ from store.system import clock
 from store.system.environment import Misconfigured
 from store.text.states import ApplicantKey
 from tests import conftest
-from tests.support import disks
+from tests.support.outages import disks
 from tests.support.privacy.erasing import GONE, OTHER, USER, about, approved, differences, erase_now, handle_all, keep, shown
 from tests.support.privacy.personal_data import OFFICER, do, of, of_user
 from tests.support.telling import idngo

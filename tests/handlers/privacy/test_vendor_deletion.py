@@ -35,10 +35,10 @@ from store.system import clock
 from store.text.states import ApplicantKey
 from tests import conftest
 from tests.support import payloads
-from tests.support.played import play, playing
 from tests.support.privacy.erasing import GONE, MARK, USER, about, approved, erase_now, handle_all, keep, shown, whole_database
 from tests.support.privacy.personal_data import OFFICER, of, of_user, see
 from tests.support.telling import SCAN, idngo, verdict
+from tests.support.vendors.played import play, playing
 
 CREDENTIALS = {
     "IFCGATE_API_KEY": "a",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY
-from tests.support import outages, payloads, servers
+from tests.support import payloads, servers
+from tests.support.outages import databases
 from tests.support.payloads import after
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import Answer, Service, children, eventually
@@ -64,7 +65,7 @@ def hung(cluster: Postgres, _url: str) -> Iterator[None]:
 
 @contextmanager
 def read_only(_cluster: Postgres, url: str) -> Iterator[None]:
-    with outages.unwritable(url):
+    with databases.unwritable(url):
         yield
 
 

@@ -17,7 +17,7 @@ import pytest
 from store.system.processes import FROZEN_SECONDS
 from tests.conftest import KEY
 from tests.support import payloads
-from tests.support.disks import fill, free, small_disk
+from tests.support.outages.disks import fill, free, small_disk
 from tests.support.servers import Postgres
 from tests.support.service import Service, eventually
 

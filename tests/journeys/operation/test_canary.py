@@ -20,11 +20,13 @@ from receiver.simulator.vendor_server import Vendors
 from tests.conftest import KEY
 from tests.journeys.operation.marks import MARK, found_in, mark, marked
 from tests.journeys.vendors.test_reconciling import CREDENTIALS, LATER
-from tests.support import outages, payloads, played
+from tests.support import payloads
 from tests.support.downstream import Downstream, Message, Reply
+from tests.support.outages import databases
 from tests.support.payloads import after
 from tests.support.privacy import calls
 from tests.support.service import Service, eventually
+from tests.support.vendors import played
 
 READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 
@@ -119,7 +121,7 @@ def broken(watched: Watched, *, unhandled: str) -> None:
     (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").write_text("raise")
     assert service.told("idngo", poison)["status"] == unhandled
     (watched.faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").unlink()
-    with outages.unwritable(service.environment["DATABASE_URL"]):
+    with databases.unwritable(service.environment["DATABASE_URL"]):
         kept = service.deliver("idngo", payloads.idngo(mark("idngo"), "applicantPending", at=after(hours=2)) | person)
         assert (watched.folder / "spool" / "appended").exists()
     service.settled(kept.json["event_id"])
@@ -146,7 +148,7 @@ def refused(watched: Watched, erasure_id: str) -> set[int]:
     send(f"/v1/users/{mark('tag')}/access-exports", method="POST", token=calls.OFFICER, reason=mark("comment"))
     for token in (user, READER, OPERATOR):
         send("/v1/erasures", method="POST", token=token, external_user_id=user, vendor=mark("label"), reason=mark("comment"))
-    with outages.unwritable(service.environment["DATABASE_URL"]):
+    with databases.unwritable(service.environment["DATABASE_URL"]):
         send(f"/v1/erasures/{erasure_id}/approve", method="POST", token=calls.DEPUTY, reason=mark("comment"))
     eventually(lambda: all(service.get("/v1/events").status == 200 for _ in range(8)), "every process to reach the database")
     return statuses

@@ -26,8 +26,9 @@ from tests.conftest import KEY
 from tests.docs.test_pages import page
 from tests.journeys.vendors.test_reconciling import CREDENTIALS
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR
-from tests.support import payloads, played
+from tests.support import payloads
 from tests.support.service import Service, end, eventually
+from tests.support.vendors import played
 
 NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
 

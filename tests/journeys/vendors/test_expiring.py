@@ -12,8 +12,9 @@ import pytest
 from receiver.simulator.vendor_server import Vendors
 from tests.conftest import KEY
 from tests.journeys.vendors.test_reconciling import BEFORE, CREDENTIALS
-from tests.support import payloads, played
+from tests.support import payloads
 from tests.support.service import Service
+from tests.support.vendors import played
 
 
 def day(days: int) -> str:

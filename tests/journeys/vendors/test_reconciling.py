@@ -14,10 +14,11 @@ from receiver.simulator.vendor_server import Vendors
 from store.system import clock
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR
-from tests.support import payloads, played
+from tests.support import payloads
 from tests.support.payloads import BEGAN, after
 from tests.support.privacy.calls import OFFICER, restricted
 from tests.support.service import Service, eventually
+from tests.support.vendors import played
 
 CREDENTIALS = {
     "IFCGATE_API_KEY": "ifcg_test_key",

@@ -1,0 +1,1 @@
+"""Disks that fill, and databases that take no write."""

@@ -22,6 +22,7 @@ class Message:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -46,6 +47,18 @@ class Reply:
     seconds: float = 0
 
 
+def saying(*replies: Reply) -> Callable[[Message], Reply]:
+    """Answers one after the other, and then the last of them."""
+    left = list(replies)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+
+def answering(content: object, status: int = 200, **headers: str) -> Reply:
+    """An answer with JSON, or with bytes as they are; a header's name with underscores for its dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, headers=named, body=content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
 class Server(ThreadingHTTPServer):
     #: It may stand for many endpoints, which are all told at the same moment.
     request_queue_size = 512
@@ -66,14 +79,15 @@ class Downstream:
                 if len(body) < length:  # Whoever sent it died over it: nobody was told anything.
                     self.close_connection = True
                     return
-                message = Message(time.monotonic(), self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                message = Message(time.monotonic(), self.path, headers, body, self.command)
                 downstream.came.append(message)
                 reply = downstream.answer(message)
                 time.sleep(reply.seconds)
                 with suppress(OSError):  # Whoever asked did not wait.
                     self._reply(reply)
 
-            do_GET = do_POST
+            do_GET = do_PATCH = do_POST
 
             def _reply(self, reply: Reply) -> None:
                 if reply.raw is not None:

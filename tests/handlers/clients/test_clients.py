@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -28,7 +28,7 @@ from handlers.clients.vendor import CredentialsRefused, Listed, Unanswered, Vend
 from handlers.config import Settings
 from receiver.simulator.vendor_server import Vendors
 from store.system.environment import Environment, Misconfigured
-from tests.support.downstream import Downstream, Dripping, Message, Reply
+from tests.support.downstream import Downstream, Dripping, Reply, answering, saying
 from tests.support.vendors import played
 
 CREDENTIALS = {
@@ -185,17 +185,6 @@ def playing(vendors: Vendors, waiting: Waiting) -> Iterator[dict[str, Any]]:
     yield dict(reads.clients(configured(**CREDENTIALS, **vendors.settings()), patience=patience(waiting)))
     for vendor in REFERENCES:
         played.play(vendors, vendor, {"fault": None})
-
-
-def saying(*replies: Reply) -> Callable[[Message], Reply]:
-    """Answers one after the other, and then the last of them."""
-    left = list(replies)
-    return lambda _: left.pop(0) if len(left) > 1 else left[0]
-
-
-def answering(content: object, status: int = 200, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, headers=named, body=content if isinstance(content, bytes) else json.dumps(content).encode())
 
 
 def complaint_of(client: Any, reference: str) -> Unanswered:

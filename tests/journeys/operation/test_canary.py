@@ -19,7 +19,6 @@ import pytest
 from receiver.simulator.vendor_server import Vendors
 from tests.conftest import KEY
 from tests.journeys.operation.marks import MARK, found_in, mark, marked
-from tests.journeys.vendors.test_reconciling import CREDENTIALS, LATER
 from tests.support import payloads
 from tests.support.downstream import Downstream, Message, Reply
 from tests.support.outages import databases
@@ -27,6 +26,7 @@ from tests.support.payloads import after
 from tests.support.privacy import calls
 from tests.support.service import Service, eventually
 from tests.support.vendors import played
+from tests.support.vendors.asking import CREDENTIALS, LATER
 
 READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
 

@@ -24,11 +24,11 @@ from store.inbox.encryption import key_id
 from store.system import clock
 from tests.conftest import KEY
 from tests.docs.test_pages import page
-from tests.journeys.vendors.test_reconciling import CREDENTIALS
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR
 from tests.support import payloads
 from tests.support.service import Service, end, eventually
-from tests.support.vendors import played
+from tests.support.vendors import asking, played
+from tests.support.vendors.asking import CREDENTIALS
 
 NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
 
@@ -92,8 +92,7 @@ def service(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Servi
     """A service whose vendor can be asked."""
     with ExitStack() as stack:
         vendors = stack.enter_context(played.playing(CREDENTIALS))
-        settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "WEB_CONCURRENCY": "1"}
-        service = stack.enter_context(Service(tmp_path, settings | CREDENTIALS | vendors.settings()))
+        service = stack.enter_context(asking.service(vendors, database_url, redis_url, tmp_path))
         drifted = payloads.new_applicant()
         service.told("idngo", payloads.idngo(drifted, answer="GREEN"))
         played.play(vendors, f"idngo/{drifted}", {"status": "RED:FINAL", "at": "2026-06-01T00:00:00Z"})

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from receiver.simulator.vendor_server import Vendors
-from tests.conftest import KEY
-from tests.journeys.vendors.test_reconciling import BEFORE, CREDENTIALS
 from tests.support import payloads
 from tests.support.service import Service
-from tests.support.vendors import played
+from tests.support.vendors import asking, played
+from tests.support.vendors.asking import BEFORE, CREDENTIALS
 
 
 def day(days: int) -> str:
@@ -29,8 +28,7 @@ def vendors() -> Iterator[Vendors]:
 
 @pytest.fixture
 def keeping(vendors: Vendors, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "KEEP_EXPIRY": "yes", "WEB_CONCURRENCY": "1"}
-    with Service(tmp_path, settings | CREDENTIALS | vendors.settings()) as service:
+    with asking.service(vendors, database_url, redis_url, tmp_path, KEEP_EXPIRY="yes") as service:
         yield service
 
 

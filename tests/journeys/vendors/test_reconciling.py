@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from receiver.simulator.vendor_server import Vendors
-from store.system import clock
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads
-from tests.support.payloads import BEGAN, after
+from tests.support.payloads import after
 from tests.support.privacy.calls import OFFICER, restricted
 from tests.support.service import Service, eventually
+from tests.support.vendors import asking as asking_vendors
 from tests.support.vendors import played
-
-CREDENTIALS = {
-    "IFCGATE_API_KEY": "ifcg_test_key",
-    "IDNGO_APP_TOKEN": "sbx:token",
-    "IDNGO_APP_SECRET": "the secret of the token",
-    "IDENFY_API_KEY": "key",
-    "IDENFY_API_SECRET": "the secret of the key",
-    "IDENFY_READS_PER_MINUTE": "600",
-}
-
-#: When the vendor's own review was, of what a webhook told at `BEGAN`, and of what no webhook told.
-BEFORE, LATER = (clock.rfc3339(BEGAN.replace(microsecond=0) + timedelta(seconds=seconds)) for seconds in (-1, 3600))
+from tests.support.vendors.asking import BEFORE, CREDENTIALS, LATER, play
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +29,8 @@ def vendors() -> Iterator[Vendors]:
 
 @pytest.fixture
 def asking(vendors: Vendors, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
-    for vendor in vendors.played.values():
-        vendor.table.clear()
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "WEB_CONCURRENCY": "1"}
-    with Service(tmp_path, settings | CREDENTIALS | vendors.settings()) as service:
+    with asking_vendors.service(vendors, database_url, redis_url, tmp_path) as service:
         yield service
-
-
-def play(vendors: Vendors, where: str, **told: Any) -> None:
-    played.play(vendors, where, told)
 
 
 def reconcile(service: Service, *arguments: str, status: int = 0) -> dict[str, dict[str, Any]]:

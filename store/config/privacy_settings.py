@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from store.config import base64_keys
 from store.system.environment import Environment
 
 #: For so many days the notice of an erasure names its applicant, so that downstream can erase it as well.
@@ -80,7 +79,7 @@ class PrivacySettings:
 def read(environment: Environment) -> PrivacySettings:
     """Return the settings. The environment collects what is wrong with them."""
     return PrivacySettings(
-        index_key=_index_key(environment),
+        index_key=base64_keys.single(environment, "INDEX_KEY"),
         ledger=Path(environment.text("ERASURE_LEDGER", str(environment.var_dir / "erasures.ledger"))).absolute(),
         ledger_is_given=bool(environment.text("ERASURE_LEDGER")),
         notice=timedelta(days=environment.number("ERASURE_NOTICE_DAYS", NOTICE_DAYS, least=0, most=DAYS_MAX)),
@@ -89,20 +88,6 @@ def read(environment: Environment) -> PrivacySettings:
         key_life=timedelta(days=environment.number("KEY_DAYS", KEY_DAYS, most=DAYS_MAX)),
         backup_life=timedelta(days=environment.number("BACKUP_DAYS", BACKUP_DAYS, most=DAYS_MAX)),
     )
-
-
-def _index_key(environment: Environment) -> bytes | None:
-    text = environment.text("INDEX_KEY")
-    if not text:
-        return None
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 32:
-        environment.wrong("INDEX_KEY", "is not base64 of 32 bytes")
-        return None
-    return key
 
 
 def _rule(text: str) -> tuple[Kept, Period]:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from store.config import privacy_settings
+from store.config import base64_keys, privacy_settings
 from store.config.privacy_settings import PrivacySettings
 from store.system.environment import Environment, secrets_dir
 from store.text import service_urls
@@ -79,7 +79,7 @@ def read(environment: Environment) -> Settings:
 
 def encryption_keys(environment: Environment) -> tuple[bytes, ...]:
     """Return the keys for data at rest, newest first."""
-    return environment.each("ENCRYPTION_KEYS", _encryption_key)
+    return environment.each("ENCRYPTION_KEYS", base64_keys.parsed)
 
 
 def encryption_keys_now() -> tuple[bytes, ...]:
@@ -165,16 +165,6 @@ def signing_secret(text: str) -> bytes:
     if not text.startswith("whsec_") or not secret:
         raise ValueError("is not whsec_ and base64")
     return secret
-
-
-def _encryption_key(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("is not base64") from error
-    if len(key) != 32:
-        raise ValueError("is not base64 of 32 bytes")
-    return key
 
 
 def _database_url(environment: Environment) -> str:

@@ -17,7 +17,7 @@ def sync(path: Path) -> None:
 
 def replace(path: Path, text: str) -> None:
     """Write a file that only its owner may read; root keeps the owner that it had. A reader sees the old file or the new one, whole."""
-    beside = path.with_name(f"{path.name}.new")
+    beside = _beside(path)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
         file.flush()
@@ -27,3 +27,20 @@ def replace(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     beside.replace(path)
     sync(path.parent)
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether this process could write a file, and make its folders if they are missing. Changes nothing."""
+    there = next(one for one in (path, *path.parents) if one.exists())
+    if there == path:
+        return os.access(path, os.W_OK)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def is_replaceable(path: Path) -> bool:
+    """Return whether this process could replace a file, and make its folders if they are missing. Changes nothing."""
+    return is_writable(_beside(path))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

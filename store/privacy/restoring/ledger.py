@@ -158,8 +158,7 @@ def set_aside() -> Path | None:
 
 def is_writable() -> bool:
     """Return whether this process could write the ledger. Changes nothing."""
-    there = next(one for one in (path(), *path().parents) if one.exists())
-    return os.access(there, os.W_OK | (os.X_OK if there.is_dir() else 0))
+    return durable_files.is_writable(path())
 
 
 def path() -> Path:

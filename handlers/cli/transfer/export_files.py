@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -95,22 +91,6 @@ def write(pages: Iterable[Page], out: BinaryIO, *, columns: Sequence[str] | None
         out.write(_as_csv([_cell(row.get(name)) for name in columns] for row in page) if columns else _as_lines(page))
         on_rows(len(page))
     out.flush()
-
-
-@contextmanager
-def opened(path: Path | None) -> Iterator[BinaryIO]:
-    """Yield where to write: standard output, or a file for its owner alone, which appears once it is complete."""
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-            yield file
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def _applicants(wanted: ExportFilter) -> Iterator[Page]:

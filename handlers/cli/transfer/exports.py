@@ -12,6 +12,7 @@ import click
 
 from handlers import config
 from handlers.cli.terminal import privacy
+from handlers.cli.terminal.output_file import opened, output_option
 from handlers.cli.terminal.progress import progress_bar
 from handlers.cli.transfer import export_files as export
 from handlers.vendors import VENDORS
@@ -25,10 +26,6 @@ from store.privacy.acts import DataSubject
 from store.system import clock
 from store.text import safe_text
 from store.text.states import Status
-
-output_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.  [default: standard output]"
-)
 
 
 def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,13 +106,13 @@ def export_access(
     found = database.write(lambda connection: access_export.make(connection, subject, withhold=Withhold(withhold), by=by, reason=reason))
     if found is None:
         raise click.ClickException(f"nothing is kept about this person in the {environment} environment")
-    with export.opened(output) as out:
+    with opened(output) as out:
         out.write(f"{safe_text.as_json(found)}\n".encode())
 
 
 def _export(count: int, pages: Iterator[export.Page], columns: tuple[str, ...] | None, output: Path | None) -> None:
     hidden = output is None and sys.stdout.isatty()
-    with export.opened(output) as out, progress_bar(hidden=hidden) as bar:
+    with opened(output) as out, progress_bar(hidden=hidden) as bar:
         task = bar.add_task("writing", total=count)
         export.write(pages, out, columns=columns, on_rows=lambda rows: bar.advance(task, rows))
 

@@ -32,7 +32,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
 from receiver.api.feed.change_watcher import ChangeWatcher
-from receiver.connections import header_policy, limits
+from receiver.connections import header_policy, limits, paced_parser
 from store import config as store_config
 from store import database
 from store.database import start_check
@@ -51,7 +51,7 @@ _settings = web_config.settings()
 wsgi_app = "receiver:create_app()"
 bind = _settings.address
 workers = _settings.processes
-worker_connections = limits.install(_settings.connections)
+worker_connections = paced_parser.install(_settings.connections)
 timeout = 30
 graceful_timeout = 20
 keepalive = _settings.keepalive_seconds

@@ -137,7 +137,7 @@ def _all_current(kinds: Sequence[str], since: datetime | None, environment: str)
     page: list[Fallen] = []
 
     def read(connection: Connection) -> list[Fallen]:
-        last = page[-1].change.number if page else 0
+        last = (page[-1].change.number,) if page else None
         return fallen_approvals.listing(connection, environment=environment, kinds=kinds, since=since, after=last, limit=PAGE)
 
     while page := database.read(read):

@@ -14,7 +14,7 @@ from receiver.openapi.schemas import Hit, VendorName
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
-from receiver.web.queries import AwareMoment, One, Page, StoredName
+from receiver.web.queries import AwareMoment, One, OrderedPage, Page, StoredName
 from store.access import audit
 from store.applicants import explanations, feed, users, visibility
 from store.applicants import history as store_history
@@ -31,7 +31,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/v1")
 Described = tuple[Applicant, dict[str, Any]]
 
 
-class ApplicantsQuery(Page, forbid_unknown_fields=True):
+class ApplicantsQuery(OrderedPage, forbid_unknown_fields=True):
     external_user_id: Annotated[queries.Text | None, Meta(description="Whose applicants: your own id.")] = None
     vendor: VendorName | None = None
     status: Status | None = None
@@ -53,16 +53,16 @@ APPLICANT_PAGE = PageOf(
     place=lambda one: [one[0].updated_at, one[0].vendor, one[0].reference],
     describe=lambda one: one[1],
     after=tuple[AwareMoment, StoredName, StoredName],
-    start=None,
 )
-CHANGES = PageOf(schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version])
+CHANGES = PageOf(
+    schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version], start=(0,)
+)
 
 EXPLAINED = PageOf(
     schemas.ExplainedEvent,
     place=lambda event: list(event["place"]),
     describe=explanations.describe,
     after=explanations.Place,
-    start=None,
     extra_fields=schemas.Explanation,
 )
 OF_USER = PageOf(
@@ -70,7 +70,6 @@ OF_USER = PageOf(
     place=lambda one: [one[0].vendor, one[0].first_sequence or 0, one[0].reference],
     describe=lambda one: one[1],
     after=users.Place,
-    start=None,
     extra_fields=schemas.User,
 )
 
@@ -108,7 +107,7 @@ def get_applicant(connection: Connection, vendor: str, reference: str, caller: C
     audit_subject=lambda _, query: audit.list_subject("applicants", queries.filters(query)),
 )
 def list_applicants(connection: Connection, caller: Caller, query: ApplicantsQuery, after: Any) -> list[Described]:
-    """Applicants, in the order of their last change. Restricted ones are left out."""
+    """Applicants, in the order of their last change, or the last changed first. Restricted ones are left out."""
     found = applicants.listing(
         connection,
         environment=query.environment,
@@ -118,8 +117,7 @@ def list_applicants(connection: Connection, caller: Caller, query: ApplicantsQue
         hit=query.hit,
         updated_after=queries.moment("updated_after", query.updated_after),
         expiring_by=clock.day_in(clock.period(query.expiring)) if query.expiring else None,
-        after=after,
-        limit=query.limit + 1,
+        **query.portion(after),
     )
     return _described(connection, found, caller)
 

@@ -15,7 +15,7 @@ from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem, sentence
-from receiver.web.queries import One, Page
+from receiver.web.queries import One, OrderedPage
 from store.applicants import decision_list, decisions
 from store.applicants.decision_list import Listed
 from store.applicants.decisions import Made, NotDecided, UnknownToUs
@@ -77,13 +77,13 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
 
 
 @blueprint.get("/decisions")
-@call(right=Right.READ, query=Page, answers=DECISION_PAGE, other_statuses=(409,))
-def list_decisions(connection: Connection, caller: Caller, query: Page, after: tuple[int]) -> list[Listed]:
-    """What persons decided, confirmed and withdrew, in the order of receipt, each with its state. Decisions about restricted applicants
-    are left out, but for privacy officers."""
+@call(right=Right.READ, query=OrderedPage, answers=DECISION_PAGE, other_statuses=(409,))
+def list_decisions(connection: Connection, caller: Caller, query: OrderedPage, after: tuple[int] | None) -> list[Listed]:
+    """What persons decided, confirmed and withdrew, in the order of receipt or the newest first, each with its state. Decisions
+    about restricted applicants are left out, but for privacy officers."""
     wanted: dict[str, Any] = {"environment": query.environment, "with_restricted": caller.is_privacy_officer}
     try:
-        return decision_list.listing(connection, **wanted, after=after[0], limit=query.limit + 1)
+        return decision_list.listing(connection, **wanted, **query.portion(after))
     except Unopenable as error:
         raise Problem(409, "A decision cannot be opened with the keys that are configured.") from error
 

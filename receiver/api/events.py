@@ -15,7 +15,7 @@ from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
-from receiver.web.queries import Page
+from receiver.web.queries import OrderedPage
 from store.access import audit
 from store.applicants import visibility
 from store.inbox import events, settling
@@ -28,7 +28,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/v1")
 BODY = Text("application/octet-stream", {"type": "string", "format": "binary"})
 
 
-class EventsQuery(Page, forbid_unknown_fields=True):
+class EventsQuery(OrderedPage, forbid_unknown_fields=True):
     vendor: VendorName | None = None
     status: Outcome | None = None
     reference: Annotated[queries.Text | None, Meta(description="Which applicant they named.")] = None
@@ -50,9 +50,9 @@ EVENT_PAGE = PageOf(schemas.EventModel, place=lambda row: [row.sequence], descri
     answers=EVENT_PAGE,
     audit_subject=lambda _, query: audit.list_subject("events", queries.filters(query)),
 )
-def list_events(connection: Connection, caller: Caller, query: EventsQuery, after: tuple[int]) -> list[Row[Any]]:
-    """The inbox, in the order of receipt, without bodies. Events about restricted applicants alone are left out, but for privacy
-    officers."""
+def list_events(connection: Connection, caller: Caller, query: EventsQuery, after: tuple[int] | None) -> list[Row[Any]]:
+    """The inbox, in the order of receipt or the newest first, without bodies. Events about restricted applicants alone are left out,
+    but for privacy officers."""
     return events.listing(
         connection,
         environment=query.environment,
@@ -61,8 +61,7 @@ def list_events(connection: Connection, caller: Caller, query: EventsQuery, afte
         reference=query.reference,
         received_after=queries.moment("received_after", query.received_after),
         with_restricted=caller.is_privacy_officer,
-        after=after[0],
-        limit=query.limit + 1,
+        **query.portion(after),
     )
 
 

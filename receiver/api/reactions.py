@@ -14,7 +14,7 @@ from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
-from receiver.web.queries import Page
+from receiver.web.queries import OrderedPage
 from store.access import audit
 from store.outbox import reactions
 from store.outbox.dispatch import ReactionStatus
@@ -24,7 +24,7 @@ blueprint = Blueprint("reactions", __name__, url_prefix="/v1")
 REACTION_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
-class ReactionsQuery(Page, forbid_unknown_fields=True):
+class ReactionsQuery(OrderedPage, forbid_unknown_fields=True):
     status: Annotated[ReactionStatus | None, Meta(description="How they stand.")] = None
     subscriber: Annotated[queries.StoredName | None, Meta(description="Of one subscriber.")] = None
 
@@ -35,15 +35,14 @@ REACTION_PAGE = PageOf(service_schemas.Reaction, place=lambda row: [row.id], des
 
 @blueprint.get("/reactions")
 @call(right=Right.READ, query=ReactionsQuery, answers=REACTION_PAGE)
-def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[int]) -> list[Row[Any]]:
-    """Reactions, for each subscriber in the order of creation: done, pending, or given up."""
+def list_reactions(connection: Connection, query: ReactionsQuery, after: tuple[int] | None) -> list[Row[Any]]:
+    """Reactions, for each subscriber in the order of creation, or the newest first: done, pending, or given up."""
     return reactions.listing(
         connection,
         status=query.status,
         subscriber=query.subscriber,
         environment=query.environment,
-        after=after[0],
-        limit=query.limit + 1,
+        **query.portion(after),
     )
 
 

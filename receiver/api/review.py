@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import msgspec
 from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection, Row
@@ -17,7 +16,7 @@ from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import ListOf, PageOf, call
 from receiver.web.problems import Problem, sentence
-from receiver.web.queries import AwareMoment, One, Page
+from receiver.web.queries import AwareMoment, One, OrderedPage, Page
 from store.access import audit
 from store.applicants import feed, visibility
 from store.inbox import events
@@ -34,12 +33,12 @@ blueprint = Blueprint("oncall", __name__, url_prefix="/v1")
 PlaceName = Annotated[str, Meta(max_length=300, pattern=r"^[^\x00]*$")]
 
 
-class ReversalsQuery(Page, forbid_unknown_fields=True):
+class ReversalsQuery(OrderedPage, forbid_unknown_fields=True):
     since: Annotated[queries.TimeText | None, Meta(description="RFC 3339; told at this moment or later.")] = None
     kind: Annotated[Reversal, Meta(description="What the change did to the approval.")] = Reversal.ADVERSE
 
 
-class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
+class AuditQuery(OrderedPage, forbid_unknown_fields=True):
     actor: Annotated[queries.Text | None, Meta(description="Whose acts: a token's name, or a user's of the command line.")] = None
     action: Annotated[queries.Text | None, Meta(description="What was done, such as `read a body`.")] = None
     since: Annotated[queries.TimeText | None, Meta(description="RFC 3339; done at this moment or later.")] = None
@@ -47,8 +46,6 @@ class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
     reference: Annotated[queries.Text | None, Meta(description="With `vendor`.")] = None
     external_user_id: Annotated[queries.Text | None, Meta(description="About a person, and all their applicants.")] = None
     environment: Annotated[VendorEnvironment, Meta(description="Of the applicant, or of the person's.")] = VendorEnvironment.LIVE
-    limit: queries.Limit = 50
-    cursor: Annotated[queries.Text | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
 WAITING = PageOf(
@@ -56,7 +53,6 @@ WAITING = PageOf(
     place=lambda row: list(row.place),
     describe=review_queue.describe,
     after=tuple[AwareMoment, What, PlaceName],
-    start=None,
 )
 CLAIM_CALL = call(right=Right.OPERATE, query=One, answers=service_schemas.Waiting, other_statuses=(409,), writes=True)
 #: The feed's epoch beside each row: the cursor of a change begins with it.
@@ -107,23 +103,19 @@ def _claim(answer: Callable[..., Waiting], connection: Connection, entry: str, c
 
 @blueprint.get("/reversals")
 @call(right=Right.READ, query=ReversalsQuery, answers=REVERSALS)
-def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[tuple[Row[Any], str]]:
-    """The changes that turned an approval, the oldest first; adverse ones unless asked for others."""
+def list_reversals(connection: Connection, query: ReversalsQuery, after: tuple[int] | None) -> list[tuple[Row[Any], str]]:
+    """The changes that turned an approval, in the order of the feed or the newest first; adverse ones unless asked for others."""
     since, epoch = queries.moment("since", query.since), feed.position(connection, None)[0]
-    rows = feed.reversals(
-        connection, environment=query.environment, kinds=[query.kind], since=since, number=after[0], limit=query.limit + 1
-    )
+    rows = feed.reversals(connection, environment=query.environment, kinds=[query.kind], since=since, **query.portion(after))
     return [(row, epoch) for row in rows]
 
 
 @blueprint.get("/reversals/current")
 @call(right=Right.READ, query=ReversalsQuery, answers=FALLEN)
-def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int]) -> list[Fallen]:
+def list_fallen(connection: Connection, query: ReversalsQuery, after: tuple[int] | None) -> list[Fallen]:
     """Each applicant whose approval was turned: its status now, since when, why, and who was notified."""
     since = queries.moment("since", query.since)
-    return fallen_approvals.listing(
-        connection, environment=query.environment, kinds=[query.kind], since=since, after=after[0], limit=query.limit + 1
-    )
+    return fallen_approvals.listing(connection, environment=query.environment, kinds=[query.kind], since=since, **query.portion(after))
 
 
 @blueprint.get("/failed")
@@ -135,8 +127,8 @@ def list_failed(connection: Connection, query: One) -> list[dict[str, Any]]:
 
 @blueprint.get("/audit")
 @call(right=Right.OPERATE, query=AuditQuery, answers=ACTS)
-def list_acts(connection: Connection, query: AuditQuery, caller: Caller, after: tuple[int]) -> list[Row[Any]]:
-    """The audit log: what persons with a right did, and why, in order."""
+def list_acts(connection: Connection, query: AuditQuery, caller: Caller, after: tuple[int] | None) -> list[Row[Any]]:
+    """The audit log: what persons with a right did, and why, in order or the newest first."""
     since = queries.moment("since", query.since)
     if (query.vendor is None) != (query.reference is None):
         raise queries.wrong("vendor" if query.vendor is None else "reference")
@@ -150,6 +142,5 @@ def list_acts(connection: Connection, query: AuditQuery, caller: Caller, after: 
         about=about,
         about_user=query.external_user_id,
         environment=query.environment,
-        after=after[0],
-        limit=query.limit + 1,
+        **query.portion(after),
     )

@@ -12,7 +12,7 @@ from flask import Response, request
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from receiver.web import attempts, auth, queries
+from receiver.web import attempts, auth, cursors, queries
 from receiver.web.auth import Caller, Right
 from receiver.web.problems import Problem
 from receiver.web.queries import Nothing, Number
@@ -38,9 +38,9 @@ class PageOf(ListOf):
     #: The position of a row, for the cursor, and the row as the caller sees it.
     place: Callable[[Any], list[Any]] = list
     describe: Callable[[Any], dict[str, Any]] = dict
-    #: The type of a position, and the one that a page without a cursor follows.
+    #: The type of a position, and the one that a page without a cursor follows; None: it begins the list.
     after: Any = tuple[Number]
-    start: Any = (0,)
+    start: Any = None
     #: Fields of the answer besides those of a page. The view then returns the rows, and these fields.
     extra_fields: type[Struct] | None = None
 
@@ -118,7 +118,7 @@ class Call:
             auth.check(caller, self.right)
         query = queries.query(self.query) if self.query else None
         pages = self.answers if isinstance(self.answers, PageOf) else None
-        after = queries.decode_cursor(getattr(query, "cursor", None), pages.after) or pages.start if pages else None
+        after = _place(query, pages) if pages and query else None
         return {"caller": caller, "query": query, "after": after, "body": queries.body(self.body) if self.body else None}
 
     def transaction(self, work: Callable[[Connection], Any]) -> Any:
@@ -140,6 +140,15 @@ class Call:
             return queries.page(rows, query.limit, place=self.answers.place, describe=self.answers.describe, extra_fields=extra_fields)
         answer = queries.answer({"data": result} if isinstance(self.answers, ListOf) else result, self.status)
         return _conditional(answer) if "ETag" in self.response_headers else answer
+
+
+def _place(query: Struct, pages: PageOf) -> Any:
+    """Return the place that a query's cursor names, or where the list begins. Raises a problem."""
+    cursor = getattr(query, "cursor", None)
+    try:
+        return pages.start if cursor is None else cursors.decode(cursor, pages.after)
+    except ValueError as error:
+        raise queries.wrong("cursor") from error
 
 
 def _recorded(work: Callable[..., Any], caller: Caller, subject: str) -> Callable[..., Any]:

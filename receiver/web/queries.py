@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +14,7 @@ from flask import Response, request
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from receiver.web import request_body
+from receiver.web import cursors, request_body
 from receiver.web.problems import Problem
 from store import database
 from store.privacy.restoring import gate
@@ -70,6 +69,8 @@ Reason = Annotated[
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many entries to answer with.")]
 
+Cursor = Annotated[Text | None, Meta(description="`next_cursor` of the page before.")]
+
 
 class One(msgspec.Struct, forbid_unknown_fields=True):
     """A query about one thing."""
@@ -85,7 +86,26 @@ class Page(One, forbid_unknown_fields=True):
     """A query about a list."""
 
     limit: Limit = 50
-    cursor: Annotated[Text | None, Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Cursor = None
+
+
+class ListOrder(StrEnum):
+    """Which end of a list its first page has."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
+class OrderedPage(Page, forbid_unknown_fields=True):
+    """A query about a list that has two orders."""
+
+    order: Annotated[ListOrder, Meta(description="Which entries come first. A cursor goes on in the order that is given with it.")] = (
+        ListOrder.OLDEST
+    )
+
+    def portion(self, after: Any) -> dict[str, Any]:
+        """Return which part of the list is wanted, after a place: one row more than the limit, to know whether there is more."""
+        return {"after": after, "newest_first": self.order == ListOrder.NEWEST, "limit": self.limit + 1}
 
 
 def read(work: Callable[[Connection], T]) -> T:
@@ -173,7 +193,7 @@ def _has_sane_reason(given: msgspec.Struct) -> bool:
 def filters(query: msgspec.Struct) -> dict[str, Any]:
     """Return what a query asks for, without its place in a list."""
     given = msgspec.structs.asdict(query)
-    return {name: value for name, value in given.items() if value is not None and name not in ("limit", "cursor")}
+    return {name: value for name, value in given.items() if value is not None and name not in ("limit", "cursor", "order")}
 
 
 def moment(name: str, text: str | None) -> datetime | None:
@@ -196,30 +216,12 @@ def page(
     """Return a page of a list, with extra fields. The query asked for one row more than the limit, to know whether there is more."""
     more = len(rows) > limit
     shown = rows[:limit]
-    reached = encode_cursor(place(shown[-1])) if more else None
+    reached = cursors.encode(place(shown[-1])) if more else None
     return answer({"data": [describe(row) for row in shown], "next_cursor": reached, "has_more": more, **extra_fields})
 
 
 def answer(content: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status=status, content_type="application/json")
-
-
-def encode_cursor(place: list[Any]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str | None, shape: type[Row]) -> Row | None:
-    """Return the position of a cursor. Raises a problem."""
-    if cursor is None:
-        return None
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(text, type=shape)
-        for moment in (part for part in place if isinstance(part, datetime)):  # type: ignore[attr-defined]
-            moment.astimezone(UTC)
-        return place
-    except (binascii.Error, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise wrong("cursor") from error
 
 
 def wrong(name: str) -> Problem:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, String, cast, fun
 from store import config, database
 from store.access import operators
 from store.database import bulk
+from store.database.columns import page
 from store.database.operations_tables import Act
 from store.database.restriction import IS_RESTRICTED
 from store.database.tables import ApplicantRow, EventRow, MentionRow
@@ -92,17 +93,17 @@ def listing(
     about: ApplicantKey | None = None,
     about_user: str | None = None,
     environment: str = "live",
-    after: int = 0,
+    after: tuple[int] | None = None,
     newest_first: bool = False,
     with_restricted: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return acts in order, after one of them; or the newest first. An actor's name matches in any case.
+    """Return acts in order, or the newest first, after a place in that order. An actor's name matches in any case.
 
     Acts about an applicant are those that name it, or an event that named it. Those about a person (in an environment) are the acts about
     each applicant of that person, and those that name the person. Acts that name a restricted applicant are left out unless
     `with_restricted`."""
-    query = select(Act.__table__).where(Act.id > after)
+    query = select(Act.__table__)
     if not with_restricted:
         query = query.where(Act.subject.not_in(_restricted_subjects()))
     if actor:
@@ -116,7 +117,7 @@ def listing(
         query = query.where(_names(connection, [about], []))
     if about_user is not None:
         query = query.where(_names(connection, _applicants_of(connection, about_user, environment), [user_subject(about_user)]))
-    return list(connection.execute(query.order_by(Act.id.desc() if newest_first else Act.id).limit(limit)).all())
+    return list(connection.execute(page(query, Act.id, after=after, newest_first=newest_first, limit=limit)).all())
 
 
 def _applicants_of(connection: Connection, external_user_id: str, environment: str) -> list[ApplicantKey]:

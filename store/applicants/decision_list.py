@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, literal, select
 
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
+from store.database.columns import page
 from store.database.tables import EventRow
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.inbox.internal_events import DECISION_TYPE, DecisionBody
@@ -36,27 +37,27 @@ def listing(
     *,
     environment: str,
     since: datetime | None = None,
-    after: int = 0,
+    after: tuple[int] | None = None,
     newest_first: bool = False,
     with_restricted: bool = False,
     limit: int,
 ) -> list[Listed]:
-    """Return what persons decided at a time or later, after a sequence number; or the newest first. Raises Unopenable.
+    """Return what persons decided at a time or later, or the newest first, after a place in that order. Raises Unopenable.
 
     What was decided about restricted applicants is left out unless `with_restricted`."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
-    base = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment, EventRow.sequence > after)
+    base = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment)
     if since:
         base = base.where(EventRow.received_at >= since)
-    base = base.order_by(EventRow.sequence.desc() if newest_first else EventRow.sequence).limit(max(limit, PAGE))
+    most = max(limit, PAGE)
     found: list[Listed] = []
-    query = base
-    while len(found) < limit and (page := _listed(connection, query)):
+    while len(found) < limit and (
+        read := _listed(connection, page(base, EventRow.sequence, after=after, newest_first=newest_first, limit=most))
+    ):
         # What is not handled yet has no mentions, so that the applicants of the bodies are looked at.
-        found += [one for one in page if with_restricted or one.applicant is None or not one.applicant.restricted]
-        last = page[-1].event.sequence
-        query = base.where(EventRow.sequence < last if newest_first else EventRow.sequence > last)
+        found += [one for one in read if with_restricted or one.applicant is None or not one.applicant.restricted]
+        after = (read[-1].event.sequence,)
     return found[:limit]
 
 

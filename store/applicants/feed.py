@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 
 from store.applicants.table import Applicant, describe
 from store.database import bulk
+from store.database.columns import page
 from store.database.restriction import names_restricted
 from store.database.tables import Feed, TransitionRow
 from store.system import clock
@@ -130,14 +131,16 @@ def after(connection: Connection, number: int, *, environment: str, limit: int) 
 
 
 def reversals(
-    connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, number: int = 0, limit: int
-) -> list[Row[Any]]:
-    """Return the changes that turned an approval, of the given kinds and since a time, after a number, oldest first."""
-    query = ENTRIES.where(TransitionRow.environment == environment, TransitionRow.number > number)
+    connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None,
+    after: tuple[int] | None = None, newest_first: bool = False, limit: int,
+) -> list[Row[Any]]:  # fmt: skip
+    """Return the changes that turned an approval, of the given kinds and since a time, in the order of the feed, or the newest first, after
+    a place in that order."""
+    query = ENTRIES.where(TransitionRow.environment == environment)
     query = query.where(TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
     if since:
         query = query.where(TransitionRow.at >= since)
-    return list(connection.execute(query.order_by(TransitionRow.number).limit(limit)).all())
+    return list(connection.execute(page(query, TransitionRow.number, after=after, newest_first=newest_first, limit=limit)).all())
 
 
 def tells_of(connection: Connection, event_id: str) -> bool:

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Any
 
 from msgspec import Struct, field, structs
-from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, select, tuple_
 
 from store.database import bulk
+from store.database.columns import page
 from store.database.tables import ApplicantRow
 from store.system import clock
 from store.text.states import ApplicantKey, Status
@@ -145,7 +146,7 @@ def listing(
     where: Sequence[ColumnElement[bool]] = (),
     limit: int,
 ) -> list[Applicant]:
-    """Return applicants in the order of their last change, after a place in that order; or the last changed first. Without registers and
+    """Return applicants in the order of their last change, or the last changed first, after a place in that order. Without registers and
     objections, and without restricted applicants.
 
     `since`: those that changed at that time or later. `expiring_by`: those whose document runs out on that day, or ran out before."""
@@ -166,19 +167,8 @@ def listing(
         query = query.where(ApplicantRow.updated_at > updated_after)
     if since:
         query = query.where(ApplicantRow.updated_at >= since)
-    if after:
-        moment, after_vendor, after_reference = after
-        later = and_(
-            ApplicantRow.updated_at == moment,
-            or_(
-                ApplicantRow.vendor > after_vendor,
-                and_(ApplicantRow.vendor == after_vendor, ApplicantRow.reference > after_reference),
-            ),
-        )
-        query = query.where(or_(ApplicantRow.updated_at > moment, later))
-    order = [ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference]
-    backwards = [column.desc() for column in order]
-    return [from_row(row) for row in connection.execute(query.order_by(*(backwards if newest_first else order)).limit(limit))]
+    order = (ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference)
+    return [from_row(row) for row in connection.execute(page(query, *order, after=after, newest_first=newest_first, limit=limit))]
 
 
 def describe(applicant: Applicant) -> dict[str, Any]:

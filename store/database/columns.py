@@ -1,7 +1,8 @@
-"""Columns: their types, the names of constraints, partial indexes."""
+"""Columns: their types, the names of constraints, partial indexes, and the pages of a list that is in their order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -13,12 +14,15 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     TypeDecorator,
     Uuid,
+    literal,
     text,
+    tuple_,
 )
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from store.text.names import NAME_CHARS_MAX
 
@@ -52,6 +56,19 @@ EventId = Uuid(as_uuid=False)
 def partial(name: str, *columns: str, where: str) -> Index:
     """Return an index over the rows that match a condition."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
+def page(
+    query: Select[Any], *columns: InstrumentedAttribute[Any], after: Sequence[Any] | None, newest_first: bool = False, limit: int
+) -> Select[Any]:
+    """Return a query in the order of columns, or in the reverse order: what follows a place in that order, if one is given.
+
+    The place is compared as one row value, so that an index over the columns leads to it, however far along it is."""
+    if after is not None:
+        place = [literal(value, column.type) for value, column in zip(after, columns, strict=True)]
+        reached, here = (tuple_(*columns), tuple_(*place)) if len(columns) > 1 else (columns[0], place[0])
+        query = query.where(reached < here if newest_first else reached > here)
+    return query.order_by(*(column.desc() if newest_first else column for column in columns)).limit(limit)
 
 
 class Base(DeclarativeBase):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from store.database.columns import page
 from store.database.restriction import IS_RESTRICTED, any_restricted, names_restricted, only_restricted
 from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
@@ -63,15 +64,15 @@ def listing(
     reference: str | None = None,
     received_after: datetime | None = None,
     since: datetime | None = None,
-    after: int = 0,
+    after: tuple[int] | None = None,
     newest_first: bool = False,
     with_restricted: bool = False,
     limit: int,
 ) -> list[Row[Any]]:
-    """Return events in the order of receipt, after a sequence number; or the newest first. `since`: received at that time or later.
+    """Return events in the order of receipt, or the newest first, after a place in that order. `since`: received at that time or later.
 
     Events that named restricted applicants alone are left out unless `with_restricted`, and by reference all that named one."""
-    query = select(*_DESCRIBED).where(EventRow.environment == environment, EventRow.sequence > after)
+    query = select(*_DESCRIBED).where(EventRow.environment == environment)
     if not with_restricted:
         query = query.where(~only_restricted())
     if vendor:
@@ -86,8 +87,7 @@ def listing(
         query = query.where(EventRow.received_at > received_after)
     if since:
         query = query.where(EventRow.received_at >= since)
-    order = EventRow.sequence.desc() if newest_first else EventRow.sequence
-    return list(connection.execute(query.order_by(order).limit(limit)).all())
+    return list(connection.execute(page(query, EventRow.sequence, after=after, newest_first=newest_first, limit=limit)).all())
 
 
 #: What a person has to look at: the outcomes of events that could not be handled, or not be read.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+from sqlalchemy.orm import aliased
 
+from store.database.columns import page
 from store.database.operations_tables import Reaction
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox.internal_events import DECISION_TYPE
@@ -34,14 +36,14 @@ class Fallen:
 
 
 def listing(
-    connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None, after: int = 0, limit: int
-) -> list[Fallen]:
-    """Return each applicant once, in the order of their last reversals of these kinds, after a change's number. Restricted applicants are
-    left out; the feed reports their reversals."""
-    of_kind = (TransitionRow.environment == environment, TransitionRow.reversal.is_not(None), TransitionRow.reversal.in_(kinds))
-    newest = select(func.max(TransitionRow.number)).where(*of_kind).group_by(TransitionRow.vendor, TransitionRow.reference)
-    if since:
-        newest = newest.where(TransitionRow.at >= since)
+    connection: Connection, *, environment: str, kinds: Collection[str], since: datetime | None = None,
+    after: tuple[int] | None = None, newest_first: bool = False, limit: int,
+) -> list[Fallen]:  # fmt: skip
+    """Return each applicant once, in the order of their last reversals of these kinds, or the last first, after a place in that order.
+    Restricted applicants are left out; the feed reports their reversals."""
+    # Row by row, so that a page costs a page: the last reversals of all applicants would be sorted out again for each.
+    later = aliased(TransitionRow)
+    is_last = ~exists().where(_same_applicant(later), later.version > TransitionRow.version, *_of_kinds(later, kinds))
     query = (
         select(
             TransitionRow.__table__,
@@ -53,11 +55,11 @@ def listing(
         )
         .join(ApplicantRow, _same_applicant(ApplicantRow))
         .join(EventRow, EventRow.id == TransitionRow.event_id, isouter=True)
-        .where(TransitionRow.number.in_(newest), TransitionRow.number > after, ApplicantRow.restricted.is_(False))
-        .order_by(TransitionRow.number)
-        .limit(limit)
+        .where(TransitionRow.environment == environment, *_of_kinds(TransitionRow, kinds), is_last, ApplicantRow.restricted.is_(False))
     )
-    rows = connection.execute(query).all()
+    if since:
+        query = query.where(TransitionRow.at >= since)
+    rows = connection.execute(page(query, TransitionRow.number, after=after, newest_first=newest_first, limit=limit)).all()
     told = _told(connection, [row.number for row in rows])
     return [Fallen(change=row, told=told.get(row.number, [])) for row in rows]
 
@@ -105,7 +107,11 @@ def _since() -> Any:
     return func.coalesce(newest, TransitionRow.at, type_=TransitionRow.at.type)
 
 
-def _same_applicant(table: type[ApplicantRow]) -> Any:
+def _of_kinds(table: type[TransitionRow], kinds: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (table.reversal.is_not(None), table.reversal.in_(kinds))
+
+
+def _same_applicant(table: type[ApplicantRow | TransitionRow]) -> Any:
     return (
         (table.vendor == TransitionRow.vendor)
         & (table.environment == TransitionRow.environment)

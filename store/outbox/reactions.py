@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, literal_column, or_, select, update
 
+from store.database.columns import page
 from store.database.operations_tables import Reaction, Subscriber
 from store.database.tables import TransitionRow
 from store.outbox.dispatch import ReactionStatus
@@ -56,12 +57,13 @@ def resume(connection: Connection, name: str) -> bool:
 
 def listing(
     connection: Connection, *, status: str | None = None, subscriber: str | None = None, environment: str | None = None,
-    since: datetime | None = None, after: int = 0, newest_first: bool = False, limit: int,
+    since: datetime | None = None, after: tuple[int] | None = None, newest_first: bool = False, limit: int,
 ) -> list[Row[Any]]:  # fmt: skip
-    """Return reactions in the order of creation, after one of them; or the newest first. `since`: to changes at that time or later."""
+    """Return reactions in the order of creation, or the newest first, after a place in that order. `since`: to changes at that time or
+    later."""
     change = (TransitionRow.at, TransitionRow.from_status, TransitionRow.to_status, TransitionRow.reversal, TransitionRow.erased_at)
     query = select(Reaction.__table__, SHOWN.label("shown"), *change).join(TransitionRow, TransitionRow.number == Reaction.number)
-    query = query.join(Subscriber, Subscriber.name == Reaction.subscriber).where(Reaction.id > after)
+    query = query.join(Subscriber, Subscriber.name == Reaction.subscriber)
     for column, value in ((Reaction.status, status), (Reaction.environment, environment)):
         if value is not None:
             query = query.where(column == value)
@@ -69,12 +71,12 @@ def listing(
         query = query.where(TransitionRow.at >= since)
     if subscriber is not None:
         query = query.where(or_(Subscriber.name == subscriber, Subscriber.title == subscriber))
-    return list(connection.execute(query.order_by(Reaction.id.desc() if newest_first else Reaction.id).limit(limit)).all())
+    return list(connection.execute(page(query, Reaction.id, after=after, newest_first=newest_first, limit=limit)).all())
 
 
 def find(connection: Connection, reaction_id: int) -> dict[str, Any] | None:
     """Return a reaction as it is shown, with all its answers; None if there is none."""
-    rows = listing(connection, after=reaction_id - 1, limit=1)
+    rows = listing(connection, after=(reaction_id - 1,), limit=1)
     return describe(rows[0]) | {"answers": rows[0].answers} if rows and rows[0].id == reaction_id else None
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
-from store import database
 from store.operations import health, review_queue
 from store.outbox import reactions
+from tests.store.database.test_list_plans import plan_of
 
 ASKED: dict[str, Callable[[Connection], Any]] = {
     "the backlog": health.backlog_of,
@@ -20,22 +20,13 @@ ASKED: dict[str, Callable[[Connection], Any]] = {
 
 
 #: The large tables, and the indexes over the few of their rows that are still to be done.
-WHOLE = ("SCAN events", "SCAN reactions", "SCAN transitions")
+WHOLE = ("SCAN events", "SCAN reactions", "SCAN transitions", "SCAN applicants")
 PARTIAL = ("ix_events_pending", "ix_reactions_pending", "ix_reactions_failed")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("asked", ASKED)
 def test_no_question_of_readiness_reads_a_whole_table(kept: str, asked: str) -> None:
-    plans: list[str] = []
-    with database.reading() as connection:
-
-        def explain(_conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.extend(str(row[3]) for row in cursor.fetchall())
-
-        event.listen(connection, "before_cursor_execute", explain)
-        ASKED[asked](connection)
-        event.remove(connection, "before_cursor_execute", explain)
+    plans = plan_of(ASKED[asked])
     assert plans
     assert [step for step in plans if step.startswith(WHOLE) and not step.endswith(PARTIAL)] == []

@@ -1,0 +1,1 @@
+"""What was begun at the vendors, and how far is it?"""

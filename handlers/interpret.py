@@ -21,7 +21,7 @@ from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS
 from store.inbox import internal_events
 from store.inbox.claims import InboxEvent
-from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling
+from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling, StartBody
 from store.privacy.erasing import event_erasure
 from store.system import clock, fault_points
 from store.text.states import Status
@@ -164,6 +164,8 @@ def statement(kind: Kind, vendor: str, body: bytes, settings: Settings) -> News:
             return _decision(_decoded(body, DecisionBody))
         case Kind.IMPORT:
             return _import(_decoded(body, ImportBody), vendor)
+        case Kind.START:
+            return _start(_decoded(body, StartBody))
         case Kind.READ | Kind.KEPT:
             return VENDORS[vendor].interpret_answer(body, settings)
 
@@ -213,6 +215,17 @@ def _import(body: ImportBody, vendor: str) -> News:
         because=f"{body.source} knew: {body.status}",
         external_user_id=body.external_user_id,
         imported_hits=body.hits,
+    )
+
+
+def _start(body: StartBody) -> News:
+    return News(
+        event_type="standing.start",
+        references=(body.reference,),
+        occurred_at=body.at,
+        says=Step(status=Status.CREATED),
+        because=f"{body.by} started it here (verification {body.verification_id})",
+        external_user_id=body.external_user_id,
     )
 
 

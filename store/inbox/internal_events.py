@@ -49,6 +49,8 @@ class Kind(StrEnum):
     READ = "read"
     #: It was known before there was an event.
     IMPORT = "import"
+    #: A verification was started here, and the vendor named its reference.
+    START = "start"
     #: What is left of a vendor's delivery that named several applicants, since one of them was erased: the news of the others.
     KEPT = "kept"
 
@@ -104,6 +106,17 @@ class ImportBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hits: tuple[str, ...] = ()
 
 
+class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A verification that was started here."""
+
+    reference: str
+    external_user_id: str
+    verification_id: str
+    #: Who asked for it.
+    by: str
+    at: datetime
+
+
 def decided(key: ApplicantKey, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
     """Return the delivery of a person's decision. It is ordered at its own time or at its receipt, unless it is given a place."""
     return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order, receipt=receipt)
@@ -113,6 +126,12 @@ def known_before(vendor: str, environment: str, body: ImportBody) -> Delivery:
     """Return the delivery of an import. Everything that the vendor itself ever said comes after it."""
     order = clock.microseconds(body.at) - BEFORE_ALL
     return _statement(vendor, environment, Kind.IMPORT, msgspec.json.encode(body), order=order)
+
+
+def started(vendor: str, environment: str, body: StartBody) -> Delivery:
+    """Return the delivery that a verification was started here. Everything that the vendor itself ever says comes after it."""
+    order = clock.microseconds(body.at) - BEFORE_ALL
+    return _statement(vendor, environment, Kind.START, msgspec.json.encode(body), order=order)
 
 
 def answered(vendor: str, environment: str, answer: bytes, *, receipt: int) -> Delivery:

@@ -154,4 +154,5 @@ class AccessExport(ApiModel):
     made_at: Time
     relationship: Annotated[dict[str, Any] | None, Meta(description="The business relationship, if it was recorded.")]
     applicants: Annotated[list[dict[str, Any]], Meta(description="Each verification, with its history.")]
+    verifications: Annotated[list[dict[str, Any]], Meta(description="Each verification that was started here.")]
     holds: Annotated[list[Hold] | UnsetType, Meta(description="With `withhold` `none` alone.")] = UNSET

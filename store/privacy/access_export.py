@@ -22,6 +22,7 @@ from store.privacy import holds, shown
 from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures
 from store.privacy.keeping import relationships
+from store.starts import requests, sealed
 from store.system import clock
 from store.text.states import Flag, Reversal, Status
 
@@ -31,6 +32,7 @@ PAGE = 500
 #: The fields of an applicant that are disclosed, beside its history; and those of a document that is to be sent again.
 _NAMES = ("vendor", "environment", "reference", "external_user_id")
 _TOLD = ("level", "document_expires_on", "user_message")
+_TOLD_OF_START = ("vendor", "environment", "external_user_id", "mode", "level", "workflow", "documents", "requested_at")
 _TOLD_OF_DOCUMENT = ("step", "type", "country", "comment")
 
 
@@ -48,7 +50,8 @@ def make(connection: Connection, subject: DataSubject, *, withhold: Withhold, by
     keys = erasures.applicants_of(connection, subject)
     found = [one for one in applicants.among(connection, keys).values() if one.version]
     relationship = relationships.find(connection, subject.environment, subject.external_user_id)
-    if not found and relationship is None:
+    started = requests.of_user(connection, subject.environment, subject.external_user_id)
+    if not found and relationship is None and not started:
         return None
     action = "access export" if withhold == Withhold.ADVERSE else "access export in full"
     audit.write(
@@ -62,8 +65,11 @@ def make(connection: Connection, subject: DataSubject, *, withhold: Withhold, by
         "relationship": relationship and {"ended_at": clock.rfc3339(relationship.ended_at)},
     }
     if withhold == Withhold.ADVERSE:
-        return told | {"applicants": [_told(connection, one) for one in found]}
-    return told | _in_full(connection, subject, found)
+        return told | {
+            "applicants": [_told(connection, one) for one in found],
+            "verifications": [_started(connection, row) for row in started],
+        }
+    return told | _in_full(connection, subject, found) | {"verifications": [requests.summary(row) for row in started]}
 
 
 # what may be disclosed ----------------------------------------------------------------------------------------
@@ -75,6 +81,16 @@ def _told(connection: Connection, applicant: Applicant) -> dict[str, Any]:
     names = {name: getattr(applicant, name) for name in _NAMES}
     documents = [{name: one.get(name) for name in _TOLD_OF_DOCUMENT} for one in last.get("problem_documents", [])]
     return names | {name: last.get(name) for name in _TOLD} | {"documents_to_send_again": documents, "history": list(_moves(rows))}
+
+
+def _started(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    """Return a verification that was started, with what its vendor is still to get, and without how it went."""
+    try:
+        person = sealed.read(connection, row).person
+    except Unopenable:
+        person = None
+    told = {name: value for name, value in requests.summary(row).items() if name in _TOLD_OF_START}
+    return told | {"person": dict(person.values()) if person else None}
 
 
 def _tellable(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:

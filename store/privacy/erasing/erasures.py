@@ -23,6 +23,7 @@ from store.privacy.acts import DataSubject as DataSubject
 from store.privacy.erasing import act_erasure, trace_erasure
 from store.privacy.keeping import periods, relationships
 from store.privacy.restoring import index_key
+from store.starts import forgetting
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -175,6 +176,7 @@ def close(connection: Connection, begun: Sequence[Begun]) -> None:
     erasure_of = by_applicant(begun)
     erased.remember(connection, erasure_of)
     visible = trace_erasure.forget_applicants(connection, list(erasure_of))
+    forgetting.forget(connection, list(erasure_of), {(one.environment, one.user) for one in begun if one.user})
     trace_erasure.end_reactions(connection, list(erasure_of))
     for erasure_id, count in sorted(Counter(erasure_of[one.key] for one in visible).items()):
         connection.execute(update(Erasure).where(Erasure.id == erasure_id).values(applicants=Erasure.applicants + count))

@@ -43,6 +43,8 @@ class Settings:
     database_pooler: str
     redis_url: str
     var_dir: Path
+    #: The socket on which the relay takes images from the web processes of its host.
+    relay_socket: Path
     encryption_keys: tuple[bytes, ...]
     #: Where deliveries are kept while the database is unavailable; None: they are refused.
     spool_dir: Path | None
@@ -67,6 +69,7 @@ def read(environment: Environment) -> Settings:
         database_pooler=database_pooler(environment),
         redis_url=_redis_url(environment),
         var_dir=environment.var_dir,
+        relay_socket=_relay_socket(environment),
         encryption_keys=keys,
         spool_dir=_spool_dir(environment),
         spool_bytes_max=environment.number("SPOOL_BYTES_MAX", SPOOL_BYTES_MAX, most=2**50),
@@ -128,11 +131,25 @@ def up_lock(var_dir: Path) -> Path:
 
 def embedded_socket(var_dir: Path) -> Path:
     """Return the socket of the embedded Valkey: in VAR_DIR, or in the temporary folder if that path is too long."""
-    socket = var_dir / "run" / "valkey.sock"
-    if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES_MAX:
-        return socket
+    return _socket(var_dir, var_dir / "run" / "valkey.sock")
+
+
+def _relay_socket(environment: Environment) -> Path:
+    given = environment.text("RELAY_SOCKET")
+    if not given:
+        return _socket(environment.var_dir, environment.var_dir / "relay.sock")
+    path = Path(given).absolute()
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
+        environment.wrong("RELAY_SOCKET", f"is longer than {SOCKET_PATH_BYTES_MAX} bytes, which a socket's path cannot be")
+    return path
+
+
+def _socket(var_dir: Path, wanted: Path) -> Path:
+    """Return the path of a socket of VAR_DIR; one in the temporary folder if the wanted one is too long."""
+    if len(os.fsencode(wanted)) <= SOCKET_PATH_BYTES_MAX:
+        return wanted
     name = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"standing-{os.getuid()}-{name}" / "valkey.sock"
+    return Path(tempfile.gettempdir()) / f"standing-{os.getuid()}-{name}" / wanted.name
 
 
 def _all_take_two(environment: Environment) -> bool:

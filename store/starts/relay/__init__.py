@@ -1,0 +1,1 @@
+"""How do images get from a web process to the relay?"""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,6 +14,9 @@ from handlers.clients.retry_after import readable
 
 #: What stands where a credential was.
 CUT_OUT = "[cut out]"
+
+#: What stands where something about a person was. A shorter value is masked as a word of its own, and not within other words.
+MASKED, WITHIN_WORDS_CHARS = "[masked]", 4
 
 #: How credentials are written in a header, whoever's they are.
 _AUTHORIZATION = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]+", re.IGNORECASE)
@@ -25,11 +29,18 @@ _SEARCHED_CHARS_MAX = 20_000
 class Complaint:
     """A vendor's error, in its own words."""
 
-    says: str
+    says: str = field(repr=False)
     #: The vendor cannot answer now, whatever the HTTP status.
     not_now: bool = False
     #: The vendor does not take our credentials, whatever the HTTP status.
     credentials_refused: bool = False
+    #: What kind of error it is, in the vendor's numbers and words.
+    code: int | None = None
+    identifier: str | None = None
+    #: The HTTP status as the envelope has it.
+    status: int | None = None
+    #: The sentence alone, as the vendor wrote it: to be read here and not shown.
+    message: str = field(default="", repr=False)
 
 
 def parsed(body: bytes) -> Mapping[str, Any] | None:
@@ -46,9 +57,27 @@ def worded(*parts: object) -> str:
     return ": ".join(str(part) for part in parts if part != "" and isinstance(part, str | int | float) and not isinstance(part, bool))
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
-    """Return the beginning of a text on one line, with credentials cut out."""
-    text = text[:_SEARCHED_CHARS_MAX]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = re.sub(re.escape(secret), CUT_OUT, text, flags=re.IGNORECASE)
-    return readable(_AUTHORIZATION.sub(rf"\1 {CUT_OUT}", text))
+def without(text: str, secrets: Iterable[str], *, personal: Iterable[str] = ()) -> str:
+    """Return the beginning of a text on one line, with credentials cut out, and a person's data masked."""
+    text = _replaced(text[:_SEARCHED_CHARS_MAX], secrets, CUT_OUT)
+    return readable(_replaced(_AUTHORIZATION.sub(rf"\1 {CUT_OUT}", text), _spelled(tuple(personal)), MASKED))
+
+
+def _replaced(text: str, found: Iterable[str], instead: str) -> str:
+    for value in sorted(filter(None, found), key=len, reverse=True):
+        pattern = re.escape(value)
+        if instead == MASKED and len(value) < WITHIN_WORDS_CHARS:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        text = re.sub(pattern, instead, text, flags=re.IGNORECASE)
+    return text
+
+
+def _spelled(values: tuple[str, ...]) -> set[str]:
+    """Return the values as a vendor may repeat them, and each of their words that is long enough to be one."""
+    words = {part for value in values for part in (value, *value.split())}
+    spelled = {form for word in words for form in (word, _unaccented(word), word.upper(), re.sub(r"\W", "", word))}
+    return {form for form in spelled if form in values or len(form) >= WITHIN_WORDS_CHARS}
+
+
+def _unaccented(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))

@@ -16,6 +16,7 @@ import httpcore2 as httpcore
 
 from handlers.clients import public_addresses
 from handlers.clients.public_addresses import Unreachable
+from handlers.clients.request_body import NOTHING, Body, slices
 
 #: In all, from looking the name up to the last byte that is read.
 SECONDS_MAX, CONNECT_SECONDS_MAX = 15.0, 5.0
@@ -55,16 +56,19 @@ class Line:
         )
         self.close = weakref.finalize(self, self._pool.close)
 
-    def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
+    def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: Body = NOTHING) -> HttpResponse:
         """Send a request; return the response, whatever its status. Raises Unreachable."""
+        sent = [*headers.items(), ("Content-Length", str(body.length))]
         self._deadline.begin(self._seconds_max)
         timeouts = {"connect": CONNECT_SECONDS_MAX, "read": self._seconds_max, "write": self._seconds_max, "pool": 1.0}
         try:
-            with self._pool.stream(method, url, headers=list(headers.items()), content=body, extensions={"timeout": timeouts}) as response:
+            with self._pool.stream(method, url, headers=sent, content=slices(body), extensions={"timeout": timeouts}) as response:
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 read = _beginning(response.iter_stream(), self._answer_bytes_max)
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             raise Unreachable(f"no answer ({type(error).__name__})") from error
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise Unreachable(f"no answer ({type(error).__name__})", may_have_arrived=True) from error
         return HttpResponse(
             status=response.status, headers=found, body=read[: self._answer_bytes_max], whole=len(read) <= self._answer_bytes_max
         )

@@ -10,16 +10,15 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
 from handlers.clients import retry_after
+from handlers.clients.exchange import Dialect, Question
 from handlers.clients.pacing import Pacing
+from handlers.clients.request_body import as_json
 from handlers.clients.vendor import (
     Asker,
     CredentialsRefused,
-    Dialect,
-    Question,
     Unanswered,
     VendorAnswer,
     about,
@@ -51,10 +50,7 @@ class Idenfy:
     may_be_polled = False
 
     def __init__(self, api: IdenfyApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
-        pair = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
-        authorization = {"Authorization": f"Basic {pair}"}
-        dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key, api.secret, pair), complaint=_complaint)
-        self._asker = Asker(api.url, dialect, per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
+        self._asker = Asker(api.url, dialect(api), per_minute=api.reads_per_minute, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> VendorAnswer | None:
         return answer(self._ask("status", reference), _Verification, asked=reference)
@@ -106,7 +102,7 @@ class Idenfy:
 
     def _ask(self, what: str, reference: str) -> bytes | None:
         segment(reference)
-        return self._asker.ask(Question(method="POST", path=f"/api/v2/{what}", body=msgspec.json.encode({"scanRef": reference})))
+        return self._asker.ask(Question(method="POST", path=f"/api/v2/{what}", body=as_json({"scanRef": reference})))
 
     def _there(self, body: bytes | None) -> bytes:
         if body is None:
@@ -114,13 +110,22 @@ class Idenfy:
         return body
 
 
+def dialect(api: IdenfyApi) -> Dialect:
+    """Return how iDenfy is asked."""
+    pair = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
+    authorization = {"Authorization": f"Basic {pair}"}
+    return Dialect(credentials=lambda question, url: authorization, secrets=(api.key, api.secret, pair), complaint=_complaint)
+
+
 def _complaint(content: Mapping[str, Any]) -> Complaint | None:
-    """`{message, identifier, documentation, severity}`."""
-    identifier = content.get("identifier")
-    if identifier is None or "scanRef" in content:
+    """`{message, identifier, documentation, severity}`; about credentials and money, `message` alone."""
+    identifier, message = content.get("identifier"), content.get("message")
+    if (identifier is None and not isinstance(message, str)) or "scanRef" in content:
         return None
     return Complaint(
-        says=worded(identifier, content.get("message", "")),
+        says=worded("" if identifier is None else identifier, "" if message is None else message),
         not_now=identifier in NOT_NOW,
         credentials_refused=identifier in CREDENTIALS_REFUSED,
+        identifier=identifier if isinstance(identifier, str) else None,
+        message=message if isinstance(message, str) else "",
     )

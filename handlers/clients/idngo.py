@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from handlers.clients.exchange import Dialect, Question
 from handlers.clients.pacing import Pacing
-from handlers.clients.vendor import Asker, Dialect, Question, VendorAnswer, about, answer, segment, understood
+from handlers.clients.request_body import NOTHING, Body
+from handlers.clients.vendor import Asker, VendorAnswer, about, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IdngoApi
 from store.system import clock
@@ -37,12 +39,7 @@ class Idngo:
     may_be_polled = True
 
     def __init__(self, api: IdngoApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
-        dialect = Dialect(
-            credentials=lambda method, url: credentials(api, method=method, url=url, now=clock.now()),
-            secrets=(api.token, api.secret.decode("utf-8", "replace")),
-            complaint=_complaint,
-        )
-        self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
+        self._asker = Asker(api.url, dialect(api), per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> VendorAnswer | None:
         return answer(self._of(reference, "one"), _Applicant, asked=reference)
@@ -68,16 +65,28 @@ class Idngo:
         return self._asker.ask(Question(method="GET", path=f"/resources/applicants/{segment(reference)}/{what}"))
 
 
-def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: bytes = b"") -> str:
-    """Return the signature of a request; its path includes its query."""
-    return hmac.digest(secret, f"{timestamp}{method}{path}".encode() + body, "sha256").hex()
+def dialect(api: IdngoApi) -> Dialect:
+    """Return how IDnGO is asked."""
+    return Dialect(
+        credentials=lambda question, url: credentials(api, method=question.method, url=url, body=question.body, now=clock.now()),
+        secrets=(api.token, api.secret.decode("utf-8", "replace")),
+        complaint=_complaint,
+    )
 
 
-def credentials(api: IdngoApi, *, method: str, url: str, now: datetime) -> dict[str, str]:
-    """Return the headers that authenticate a request without a body. They are valid for a minute."""
+def signature(secret: bytes, *, timestamp: str, method: str, path: str, body: Body = NOTHING) -> str:
+    """Return the signature of a request: its path includes its query, and its body is signed as it is sent."""
+    signed = hmac.new(secret, f"{timestamp}{method}{path}".encode(), "sha256")
+    for piece in body.pieces():
+        signed.update(piece)
+    return signed.hexdigest()
+
+
+def credentials(api: IdngoApi, *, method: str, url: str, now: datetime, body: Body = NOTHING) -> dict[str, str]:
+    """Return the headers that authenticate a request. They are valid for a minute."""
     timestamp, parts = str(int(now.timestamp())), urlsplit(url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    signed = signature(api.secret, timestamp=timestamp, method=method, path=path)
+    signed = signature(api.secret, timestamp=timestamp, method=method, path=path, body=body)
     return {"X-App-Token": api.token, "X-App-Access-Ts": timestamp, "X-App-Access-Sig": signed}
 
 
@@ -89,5 +98,11 @@ def _complaint(content: Mapping[str, Any]) -> Complaint | None:
         return Complaint(says="ok: 0")
     if "description" not in content:
         return None
+    code, status, message = content.get("errorCode"), content.get("code"), content["description"]
     names = ("errorCode", "errorName", "description", "correlationId")
-    return Complaint(says=worded(*(content.get(name, "") for name in names)))
+    return Complaint(
+        says=worded(*(content.get(name, "") for name in names)),
+        code=code if isinstance(code, int) else None,
+        status=status if isinstance(status, int) else None,
+        message=message if isinstance(message, str) else "",
+    )

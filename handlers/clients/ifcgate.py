@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
+from handlers.clients.exchange import Dialect, Question
 from handlers.clients.pacing import Pacing
-from handlers.clients.vendor import Asker, Dialect, Listed, Question, Unanswered, VendorAnswer, answer, segment, understood
+from handlers.clients.vendor import Asker, Listed, Unanswered, VendorAnswer, answer, segment, understood
 from handlers.clients.vendor_errors import Complaint, worded
 from handlers.config import IfcgateApi
 
@@ -46,9 +47,7 @@ class Ifcgate:
     may_be_polled = True
 
     def __init__(self, api: IfcgateApi, *, patience: Pacing, private_hosts: frozenset[str]) -> None:
-        authorization = {"Authorization": f"Bearer {api.key}"}
-        dialect = Dialect(credentials=lambda method, url: authorization, secrets=(api.key,), complaint=_complaint)
-        self._asker = Asker(api.url, dialect, per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
+        self._asker = Asker(api.url, dialect(api), per_minute=REQUESTS_PER_MINUTE, patience=patience, private_hosts=private_hosts)
 
     def read(self, reference: str) -> VendorAnswer | None:
         body = self._asker.ask(Question(method="GET", path=f"/v1/cases/{segment(reference)}"))
@@ -87,9 +86,20 @@ def _word(status: Any) -> str | None:
     return status if isinstance(status, str) else None
 
 
+def dialect(api: IfcgateApi) -> Dialect:
+    """Return how IFCGATE is asked."""
+    authorization = {"Authorization": f"Bearer {api.key}"}
+    return Dialect(credentials=lambda question, url: authorization, secrets=(api.key,), complaint=_complaint)
+
+
 def _complaint(content: Mapping[str, Any]) -> Complaint | None:
     """`{"error": {code, message, request_id, status}}`."""
     error = content.get("error")
     if not isinstance(error, dict) or "case_id" in content:
         return None
-    return Complaint(says=worded(error.get("code", ""), error.get("message", ""), error.get("request_id", "")))
+    code, status = error.get("code"), error.get("status")
+    return Complaint(
+        says=worded(error.get("code", ""), error.get("message", ""), error.get("request_id", "")),
+        status=status if isinstance(status, int) else None,
+        identifier=code if isinstance(code, str) else None,
+    )

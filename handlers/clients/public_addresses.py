@@ -22,6 +22,11 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 class Unreachable(Exception):
     """There was no answer in time. The message says why, and names no more than the host."""
 
+    def __init__(self, says: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(says)
+        #: Whether the server may have got the request.
+        self.may_have_arrived = may_have_arrived
+
 
 class NotAllowed(Unreachable):
     """The host's address is private, and not allowed."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from handlers.clients import http_client, vendor_errors
-from handlers.clients.http_client import Line
+from handlers.clients.exchange import Dialect, Exchange, Question, VendorReply
+from handlers.clients.http_client import HttpResponse, Line
 from handlers.clients.pacing import Pace, Pacing
 from handlers.clients.public_addresses import NotAllowed, Unreachable
-from handlers.clients.retry_after import NOT_NOW, retry_after
-from handlers.clients.vendor_errors import Complaint
+from handlers.clients.retry_after import NOT_NOW
 from store.system import clock
 
 T = TypeVar("T")
@@ -25,9 +23,6 @@ N = TypeVar("N", bound="Named")
 
 #: As much as a delivery may have, unless configured otherwise.
 ANSWER_BYTES_MAX = 5 * 1024 * 1024
-
-#: The longest rest of which a vendor's word is taken.
-REST_MAX = timedelta(days=30)
 
 
 class VendorAnswer(Struct, frozen=True, kw_only=True):
@@ -96,33 +91,11 @@ class _NotNow(Exception):
         self.status, self.rest = status, rest
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A request to a vendor."""
-
-    method: str
-    #: With its query, percent-encoded; it follows the API's address.
-    path: str
-    body: bytes = b""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """What differs between vendors in how they are asked."""
-
-    #: The headers with which a request to a URL says who asks. They are made for each attempt.
-    credentials: Callable[[str, str], Mapping[str, str]]
-    #: What must not be in a message beside those headers.
-    secrets: tuple[str, ...]
-    #: An envelope's error; None if it is no error.
-    complaint: Callable[[Mapping[str, Any]], Complaint | None]
-
-
 class Asker:
     """Asks one vendor, one question at a time, for any thread."""
 
     def __init__(self, url: str, dialect: Dialect, *, per_minute: int, patience: Pacing, private_hosts: frozenset[str]) -> None:
-        self._url, self._dialect, self._patience = url, dialect, patience
+        self._exchange, self._patience = Exchange(url, dialect), patience
         self._line = Line(private_hosts=private_hosts, seconds_max=patience.answer_seconds_max, answer_bytes_max=ANSWER_BYTES_MAX)
         self._pace = Pace(per_minute=per_minute, watch=patience.watch)
         self._one_at_a_time = threading.Lock()
@@ -149,40 +122,27 @@ class Asker:
         self._patience.watch.sleep(pause.total_seconds())
 
     def _once(self, question: Question) -> bytes | None:
-        url = self._url + question.path
-        credentials = self._dialect.credentials(question.method, url)
-        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "Standing", **credentials}
         try:
-            answer = self._line.ask(question.method, url, headers=headers, body=question.body)
+            reply = self._exchange.once(self._line, question)
         except NotAllowed as error:
             raise Unanswered(str(error)) from error
         except Unreachable as error:
             raise _NotNow(str(error)) from error
-        return self._judged(answer, credentials)
+        return _judged(reply)
 
-    def _judged(self, answer: http_client.HttpResponse, credentials: Mapping[str, str]) -> bytes | None:
-        content = vendor_errors.parsed(answer.body)
-        complaint = self._dialect.complaint(content) if content is not None else None
-        if answer.status == 200 and complaint is None:
-            return _whole(answer)
-        said = self._said(answer.status, complaint, credentials)
-        if answer.status in (401, 403) or (complaint and complaint.credentials_refused):
-            raise CredentialsRefused(f"the credentials are refused: {said}", status=answer.status)
-        # A page of a proxy's, or of a server that is not the vendor's, does not say that there is no such applicant.
-        if answer.status == 404 and (content is not None or not answer.body):
-            return None
-        rest = retry_after(answer.headers.get("retry-after", ""), now=clock.now(), most=REST_MAX)
-        if answer.status in NOT_NOW or (complaint and complaint.not_now):
-            raise _NotNow(said, status=answer.status, rest=rest)
-        raise Unanswered(said, status=answer.status)
 
-    def _said(self, status: int, complaint: Complaint | None, credentials: Mapping[str, str]) -> str:
-        """Return the status and the vendor's own words. Words outside the vendor's envelope are not repeated."""
-        if complaint is None:
-            words = "a redirect, which is not followed" if 300 <= status < 400 else "without the vendor's word for it"
-        else:
-            words = vendor_errors.without(complaint.says, (*credentials.values(), *self._dialect.secrets))
-        return f"HTTP {status}, {words}"
+def _judged(reply: VendorReply) -> bytes | None:
+    answer, complaint, said = reply.response, reply.complaint, reply.says
+    if answer.status == 200 and complaint is None:
+        return _whole(answer)
+    if answer.status in (401, 403) or (complaint and complaint.credentials_refused):
+        raise CredentialsRefused(f"the credentials are refused: {said}", status=answer.status)
+    # A page of a proxy's, or of a server that is not the vendor's, does not say that there is no such applicant.
+    if answer.status == 404 and (reply.content is not None or not answer.body):
+        return None
+    if answer.status in NOT_NOW or (complaint and complaint.not_now):
+        raise _NotNow(said, status=answer.status, rest=reply.rest)
+    raise Unanswered(said, status=answer.status)
 
 
 def understood(body: bytes, kind: type[T]) -> T:
@@ -218,7 +178,7 @@ def segment(text: str) -> str:
     return encoded
 
 
-def _whole(answer: http_client.HttpResponse) -> bytes:
+def _whole(answer: HttpResponse) -> bytes:
     if not answer.whole:
         raise Unanswered(f"the answer is larger than {ANSWER_BYTES_MAX} bytes", status=answer.status)
     return answer.body

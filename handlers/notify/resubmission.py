@@ -1,17 +1,12 @@
-"""Resubmission: after RED:RETRY, IDnGO is asked which documents had problems, and why.
-
-`GET /resources/applicants/{id}/requiredIdDocsStatus`. `moderationComment` may be shown to the applicant; `clientComment` is internal.
-"""
+"""Resubmission: after RED:RETRY, IDnGO is asked which documents had problems, and why."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
 from handlers import config
+from handlers.clients import idngo_documents
 from handlers.clients.idngo import Idngo
 from handlers.clients.pacing import Pacing
 from handlers.clients.retry_after import NOT_NOW, RETRY_AFTER_MAX
@@ -26,21 +21,6 @@ from store.text.states import ApplicantKey, Status
 
 #: It is not asked twice here.
 ONCE = Pacing(attempts_max=1)
-
-
-class _Review(Struct):
-    reviewAnswer: str | None = None
-    moderationComment: str | None = None
-    clientComment: str | None = None
-    rejectLabels: list[str] | None = None
-    reviewRejectType: str | None = None
-
-
-class _Step(Struct):
-    reviewResult: _Review | None = None
-    country: str | None = None
-    idDocType: str | None = None
-    imageReviewResults: dict[str, _Review | None] | None = None
 
 
 class ProblemDocuments:
@@ -70,10 +50,9 @@ class ProblemDocuments:
 def problems(answer: bytes) -> list[dict[str, Any]]:
     """Return the documents that had problems, each with what may be shown to the applicant apart from what may not. Raises Refused."""
     try:
-        steps = msgspec.json.decode(answer, type=dict[str, _Step | None])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("the answer is not understood") from error
-    return [_described(name, step) for name, step in steps.items() if step and _had_problems(step)]
+        return idngo_documents.problems(answer)
+    except Unanswered as error:
+        raise Refused(str(error)) from error
 
 
 def _ask(api: IdngoApi, reference: str) -> bytes:
@@ -90,26 +69,6 @@ def _ask(api: IdngoApi, reference: str) -> bytes:
     if found is None:
         raise Refused("the vendor knows no such applicant")
     return found
-
-
-def _had_problems(step: _Step) -> bool:
-    reviews = (step.reviewResult, *(step.imageReviewResults or {}).values())
-    return any(review is not None and review.reviewAnswer == "RED" for review in reviews)
-
-
-def _described(name: str, step: _Step) -> dict[str, Any]:
-    images = [(image, review) for image, review in (step.imageReviewResults or {}).items() if review and review.reviewAnswer == "RED"]
-    told = {"step": name, "type": step.idDocType, "country": step.country} | _comments(step.reviewResult or _Review())
-    return told | {"images": [{"id": image} | _comments(review) for image, review in images]}
-
-
-def _comments(review: _Review) -> dict[str, Any]:
-    return {
-        "comment": review.moderationComment,
-        "internal_comment": review.clientComment,
-        "reasons": review.rejectLabels or [],
-        "may_retry": None if review.reviewRejectType is None else review.reviewRejectType == "RETRY",
-    }
 
 
 def subscribers() -> list[ProblemDocuments]:

@@ -1,4 +1,4 @@
-"""The settings of the vendors' APIs: their addresses and credentials."""
+"""The settings of the vendors' APIs: their addresses and credentials, and how fast they are called."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from store.text import web_addresses
 #: The vendors' own addresses of their APIs.
 IFCGATE_API_URL, IDENFY_API_URL = "https://api.ifcgate.com", "https://ivs.idenfy.com"
 
+#: The names of the token in iDenfy's direct processing: that of its newest page, and that of all older ones.
+IDENFY_TOKEN_FIELDS = ("token", "authToken")
+
+#: The slowest that an upload may be: 64 MB in about four minutes.
+UPLOAD_BYTES_PER_SECOND = 256 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class IdngoApi:
@@ -18,6 +24,7 @@ class IdngoApi:
     url: str
     token: str = field(repr=False)
     secret: bytes = field(repr=False)
+    upload_bytes_per_second: int = UPLOAD_BYTES_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,9 @@ class IdenfyApi:
     key: str = field(repr=False)
     secret: str = field(repr=False)
     reads_per_minute: int
+    #: How the API calls the token of a verification whose images it gets.
+    token_field: str = IDENFY_TOKEN_FIELDS[0]
+    upload_bytes_per_second: int = UPLOAD_BYTES_PER_SECOND
 
 
 def idngo_api(environment: Environment, *, plain_http: bool) -> IdngoApi | None:
@@ -50,6 +60,7 @@ def idngo_api(environment: Environment, *, plain_http: bool) -> IdngoApi | None:
         url=_api_url(environment, "IDNGO_API_URL", given["IDNGO_API_URL"], plain_http=plain_http),
         token=_for_a_header(environment, "IDNGO_APP_TOKEN", given["IDNGO_APP_TOKEN"]),
         secret=given["IDNGO_APP_SECRET"].encode(),
+        upload_bytes_per_second=_upload_rate(environment),
     )
 
 
@@ -70,6 +81,9 @@ def idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | Non
     """Return iDenfy's API; None if it is not configured."""
     url, key, secret = environment.text("IDENFY_API_URL"), environment.text("IDENFY_API_KEY"), environment.text("IDENFY_API_SECRET")
     reads_per_minute = environment.number("IDENFY_READS_PER_MINUTE", 30, most=600)
+    token_field = environment.text("IDENFY_TOKEN_FIELD", IDENFY_TOKEN_FIELDS[0])
+    if token_field not in IDENFY_TOKEN_FIELDS:
+        environment.wrong("IDENFY_TOKEN_FIELD", f"must be {' or '.join(IDENFY_TOKEN_FIELDS)}")
     if not url and not key and not secret:
         return None
     for name, value in {"IDENFY_API_KEY": key, "IDENFY_API_SECRET": secret}.items():
@@ -85,7 +99,13 @@ def idenfy_api(environment: Environment, *, plain_http: bool) -> IdenfyApi | Non
         key=key,
         secret=secret,
         reads_per_minute=reads_per_minute,
+        token_field=token_field,
+        upload_bytes_per_second=_upload_rate(environment),
     )
+
+
+def _upload_rate(environment: Environment) -> int:
+    return environment.number("UPLOAD_BYTES_PER_SECOND", UPLOAD_BYTES_PER_SECOND, least=1024, most=2**40)
 
 
 def _api_url(environment: Environment, name: str, text: str, *, plain_http: bool) -> str:

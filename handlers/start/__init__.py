@@ -1,0 +1,1 @@
+"""How is a verification begun at a vendor, and carried through?"""

@@ -1,0 +1,1 @@
+"""In which words is each vendor asked, and in which does it answer?"""

@@ -66,11 +66,14 @@ def _name(pid: int) -> str:
 
 
 def _sidecars() -> list[Sidecar | ErasureRunner]:
-    """Return the sidecars: the dispatchers (one for functions only if there are any), the scheduler that asks the vendors, and the process
-    that erases."""
+    """Return the sidecars: the dispatchers (one for functions only if there are any), the scheduler that asks the vendors, the sender that
+    starts verifications, and the process that erases."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
-    asking = [Sidecar("handlers.reconcile.scheduler")] if config.settings().reconcile_vendors else []
-    return [*(Sidecar("handlers.notify.dispatcher", part) for part in parts), *asking, ErasureRunner()]
+    settings = config.settings()
+    asking = ["handlers.reconcile.scheduler"] if settings.reconcile_vendors else []
+    starting = ["handlers.start.sender"] if settings.api_vendors else []
+    dispatchers = (Sidecar("handlers.notify.dispatcher", part) for part in parts)
+    return [*dispatchers, *map(Sidecar, [*asking, *starting]), ErasureRunner()]
 
 
 def _end_soon() -> None:

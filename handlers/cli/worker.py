@@ -1,4 +1,4 @@
-"""`standing worker` and `standing process-pending`: handle what is kept."""
+"""`standing worker` and `standing process-pending` handle what is kept; `standing relay` carries images to the vendors."""
 
 from __future__ import annotations
 
@@ -28,6 +28,33 @@ def worker() -> None:
 
 
 @click.command()
+@consent.runs
+def relay() -> None:
+    """Run the relay of this host: it takes images from the web processes, and carries them to the vendors."""
+    import signal
+
+    import store.config
+    from handlers.start.documents import VendorCarrier
+    from handlers.start.relay import Relay, Taken
+    from store.database import start_check
+    from store.system import processes
+
+    processes.begin()
+    start_check.tell_who_may_read()
+    start_check.look()
+    config.settings()
+    path = store.config.settings().relay_socket
+    carrier = VendorCarrier(str(path))
+    made = Relay(path, carrier)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: made.end())
+    try:
+        made.run(carrier.begin)
+    except Taken as taken:
+        raise click.ClickException(str(taken)) from taken
+
+
+@click.command()
 @json_option
 @consent.runs
 def process_pending(as_json: bool) -> None:
@@ -54,4 +81,4 @@ def _redo_erasures() -> None:
         raise click.ClickException(f"Nothing is handled: {closed}.") from closed
 
 
-commands = [worker, process_pending]
+commands = [worker, relay, process_pending]

@@ -1,0 +1,1 @@
+"""How do the images of an upload get to its vendor?"""

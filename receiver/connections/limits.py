@@ -22,6 +22,9 @@ BODY_SECONDS_MAX, RATE_SECONDS, BYTES_PER_SECOND_MIN = 30.0, 5.0, 4096
 #: Seconds that a sender may take to read some of an answer.
 ANSWER_SECONDS_MAX = 5.0
 
+#: Seconds that an upload may take in all; and its least rate, which holds after some seconds of waiting for its sender.
+UPLOAD_SECONDS_MAX, UPLOAD_RATE_SECONDS, UPLOAD_BYTES_PER_SECOND_MIN = 300.0, 10.0, 16 * 1024
+
 #: How long what is left of a refused body is read, so that its sender comes to reading the answer.
 DRAIN_SECONDS_MAX = 2.0
 
@@ -45,6 +48,8 @@ class Phase(Enum):
     HEAD = auto()
     #: A body is received.
     BODY = auto()
+    #: A body of images is passed on while it is received. Its caller is authorized: it is closed for no other's sake.
+    UPLOAD = auto()
     #: What is left of a body that was refused is received, and not kept.
     DRAIN = auto()
     #: A request is worked on and answered: it is closed for no other's sake.
@@ -60,18 +65,21 @@ class Connection:
     def __init__(self, sock: Any) -> None:
         self.sock = sock
         self.closed = False
-        self.phase, self.received = Phase.HEAD, 0
+        self.phase, self.received, self.waited = Phase.HEAD, 0, 0.0
         self.since = self.head_at = time.monotonic()
 
     def enter(self, phase: Phase, *, since: float | None = None) -> None:
         """Begin another phase, now or at an earlier time."""
         self._release()
-        self.phase, self.received = phase, 0
+        self.phase, self.received, self.waited = phase, 0, 0.0
         self.since = time.monotonic() if since is None else since
 
-    def receive(self, count: int) -> None:
-        """Count received bytes. While all bodies together are too large, the slowest senders are closed."""
+    def receive(self, count: int, *, waited: float = 0.0) -> None:
+        """Count received bytes, and the seconds for which the sender was waited for.
+
+        While all bodies together are too large, the slowest senders are closed."""
         self.received += count
+        self.waited += waited
         if self.phase == Phase.BODY:
             Connection.held += count
             if Connection.held > BODY_BYTES_MAX:
@@ -88,6 +96,9 @@ class Connection:
             return HEAD_SECONDS_MAX - elapsed
         if self.phase == Phase.DRAIN:
             return DRAIN_SECONDS_MAX - elapsed
+        if self.phase == Phase.UPLOAD:  # While the vendor is slow, nothing is read: that is no fault of the sender.
+            longest = max(UPLOAD_RATE_SECONDS, self.received / UPLOAD_BYTES_PER_SECOND_MIN)
+            return min(longest - self.waited, UPLOAD_SECONDS_MAX - elapsed)
         slowest = max(RATE_SECONDS, self.received / BYTES_PER_SECOND_MIN)
         return min(BODY_SECONDS_MAX, slowest) - elapsed
 
@@ -98,7 +109,7 @@ class Connection:
 
     def may_give_way(self) -> bool:
         old = time.monotonic() - self.since > PACE_SECONDS_MIN
-        return not self.closed and (self.phase == Phase.IDLE or (self.phase != Phase.WORKING and old))
+        return not self.closed and (self.phase == Phase.IDLE or (self.phase not in (Phase.WORKING, Phase.UPLOAD) and old))
 
     def close(self) -> None:
         """Close it: the reader finds its end. The memory of its body is free at once."""
@@ -139,14 +150,27 @@ def opened(sock: Any) -> Iterator[None]:
 def receiving_body(environ: dict[str, Any]) -> Iterator[None]:
     """Receive the body of the current request. Raises TooSlow."""
     connection = _open.get(environ.get("gunicorn.socket"))
+    with _receiving(connection, Phase.BODY, since=connection.head_at if connection else None):
+        yield
+        if connection and connection.closed:
+            raise TooSlow
+
+
+@contextmanager
+def receiving_upload(environ: dict[str, Any]) -> Iterator[None]:
+    """Receive the body of the current request as an upload, from now on: its bytes are not held, and it may take longer."""
+    with _receiving(_open.get(environ.get("gunicorn.socket")), Phase.UPLOAD):
+        yield
+
+
+@contextmanager
+def _receiving(connection: Connection | None, phase: Phase, *, since: float | None = None) -> Iterator[None]:
     if connection is None:
         yield
         return
-    connection.enter(Phase.BODY, since=connection.head_at)
+    connection.enter(phase, since=since)
     try:
         yield
-        if connection.closed:
-            raise TooSlow
     finally:
         connection.enter(Phase.WORKING)
         connection.sock.settimeout(ANSWER_SECONDS_MAX)

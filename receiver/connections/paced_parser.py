@@ -51,11 +51,12 @@ class PacedUnreader(SocketUnreader):  # type: ignore[misc]
         if connection.phase == Phase.WORKING:
             return bytes(super().chunk(size_hint))
         self.sock.settimeout(self._seconds_left())
+        began = time.monotonic()
         try:
             received = bytes(super().chunk(size_hint))
         except TimeoutError as error:
             raise TooSlow from error
-        connection.receive(len(received))
+        connection.receive(len(received), waited=time.monotonic() - began)
         self._seconds_left()  # It may have given way, also to itself: what a sender sends after that is not read.
         return received
 

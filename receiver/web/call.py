@@ -12,7 +12,7 @@ from flask import Response, request
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from receiver.web import attempts, auth, cursors, queries
+from receiver.web import attempts, auth, cursors, queries, uploads
 from receiver.web.auth import Caller, Right
 from receiver.web.problems import Problem
 from receiver.web.queries import Nothing, Number
@@ -65,6 +65,8 @@ class Call:
     #: None: whatever the query holds is ignored.
     query: type[Struct] | None = Nothing
     body: type[Struct] | None = None
+    #: The body may be multipart: its first part is the JSON, and the others are files. Then the view gets no `body`, and reads it itself.
+    takes_uploads: bool = False
     #: The view reads the body itself, byte for byte.
     takes_bytes: bool = False
     #: The view changes something; a worker is woken after the commit.
@@ -119,7 +121,8 @@ class Call:
         query = queries.query(self.query) if self.query else None
         pages = self.answers if isinstance(self.answers, PageOf) else None
         after = _place(query, pages) if pages and query else None
-        return {"caller": caller, "query": query, "after": after, "body": queries.body(self.body) if self.body else None}
+        body = queries.body(self.body) if self.body and not (self.takes_uploads and uploads.is_one()) else None
+        return {"caller": caller, "query": query, "after": after, "body": body}
 
     def transaction(self, work: Callable[[Connection], Any]) -> Any:
         """Return what the work returns, committed if it writes."""

@@ -53,6 +53,19 @@ def sentence(error: Exception) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
+def about(subject_id: str, error: HTTPException) -> Problem:
+    """Return an error as a problem that names the id of what it is about."""
+    headers = error.extra_headers if isinstance(error, Problem) else None
+    return Problem(error.code or 500, _detail(error), headers, id=subject_id)
+
+
+def _detail(error: HTTPException) -> str:
+    if isinstance(error, Problem):
+        return error.description or ""
+    status = error.code or 500
+    return DETAILS.get(status, HTTPStatus(status).phrase)
+
+
 def describe(app: Flask) -> None:
     """Answer every error of an application as a problem."""
     app.register_error_handler(HTTPException, _answer)
@@ -61,7 +74,7 @@ def describe(app: Flask) -> None:
 
 def _answer(error: HTTPException) -> Response:
     status = error.code or 500
-    detail = error.description if isinstance(error, Problem) else DETAILS.get(status, HTTPStatus(status).phrase)
+    detail = _detail(error)
     kind, more = (error.kind, error.more) if isinstance(error, Problem) else (PLAIN, {})
     told = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "request_id": request_id()} | more
     response = Response(msgspec.json.encode(told), status=status, content_type="application/problem+json")
@@ -69,7 +82,7 @@ def _answer(error: HTTPException) -> Response:
     if isinstance(error, Problem):
         response.headers.extend(error.extra_headers)
     if status == 503:
-        response.headers["Retry-After"] = RETRY_AFTER
+        response.headers.setdefault("Retry-After", RETRY_AFTER)
     return response
 
 

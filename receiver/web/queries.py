@@ -172,8 +172,13 @@ def query(shape: type[Query]) -> Query:
 
 def body(shape: type[Query]) -> Query:
     """Return the request's body, a JSON object; an empty one is none. Raises a problem that names the wrong field."""
+    return decoded(request_body.body() or b"{}", shape)
+
+
+def decoded(content: bytes, shape: type[Query]) -> Query:
+    """Return a JSON object that a body is or holds. Raises a problem that names the wrong field."""
     try:
-        found = msgspec.json.decode(request_body.body() or b"{}", type=shape)
+        found = msgspec.json.decode(content, type=shape)
     except msgspec.ValidationError as error:
         match = re.search(r"\$\.(\w+)|unknown field `(\w+)`|field `(\w+)`", str(error))
         named = next((part for part in match.groups() if part), "") if match else ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import current_app, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
@@ -15,9 +18,15 @@ def body() -> bytes:
 
     Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is, 408 if it is too slow."""
     limit = int(current_app.config["MAX_CONTENT_LENGTH"])
+    with faults(), limits.receiving_body(request.environ):
+        return _read_body(limit)
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Count and log a body that is too slow or malformed, and raise its problem: 408 or 400."""
     try:
-        with limits.receiving_body(request.environ):
-            return _read_body(limit)
+        yield
     except RequestEntityTooLarge:
         raise
     except limits.TooSlow as error:
@@ -28,9 +37,9 @@ def body() -> bytes:
         raise BadRequest from error
 
 
-def refuse_announced_size() -> None:
-    """Raise 413 if the request announces a larger body than allowed; nothing of it is read."""
-    if (request.content_length or 0) > int(current_app.config["MAX_CONTENT_LENGTH"]):
+def refuse_announced_size(limit: int | None = None) -> None:
+    """Raise 413 if the request announces a larger body than allowed; nothing of it is read. The limit is MAX_BODY_BYTES unless given."""
+    if (request.content_length or 0) > (limit or int(current_app.config["MAX_CONTENT_LENGTH"])):
         raise RequestEntityTooLarge
 
 

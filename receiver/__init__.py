@@ -19,6 +19,7 @@ def create_app() -> Flask:
     from receiver.api import applicants, decisions, events, links, reactions, replays, review
     from receiver.api.feed import changes
     from receiver.api.privacy import access_exports, erasures, holds, retention
+    from receiver.api.starting import verifications
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
@@ -34,7 +35,7 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     request_id.identify(app)
     problems.describe(app)
-    readers = (applicants, events, links, changes, decisions, review, replays, reactions)
+    readers = (applicants, events, links, changes, decisions, verifications, review, replays, reactions)
     privacy = (erasures, holds, retention, access_exports)
     for part in (webhooks, *readers, *privacy, health, metrics, document):
         # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.

@@ -14,6 +14,8 @@ from msgspec import Struct
 from werkzeug.routing import Rule
 
 from receiver.openapi import feed_schemas, service_schemas
+from receiver.openapi.headers import NOTIFIED, RECEIVED, SENT
+from receiver.openapi.sent_webhooks import SENT_WEBHOOKS, SentWebhook
 from receiver.web.auth import Right
 from receiver.web.call import Call, ListOf, PageOf, Text, call, call_of
 
@@ -23,26 +25,9 @@ REFERENCE = "#/components/{}/{}"
 SCHEMAS = "#/components/schemas/{name}"
 
 SECURITY = (
-    "The role that a call requires is the token's right. An operator may read and link, too, and has the right to request an erasure or a "
-    "hold; a privacy officer has that right, and may read. METRICS_TOKENS have the right to watch."
+    "The role that a call requires is the token's right. An operator may read, link and start, too, and has the right to request an "
+    "erasure or a hold; a privacy officer has that right, and may read. METRICS_TOKENS have the right to watch."
 )
-
-#: Headers that calls read, that answers have, and that a notification has.
-RECEIVED = {
-    "If-None-Match": "The `ETag` of an earlier answer: 304 if nothing differs.",
-    "Last-Event-ID": "The last `id` of an earlier stream. It goes before `after`.",
-}
-SENT = {
-    "X-Request-Id": "The request's id in the logs. Yours, if you gave a sane one.",
-    "ETag": "Identifies this answer. Give it as `If-None-Match`.",
-    "Retry-After": "Seconds after which to try again.",
-    "WWW-Authenticate": "The scheme of the token.",
-}
-NOTIFIED = {
-    "webhook-id": "The change's id, the same at each attempt.",
-    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
-    "webhook-signature": "`v1,` and the signature in base64, one for each of NOTIFY_SECRETS, separated by spaces.",
-}
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": REFERENCE.format("schemas", "Problem")}}}
 
@@ -72,7 +57,7 @@ def describe() -> dict[str, Any]:
         "info": {"title": "Standing", "version": version("standing"), "description": "The current status of every applicant."},
         "servers": [{"url": "/", "description": "The service that gives this description."}],
         "paths": dict(sorted(paths.items())),
-        "webhooks": {"change": {"post": _notification()}},
+        "webhooks": {name: {"post": _webhook(sent)} for name, sent in SENT_WEBHOOKS.items()},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": SECURITY}},
             "headers": {name: {"required": True, "description": text, "schema": {"type": "string"}} for name, text in SENT.items()},
@@ -139,7 +124,17 @@ def _body(made: Call) -> dict[str, Any]:
     if made.body is None:
         return {}
     required = any(field.required for field in msgspec.structs.fields(made.body))
-    return {"requestBody": _json(_ref(made.body.__name__)) | {"required": required}}
+    body = _json(_ref(made.body.__name__)) | {"required": required}
+    if made.takes_uploads:
+        body["content"]["multipart/form-data"] = _with_files(made.body.__name__)
+    return {"requestBody": body}
+
+
+def _with_files(name: str) -> dict[str, Any]:
+    """Return the description of a body whose first part is JSON. Each other part is a file, by the name that the JSON gives it."""
+    file = {"type": "string", "format": "binary", "description": "A file: JPEG, PNG or PDF."}
+    schema = {"type": "object", "properties": {"request": _ref(name)}, "required": ["request"], "additionalProperties": file}
+    return {"schema": schema, "encoding": {"request": {"contentType": "application/json"}}}
 
 
 def _parameter(place: str, name: str, description: str = "", *, required: bool = True) -> dict[str, Any]:
@@ -168,7 +163,8 @@ def _schemas(calls: list[Call]) -> dict[str, Any]:
     """Return every named schema: answers, bodies, lists, and the enums of queries."""
     lists = {made.answers for made in calls if isinstance(made.answers, ListOf)}
     extra_fields = [one.extra_fields for one in lists if isinstance(one, PageOf)]
-    shapes = [*map(_entry, calls), *extra_fields, *(made.body for made in calls), service_schemas.Problem, feed_schemas.Notification]
+    sent = [one.body for one in SENT_WEBHOOKS.values()]
+    shapes = [*map(_entry, calls), *extra_fields, *(made.body for made in calls), service_schemas.Problem, *sent]
     shapes += [one for some in feed_schemas.ONE_OF.values() for one in some]
     found = _generated(dict.fromkeys(shape for shape in shapes if shape))
     found |= {shape.__name__: _one_of(found[shape.__name__], some) for shape, some in feed_schemas.ONE_OF.items()}
@@ -230,19 +226,14 @@ def _problems() -> dict[str, Any]:
     return {name: {"description": text, "headers": _headers("X-Request-Id", *more), "content": PROBLEM} for name, more in further.items()}
 
 
-def _notification() -> dict[str, Any]:
-    """Return what this service sends to each of NOTIFY_URLS."""
+def _webhook(sent: SentWebhook) -> dict[str, Any]:
     return {
-        "operationId": "receive_change",
-        "summary": "A change, sent to each of NOTIFY_URLS.",
-        "description": "Signed as Standard Webhooks describes. In order for each applicant, at least once; repeated until a 2xx.",
+        "operationId": sent.operation,
+        "summary": sent.summary,
+        "description": sent.description,
         "tags": ["notifications"],
         "parameters": [_parameter("header", name, text) for name, text in NOTIFIED.items()],
-        "requestBody": _json(_ref("Notification")) | {"required": True},
-        "responses": {
-            "2XX": {"description": "The change was received."},
-            "410": {"description": "Nothing more is sent to this address until an operator resumes it."},
-            "default": {"description": "The change is sent again later. `Retry-After` is followed."},
-        },
+        "requestBody": _json(_ref(sent.body.__name__)) | {"required": True},
+        "responses": {status: {"description": text} for status, text in sent.answers.items()},
         "security": [],
     }

@@ -20,6 +20,8 @@ class Right(StrEnum):
 
     READ = "read"
     LINK = "link"
+    #: To start verifications at the vendors, and to see those that were started.
+    START = "start"
     OPERATE = "operate"
     #: All that is done about a person's data: holds, erasures, retention, access.
     PRIVACY = "privacy"
@@ -31,10 +33,11 @@ class Right(StrEnum):
 
 #: The rights of the tokens in each list, by the right that names the list.
 GRANTED: dict[Right, frozenset[Right]] = {
-    Right.OPERATE: frozenset({Right.READ, Right.LINK, Right.OPERATE, Right.REQUEST}),
+    Right.OPERATE: frozenset({Right.READ, Right.LINK, Right.START, Right.OPERATE, Right.REQUEST}),
     Right.PRIVACY: frozenset({Right.READ, Right.PRIVACY, Right.REQUEST}),
     Right.READ: frozenset({Right.READ}),
     Right.LINK: frozenset({Right.LINK}),
+    Right.START: frozenset({Right.START}),
 }
 
 
@@ -88,21 +91,41 @@ def _watcher() -> Caller:
 
 
 def _caller() -> Caller:
-    lists = config.settings().tokens
-    known = {Right.OPERATE: lists.operator, Right.PRIVACY: lists.privacy, Right.READ: lists.read, Right.LINK: lists.link}
-    for right, some in known.items():
-        token = _matching(some)
-        if token:
+    found = owner(_presented())
+    if found is None:
+        raise _unauthorized()
+    return found
+
+
+def owner(presented: bytes) -> Caller | None:
+    """Return the caller whose token this is."""
+    for right, some in lists().items():
+        if token := tokens.matching(some, presented):
             return Caller(token.name, right)
-    raise _unauthorized()
+    return None
+
+
+def lists() -> dict[Right, tuple[Token, ...]]:
+    """Return the tokens that give each right."""
+    given = config.settings().tokens
+    return {
+        Right.OPERATE: given.operator,
+        Right.PRIVACY: given.privacy,
+        Right.READ: given.read,
+        Right.LINK: given.link,
+        Right.START: given.starter,
+    }
 
 
 def _matching(some: Iterable[Token]) -> Token | None:
+    return tokens.matching(some, _presented())
+
+
+def _presented() -> bytes:
+    """Return the token that the request bears; nothing that is a token, if it bears none."""
     kind, _, presented = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer":
-        return None
     # WSGI hands the header's bytes over as Latin-1: these are the bytes that were sent.
-    return tokens.matching(some, presented.strip().encode("latin-1", "replace"))
+    return presented.strip().encode("latin-1", "replace") if kind.lower() == "bearer" else b""
 
 
 def _unauthorized() -> Problem:

@@ -74,6 +74,10 @@ class Call:
     wakes: bool = False
     #: How the audit log names what a plain look-up is about, by the path and the query, if AUDIT_READS asks for it.
     audit_subject: Callable[[Mapping[str, str], Any], str] | None = None
+    #: The same, by the answer: what the path names is neither an applicant nor a person.
+    audit_subject_of: Callable[[Any], str] | None = None
+    #: What the query names, by its parameter: a failed attempt is recorded about that.
+    named_in_query: Mapping[str, str] = field(default_factory=dict)
     #: What the 404 says.
     unknown: str = "There is nothing here."
     #: A token shows more, and is not needed.
@@ -99,8 +103,11 @@ class Call:
         def answered(caller: Caller | None, path: dict[str, str]) -> Response:
             parts = self.parts(caller)
             work: Callable[..., Any] = partial(view, **path, **{name: parts[name] for name in named})
-            if caller and self.audit_subject and settings().audit_reads:
-                work = _recorded(work, caller, self.audit_subject(path, parts["query"]))
+            if caller and settings().audit_reads and self.audit_subject_of:
+                work = _recorded(work, caller, self.audit_subject_of)
+            elif caller and settings().audit_reads and self.audit_subject:
+                subject = self.audit_subject(path, parts["query"])
+                work = _recorded(work, caller, lambda _: subject)
             return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
 
         @wraps(view)
@@ -108,7 +115,8 @@ class Call:
             if self.right is None:
                 return answered(None, path)
             caller = auth.caller_of(self.right)
-            with attempts.recorded(caller, path):
+            asked = {kind: request.args[name] for name, kind in self.named_in_query.items() if name in request.args}
+            with attempts.recorded(caller, path | asked):
                 return answered(caller, path)
 
         run.__dict__["call"] = self
@@ -126,7 +134,7 @@ class Call:
 
     def transaction(self, work: Callable[[Connection], Any]) -> Any:
         """Return what the work returns, committed if it writes."""
-        writes = self.writes or (self.audit_subject is not None and settings().audit_reads)
+        writes = self.writes or (bool(self.audit_subject or self.audit_subject_of) and settings().audit_reads)
         result = (queries.write if writes else queries.read)(work)
         if self.wakes and result is not None:
             wakeup.notify()
@@ -154,13 +162,13 @@ def _place(query: Struct, pages: PageOf) -> Any:
         raise queries.wrong("cursor") from error
 
 
-def _recorded(work: Callable[..., Any], caller: Caller, subject: str) -> Callable[..., Any]:
+def _recorded(work: Callable[..., Any], caller: Caller, subject_of: Callable[[Any], str]) -> Callable[..., Any]:
     """Return work that also records who looked, if there is anything to see: the filters of an empty list may name the erased."""
 
     def recorded(connection: Connection) -> Any:
         result = work(connection)
         if result:
-            audit.write(connection, actor=caller.name, action=audit.LOOKED_UP, subject=subject[: audit.SUBJECT_CHARS_MAX])
+            audit.write(connection, actor=caller.name, action=audit.LOOKED_UP, subject=subject_of(result)[: audit.SUBJECT_CHARS_MAX])
         return result
 
     return recorded

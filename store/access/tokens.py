@@ -44,6 +44,7 @@ class Tokens:
 
     read: tuple[Token, ...]
     link: tuple[Token, ...]
+    starter: tuple[Token, ...]
     operator: tuple[Token, ...]
     privacy: tuple[Token, ...]
     #: Empty: metrics and the API's description are open.

@@ -349,7 +349,7 @@ def test_what_is_not_set_has_the_contracts_default() -> None:
     store_settings, settings = read(VAR_DIR="/nonexistent")
     assert (settings.host, settings.port, settings.max_body_bytes) == ("127.0.0.1", 8000, 5_242_880)
     assert settings.senders == {}
-    assert settings.tokens == Tokens(read=(), link=(), operator=(), privacy=(), metrics=())
+    assert settings.tokens == Tokens(read=(), link=(), starter=(), operator=(), privacy=(), metrics=())
     assert (settings.keepalive_seconds, settings.trusted_proxies) == (75, ())
     assert store_settings.database_url == "sqlite:////nonexistent/standing.sqlite3"
     assert store_settings.redis_url == "unix:///nonexistent/run/valkey.sock"

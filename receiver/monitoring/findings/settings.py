@@ -62,7 +62,7 @@ def tokens(web: config.Settings) -> Iterator[Finding]:
     for variable, held in lists.items():
         names = ", ".join(token.name for token in held)
         yield TOKENS(variable=variable, names=names) if held else NO_TOKENS(variable=variable)
-    yield from _joined_rights(lists | {"PRIVACY_TOKENS": web.tokens.privacy})
+    yield from _joined_rights(lists | {"STARTER_TOKENS": web.tokens.starter, "PRIVACY_TOKENS": web.tokens.privacy})
     if not web.tokens.metrics and web.host not in ("127.0.0.1", "::1", "localhost"):
         yield OPEN_METRICS(host=web.host)
 

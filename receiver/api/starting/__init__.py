@@ -1,0 +1,1 @@
+"""Which verifications does a caller start, and how far are they?"""

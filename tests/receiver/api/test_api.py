@@ -733,6 +733,10 @@ DESCRIBED = {
     ("post", "/v1/erasures/{erasure_id}/approve"): {"environment"},
     ("post", "/v1/erasures/{erasure_id}/refuse"): {"environment"},
     ("post", "/v1/erasures/{erasure_id}/readmit"): {"environment"},
+    ("get", "/v1/verifications"): ORDERED | {"external_user_id", "vendor", "status"},
+    ("post", "/v1/verifications"): set(),
+    ("get", "/v1/verifications/{verification_id}"): set(),
+    **{("post", f"/v1/verifications/{{verification_id}}/{act}"): set() for act in ("cancel", "documents", "retry", "submit")},
 }
 
 

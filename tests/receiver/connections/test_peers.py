@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -53,6 +53,18 @@ http {{
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto https;
       proxy_set_header X-Forwarded-Protocol http;
+      proxy_next_upstream off;
+    }}
+    location /v1/verifications {{
+      proxy_pass http://standing;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      client_max_body_size 64m;
+      proxy_request_buffering off;
+      proxy_send_timeout 400s;
+      proxy_read_timeout 400s;
       proxy_next_upstream off;
     }}
   }}
@@ -120,6 +132,19 @@ def test_a_refusal_behind_nginx_is_logged_with_the_senders_address(proxied: tupl
     connection.close()
     # nginx added this machine's own address behind it, which is trusted.
     assert '"peer":"192.0.2.7"' in service.logged()
+
+
+def test_images_come_through_nginx_and_other_bodies_of_their_size_do_not(proxied: tuple[Service, int]) -> None:
+    answered = {}
+    for path in ("/v1/verifications", "/v1/verifications/x/documents", "/webhooks/idngo"):
+        connection = HTTPConnection("127.0.0.1", proxied[1], timeout=20)
+        with suppress(OSError):  # nginx closes the connection of a body that is too large.
+            connection.request("POST", path, body=bytes(20 * 1024 * 1024), headers={"Content-Type": "multipart/form-data; boundary=x"})
+        answer = connection.getresponse()
+        answered[path] = answer.status, answer.getheader("Content-Type")
+        connection.close()
+    assert answered.pop("/webhooks/idngo") == (413, "text/html")
+    assert {kind for _, kind in answered.values()} == {"application/problem+json"}
 
 
 def test_the_stream_comes_through_nginx_with_its_defaults_and_no_heartbeat_is_an_event(tmp_path: Path) -> None:

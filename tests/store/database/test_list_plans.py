@@ -15,7 +15,9 @@ from store.applicants import decision_list, feed
 from store.applicants import table as applicants
 from store.inbox import events
 from store.outbox import reactions
+from store.starts import requests
 
+START_ID = "01930000-0000-7000-8000-000000000000"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 #: Each list, and a place in it.
@@ -27,6 +29,7 @@ LISTS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "reversals": (feed.reversals, {"environment": "live", "kinds": ["adverse"], "after": (7,)}),
     "reactions": (reactions.listing, {"environment": "live", "after": (7,)}),
     "acts": (audit.listing, {"after": (7,)}),
+    "verifications": (requests.listing, {"environment": "live", "after": (START_ID,)}),
 }
 
 

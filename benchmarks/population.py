@@ -92,7 +92,8 @@ def _cast() -> Iterator[tuple[int, Story]]:
 
 
 def _applicant(story: Story, number: int) -> Applicant:
-    return Applicant(vendor=story.vendor, environment="live", run=RUN, number=number, began_at=_BEGAN, level="basic-kyc-level")
+    named = {"vendor": story.vendor, "environment": "live", "run": RUN, "level": "basic-kyc-level"}
+    return payloads.made_up(**named, number=number, began_at=_BEGAN)
 
 
 def _letters(story: Story, number: int, steps: list[Step] | tuple[Step, ...]) -> list[Letter]:

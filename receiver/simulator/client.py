@@ -102,22 +102,50 @@ class Service:
         return self._ask("POST", f"/webhooks/{letter.vendor}", letter.body, headers)
 
     def read(self, *path: str, **query: str) -> SimulatorResponse:
+        """Ask the API about something of the environment."""
+        return self.get(*path, **query, environment=self._environment)
+
+    def get(self, *path: str, **query: str) -> SimulatorResponse:
         """Ask the API."""
-        whole = "/".join(quote(part, safe="") for part in ("v1", *path))
-        asked = urlencode(query | {"environment": self._environment})
-        return self._ask("GET", f"/{whole}?{asked}", None, {"Authorization": f"Bearer {self._token}"})
+        asked = f"?{urlencode(query)}" if query else ""
+        return self._ask("GET", _path(*path) + asked, None, self._authorization())
+
+    def post(self, *path: str, body: bytes, **headers: str) -> SimulatorResponse:
+        """Have the API do something. Underscores in the names of headers are hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._ask("POST", _path(*path), body, self._authorization() | named)
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def metrics(self) -> str | None:
+        """Return the metrics; None if they cannot be read."""
+        try:
+            status, text = self._exchange("GET", "/metrics", None, self._authorization())
+        except (OSError, HTTPException):
+            return None
+        return text.decode("utf-8", "replace") if status == 200 else None
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> SimulatorResponse:
-        connection, began = self._connection(), time.monotonic()
+        began = time.monotonic()
+        try:
+            status, text = self._exchange(method, path, body, headers)
+        except (OSError, HTTPException) as error:
+            return SimulatorResponse(status=None, content={"trouble": type(error).__name__}, seconds=time.monotonic() - began)
+        return SimulatorResponse(status=status, content=_parsed(text), seconds=self._own.used_at - began)
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Return the status and the body of an answer. Raises OSError and HTTPException."""
+        connection = self._connection()
         try:
             connection.request(method, self._path + path, body, headers)
             response = connection.getresponse()
             status, text = response.status, response.read()
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException):
             connection.close()
-            return SimulatorResponse(status=None, content={"trouble": type(error).__name__}, seconds=time.monotonic() - began)
+            raise
         self._own.used_at = time.monotonic()
-        return SimulatorResponse(status=status, content=_parsed(text), seconds=self._own.used_at - began)
+        return status, text
 
     def _connection(self) -> HTTPConnection:
         if not hasattr(self._own, "connection"):
@@ -182,6 +210,10 @@ def side_by_side(function: Callable[[T], R], values: Iterable[T]) -> list[R]:
     """A function's value for each, asked for by several threads, in the order of the values."""
     with ThreadPoolExecutor(LANES) as threads:
         return list(threads.map(function, values))
+
+
+def _path(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in ("v1", *parts))
 
 
 def _parsed(text: bytes) -> Any:

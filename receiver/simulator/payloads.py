@@ -29,23 +29,16 @@ class Applicant:
 
     vendor: str
     environment: str
-    #: Distinguishes one run of the simulator from all others; eight hex digits.
-    run: str
-    number: int
+    #: The vendor's own: an `applicantId`, a `scanRef` or a `case_id`.
+    reference: str
+    #: Yours.
+    external_user_id: str
     #: When the story began, by the vendor's clock.
     began_at: datetime
     #: IDnGO's level: one at which an approval counts.
     level: str
-
-    @property
-    def reference(self) -> str:
-        """The vendor's own: an `applicantId`, a `scanRef` or a `case_id`."""
-        return REFERENCES[self.vendor].format(run=self.run, number=self.number)
-
-    @property
-    def external_user_id(self) -> str:
-        """Yours."""
-        return f"example-{self.run}-{self.number}"
+    #: The applicant's place in a run.
+    number: int = 0
 
 
 REFERENCES = {
@@ -53,6 +46,19 @@ REFERENCES = {
     "idenfy": "{run}-0000-4000-8000-{number:012x}",
     "ifcgate": "case_{run}_{number}",
 }
+
+
+def made_up(*, vendor: str, environment: str, run: str, number: int, began_at: datetime, level: str) -> Applicant:
+    """Return an applicant of a run. Eight hex digits distinguish one run of the simulator from all others."""
+    return Applicant(
+        vendor=vendor,
+        environment=environment,
+        reference=REFERENCES[vendor].format(run=run, number=number),
+        external_user_id=f"example-{run}-{number}",
+        began_at=began_at,
+        level=level,
+        number=number,
+    )
 
 
 def body(applicant: Applicant, step: Step) -> bytes:
@@ -113,7 +119,7 @@ def _idngo(applicant: Applicant, step: Step) -> dict[str, object]:
         "applicantId": applicant.reference,
         "inspectionId": applicant.reference,
         "applicantType": "individual",
-        "correlationId": f"req-{applicant.run}-{applicant.number}",
+        "correlationId": f"req-{applicant.reference}",
         "levelName": applicant.level,
         "externalUserId": applicant.external_user_id,
         "type": step.event_type,
@@ -148,7 +154,7 @@ def _identification(applicant: Applicant) -> dict[str, object]:
 
 def _monitoring(applicant: Applicant) -> dict[str, object]:
     return {
-        "monitoringId": f"{applicant.run}-{applicant.number}",
+        "monitoringId": applicant.reference,
         "name": "EXAMPLE",
         "surname": "EXAMPLE",
         "nationality": "LT",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -28,20 +28,29 @@ DESCRIBED_MAX = 10
 
 def simulate(wanted: Wanted, *, as_json: bool) -> int:
     """Run the simulator and tell what it found; return the command's exit status. Raises Misconfigured and Impossible."""
-    with _progress() as show:
+    with progress() as show:
         account = run(wanted, show)
+    return finish(account, describe=describe, tell=tell, as_json=as_json)
+
+
+def finish(account: Any, *, describe: Callable[[Any], dict[str, Any]], tell: Callable[[Any, Console], None], as_json: bool) -> int:
+    """Print the account of a run, for programs or for people; return the command's exit status."""
     if as_json:
         click.echo(json.dumps(describe(account), indent=2))
     else:
-        console = Console(highlight=False)
-        # What is not a terminal has no width: let nothing be broken at eighty columns.
-        console.width = console.width if console.is_terminal else 140
-        tell(account, console)
+        tell(account, console())
     return 0 if account.as_told else 1
 
 
+def console() -> Console:
+    """Return a console for a report. What is not a terminal has no width: no line is broken at eighty columns."""
+    found = Console(highlight=False)
+    found.width = found.width if found.is_terminal else 140
+    return found
+
+
 @contextmanager
-def _progress() -> Iterator[Show]:
+def progress() -> Iterator[Show]:
     """A bar on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from receiver.config import Settings
 from receiver.simulator import payloads, stories
 from receiver.simulator.client import LANES, Delivery, Letter
 from receiver.simulator.payloads import Applicant, Step
@@ -43,6 +44,17 @@ class Signer:
         return self.scheme.sign(body, self.secret, event_type=event_type, now=clock.now())
 
 
+def signers(settings: Settings, environment: str) -> dict[str, Signer]:
+    """Return how to sign for each vendor that has a secret of an environment: with the first one."""
+    found = {}
+    for vendor in VENDORS:
+        sender = settings.senders.get(vendor)
+        key = next((key for key in sender.keys if key.environment == environment), None) if sender else None
+        if sender is not None and key is not None:
+            found[vendor] = Signer(scheme=sender.scheme, secret=key.secret)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """Where and when a run plays."""
@@ -58,7 +70,8 @@ class Scene:
 
     def applicant(self, vendor: str, number: int) -> Applicant:
         began_at = self.now - AGO
-        return Applicant(vendor=vendor, environment=self.environment, run=self.run, number=number, began_at=began_at, level=self.level)
+        named = {"vendor": vendor, "environment": self.environment, "run": self.run, "level": self.level}
+        return payloads.made_up(**named, number=number, began_at=began_at)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-
-import click
 
 from receiver import config
 from receiver.config import Settings
 from receiver.simulator import scenarios, verification
 from receiver.simulator.client import Letter, Pace, Sent, Service, send
 from receiver.simulator.scenarios import Plot, Scene, Signer
+from receiver.simulator.service_access import Impossible, base_of, plain_tokens, reach
 from receiver.simulator.verification import Finding, Forgery
 from store.system import clock
 from store.system.environment import Environment
@@ -72,19 +70,14 @@ class Account:
         return fine and not self.kept_twice and not self.pending
 
 
-class Impossible(click.ClickException):
-    """Nothing can be sent, or nothing could be looked at afterwards."""
-
-    exit_code = 2
-
-
 def run(wanted: Wanted, show: Show) -> Account:
     """Tell stories to a service, and look at what it made of them. Raises Misconfigured and Impossible."""
     environment = Environment()
     settings = config.read(environment)
     level = environment.items("IDNGO_APPROVING_LEVELS", ("basic-kyc-level",))[0]
     environment.check()
-    service = _service(wanted, settings, environment)
+    token = wanted.token or next(plain_tokens(settings, environment, ("READ_TOKENS", "OPERATOR_TOKENS")), None)
+    service = reach(wanted.base or base_of(settings), token=token, environment=wanted.environment)
     signers, left_out = _signers(service, settings, wanted.environment)
     scene = Scene(run=secrets.token_hex(4), environment=wanted.environment, level=level, signers=signers, now=clock.now())
     plot = scenarios.plot(
@@ -109,50 +102,16 @@ def run(wanted: Wanted, show: Show) -> Account:
 # before -------------------------------------------------------------------------------------------------------
 
 
-def _service(wanted: Wanted, settings: Settings, environment: Environment) -> Service:
-    """The service, which answers and lets us read."""
-    token = wanted.token or next(_plain_tokens(settings, environment), None)
-    if token is None:
-        raise Impossible("No token is configured here that can be read with (one kept as sha256: cannot be used); give one with --token.")
-    try:
-        service = Service(wanted.base or _base(settings), token=token, environment=wanted.environment)
-    except ValueError as error:
-        raise Impossible(f"--base is not the address of a service: {error}.") from error
-    answer = service.read("applicants", limit="1")
-    if answer.status is None:
-        raise Impossible(f"Nothing answers at {service.base} ({answer.word}). Is `./dev up` running?")
-    if answer.status != 200 or "data" not in answer.content:
-        told = answer.content.get("detail", "It may not be this service at all.")
-        raise Impossible(f"{service.base} refuses to read with this token ({answer.word}). {told}")
-    return service
-
-
-def _plain_tokens(settings: Settings, environment: Environment) -> Iterator[str]:
-    """The tokens that may read and are configured plainly, without their names."""
-    digests = {token.digest for token in (*settings.tokens.read, *settings.tokens.operator)}
-    for entry in (*environment.items("READ_TOKENS"), *environment.items("OPERATOR_TOKENS")):
-        for text in (entry, entry.partition("=")[2]):
-            if hashlib.sha256(text.encode()).digest() in digests:
-                yield text
-
-
-def _base(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{config.address(host, settings.port)}"
-
-
 def _signers(service: Service, settings: Settings, environment: str) -> tuple[dict[str, Signer], dict[str, str]]:
     """How to sign for each vendor that can be played, and why others cannot."""
-    signers, left_out = {}, {}
-    for vendor in scenarios.VENDORS:
-        sender = settings.senders.get(vendor)
-        key = next((key for key in sender.keys if key.environment == environment), None) if sender else None
-        if sender is None or key is None:
-            left_out[vendor] = f"no {environment} secret of it is configured here"
-        elif service.deliver(Letter(vendor=vendor, body=b"", sign=dict)).status == 404:
+    configured = scenarios.signers(settings, environment)
+    left_out = {vendor: f"no {environment} secret of it is configured here" for vendor in scenarios.VENDORS if vendor not in configured}
+    signers = {}
+    for vendor, signer in configured.items():
+        if service.deliver(Letter(vendor=vendor, body=b"", sign=dict)).status == 404:
             left_out[vendor] = "the service has no secrets of it (404)"
         else:
-            signers[vendor] = Signer(scheme=sender.scheme, secret=key.secret)
+            signers[vendor] = signer
     if not signers:
         raise Impossible("No vendor can be played: " + "; ".join(f"{vendor}: {why}" for vendor, why in left_out.items()) + ".")
     return signers, left_out

@@ -48,14 +48,13 @@ def _idngo_begins() -> tuple[Step, ...]:
     )
 
 
-def _green(after: timedelta) -> Step:
+def green(after: timedelta) -> Step:
     return idngo(after, "applicantReviewed", "completed", reviewAnswer="GREEN")
 
 
-def _red(after: timedelta, kind: str, *labels: str, comment: str) -> Step:
-    private = "For the client alone: this is never shown to an applicant."
+def red(after: timedelta, kind: str, *labels: str, comment: str) -> Step:
     result = {"reviewAnswer": "RED", "reviewRejectType": kind, "rejectLabels": list(labels)}
-    return idngo(after, "applicantReviewed", "completed", **result, moderationComment=comment, clientComment=private)
+    return idngo(after, "applicantReviewed", "completed", **result, moderationComment=comment, clientComment=INTERNAL)
 
 
 def _approved_by_idenfy() -> Step:
@@ -65,6 +64,7 @@ def _approved_by_idenfy() -> Step:
 # the stories --------------------------------------------------------------------------------------------------
 
 PHOTO_AGAIN = "Please take the photo again, with all four corners of the document in sight."
+INTERNAL = "For the client alone: this is never shown to an applicant."
 NOT_VERIFIED = "We could not verify your profile."
 
 #: Those that show what the service is for come first, so that a few suffice.
@@ -72,7 +72,7 @@ STORIES = (
     Story(
         name="approved, blacklisted a week later",
         vendor="idngo",
-        steps=(*_idngo_begins(), _green(SOON), _red(WEEK_LATER, "FINAL", "BLACKLIST", "SANCTIONS", comment=NOT_VERIFIED)),
+        steps=(*_idngo_begins(), green(SOON), red(WEEK_LATER, "FINAL", "BLACKLIST", "SANCTIONS", comment=NOT_VERIFIED)),
         ending={
             "status": "rejected", "final": True, "may_retry": False, "vendor_status": "RED:FINAL", "reasons": ["BLACKLIST", "SANCTIONS"],
             "hits": ["blacklist", "sanctions"], "user_message": None, "ever_approved": True,
@@ -100,7 +100,7 @@ STORIES = (
     Story(
         name="approved",
         vendor="idngo",
-        steps=(*_idngo_begins(), _green(SOON)),
+        steps=(*_idngo_begins(), green(SOON)),
         ending={"status": "approved", "final": True, "vendor_status": "GREEN", "reasons": [], "hits": []},
     ),
     Story(
@@ -118,7 +118,7 @@ STORIES = (
     Story(
         name="asked to resubmit, and awaited",
         vendor="idngo",
-        steps=(*_idngo_begins(), _red(SOON, "RETRY", "UNSATISFACTORY_PHOTOS", comment=PHOTO_AGAIN)),
+        steps=(*_idngo_begins(), red(SOON, "RETRY", "UNSATISFACTORY_PHOTOS", comment=PHOTO_AGAIN)),
         ending={
             "status": "resubmission_requested", "final": False, "may_retry": True, "reasons": ["UNSATISFACTORY_PHOTOS"],
             "user_message": PHOTO_AGAIN, "ever_approved": False,
@@ -133,7 +133,7 @@ STORIES = (
     Story(
         name="asked to resubmit, approved a day later",
         vendor="idngo",
-        steps=(*_idngo_begins(), _red(SOON, "RETRY", "LOW_QUALITY", comment=PHOTO_AGAIN), _green(DAY_LATER)),
+        steps=(*_idngo_begins(), red(SOON, "RETRY", "LOW_QUALITY", comment=PHOTO_AGAIN), green(DAY_LATER)),
         ending={"status": "approved", "final": True, "may_retry": None, "reasons": [], "user_message": None},
     ),
     Story(
@@ -174,7 +174,7 @@ STORIES = (
     Story(
         name="rejected",
         vendor="idngo",
-        steps=(*_idngo_begins(), _red(SOON, "FINAL", "FORGERY", comment=NOT_VERIFIED)),
+        steps=(*_idngo_begins(), red(SOON, "FINAL", "FORGERY", comment=NOT_VERIFIED)),
         ending={"status": "rejected", "may_retry": False, "reasons": ["FORGERY"], "user_message": NOT_VERIFIED, "ever_approved": False},
     ),
     Story(
@@ -186,7 +186,7 @@ STORIES = (
     Story(
         name="approved, reviewed again a week later",
         vendor="idngo",
-        steps=(*_idngo_begins(), _green(SOON), idngo(WEEK_LATER, "applicantPending", "pending"), _green(AFTER_ALL)),
+        steps=(*_idngo_begins(), green(SOON), idngo(WEEK_LATER, "applicantPending", "pending"), green(AFTER_ALL)),
         ending={"status": "approved", "final": True, "vendor_status": "GREEN"},
         reversals=("re_review", "reinstated"),
     ),
@@ -195,7 +195,7 @@ STORIES = (
         vendor="idngo",
         steps=(
             *_idngo_begins(),
-            _green(SOON),
+            green(SOON),
             idngo(WEEK_LATER, "applicantDeactivated", "completed"),
             idngo(AFTER_ALL, "applicantActivated", "completed"),
         ),
@@ -206,7 +206,7 @@ STORIES = (
         name="approved, reset a week later",
         vendor="idngo",
         # A reset carries the old answer along, and approves no applicant: the vendor's own sample does so.
-        steps=(*_idngo_begins(), _green(SOON), idngo(WEEK_LATER, "applicantReset", "init", reviewAnswer="GREEN")),
+        steps=(*_idngo_begins(), green(SOON), idngo(WEEK_LATER, "applicantReset", "init", reviewAnswer="GREEN")),
         ending={"status": "created", "final": False, "last_verdict": None, "ever_approved": True},
         reversals=("re_review",),
     ),

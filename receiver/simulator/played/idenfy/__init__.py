@@ -1,0 +1,1 @@
+"""How does the played iDenfy answer? `vendor` has the calls, `tokens` and `processing` what starts a verification."""

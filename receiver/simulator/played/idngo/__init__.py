@@ -1,0 +1,1 @@
+"""How does the played IDnGO answer? `vendor` has the calls, `applicants` and `documents` what they are about."""

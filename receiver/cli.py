@@ -78,18 +78,18 @@ def web() -> None:
 @click.option("--token", help="A token to read with.  [default: the first plain one of READ_TOKENS, OPERATOR_TOKENS]")
 @click.option("--timeout", default=30.0, type=Bounded(0, 86_400), help="Seconds to wait, in all, for deliveries to be handled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' read APIs instead, to be asked, until Ctrl-C.")
-@click.option("--port", default=8100, type=click.IntRange(0, 65535), help="With --vendors: where.  [default: 8100]")
+@click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' APIs instead, to be asked, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --vendors: where.  [default: PLAYED_PORT, 8100]")
 @consent.runs
-def simulate(as_json: bool, is_asked: bool, port: int, **wanted: Any) -> None:
+def simulate(as_json: bool, is_asked: bool, port: int | None, **wanted: Any) -> None:
     """Play the three vendors: sign made-up stories, send them to a running service, and check the results.
 
     Exit status 1 if any applicant differs from its story, 2 if nothing could be sent."""
-    from receiver.simulator import report, vendor_server
+    from receiver.simulator import report, vendor_command
     from receiver.simulator.simulate import Wanted
 
     if is_asked:
-        vendor_server.serve(port)
+        vendor_command.serve(port, base=wanted["base"], environment=wanted["environment"])
         return
     seed = randomness.randbelow(2**32) if wanted["seed"] is None else wanted["seed"]
     sys.exit(report.simulate(Wanted(**wanted | {"seed": seed}), as_json=as_json))

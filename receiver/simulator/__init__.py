@@ -1,5 +1,5 @@
-"""The vendor simulator: it sends stories to a running service, and checks the resulting applicants.
+"""How is Standing tried without a vendor? The simulator sends stories to a running service, and plays the vendors' APIs.
 
-`stories` says what happens, `bodies` in which words; `plots` who plays and what goes wrong on the way; `sending` speaks
-HTTP; `simulate` runs it all; `findings` compares; `reports` shows.
+`stories` has what happens, `payloads` the bodies, `scenarios` the order and what goes wrong; `client` speaks HTTP, `simulate` runs it all,
+`verification` compares, `report` prints. `vendor_server` plays the APIs, with a module for each vendor in `played`.
 """

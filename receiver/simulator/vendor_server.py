@@ -1,77 +1,64 @@
-"""The three vendors' read APIs, played on this machine, so that asking can be tried without a vendor.
+"""The three vendors, played on this machine over HTTP: what starts a verification, what sends its images, and what reads its result.
 
 Each is under its name: /ifcgate, /idngo, /idenfy. `PUT /play/<vendor>/<reference>` sets the status of an applicant, `DELETE`
-removes the applicant, and `PUT /play/<vendor>` says what is to go wrong.
+removes the applicant. `PUT /play/<vendor>` sets faults and verdicts, and `GET /play/<vendor>` returns what was bought, sent and asked.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any, Protocol
 
-import click
-import msgspec
-from msgspec import Struct
-
-from receiver.simulator.vendor_responses import VENDORS, Reply, Request, Standing
-from store.system import clock
-from store.system.environment import Environment
-
-HOST = "127.0.0.1"
-
-#: What who asks is to know, and what a made-up one begins with.
-CREDENTIALS = {
-    "IFCGATE_API_KEY": "ifcg_played_",
-    "IDNGO_APP_TOKEN": "played:",
-    "IDNGO_APP_SECRET": "",
-    "IDENFY_API_KEY": "played_",
-    "IDENFY_API_SECRET": "",
-}
+from receiver.simulator.played import access, control, uploads
+from receiver.simulator.played.exchange import Refusal, Reply, Request
+from receiver.simulator.played.faults import Fault
+from receiver.simulator.played.idenfy.processing import BODY_BYTES_MAX as PROCESSING_BYTES_MAX
+from receiver.simulator.played.idenfy.vendor import Idenfy
+from receiver.simulator.played.idngo.vendor import Idngo, signer
+from receiver.simulator.played.ifcgate import Ifcgate
+from receiver.simulator.played.records import Asked, Played
+from receiver.simulator.played.webhooks import Target, Webhooks
 
 #: Longer than any client should wait.
 SLOW_SECONDS = 60.0
 
-BODY_BYTES_MAX = 64 * 1024
+#: A request without images; and what is read at all, so that a larger one gets its answer.
+BODY_BYTES_MAX, READ_BYTES_MAX = 64 * 1024, 128 * 1024 * 1024
+
+CHUNK_BYTES = 64 * 1024
 
 NONSENSE = b"<html><body>Something went well.</body></html>"
 
-
-class Told(Struct, forbid_unknown_fields=True):
-    """The status that an applicant gets."""
-
-    #: The vendor's own word; IDnGO's GREEN, RED:FINAL, RED:RETRY, or a review's status.
-    status: str
-    #: When that came to be, RFC 3339; None: now.
-    at: str | None = None
-    user: str | None = None
-    says: dict[str, Any] = {}
-    #: iDenfy: whether the token is valid, so that a deletion is refused.
-    token_lives: bool = False
+#: The status that a fault answers with.
+STATUSES = {"500": 500, "429": 429, "402": 402, "busy": 409, "unauthorized": 401}
 
 
-class Fault(Struct, forbid_unknown_fields=True):
-    """What goes wrong with requests; None: nothing."""
+class Vendor(Protocol):
+    """A vendor that is played."""
 
-    fault: Literal["500", "429", "slow", "nonsense", "down", "unauthorized"] | None
-    #: With how many of them; None: with all.
-    times: int | None = None
-    #: What `Retry-After` says beside the fault.
-    retry_after: str | None = None
+    requires: tuple[str, ...]
+    resolution: timedelta
 
+    def lets_in(self, request: Request, credentials: Mapping[str, str]) -> bool:
+        """Whether a request comes with the right credentials."""
+        ...
 
-@dataclass
-class Played:
-    """A vendor as it is now."""
+    def answer(self, request: Request, played: Played) -> Any:
+        """Return the content of the answer, or a whole reply; None if there is no such applicant or path. Raises Refusal."""
+        ...
 
-    table: dict[str, Standing] = field(default_factory=dict)
-    fault: Fault = field(default_factory=lambda: Fault(fault=None))
-    #: The paths that were asked for.
-    asked: list[str] = field(default_factory=list)
+    def error(self, status: int) -> dict[str, Any]:
+        """Return the vendor's words for an error."""
+        ...
+
+    def judge(self, played: Played, reference: str) -> None:
+        """Carry out what an applicant's status means for its images or its token."""
+        ...
 
 
 class Vendors(ThreadingHTTPServer):
@@ -79,59 +66,50 @@ class Vendors(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *, port: int, credentials: Mapping[str, str]) -> None:
-        super().__init__((HOST, port), _Handler)
+    def __init__(self, *, port: int, credentials: Mapping[str, str], target: Target | None = None) -> None:
+        """`target`: where the results are sent. Without one, no review comes to a verdict."""
+        super().__init__((access.HOST, port), _Handler)
         self.credentials = credentials
-        self.played = {vendor: Played() for vendor in VENDORS}
+        self.vendors: dict[str, Vendor] = {"ifcgate": Ifcgate(), "idngo": Idngo(), "idenfy": Idenfy()}
+        self.played = {name: Played(requires=vendor.requires, resolution=vendor.resolution) for name, vendor in self.vendors.items()}
         self.changing = threading.Lock()
         self.ending = threading.Event()
+        self.webhooks = Webhooks(target, self.vendors, self.played, self.changing) if target else None
+        if self.webhooks:
+            self.webhooks.start()
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.server_address[1]}"
+        return f"http://{access.HOST}:{self.server_address[1]}"
 
     def settings(self) -> dict[str, str]:
         """Return the settings of a client of these APIs, except the credentials."""
-        urls = {f"{vendor.upper()}_API_URL": f"{self.url}/{vendor}" for vendor in VENDORS}
-        return urls | {"NOTIFY_PLAIN_HTTP": "yes", "NOTIFY_PRIVATE_HOSTS": HOST}
+        return access.settings(self.url)
 
     def server_close(self) -> None:
         self.ending.set()
+        if self.webhooks:
+            self.webhooks.stop()
         super().server_close()
-
-    # playing ----------------------------------------------------------------------------------------------
 
     def play(self, request: Request) -> Reply:
         """Change what a vendor knows, or how it behaves."""
-        vendor, _, reference = urlsplit(request.path).path.removeprefix("/play/").partition("/")
-        if vendor not in VENDORS:
-            return Reply(status=404, content={"error": f"one of {', '.join(VENDORS)}"})
-        try:
-            with self.changing:
-                self._change(self.played[vendor], unquote(reference), request)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-            return Reply(status=400, content={"error": str(error)})
-        return Reply(status=200, content={"applicants": {name: standing.status for name, standing in self.played[vendor].table.items()}})
-
-    def _change(self, played: Played, reference: str, request: Request) -> None:
-        if request.method == "DELETE":
-            played.table.pop(reference, None)
-        elif request.method == "PUT" and reference:
-            played.table[reference] = _standing(msgspec.json.decode(request.body, type=Told), played.table.get(reference), reference)
-        elif request.method == "PUT":
-            played.fault = msgspec.json.decode(request.body, type=Fault)
-
-    # answering --------------------------------------------------------------------------------------------
-
-    def answer(self, request: Request) -> Reply | None:
-        """What a vendor answers; None: it hangs up."""
-        name = request.path.split("/")[1]
-        if name not in VENDORS:
-            return Reply(status=404, content={"error": f"one of {', '.join(VENDORS)}, play"})
         with self.changing:
-            self.played[name].asked.append(request.path)
-            fault = _taken(self.played[name].fault)
-        retry_after = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            reply = control.change(request, self.vendors, self.played)
+        self._wake()
+        return reply
+
+    def begin(self, name: str, request: Request) -> tuple[Asked, Fault]:
+        """Record a request, and return its fault."""
+        with self.changing:
+            fault = self.played[name].fault.take(request.method, request.path)
+            asked = Asked(method=request.method, path=request.path, fault=fault.fault)
+            self.played[name].requests.append(asked)
+        return asked, fault
+
+    def answer(self, name: str, request: Request, fault: Fault) -> Reply | None:
+        """Return what a vendor answers; None: it hangs up."""
+        vendor = self.vendors[name]
         match fault.fault:
             case "down":
                 return None
@@ -139,18 +117,38 @@ class Vendors(ThreadingHTTPServer):
                 self.ending.wait(SLOW_SECONDS)
             case "nonsense":
                 return Reply(status=200, content=NONSENSE)
-            case "500" | "429" as status:
-                return Reply(status=int(status), content=VENDORS[name].error(int(status)), headers=retry_after)
-        if fault.fault == "unauthorized" or not VENDORS[name].lets_in(request, self.credentials):
-            return Reply(status=401, content=VENDORS[name].error(401))
-        return self._said(name, request)
+            case str(word) if word in STATUSES:
+                return Reply(status=STATUSES[word], content=vendor.error(STATUSES[word]), headers=fault.headers)
+        if not vendor.lets_in(request, self.credentials):
+            return Reply(status=401, content=vendor.error(401))
+        reply = self._carry_out(name, replace(request, fault=fault.fault))
+        if fault.fault == "lost":
+            return None
+        return replace(reply, cut=fault.fault == "half")
 
-    def _said(self, name: str, request: Request) -> Reply:
-        with self.changing:
-            found = VENDORS[name].answer(request, self.played[name].table)
+    def _carry_out(self, name: str, request: Request) -> Reply:
+        vendor = self.vendors[name]
+        if len(request.body) > body_bytes_max(request):
+            return Reply(status=413, content=vendor.error(413))
+        try:
+            with self.changing:
+                found = vendor.answer(request, self.played[name])
+        except Refusal as refusal:
+            return refusal.reply
+        finally:
+            self._wake()
         if isinstance(found, Reply):
             return found
-        return Reply(status=200, content=found) if found is not None else Reply(status=404, content=VENDORS[name].error(404))
+        return Reply(status=200, content=found) if found is not None else Reply(status=404, content=vendor.error(404))
+
+    def _wake(self) -> None:
+        if self.webhooks:
+            self.webhooks.wake()
+
+
+def body_bytes_max(request: Request) -> int:
+    """Return the limit of a request's body. An upload has the limit of its image."""
+    return PROCESSING_BYTES_MAX if request.path.endswith("/api/v2/process") else BODY_BYTES_MAX
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -161,80 +159,70 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def handle_any(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(min(length, BODY_BYTES_MAX))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(method=self.command, path=self.path, headers=headers, body=body)
-        reply = self.server.play(request) if self.path.startswith("/play/") else self.server.answer(request)
-        if reply is None or length > BODY_BYTES_MAX:
+        request = Request(method=self.command, path=self.path, headers=headers)
+        name = self.path.split("/")[1]
+        if "chunked" in headers.get("transfer-encoding", "") or self._length() > READ_BYTES_MAX:
+            self.close_connection = True
+        elif name == "play":
+            self._send(self.server.play(self._read(request)))
+        elif name in self.server.vendors:
+            self._ask(name, request)
+        else:
+            self._send(Reply(status=404, content={"error": f"one of {', '.join(self.server.vendors)}, play"}))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+    def _ask(self, name: str, request: Request) -> None:
+        asked, fault = self.server.begin(name, request)
+        if fault.fault == "cut":
+            self.rfile.read(self._length() // 2)
+            self.close_connection = True
+            return
+        try:
+            whole = self._read(request)
+        except OSError:  # The client hung up: nothing is carried out.
+            self.close_connection = True
+            return
+        reply = self.server.answer(name, whole, fault)
+        if reply is None:
             self.close_connection = True
         else:
+            asked.status = reply.status
             self._send(reply)
 
-    do_GET = do_POST = do_PUT = do_DELETE = handle_any
+    def _read(self, request: Request) -> Request:
+        """Read the body: an upload passes by as a stream, and of a body that is too large the rest is thrown away. Raises OSError."""
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            signing = signer(request, self.server.credentials)
+            return replace(request, upload=uploads.read(self._chunks(), content_type=request.headers["content-type"], signer=signing))
+        body, most = bytearray(), body_bytes_max(request)
+        for chunk in self._chunks():
+            if len(body) <= most:
+                body += chunk
+        return replace(request, body=bytes(body))
+
+    def _chunks(self) -> Iterator[bytes]:
+        left = self._length()
+        while left:
+            if not (chunk := self.rfile.read(min(left, CHUNK_BYTES))):
+                raise ConnectionError
+            left -= len(chunk)
+            yield chunk
+
+    def _length(self) -> int:
+        return int(self.headers.get("Content-Length", 0))
 
     def _send(self, reply: Reply) -> None:
-        body = reply.content if isinstance(reply.content, bytes) else msgspec.json.encode(reply.content)
+        body = reply.body
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # The client did not wait.
+            self.wfile.write(body[: len(body) // 2] if reply.cut else body)
+            self.wfile.flush()
+        self.close_connection = self.close_connection or reply.cut
 
     def log_message(self, *_: Any) -> None:
         pass
-
-
-def serve(port: int) -> None:
-    """Play the vendors until Ctrl-C, and say first how they are reached."""
-    environment = Environment()
-    given = {name: environment.text(name) for name in CREDENTIALS}
-    environment.check()
-    made = {name: f"{beginning}{secrets.token_hex(16)}" for name, beginning in CREDENTIALS.items() if not given[name]}
-    try:
-        server = Vendors(port=port, credentials=given | made)
-    except OSError as error:
-        raise click.ClickException(f"Port {port} cannot be had ({error.strerror}); --port names another.") from error
-    with server:
-        click.echo(_introduction(server, made, [name for name in CREDENTIALS if given[name]]))
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("The play is over.")
-
-
-def _introduction(server: Vendors, made: dict[str, str], given: list[str]) -> str:
-    settings = "\n".join(f"{name}={value}" for name, value in (server.settings() | made).items())
-    kept = f"\n# As configured here: {', '.join(given)}." if given else ""
-    return f"""The three vendors' read APIs, played at {server.url} until Ctrl-C. The settings of a client:
-
-{settings}{kept}
-
-Set the status of an applicant, in the vendor's word, and what is to go wrong (500, 429, slow, nonsense, down, unauthorized; null: nothing):
-
-curl -X PUT {server.url}/play/ifcgate/case_1 -d '{{"status": "approved", "at": "2026-03-30T03:00:00Z"}}'
-curl -X PUT {server.url}/play/idngo/5cb56e8e0a975a35f333cb83 -d '{{"status": "RED:RETRY", "user": "your-id"}}'
-curl -X PUT {server.url}/play/idenfy -d '{{"fault": "429", "times": 3, "retry_after": "2"}}'
-"""
-
-
-def _standing(told: Told, before: Standing | None, reference: str) -> Standing:
-    """Return the status of an applicant after a request. Raises ValueError."""
-    return Standing(
-        status=told.status,
-        at=clock.parse_rfc3339(told.at) if told.at else clock.now(),
-        user=told.user or (before.user if before else f"user-of-{reference}"),
-        says=told.says,
-        token_lives=told.token_lives,
-        earlier=(*before.earlier, (before.status, before.at)) if before else (),
-    )
-
-
-def _taken(fault: Fault) -> Fault:
-    """The fault of one request, which is one fewer to come."""
-    if fault.times is None:
-        return fault
-    if fault.times <= 0:
-        return Fault(fault=None)
-    fault.times -= 1
-    return fault

@@ -22,6 +22,8 @@ from store.text.safe_text import as_json as json_of
 
 WATCH_SECONDS = 2.0
 
+#: How long the simulator waits: for all deliveries to be handled, and for each step of a verification.
+HANDLED_SECONDS, WHOLE_SECONDS = 30.0, 60.0
 
 #: Smaller numbers are taken for a mistake: a rate of 1e-300 would never end.
 LEAST = 0.001
@@ -76,18 +78,27 @@ def web() -> None:
 @click.option("--forgeries", default=0.1, type=Bounded(0, 1), help="Forged deliveries, as a share of the others.")
 @click.option("--live", "environment", flag_value="live", default="sandbox", help="Sign with the live secrets. Only when you mean it.")
 @click.option("--token", help="A token to read with.  [default: the first plain one of READ_TOKENS, OPERATOR_TOKENS]")
-@click.option("--timeout", default=30.0, type=Bounded(0, 86_400), help="Seconds to wait, in all, for deliveries to be handled.")
+@click.option("--timeout", type=Bounded(0, 86_400), help="Seconds to wait: in all, 30; with --whole, 60 for each thing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--vendors", "is_asked", is_flag=True, help="Play the vendors' APIs instead, to be asked, until Ctrl-C.")
-@click.option("--port", type=click.IntRange(0, 65535), help="With --vendors: where.  [default: PLAYED_PORT, 8100]")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --vendors and --whole: where.  [default: PLAYED_PORT, 8100]")
+@click.option("--whole", "is_whole", is_flag=True, help="Start verifications at played vendors instead, and check every applicant.")
 @consent.runs
-def simulate(as_json: bool, is_asked: bool, port: int | None, **wanted: Any) -> None:
+def simulate(as_json: bool, is_asked: bool, is_whole: bool, port: int | None, **wanted: Any) -> None:
     """Play the three vendors: sign made-up stories, send them to a running service, and check the results.
 
-    Exit status 1 if any applicant differs from its story, 2 if nothing could be sent."""
+    --whole starts verifications there instead. Exit status 1 if any applicant is not as it should be, 2 if nothing could be sent."""
     from receiver.simulator import report, vendor_command
     from receiver.simulator.simulate import Wanted
+    from receiver.simulator.whole import performance
+    from receiver.simulator.whole import report as whole_report
 
+    timeout = wanted["timeout"]
+    if is_whole:
+        named = {name: wanted[name] for name in ("base", "count", "environment", "token")}
+        whole = performance.Wanted(**named, port=port, timeout=WHOLE_SECONDS if timeout is None else timeout)
+        sys.exit(whole_report.perform(whole, as_json=as_json))
+    wanted["timeout"] = HANDLED_SECONDS if timeout is None else timeout
     if is_asked:
         vendor_command.serve(port, base=wanted["base"], environment=wanted["environment"])
         return

@@ -103,6 +103,7 @@ def test_what_it_prints_is_all_that_asking_the_played_vendors_takes(played: tupl
     assert set(settings) == {
         "IFCGATE_API_URL", "IDNGO_API_URL", "IDNGO_APP_TOKEN", "IDNGO_APP_SECRET",
         "IDENFY_API_URL", "IDENFY_API_KEY", "IDENFY_API_SECRET", "NOTIFY_PLAIN_HTTP", "NOTIFY_PRIVATE_HOSTS",
+        "API_ENVIRONMENT",
     }  # fmt: skip
     # What was given is known, and may be a real one.
     assert "a key of ours" not in printed

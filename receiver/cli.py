@@ -40,13 +40,14 @@ class Bounded(click.FloatRange):
 
 
 @click.command()
+@click.option("--played", is_flag=True, help="Start verifications at vendors that are played here, and at no others.")
 @consent.runs
-def up() -> None:
+def up(played: bool) -> None:
     """Run everything on this machine: web, worker and, unless configured otherwise, an embedded Valkey and SQLite."""
     from receiver.local import up, valkey
 
     try:
-        up.run()
+        up.run(played=played)
     except valkey.NoValkey as error:
         click.echo(str(error), err=True)
         sys.exit(2)

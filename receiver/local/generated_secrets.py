@@ -19,6 +19,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "READ_TOKENS": lambda: f"local-reader={secrets.token_urlsafe(24)}",
     "LINK_TOKENS": lambda: f"local-linker={secrets.token_urlsafe(24)}",
     "OPERATOR_TOKENS": lambda: f"local-operator={secrets.token_urlsafe(24)}",
+    "PLAYED_KEY": lambda: secrets.token_urlsafe(24),
     "IFCGATE_SANDBOX_SECRETS": lambda: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
     "IDNGO_SANDBOX_SECRETS": lambda: secrets.token_urlsafe(24),
     "IDENFY_SANDBOX_SECRETS": lambda: secrets.token_urlsafe(24),

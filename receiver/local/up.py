@@ -22,6 +22,7 @@ from redis import Redis, RedisError
 
 from receiver import config
 from receiver.local import generated_secrets, valkey
+from receiver.simulator.played import access
 from store import config as store_config
 from store.config import embedded_socket, up_lock
 from store.database.engine import engine
@@ -81,13 +82,15 @@ class Process:
         self._due_at = time.monotonic() + seconds
 
 
-def run() -> None:
-    """Run until SIGTERM or Ctrl-C. Raises Misconfigured and NoValkey."""
+def run(*, played: bool = False) -> None:
+    """Run until SIGTERM or Ctrl-C. `played`: ask the played vendors, and no others. Raises Misconfigured and NoValkey."""
     began = time.monotonic()
     processes.begin()
     environment = Environment()
     os.environ["VAR_DIR"] = str(environment.var_dir)
     _provide(environment)
+    if played:
+        _lead_to_the_played_vendors(environment)
     settings, stored = _settings()
     stopping = _until_asked_to_end()
     with _alone(environment.var_dir):
@@ -101,7 +104,7 @@ def run() -> None:
             running = [*_of_the_procfile(environment.var_dir), *running]
             address = f"http://{settings.address}"
             say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
-            _keep_running(running, stopping, address=address, began=began)
+            _keep_running(running, stopping, address=address, began=began, trial="simulate --whole" if played else "simulate")
         finally:
             say("ending")
             for process in running:
@@ -113,6 +116,13 @@ def _provide(environment: Environment) -> None:
         _tell_what_was_made(generated_secrets.provide(environment), secrets_dir(environment.var_dir))
     except OSError as error:
         raise click.ClickException(f"VAR_DIR {environment.var_dir} cannot be written ({type(error).__name__})") from error
+
+
+def _lead_to_the_played_vendors(environment: Environment) -> None:
+    try:
+        os.environ.update(access.settings_of_a_service(environment))
+    except ValueError as error:
+        raise click.ClickException(f"--played leads to played vendors alone: {error}.") from error
 
 
 def _settings() -> tuple[config.Settings, store_config.Settings]:
@@ -136,14 +146,14 @@ def _refuse_a_taken_port(host: str, port: int) -> None:
         raise click.ClickException(f"the web process cannot listen on {host}, port {port}: {why}. Set HOST and PORT.") from error
 
 
-def _keep_running(processes: list[Process], stopping: list[int], *, address: str, began: float) -> None:
+def _keep_running(processes: list[Process], stopping: list[int], *, address: str, began: float, trial: str) -> None:
     ready = False
     while not stopping:
         for process in processes:
             process.look_after()
         if not ready and _is_ready(address):
             ready = True
-            say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal: ./dev standing simulate")
+            say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal: ./dev standing {trial}")
         time.sleep(0.1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.cli import applicants, decisions, events, notify, reconcile, review, worker
 from handlers.cli.privacy import erasures, retention
 from handlers.cli.repair import rebuild, replay
+from handlers.cli.starting import ifcgate, start
 from handlers.cli.transfer import exports, imports
 
 commands = [
@@ -21,4 +22,6 @@ commands = [
     *exports.commands,
     *erasures.commands,
     *retention.commands,
+    *start.commands,
+    *ifcgate.commands,
 ]

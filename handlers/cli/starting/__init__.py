@@ -1,0 +1,1 @@
+"""How are verifications started, by command?"""

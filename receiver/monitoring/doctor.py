@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from receiver import config
 from receiver.monitoring.findings import events as events_found
-from receiver.monitoring.findings import keys, privacy, service, settings
+from receiver.monitoring.findings import keys, privacy, service, settings, starts
 from receiver.monitoring.findings.sentence import Finding, Sentence
 from store import config as store_config
 from store import database
@@ -53,6 +53,7 @@ def examine() -> Iterator[Finding]:
     yield from settings.functions()
     yield from _database(stored)
     yield from _queue(stored)
+    yield from starts.relay_of_this_host(stored.relay_socket, is_needed=bool(web.tokens.starter))
 
 
 def _database(stored: store_config.Settings) -> Iterator[Finding]:

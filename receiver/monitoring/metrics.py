@@ -19,6 +19,7 @@ from receiver import config
 from receiver.monitoring import health as readiness
 from receiver.monitoring import secret_usage
 from receiver.monitoring.findings import service
+from receiver.vendors import VENDORS
 from receiver.web.auth import Right
 from receiver.web.call import Text, call
 from receiver.web.queries import ANSWER_SECONDS
@@ -31,6 +32,8 @@ from store.outbox import reactions
 from store.outbox.reactions import Count
 from store.privacy import overview
 from store.privacy.restoring import gate
+from store.starts import overview as overview_of_starts
+from store.starts.requests import FailureKind
 from store.system import clock
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
 
@@ -72,6 +75,7 @@ class Kept(Collector):
         yield _secrets()
         yield from _erasures()
         yield from _reactions()
+        yield from _starts()
 
 
 def _failure_to_write() -> Exception | None:
@@ -143,6 +147,22 @@ def _erasures() -> Iterable[GaugeMetricFamily]:
     for state, count in counts.items():
         family.add_metric([state], count)
     yield family
+
+
+def _starts() -> Iterable[GaugeMetricFamily]:
+    count = GaugeMetricFamily("standing_verifications_waiting", "Live verifications whose next step is to be done here.", labels=["vendor"])
+    age = GaugeMetricFamily("standing_oldest_verification_age_seconds", "How long ago the oldest one was asked for.", labels=["vendor"])
+    failed = GaugeMetricFamily("standing_verifications_failed", "Live verifications that were given up.", labels=["vendor", "kind"])
+    waiting = {one.vendor: one for one in database.read(lambda connection: overview_of_starts.waiting(connection, "live"))}
+    given_up = {
+        (one.vendor, one.kind): one.count for one in database.read(lambda connection: overview_of_starts.given_up(connection, "live"))
+    }
+    for vendor in VENDORS:
+        count.add_metric([vendor], waiting[vendor].count if vendor in waiting else 0)
+        age.add_metric([vendor], _age(waiting[vendor].oldest_at if vendor in waiting else None))
+        for kind in FailureKind:
+            failed.add_metric([vendor, kind], given_up.get((vendor, kind), 0))
+    yield from (count, age, failed)
 
 
 def _secrets() -> GaugeMetricFamily:

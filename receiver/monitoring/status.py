@@ -10,7 +10,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.monitoring.findings import events, privacy, reactions, service, vendors
+from receiver.monitoring.findings import events, privacy, reactions, service, starts, vendors
 from receiver.monitoring.findings.sentence import Finding, many
 from store import database
 from store.inbox import wakeup
@@ -65,6 +65,7 @@ def _slow(connection: Connection, environment: str) -> Iterator[Finding]:
     yield from events.applicants(connection, environment)
     yield from privacy.erasures(connection, environment)
     yield from reactions.subscribers(connection)
+    yield from starts.starts(connection, environment)
     yield from events.rounds(connection, environment)
     yield from vendors.vendors(connection, environment)
     yield from vendors.secrets(connection, environment)

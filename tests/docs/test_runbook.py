@@ -26,6 +26,9 @@ from tests.support import payloads, signing
 from tests.support.downstream import Downstream, Reply
 from tests.support.outages.disks import fill, small_disk
 from tests.support.service import PROGRAMS, Service, end, eventually
+from tests.support.vendors import starts
+from tests.support.vendors.played import play, playing
+from tests.support.vendors.vendor_calls import CREDENTIALS
 
 ROOT = Path(__file__).parent.parent.parent
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -229,6 +232,16 @@ def lost(trouble: Trouble) -> None:
     trouble.names = {"REFERENCE": who}
 
 
+def unpaid(trouble: Trouble) -> None:
+    vendors = trouble.outside.enter_context(playing(CREDENTIALS))
+    restart(trouble, **CREDENTIALS, **vendors.settings())
+    play(vendors, "idenfy", {"fault": "402", "times": 1})
+    user = f"customer-{payloads.new_applicant()[:6]}"
+    answer = starts.start(trouble.service, starts.wanted("idenfy", external_user_id=user), token="operate-me-if-you-may")
+    starts.until(trouble.service, answer.json["id"], "failed", token="operate-me-if-you-may")
+    trouble.names = {"ID": answer.json["id"], "USER": user}
+
+
 def newer_key(trouble: Trouble) -> None:
     for _ in range(2):
         trouble.service.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
@@ -236,9 +249,13 @@ def newer_key(trouble: Trouble) -> None:
     restart(trouble, ENCRYPTION_KEYS=f"{newer},{conftest.KEY}")
 
 
-def restart(trouble: Trouble, **settings: str) -> None:
+def stop(trouble: Trouble) -> None:
     for process in trouble.service.processes:
         end(process)
+
+
+def restart(trouble: Trouble, **settings: str) -> None:
+    stop(trouble)
     trouble.service.environment |= settings
     trouble.service.start_web()
     trouble.service.start_worker()
@@ -260,6 +277,7 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "many deliveries are refused": refusals,
     "a vendor still signs with an old secret": old_secret,
     "there is a newer key": newer_key,
+    "a vendor is not paid": unpaid,
     "downstream refused": refused_downstream,
     "downstream fails": failing_downstream,
     "a key is missing": missing_key,

@@ -17,6 +17,7 @@ ATTACKERS = [
     "Vendor with a valid secret",
     "Reader",
     "Linker",
+    "Starter",
     "Operator",
     "Insider with the database",
     "Insider with the queue",

@@ -14,13 +14,13 @@ import os
 import resource
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.meanwhile import repeating
 from handlers import process
 from handlers.privacy import erase
 from store import database
@@ -53,26 +53,11 @@ def keep(made: list[Delivery]) -> None:
         pass
 
 
-@contextmanager
-def delivering() -> Iterator[list[float]]:
-    """Deliver 20 times a second; yields how long each took."""
-    took: list[float] = []
-    ended = threading.Event()
-
-    def deliver() -> None:
-        while not ended.wait(0.05):
-            began = time.monotonic()
-            with suppress(record.Unavailable):  # It took too long, and counts as what it took.
-                record.record(review(f"meanwhile-{len(took)}"))
-            took.append(time.monotonic() - began)
-
-    thread = threading.Thread(target=deliver)
-    thread.start()
-    try:
-        yield took
-    finally:
-        ended.set()
-        thread.join()
+def deliver(number: int) -> bool:
+    """Deliver a webhook. One that takes too long counts as what it took."""
+    with suppress(record.Unavailable):
+        record.record(review(f"meanwhile-{number}"))
+    return True
 
 
 def erased(references: list[str]) -> None:
@@ -84,7 +69,7 @@ def erased(references: list[str]) -> None:
         return database.write(lambda connection: erasures.create(connection, subject, **values))
 
     asked = [ask(reference) for reference in references]
-    with delivering() as took:
+    with repeating(deliver) as took:
         began, used = time.monotonic(), time.thread_time()
         for start in range(0, len(asked), erase.AT_ONCE):
             some = asked[start : start + erase.AT_ONCE]
@@ -99,17 +84,24 @@ def erased(references: list[str]) -> None:
     )
 
 
+@contextmanager
+def own_database(given: str | None) -> Iterator[None]:
+    """Have this process use an empty database that is given, or one of its own."""
+    logs.configure(least=logging.WARNING)
+    key = base64.b64encode(os.urandom(32)).decode()
+    with tempfile.TemporaryDirectory() as folder:
+        url = given or f"sqlite:///{Path(folder) / 'standing.sqlite3'}"
+        os.environ |= {"VAR_DIR": folder, "DATABASE_URL": url, "ENCRYPTION_KEYS": key, "INDEX_KEY": key}
+        yield
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--applicants", type=int, default=2000)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--database")
     options = parser.parse_args()
-    logs.configure(least=logging.WARNING)
-    key = base64.b64encode(os.urandom(32)).decode()
-    with tempfile.TemporaryDirectory() as folder:
-        url = options.database or f"sqlite:///{Path(folder) / 'standing.sqlite3'}"
-        os.environ |= {"VAR_DIR": folder, "DATABASE_URL": url, "ENCRYPTION_KEYS": key, "INDEX_KEY": key}
+    with own_database(options.database):
         references = [f"applicant-number-{number:06}" for number in range(options.applicants)]
         keep([review(reference) for reference in references])
         print("applicants with an event each:")

@@ -25,7 +25,7 @@ from tests.support.outages import databases
 from tests.support.payloads import after
 from tests.support.privacy import calls
 from tests.support.service import Service, eventually
-from tests.support.vendors import played
+from tests.support.vendors import played, starts
 from tests.support.vendors.asking import CREDENTIALS, LATER
 
 READER, LINKER, OPERATOR = "read-me-if-you-may", "link-me-if-you-may", "operate-me-if-you-may"
@@ -181,6 +181,31 @@ def said_by_people(watched: Watched) -> None:
     watched.run("rebuild", "--check", fails=True)
 
 
+def started_here(watched: Watched) -> None:
+    """Verifications that are started: one at each vendor, one that is refused, and one that is never sent."""
+    person = {"middle_name": MARK, "address": mark("comment"), "document_number": mark("document"), "email": f"{mark('tag')}@example.com"}
+    files = [{"type": "PASSPORT", "url": f"https://files.example.com/{mark('document')}"}]
+    vendors: list[tuple[str, dict[str, Any]]] = [
+        ("idngo", {"mode": "hosted", "level": mark("level")}),
+        ("idenfy", {"mode": "hosted", "options": {"external_ref": mark("tag")}}),
+        ("ifcgate", {"mode": "documents", "workflow": mark("workflow"), "documents": files}),
+    ]
+    for vendor, wanted in vendors:
+        key = f"{mark('user')} {vendor}"
+        body = wanted | {"vendor": vendor, "external_user_id": mark("user"), "person": person}
+        answer = starts.start(watched.service, body, token=OPERATOR, key=key)
+        assert answer.status == 202, answer.body
+        there = {"idngo": "linked", "idenfy": "linked", "ifcgate": "submitted"}[vendor]
+        starts.until(watched.service, answer.json["id"], there, token=OPERATOR)
+        assert starts.start(watched.service, body | {"reason": mark("comment")}, token=OPERATOR, key=key).status == 422
+        assert starts.start(watched.service, body, token=OPERATOR).status == 409
+    played.play(watched.vendors, "ifcgate", {"fault": "402", "times": 1})
+    again = vendors[2][1] | {"vendor": "ifcgate", "external_user_id": mark("user"), "force": True, "reason": mark("comment")}
+    starts.until(watched.service, starts.start(watched.service, again, token=OPERATOR).json["id"], "failed", token=OPERATOR)
+    watched.run("start", "list", "--user", mark("user"))
+    watched.service.request("GET", f"/v1/verifications?external_user_id={mark('user')}", token=OPERATOR)
+
+
 def looked_for(watched: Watched) -> None:
     """Lists that people narrow to somebody. AUDIT_READS has look-ups recorded."""
     watched.service.get("/v1/applicants", external_user_id=mark("user"))
@@ -218,6 +243,7 @@ def test_whose_every_field_is_marked_leaves_no_mark_anywhere(watched: Watched) -
     eventually(lambda: service.get("/v1/reactions", status="failed").json["data"], "the endpoint to have refused", seconds=60)
     broken(watched, unhandled="failed")
     said_by_people(watched)
+    started_here(watched)
     eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
     theirs, before = files_of_the_operator(watched), others(watched)
     assert {place for place, _ in marked(service, [])} >= {"applicants.registers", "mentions.said", "acts.reason", "reactions.answers"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +22,7 @@ from store.cli.terminal import consent
 from store.cli.terminal.consent import Effect
 from store.database.operations_tables import Subscriber
 from store.database.tables import ApplicantRow, EventRow
+from store.database.vendor_tables import VerificationRequest
 from store.inbox.encryption import key_id
 from store.system import clock
 from tests.conftest import KEY
@@ -27,7 +30,7 @@ from tests.docs.test_pages import page
 from tests.receiver.connections.test_strangers import OPERATOR, OTHER_OPERATOR
 from tests.support import payloads
 from tests.support.service import Service, end, eventually
-from tests.support.vendors import asking, played
+from tests.support.vendors import asking, played, starts
 from tests.support.vendors.asking import CREDENTIALS
 
 NEW_KEY = base64.b64encode(b"another key of 32 bytes, for us!").decode()
@@ -175,6 +178,24 @@ def due(service: Service) -> None:
         connection.execute(update(EventRow).where(EventRow.reference == who).values(received_at=clock.parse_date("2020-02-29")))
 
 
+def image(folder: Path) -> list[str]:
+    """The options that name one document."""
+    (folder / "front.jpg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
+    return ["--document", f"PASSPORT:KZ={folder}/front.jpg"]
+
+
+def begun(service: Service) -> str:
+    """A verification that waits for images, and is due to be tried again."""
+    wanted = starts.wanted("idngo", mode="documents", documents=[{"type": "PASSPORT", "country": "KZ", "part": "front"}])
+    made: str = starts.start(service, wanted, token=OPERATOR).json["id"]
+    starts.until(service, made, "waiting_for_documents", token=OPERATOR)
+    engine = create_engine(service.environment["DATABASE_URL"], poolclass=NullPool)
+    with engine.begin() as connection:
+        later = clock.now() + timedelta(days=1)
+        connection.execute(update(VerificationRequest).where(VerificationRequest.id == made).values(due_at=later))
+    return made
+
+
 def prepared(service: Service, words: str, folder: Path) -> list[str]:
     """What has to be, for a command to have something to do; gives its arguments."""
     event_id = service.get("/v1/events").json["data"][0]["id"]
@@ -232,6 +253,18 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
             due(service)
             service.environment["RETENTION"] = "other:1y"
             return ["--max", "1", "--reason", "x"]
+        case "start hosted":
+            return ["idngo", uuid.uuid4().hex, "--level", "basic-kyc-level"]
+        case "start documents":
+            return ["idngo", uuid.uuid4().hex, "--level", "basic-kyc-level", *image(folder)]
+        case "start send":
+            return [begun(service), *image(folder)]
+        case "start retry" | "start submit" | "start cancel":
+            return [begun(service)]
+        case "ifcgate extract":
+            return ["passport", "https://files.example.com/passport", "--reason", "x"]
+        case "ifcgate route":
+            return ["case_1", "--queue", "manual", "--reason", "x"]
         case _:
             return []
 

@@ -23,6 +23,7 @@ from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads, signing
 from tests.support.payloads import after
 from tests.support.service import Service, eventually
+from tests.support.vendors import starts
 
 #: What says that it lists is a list.
 LISTS = {words: command for words, command in COMMANDS.items() if str(command.help).startswith("List ")}
@@ -44,6 +45,7 @@ TIMES = {
     "erasures list": "requested_at", "events list": "received_at", "failed list": "last_seen", "failed list --unreadable": "last_seen",
     "holds list": "placed_at", "reactions list": "at", "refusals": "last_at",
     "replays list": "at", "reversals": "at", "reversals --current": "fell_at", "review": "since", "secrets": "last_at",
+    "start list": "requested_at",
 }  # fmt: skip
 
 #: Commands that print at most so many rows, or CSV, and are no lists.
@@ -147,6 +149,9 @@ def go_wrong(service: Service, environment: list[str], *, secret: str) -> None:
     for command in (["replay", "--reference", who], ["decide", "idngo", who, "approve"], hold, ["erasures", "request", "--user", who]):
         done = service.standing(*command, "--reason", "ticket 7", "--yes", *environment)
         assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        wanted = starts.wanted("ifcgate", environment="sandbox" if environment else "live")
+        assert starts.start(service, wanted, token=OPERATOR).status == 202
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from store.applicants.table import Applicant
 from store.privacy import shown
 from store.system import clock
 from store.text.names import is_name
-from store.text.states import ApplicantKey, Status
+from store.text.states import ApplicantKey, Flag, Status
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
@@ -35,8 +35,11 @@ class ApplicantsQuery(OrderedPage, forbid_unknown_fields=True):
     external_user_id: Annotated[queries.Text | None, Meta(description="Whose applicants: your own id.")] = None
     vendor: VendorName | None = None
     status: Status | None = None
+    reference: Annotated[queries.Text | None, Meta(description="The vendor's own name for the applicant, exactly.")] = None
     hit: Annotated[Hit | None, Meta(description="What their latest verdict or an open alert names.")] = None
+    flag: Annotated[Flag | None, Meta(description="What lies beside the status.")] = None
     updated_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; changed later than this.")] = None
+    updated_before: Annotated[queries.TimeText | None, Meta(description="RFC 3339; last changed before this.")] = None
     expiring: Annotated[queries.Period | None, Meta(description="Whose document runs out within this time, or ran out: `30d`.")] = None
 
 
@@ -111,11 +114,15 @@ def list_applicants(connection: Connection, caller: Caller, query: ApplicantsQue
     found = applicants.listing(
         connection,
         environment=query.environment,
+        # By every vendor's name, so that the table's own key leads to them.
+        keys=[ApplicantKey(vendor, query.environment, query.reference) for vendor in VendorName] if query.reference else (),
         external_user_id=query.external_user_id,
         vendor=query.vendor,
         status=query.status,
         hit=query.hit,
+        flag=query.flag,
         updated_after=queries.moment("updated_after", query.updated_after),
+        updated_before=queries.moment("updated_before", query.updated_before),
         expiring_by=clock.day_in(clock.period(query.expiring)) if query.expiring else None,
         **query.portion(after),
     )

@@ -41,6 +41,10 @@ class ReasonRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reason: queries.Reason
 
 
+class DecisionsQuery(OrderedPage, forbid_unknown_fields=True):
+    waiting: Annotated[bool, Meta(description="Only those that wait for a second operator.")] = False
+
+
 DECISION_PAGE = PageOf(service_schemas.ListedDecision, place=lambda one: [one.event.sequence], describe=decision_list.describe)
 SECOND_OPERATOR_CALL = call(
     right=Right.OPERATE,
@@ -77,11 +81,11 @@ def decide(connection: Connection, vendor: str, reference: str, caller: Caller, 
 
 
 @blueprint.get("/decisions")
-@call(right=Right.READ, query=OrderedPage, answers=DECISION_PAGE, other_statuses=(409,))
-def list_decisions(connection: Connection, caller: Caller, query: OrderedPage, after: tuple[int] | None) -> list[Listed]:
+@call(right=Right.READ, query=DecisionsQuery, answers=DECISION_PAGE, other_statuses=(409,))
+def list_decisions(connection: Connection, caller: Caller, query: DecisionsQuery, after: tuple[int] | None) -> list[Listed]:
     """What persons decided, confirmed and withdrew, in the order of receipt or the newest first, each with its state. Decisions
     about restricted applicants are left out, but for privacy officers."""
-    wanted: dict[str, Any] = {"environment": query.environment, "with_restricted": caller.is_privacy_officer}
+    wanted: dict[str, Any] = {"environment": query.environment, "with_restricted": caller.is_privacy_officer, "waiting": query.waiting}
     try:
         return decision_list.listing(connection, **wanted, **query.portion(after))
     except Unopenable as error:

@@ -31,6 +31,8 @@ BODY = Text("application/octet-stream", {"type": "string", "format": "binary"})
 class EventsQuery(OrderedPage, forbid_unknown_fields=True):
     vendor: VendorName | None = None
     status: Outcome | None = None
+    event_type: Annotated[queries.StoredName | None, Meta(description="Of one type, in the vendor's word.")] = None
+    error: Annotated[queries.StoredName | None, Meta(description="A part of the reason with which they ended.")] = None
     reference: Annotated[queries.Text | None, Meta(description="Which applicant they named.")] = None
     received_after: Annotated[queries.TimeText | None, Meta(description="RFC 3339; received later than this.")] = None
 
@@ -58,6 +60,8 @@ def list_events(connection: Connection, caller: Caller, query: EventsQuery, afte
         environment=query.environment,
         vendor=query.vendor,
         status=query.status,
+        event_type=query.event_type,
+        error=query.error,
         reference=query.reference,
         received_after=queries.moment("received_after", query.received_after),
         with_restricted=caller.is_privacy_officer,

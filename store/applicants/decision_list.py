@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Select, literal, select
 
+from store.applicants import decisions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.columns import page
@@ -19,6 +20,9 @@ from store.text.states import ApplicantKey
 
 #: The fewest decisions that one query reads: those about restricted applicants are left out afterwards.
 PAGE = 200
+
+#: The most decisions that wait for a second operator, as far as they are listed: the longest waiting ones.
+WAITING_MAX = 1000
 
 #: The state of a decision after which another one came: a later decision, its confirmation, or its withdrawal.
 REPLACED = "replaced"
@@ -40,16 +44,19 @@ def listing(
     after: tuple[int] | None = None,
     newest_first: bool = False,
     with_restricted: bool = False,
+    waiting: bool = False,
     limit: int,
 ) -> list[Listed]:
     """Return what persons decided at a time or later, or the newest first, after a place in that order. Raises Unopenable.
 
-    What was decided about restricted applicants is left out unless `with_restricted`."""
+    What was decided about restricted applicants is left out unless `with_restricted`. `waiting`: only what waits for a second operator."""
     # A literal, so that every plan can use the index over decisions.
     of_persons = EventRow.event_type == literal(DECISION_TYPE, literal_execute=True)
     base = select(*EVENT_COLUMNS).where(of_persons, EventRow.environment == environment)
     if since:
         base = base.where(EventRow.received_at >= since)
+    if waiting:
+        base = base.where(EventRow.id.in_(_waiting(connection, environment)))
     most = max(limit, PAGE)
     found: list[Listed] = []
     while len(found) < limit and (
@@ -59,6 +66,11 @@ def listing(
         found += [one for one in read if with_restricted or one.applicant is None or not one.applicant.restricted]
         after = (read[-1].event.sequence,)
     return found[:limit]
+
+
+def _waiting(connection: Connection, environment: str) -> list[str]:
+    found = decisions.waiting(connection, environment=environment, limit=WAITING_MAX)
+    return [one.decision["event_id"] for one in found if one.decision]
 
 
 def _listed(connection: Connection, query: Select[Any]) -> list[Listed]:

@@ -134,11 +134,14 @@ def listing(
     connection: Connection,
     *,
     environment: str,
+    keys: Collection[ApplicantKey] = (),
     external_user_id: str | None = None,
     vendor: str | None = None,
     status: str | None = None,
     hit: str | None = None,
+    flag: str | None = None,
     updated_after: datetime | None = None,
+    updated_before: datetime | None = None,
     since: datetime | None = None,
     expiring_by: date | None = None,
     after: tuple[datetime, str, str] | None = None,
@@ -149,22 +152,27 @@ def listing(
     """Return applicants in the order of their last change, or the last changed first, after a place in that order. Without registers and
     objections, and without restricted applicants.
 
-    `since`: those that changed at that time or later. `expiring_by`: those whose document runs out on that day, or ran out before."""
-    listed = (ApplicantRow.environment == environment, ApplicantRow.version > 0, ApplicantRow.restricted.is_(False))
-    query = select(*SHOWN).where(*listed, *where)
+    `keys`: of these alone, in whichever environment they are. `since`: those that changed at that time or later. `expiring_by`: those whose
+    document runs out on that day, or ran out before."""
+    # Keys hold the environment, too. Named beside them, it would lead along an index that is in the order of the list.
+    among = bulk.of_applicants(ApplicantRow, keys) if keys else ApplicantRow.environment == environment
+    query = select(*SHOWN).where(among, ApplicantRow.version > 0, ApplicantRow.restricted.is_(False), *where)
     if external_user_id is not None:
         query = query.where(ApplicantRow.external_user_id == external_user_id)
     if vendor:
         query = query.where(ApplicantRow.vendor == vendor)
     if status:
         query = query.where(ApplicantRow.status == status)
-    if hit:
-        # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
-        query = query.where(cast(ApplicantRow.hits, String).contains(f'"{hit}"'))
+    for column, word in ((ApplicantRow.hits, hit), (ApplicantRow.flags, flag)):
+        if word:
+            # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
+            query = query.where(cast(column, String).contains(f'"{word}"', autoescape=True))
     if expiring_by:
         query = query.where(ApplicantRow.document_expires_on <= expiring_by.isoformat())
     if updated_after:
         query = query.where(ApplicantRow.updated_at > updated_after)
+    if updated_before:
+        query = query.where(ApplicantRow.updated_at < updated_before)
     if since:
         query = query.where(ApplicantRow.updated_at >= since)
     order = (ApplicantRow.updated_at, ApplicantRow.vendor, ApplicantRow.reference)

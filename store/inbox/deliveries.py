@@ -32,6 +32,8 @@ class Delivery:
     subject: bytes | None = None
     #: The fingerprint of the secret that signed it. It is counted, and not kept with the event.
     signed_with: str | None = None
+    #: The event's type, where it is known before the body is interpreted.
+    event_type: str | None = None
 
 
 #: What every event begins with.
@@ -62,6 +64,7 @@ class SealedDelivery:
     sealed_body: bytes
     received_at: datetime
     data_key: WrappedKey | None = None
+    event_type: str | None = None
 
     @property
     def key(self) -> EventKey:
@@ -71,7 +74,7 @@ class SealedDelivery:
     @property
     def row(self) -> dict[str, Any]:
         """Return the row of a new event."""
-        row = vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
+        row = vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity, "event_type": self.event_type}
         row.pop("data_key", None)  # A record of the old form has none, not even its default.
         return row
 
@@ -92,6 +95,7 @@ def seal(delivery: Delivery) -> SealedDelivery:
         sealed_body=sealed.body,
         received_at=clock.now(),
         data_key=sealed.key,
+        event_type=delivery.event_type,
     )
 
 

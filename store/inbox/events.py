@@ -61,6 +61,8 @@ def listing(
     environment: str,
     vendor: str | None = None,
     status: str | None = None,
+    event_type: str | None = None,
+    error: str | None = None,
     reference: str | None = None,
     received_after: datetime | None = None,
     since: datetime | None = None,
@@ -70,15 +72,19 @@ def listing(
     limit: int,
 ) -> list[Row[Any]]:
     """Return events in the order of receipt, or the newest first, after a place in that order. `since`: received at that time or later.
+    `error`: a part of the reason with which they ended.
 
     Events that named restricted applicants alone are left out unless `with_restricted`, and by reference all that named one."""
     query = select(*_DESCRIBED).where(EventRow.environment == environment)
     if not with_restricted:
         query = query.where(~only_restricted())
-    if vendor:
-        query = query.where(EventRow.vendor == vendor)
-    if status:
-        query = query.where(EventRow.status == status)
+    for column, value in ((EventRow.vendor, vendor), (EventRow.status, status), (EventRow.event_type, event_type)):
+        if value:
+            query = query.where(column == value)
+    if status in UNRESOLVED:
+        query = query.where(IS_UNRESOLVED)  # So that the index over these alone is used.
+    if error:
+        query = query.where(EventRow.reason.contains(error, autoescape=True))
     if reference:
         naming = select(MentionRow.event_sequence).where(MentionRow.environment == environment, MentionRow.reference == reference)
         naming = naming if with_restricted else naming.where(~names_restricted(MentionRow))

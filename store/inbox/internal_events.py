@@ -119,7 +119,9 @@ class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def decided(key: ApplicantKey, body: DecisionBody, *, order: int | None = None, receipt: int | None = None) -> Delivery:
     """Return the delivery of a person's decision. It is ordered at its own time or at its receipt, unless it is given a place."""
-    return _statement(key.vendor, key.environment, Kind.DECISION, msgspec.json.encode(body), order=order, receipt=receipt)
+    content = msgspec.json.encode(body)
+    # With its type, so that the list of decisions has it at once, and not only after a worker handled it.
+    return _statement(key.vendor, key.environment, Kind.DECISION, content, order=order, receipt=receipt, event_type=DECISION_TYPE)
 
 
 def known_before(vendor: str, environment: str, body: ImportBody) -> Delivery:
@@ -154,8 +156,11 @@ def kind(headers: dict[str, str]) -> Kind | None:
     return Kind(found) if found else None
 
 
-def _statement(vendor: str, environment: str, kind: Kind, body: bytes, *, order: int | None = None, receipt: int | None = None) -> Delivery:
+def _statement(
+    vendor: str, environment: str, kind: Kind, body: bytes, *, order: int | None = None, receipt: int | None = None,
+    event_type: str | None = None,
+) -> Delivery:  # fmt: skip
     places = {ORDER_HEADER: order, RECEIPT_HEADER: receipt}
     headers = {KIND_HEADER: kind.value} | {name: str(place) for name, place in places.items() if place is not None}
     identity = hashlib.sha256(b"\0".join([*(f"{name}={value}".encode() for name, value in headers.items()), body])).digest()
-    return Delivery(vendor=vendor, environment=environment, headers=headers, body=body, identity=identity)
+    return Delivery(vendor=vendor, environment=environment, headers=headers, body=body, identity=identity, event_type=event_type)

@@ -40,6 +40,12 @@ def answer(service: Service, event_id: str, what: str, *, token: str = OTHER_OPE
     return service.request("POST", f"/v1/decisions/{event_id}/{what}", json.dumps({"reason": reason}).encode(), token=token)
 
 
+def waiting(service: Service, who: str) -> list[str]:
+    """The decisions about an applicant that wait for a second operator."""
+    rows = service.get("/v1/decisions", waiting="true", limit="500").json["data"]
+    return [row["event_id"] for row in rows if row["reference"] == who]
+
+
 def come_to(service: Service, who: str, state: str) -> dict[str, Any]:
     """The applicant, once its decision stands so."""
 
@@ -208,8 +214,10 @@ def test_every_decision_confirmation_and_withdrawal_is_listed_with_its_state(run
     come_to(running, who, "withdrawn")
     second = decide(running, who, "approve").json["event_id"]
     come_to(running, who, "waits_for_confirmation")
+    assert waiting(running, who) == [second]
     confirm(running, second, token=OTHER_OPERATOR)
     come_to(running, who, "stands")
+    assert waiting(running, who) == []
     told = [
         ("decide", "replaced"),
         ("withdraw", "replaced"),

@@ -248,6 +248,10 @@ def test_dead_letters_are_grouped_by_what_went_wrong_with_an_example(night: Nigh
     assert "Armed" in group["reason"]
     assert group["first_seen"] == group["last_seen"]
     assert night.service.get("/v1/failed").json["data"] == [group]
+    of_group = {"status": "failed", "vendor": group["vendor"], "error": group["reason"][:200]}
+    assert [event["id"] for event in night.service.get("/v1/events", **of_group).json["data"]] == [night.failed]
+    for other in ({"error": "another error"}, {"error": "%"}, {"event_type": "applicantReviewed"}, {"vendor": "idenfy"}):
+        assert night.service.get("/v1/events", **of_group | other).json["data"] == []
 
 
 def test_a_body_is_shown_masked_and_revealed_only_with_a_reason_which_is_recorded(night: Night) -> None:

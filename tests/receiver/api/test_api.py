@@ -231,6 +231,28 @@ def test_applicants_are_filtered_by_their_last_change(population: Population) ->
     assert population.service.get("/v1/applicants", updated_after="2199-01-01T00:00:00Z").json["data"] == []
 
 
+def test_applicants_are_filtered_up_to_their_last_change(population: Population) -> None:
+    wanted = {"external_user_id": population.user, "updated_before": with_zone(population.midway)}
+    assert references(population.service.get("/v1/applicants", **wanted).json["data"]) == {population.approved}
+
+
+@pytest.mark.parametrize("name", ["approved", "scanned"])
+def test_an_applicant_is_found_by_its_reference_alone(population: Population, name: str) -> None:
+    reference = getattr(population, name)
+    assert references(population.service.get("/v1/applicants", reference=reference).json["data"]) == {reference}
+    for query in ({"reference": reference[:-1]}, {"reference": reference, "vendor": "ifcgate"}, {"reference": population.in_sandbox}):
+        assert population.service.get("/v1/applicants", **query).json["data"] == []
+
+
+def test_applicants_are_filtered_by_a_flag(running: Service) -> None:
+    scan = payloads.new_scan()
+    running.told("idenfy", payloads.idenfy(scan, "APPROVED"))
+    running.told("idenfy", payloads.idenfy_monitoring([scan], monitoring=someone()), event_type="AML_MONITORING")
+    assert running.applicant("idenfy", scan)["flags"] == ["MONITORING_ALERT"]
+    assert references(running.get("/v1/applicants", reference=scan, flag="MONITORING_ALERT").json["data"]) == {scan}
+    assert running.get("/v1/applicants", reference=scan, flag="DOCUMENT_EXPIRED").json["data"] == []
+
+
 def with_zone(told: str) -> str:
     """A time as told, which is cut to milliseconds, rounded up and as another zone's clock shows it."""
     moment = datetime.fromisoformat(told) + timedelta(milliseconds=1)
@@ -246,6 +268,8 @@ def with_zone(told: str) -> str:
         ({"status": "applied"}, 2),
         ({"status": "pending"}, 0),
         ({"status": "unreadable"}, 0),
+        ({"event_type": "applicantReviewed", "error": "approved"}, 1),
+        ({"event_type": "applicantReviewed", "error": "rejected"}, 0),
         ({"environment": "sandbox"}, 0),
         ({"received_after": "2020-01-01T00:00:00Z"}, 2),
         ({"received_after": "2199-01-01T00:00:00+02:00"}, 0),
@@ -683,12 +707,13 @@ ORDERED = PAGE | {"order"}
 
 DESCRIBED = {
     ("post", "/webhooks/{vendor}"): set(),
-    ("get", "/v1/applicants"): ORDERED | {"external_user_id", "vendor", "status", "hit", "updated_after", "expiring"},
+    ("get", "/v1/applicants"): ORDERED
+    | {"external_user_id", "vendor", "reference", "status", "hit", "flag", "updated_after", "updated_before", "expiring"},
     ("get", "/v1/applicants/{vendor}/{reference}"): {"environment", "at"},
     ("get", "/v1/applicants/{vendor}/{reference}/explanation"): PAGE | {"at"},
     ("get", "/v1/applicants/{vendor}/{reference}/history"): PAGE,
     ("post", "/v1/applicants/{vendor}/{reference}/decisions"): {"environment"},
-    ("get", "/v1/decisions"): ORDERED,
+    ("get", "/v1/decisions"): ORDERED | {"waiting"},
     ("post", "/v1/decisions/{event_id}/confirm"): set(),
     ("post", "/v1/decisions/{event_id}/withdraw"): set(),
     ("get", "/v1/users/{external_user_id}"): PAGE,
@@ -697,7 +722,7 @@ DESCRIBED = {
     ("get", "/v1/reactions"): ORDERED | {"status", "subscriber"},
     ("get", "/v1/reactions/{reaction_id}"): set(),
     ("post", "/v1/reactions/{reaction_id}/run"): set(),
-    ("get", "/v1/events"): ORDERED | {"vendor", "status", "reference", "received_after"},
+    ("get", "/v1/events"): ORDERED | {"vendor", "status", "event_type", "error", "reference", "received_after"},
     ("get", "/v1/events/{event_id}"): set(),
     ("get", "/v1/events/{event_id}/body"): {"reason"},
     ("post", "/v1/events/{event_id}/dismiss"): set(),
@@ -794,7 +819,7 @@ def test_every_word_that_the_description_allows_is_allowed(running: Service) -> 
     assert {("environment", "sandbox"), ("hit", "pep"), ("kind", "adverse"), ("vendor", "idngo"), ("status", "unreadable")} <= tried
 
 
-@pytest.mark.parametrize(("path", "name"), [("applicants", "hit"), ("events", "status"), ("reactions", "status")])
+@pytest.mark.parametrize(("path", "name"), [("applicants", "hit"), ("applicants", "flag"), ("events", "status"), ("reactions", "status")])
 def test_the_word_null_is_not_taken_for_none_at_all(running: Service, path: str, name: str) -> None:
     answer = running.get(f"/v1/{path}?{name}=null")
     assert (answer.status, answer.json["detail"]) == (400, f"Invalid query parameter '{name}'.")

@@ -281,7 +281,7 @@ NUMBERS_THAT_ARE_NONE = ["", "x", "%00", "%ff", "1.5", "1;2", "nan", "inf", "1e9
         ("/v1/applicants", "hit", ["", "%25", "%22", "sanction", "%00"]),
         ("/v1/applicants", "updated_after", TIMES_THAT_ARE_NONE),
         ("/v1/applicants", "external_user_id", ["%00", "a%00b"]),
-        ("/v1/applicants", "reference", ["x"]),
+        ("/v1/applicants", "name", ["x"]),
         ("/v1/applicants/idngo/x", "environment", ["", "mars"]),
         ("/v1/applicants/idngo/x", "limit", ["1"]),
         ("/v1/applicants/idngo/x/history", "limit", ["0", "501", "x"]),

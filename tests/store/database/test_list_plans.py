@@ -16,6 +16,7 @@ from store.applicants import table as applicants
 from store.inbox import events
 from store.outbox import reactions
 from store.starts import requests
+from store.text.states import ApplicantKey
 
 START_ID = "01930000-0000-7000-8000-000000000000"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,6 +48,13 @@ def test_a_page_of_applicants_begins_at_its_place_in_the_index(kept: str) -> Non
     condition = "(environment=? AND (updated_at,vendor,reference)>(?,?,?))" if database.is_sqlite() else "Index Cond: "
     [step] = [step for step in plan if condition in step]
     assert "updated_at" in step
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_applicants_of_a_reference_are_found_by_their_keys(kept: str) -> None:
+    keys = [ApplicantKey(vendor, "live", "x") for vendor in ("ifcgate", "idngo", "idenfy")]
+    plan = plan_of(lambda connection: applicants.listing(connection, environment="live", keys=keys, limit=51))
+    assert [step for step in plan if "sqlite_autoindex_applicants_1 (vendor=? AND environment=? AND reference=?)" in step], plan
 
 
 def plan_of(read: Callable[[Connection], Any]) -> list[str]:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.openapi import schemas
+from receiver.openapi import event_schemas, schemas
 from receiver.openapi.schemas import VendorName
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
@@ -17,9 +17,10 @@ from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import OrderedPage
 from store.access import audit
-from store.applicants import visibility
+from store.applicants import mentions, visibility
 from store.inbox import events, settling
 from store.inbox.encryption import Unopenable
+from store.text import masking
 from store.text.names import EVENT_ID
 from store.text.states import Outcome
 
@@ -41,7 +42,18 @@ class BodyQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reason: queries.Reason | None = None
 
 
+class NamedQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    limit: queries.Limit = 50
+    cursor: queries.Cursor = None
+
+
 UNKNOWN = "No event has this id."
+NAMED_PAGE = PageOf(
+    event_schemas.NamedApplicant,
+    place=lambda row: [row.reference],
+    describe=lambda row: dict(row._mapping),
+    after=tuple[queries.StoredName],
+)
 EVENT_PAGE = PageOf(schemas.EventModel, place=lambda row: [row.sequence], describe=events.describe)
 
 
@@ -76,18 +88,55 @@ def get_event(connection: Connection, event_id: str, caller: Caller) -> dict[str
     return _find(connection, event_id, caller)
 
 
+@blueprint.get("/events/<name:event_id>/applicants")
+@call(
+    right=Right.READ,
+    query=NamedQuery,
+    answers=NAMED_PAGE,
+    unknown=UNKNOWN,
+    audit_subject=lambda path, _: audit.event_subject(path["event_id"]),
+)
+def list_named_applicants(
+    connection: Connection, event_id: str, caller: Caller, query: NamedQuery, after: tuple[str] | None
+) -> list[Row[Any]] | None:
+    """The applicants that an event named, what it said of each, and what followed. Restricted ones are left out, but for privacy
+    officers."""
+    found = _find(connection, event_id, caller)
+    if found is None:
+        return None
+    with_restricted = caller.is_privacy_officer
+    return mentions.named_by(connection, found["id"], with_restricted=with_restricted, after=after, limit=query.limit + 1)
+
+
 @blueprint.get("/events/<name:event_id>/body")
 @call(right=Right.OPERATE, query=BodyQuery, answers=BODY, other_statuses=(409, 410), unknown=UNKNOWN, writes=True)
 def get_event_body(connection: Connection, event_id: str, caller: Caller, query: BodyQuery) -> Response | None:
     """An event's body, byte for byte. The audit log records who read it, and the reason, if one is given."""
-    try:
-        found = events.body(connection, event_id) if _find(connection, event_id, caller, with_body=True) else None
-    except Unopenable as error:
-        raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
+    found = _body(connection, event_id, caller)
     if found is None:
         return None
     audit.write(connection, actor=caller.name, action="read a body", subject=audit.event_subject(event_id), reason=query.reason, touched=1)
     return Response(found, content_type=BODY.media_type, headers={"Cache-Control": "no-store"})
+
+
+@blueprint.get("/events/<name:event_id>/masked")
+@call(right=Right.READ, answers=event_schemas.MaskedBody, other_statuses=(409, 410), unknown=UNKNOWN, writes=True)
+def get_masked_body(connection: Connection, event_id: str, caller: Caller) -> dict[str, Any] | None:
+    """An event's body with every value masked that may be personal data. The audit log records who read it."""
+    found = _body(connection, event_id, caller)
+    if found is None:
+        return None
+    audit.write(connection, actor=caller.name, action="read a body, masked", subject=audit.event_subject(event_id), touched=1)
+    return {"event_id": event_id, "body": masking.readable(found)}
+
+
+def _body(connection: Connection, event_id: str, caller: Caller) -> bytes | None:
+    """Return an event's body; None if there is no such event. Raises Hidden, and a problem where no key opens it."""
+    try:
+        found = _find(connection, event_id, caller, with_body=True)
+        return events.body(connection, found["id"]) if found else None
+    except Unopenable as error:
+        raise Problem(409, "The body cannot be opened with the keys that are configured.") from error
 
 
 class DismissRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, and_, delete, select
 
 from store.database import bulk
-from store.database.tables import EventRow, MentionRow
+from store.database.columns import page
+from store.database.restriction import names_restricted
+from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.text.states import ApplicantKey, Outcome
 
@@ -32,6 +34,23 @@ class Mention(Struct, frozen=True, kw_only=True):
     why: str
     #: The event that had already said something newer.
     superseded_by: str | None
+
+
+def named_by(
+    connection: Connection, event_id: str, *, with_restricted: bool, after: tuple[str] | None = None, limit: int
+) -> list[Row[Any]]:
+    """Return what an event said of each applicant that it named, and the applicant's status now, in the order of the references.
+
+    Restricted applicants are left out, unless `with_restricted`."""
+    mine = and_(*(getattr(ApplicantRow, name) == getattr(MentionRow, name) for name in ApplicantKey._fields), ApplicantRow.version > 0)
+    told = (MentionRow.said, MentionRow.meant, MentionRow.outcome, MentionRow.why, MentionRow.superseded_by)
+    columns: list[Any] = [MentionRow.vendor, MentionRow.environment, MentionRow.reference, ApplicantRow.status, *told]
+    query = select(*columns)
+    query = query.join(EventRow, EventRow.sequence == MentionRow.event_sequence).outerjoin(ApplicantRow, mine)
+    query = query.where(EventRow.id == event_id)
+    if not with_restricted:
+        query = query.where(~names_restricted(MentionRow))
+    return list(connection.execute(page(query, MentionRow.reference, after=after, limit=limit)).all())
 
 
 def remember(connection: Connection, said: Iterable[Mention]) -> None:

@@ -295,6 +295,21 @@ def test_an_event_is_found_under_every_applicant_that_it_names(running: Service)
         assert [row["id"] for row in running.get("/v1/events", reference=scan).json["data"]] == [event["id"]]
 
 
+def test_the_applicants_that_an_event_names_are_listed_with_what_it_said_of_each(running: Service) -> None:
+    scans = sorted(payloads.new_scan() for _ in range(3))
+    running.told("idenfy", payloads.idenfy(scans[0], "APPROVED"))
+    event = running.told("idenfy", payloads.idenfy_monitoring(scans, "ALERT", monitoring=someone()), event_type="AML_MONITORING")
+    path = f"/v1/events/{event['id']}/applicants"
+    named = walk(running, path, limit=2)
+    assert [one["reference"] for one in named] == scans
+    assert {one["outcome"] for one in named} == {"applied"}
+    for one in named:
+        assert one["status"] == running.applicant("idenfy", one["reference"])["status"]
+        explained = running.get(f"/v1/applicants/idenfy/{one['reference']}/explanation").json["data"][-1]
+        assert {name: one[name] for name in ("said", "meant", "why", "superseded_by")}.items() <= explained.items()
+    assert running.get("/v1/events/nowhere/applicants").status == 404
+
+
 # environments -------------------------------------------------------------------------------------------------
 
 
@@ -724,7 +739,9 @@ DESCRIBED = {
     ("post", "/v1/reactions/{reaction_id}/run"): set(),
     ("get", "/v1/events"): ORDERED | {"vendor", "status", "event_type", "error", "reference", "received_after"},
     ("get", "/v1/events/{event_id}"): set(),
+    ("get", "/v1/events/{event_id}/applicants"): {"limit", "cursor"},
     ("get", "/v1/events/{event_id}/body"): {"reason"},
+    ("get", "/v1/events/{event_id}/masked"): set(),
     ("post", "/v1/events/{event_id}/dismiss"): set(),
     ("post", "/v1/events/{event_id}/replay"): set(),
     ("put", "/v1/links/ifcgate/{case_id}"): {"environment"},

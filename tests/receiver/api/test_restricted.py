@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +17,7 @@ from store.database.tables import EventRow
 from tests.support import payloads
 from tests.support.payloads import after
 from tests.support.privacy.calls import OFFICER, OPERATOR, erased, restricted, send
-from tests.support.service import Answer, Service
+from tests.support.service import Answer, Service, children
 
 READER, LINKER, CONFIRMING = "read-me-if-you-may", "link-me-if-you-may", "confirm-me-if-you-may"
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
@@ -104,6 +107,9 @@ def test_a_single_read_of_what_is_restricted_is_refused_but_for_privacy_officers
         assert is_hidden(service.get(f"/v1/events/{event_id}/body", token=OPERATOR))
     assert [service.get(f"/v1/events/{one.shared}", token=token).json["reference"] for token in (READER, OPERATOR, OFFICER)] == [None] * 3
     assert service.get(f"/v1/events/{one.about_other}/body", token=OPERATOR).status == 200
+    assert all(is_hidden(service.get(f"/v1/events/{one.about_hidden}/applicants", token=token)) for token in (READER, OPERATOR))
+    named = {token: listed(service, f"/v1/events/{one.shared}/applicants", "reference", token) for token in (READER, OPERATOR, OFFICER)}
+    assert named == {READER: [one.other], OPERATOR: [one.other], OFFICER: sorted((one.hidden, one.other))}
     for act in ("confirm", "withdraw"):
         assert is_hidden(send(service, f"/v1/decisions/{one.decision}/{act}", token=CONFIRMING, reason="seen"))
     assert is_hidden(send(service, f"{path}/decisions", token=OPERATOR, decision="reject", reason="seen"))
@@ -265,8 +271,21 @@ def test_an_attempt_that_is_recorded_already_waits_for_no_writer(running: Servic
 def test_a_decision_that_is_not_handled_yet_is_left_out_too(service: Service) -> None:
     who = payloads.new_applicant()
     service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(minutes=1)))
-    service.processes[-1].send_signal(19)
-    made = send(service, f"/v1/applicants/idngo/{who}/decisions", token=OPERATOR, decision="approve", reason="seen").json
-    restricted(service, vendor="idngo", reference=who)
-    assert listed(service, "/v1/decisions", "event_id", READER) == []
-    assert listed(service, "/v1/decisions", "event_id", OFFICER) == [made["event_id"]]
+    with frozen(service.processes[-1].pid):
+        made = send(service, f"/v1/applicants/idngo/{who}/decisions", token=OPERATOR, decision="approve", reason="seen").json
+        restricted(service, vendor="idngo", reference=who)
+        assert listed(service, "/v1/decisions", "event_id", READER) == []
+        assert listed(service, "/v1/decisions", "event_id", OFFICER) == [made["event_id"]]
+
+
+@contextmanager
+def frozen(worker: int) -> Iterator[None]:
+    """A worker that does nothing: the process that works is a child of the one that was started."""
+    both = (worker, *children(worker))
+    for pid in both:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in both:
+            os.kill(pid, signal.SIGCONT)

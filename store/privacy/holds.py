@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -63,13 +64,14 @@ def listing(
     environment: str,
     lifted: bool = False,
     since: datetime | None = None,
+    about: Mapping[str, str] = MappingProxyType({}),
     after: str | None = None,
     limit: int,
 ) -> list[Row[Any]]:
     """Return holds in the order in which they were placed, after one of them: those that are in force; with `lifted` all.
 
-    `since`: those that were placed at that time or later."""
-    query = select(Hold.__table__).where(Hold.environment == environment)
+    `since`: those that were placed at that time or later. `about`: those that name this user, vendor or reference."""
+    query = select(Hold.__table__).where(Hold.environment == environment).filter_by(**about)
     if not lifted:
         query = query.where(Hold.lifted_at.is_(None))
     if since:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -132,13 +133,14 @@ def listing(
     environment: str,
     status: str | None = None,
     since: datetime | None = None,
+    about: Mapping[str, str] = MappingProxyType({}),
     after: str | None = None,
     limit: int,
 ) -> list[Row[Any]]:
     """Return erasures in the order in which they were written down, after one of them.
 
-    `since`: those that were requested at that time or later."""
-    query = select(Erasure.__table__).where(Erasure.environment == environment)
+    `since`: those that were requested at that time or later. `about`: those that name this user, vendor or reference."""
+    query = select(Erasure.__table__).where(Erasure.environment == environment).filter_by(**about)
     if status:
         query = query.where(Erasure.status == status)
     if since:

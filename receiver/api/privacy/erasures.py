@@ -12,14 +12,14 @@ from msgspec import Meta
 from sqlalchemy import Connection, Row
 
 from receiver.api.privacy import subjects
-from receiver.api.privacy.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
+from receiver.api.privacy.subjects import AboutQuery, AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.openapi.privacy_schemas import ErasureStatus
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
 from receiver.web.problems import Problem
-from receiver.web.queries import AwareMoment, Page
+from receiver.web.queries import AwareMoment
 from store.privacy import certificate, requests
 from store.system import clock
 from store.text.states import VendorEnvironment
@@ -58,7 +58,7 @@ class ReadmitRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     environment: AnyEnvironment = None
 
 
-class ErasuresQuery(Page, forbid_unknown_fields=True):
+class ErasuresQuery(AboutQuery, forbid_unknown_fields=True):
     status: ErasureStatus | None = None
 
 
@@ -100,7 +100,8 @@ def request_erasure(connection: Connection, caller: Caller, query: InEnvironment
 @call(right=Right.PRIVACY, query=ErasuresQuery, answers=ERASURE_PAGE)
 def list_erasures(connection: Connection, query: ErasuresQuery, after: tuple[str | None]) -> list[Row[Any]]:
     """Erasures, in the order in which they were requested."""
-    return requests.listing(connection, environment=query.environment, status=query.status, after=after[0], limit=query.limit + 1)
+    wanted: dict[str, Any] = {"environment": query.environment, "status": query.status, "about": subjects.about(query)}
+    return requests.listing(connection, **wanted, after=after[0], limit=query.limit + 1)
 
 
 @blueprint.get("/erasures/<name:erasure_id>")

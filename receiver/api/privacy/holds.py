@@ -10,12 +10,12 @@ from msgspec import Meta
 from sqlalchemy import Connection, Row
 
 from receiver.api.privacy import subjects
-from receiver.api.privacy.subjects import AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
+from receiver.api.privacy.subjects import AboutQuery, AnyEnvironment, EntryId, InAnyEnvironment, InEnvironment, Subject
 from receiver.openapi import privacy_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import PageOf, call
-from receiver.web.queries import AwareMoment, Page
+from receiver.web.queries import AwareMoment
 from store.privacy import holds
 
 blueprint = Blueprint("holds", __name__, url_prefix="/v1")
@@ -35,7 +35,7 @@ class LiftRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     environment: AnyEnvironment = None
 
 
-class HoldsQuery(Page, forbid_unknown_fields=True):
+class HoldsQuery(AboutQuery, forbid_unknown_fields=True):
     lifted: Annotated[bool, Meta(description="Those that were lifted, too.")] = False
 
 
@@ -64,7 +64,8 @@ def place_hold(connection: Connection, caller: Caller, query: InEnvironment, bod
 @call(right=Right.PRIVACY, query=HoldsQuery, answers=HOLD_PAGE)
 def list_holds(connection: Connection, query: HoldsQuery, after: tuple[str | None]) -> list[Row[Any]]:
     """Holds that are in force, in the order in which they were placed."""
-    return holds.listing(connection, environment=query.environment, lifted=query.lifted, after=after[0], limit=query.limit + 1)
+    wanted: dict[str, Any] = {"environment": query.environment, "lifted": query.lifted, "about": subjects.about(query)}
+    return holds.listing(connection, **wanted, after=after[0], limit=query.limit + 1)
 
 
 @blueprint.post("/holds/<name:hold_id>/lift")

@@ -18,6 +18,7 @@ from receiver.web import queries
 from receiver.web.auth import Caller, Right
 from receiver.web.call import call
 from receiver.web.queries import AwareMoment
+from store.access import audit
 from store.inbox import wakeup
 from store.privacy.keeping import relationships, retention
 from store.privacy.keeping.retention import Ran
@@ -63,6 +64,20 @@ def put_relationship(
     user, environment = subjects.user(external_user_id), subjects.environment(body.environment, query)
     ended_at, by = subjects.moment("ended_at", body.ended_at), caller.actor
     return relationships.end(connection, environment, user, ended_at=ended_at, basis=body.basis, by=by)
+
+
+@blueprint.get("/users/<name:external_user_id>/relationship")
+@call(
+    right=Right.PRIVACY,
+    query=InEnvironment,
+    answers=privacy_schemas.Relationship,
+    unknown="No relationship with this user is recorded.",
+    audit_subject=lambda path, _: audit.user_subject(path["external_user_id"]),
+)
+def get_relationship(connection: Connection, external_user_id: str, query: InEnvironment) -> dict[str, Any] | None:
+    """The business relationship with a user, as it was last recorded."""
+    found = relationships.find(connection, subjects.environment(None, query), subjects.user(external_user_id))
+    return relationships.describe(found) if found else None
 
 
 @blueprint.get("/retention")

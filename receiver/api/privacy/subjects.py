@@ -13,6 +13,7 @@ from sqlalchemy import Row
 
 from receiver.web import queries
 from receiver.web.problems import Problem, sentence
+from receiver.web.queries import Page
 from store.access.digests import NoIndexKey
 from store.privacy.acts import DataSubject
 from store.privacy.errors import NotPossible, Refused, SamePerson, UnknownToUs
@@ -46,6 +47,20 @@ class InAnyEnvironment(msgspec.Struct, forbid_unknown_fields=True):
     """A query that may say in which environment alone."""
 
     environment: AnyEnvironment = None
+
+
+class AboutQuery(Page, forbid_unknown_fields=True):
+    """A query about a list of what names users, or single applicants."""
+
+    external_user_id: Annotated[queries.StoredName | None, Meta(description="What names this user: your own id.")] = None
+    vendor: Annotated[queries.StoredName | None, Meta(description="What names an applicant of this vendor.")] = None
+    reference: Annotated[queries.StoredName | None, Meta(description="What names an applicant of this reference.")] = None
+
+
+def about(query: AboutQuery) -> dict[str, str]:
+    """Return the user, the vendor and the reference that a query of a list names, by the names of the columns."""
+    given = {"external_user_id": query.external_user_id, "vendor": query.vendor, "reference": query.reference}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 class Subject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -56,6 +56,18 @@ def test_holds_page_to_their_end(service: Service) -> None:
     assert service.get("/v1/holds", token=OFFICER, cursor="bm9uc2Vuc2U").status == 400
 
 
+def test_holds_and_erasures_are_found_by_whom_they_name(service: Service) -> None:
+    one, other = payloads.new_applicant(), payloads.new_applicant()
+    whose = ({"external_user_id": "user-1"}, {"vendor": "idngo", "reference": one}, {"vendor": "idngo", "reference": other})
+    placed = [send(service, "/v1/holds", token=OPERATOR, **named, **REVIEW).json["id"] for named in whose]
+    wanted = [requested(service, **named) for named in whose]
+    for named, hold, erasure in zip(whose, placed, wanted, strict=True):
+        assert [row["id"] for row in holds(service, **named)] == [hold]
+        assert [row["id"] for row in service.get("/v1/erasures", token=OFFICER, **named).json["data"]] == [erasure]
+    assert [row["id"] for row in holds(service, vendor="idngo")] == placed[1:]
+    assert service.get("/v1/erasures", token=OFFICER, reference=one, vendor="idenfy").json["data"] == []
+
+
 def test_what_is_due_is_told_and_erased_never_more_than_allowed(database_url: str, redis_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY, "RETENTION": "approved:90d,sandbox:5y"}
     with Service(tmp_path, settings) as service:
@@ -95,6 +107,16 @@ def test_what_is_due_is_told_and_erased_never_more_than_allowed(database_url: st
         eventually(lambda: 410 in statuses(), "one to be erased", seconds=60)
         assert (sorted(statuses()), statuses()[2]) == ([200, 200, 410], 200)
         assert send(service, "/v1/retention/runs", reason="the yearly run", max=0).status == 400
+
+
+def test_the_relationship_that_was_recorded_last_is_told(running: Service) -> None:
+    path = "/v1/users/somebody-who-left/relationship"
+    assert running.get(path, token=OFFICER).status == 404
+    send(running, path, method="PUT", ended_at=None, basis="it goes on")
+    ended = send(running, path, method="PUT", ended_at="2026-01-31T00:00:00Z", basis="the account was closed")
+    assert running.get(path, token=OFFICER).json == ended.json
+    assert running.get(path, token=OFFICER, environment="sandbox").status == 404
+    assert running.get(path).status == 403
 
 
 def test_a_time_that_nobody_can_mean_is_refused(running: Service) -> None:

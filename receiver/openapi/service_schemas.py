@@ -202,3 +202,21 @@ class Problem(ApiModel):
     request_id: Annotated[str, Meta(description="Under which the logs tell more. Yours, if you gave a sane `X-Request-Id`.")]
     erased_at: Annotated[Time | UnsetType, Meta(description="With `erased`: when it was erased.")] = UNSET
     erasure_id: Annotated[str | UnsetType, Meta(description="With `erased`: by which erasure.")] = UNSET
+
+
+class ConsoleSession(ApiModel):
+    """A person who is signed in to the console."""
+
+    id: EventId
+    person: Annotated[str, Meta(description="The name of the token.")]
+    right: Annotated[str, Meta(description="The right of the token.")]
+    began_at: Time
+    seen_at: Annotated[Time, Meta(description="When it was last used, to the minute.")]
+    ends_at: Annotated[Time, Meta(description="When it ends at the latest.")]
+
+
+class EndedSession(ApiModel):
+    """A session of the console was ended."""
+
+    status: Literal["ended"]
+    id: EventId

@@ -66,8 +66,13 @@ def read(environment: Environment) -> Tokens:
 
 def matching(tokens: Iterable[Token], presented: bytes) -> Token | None:
     """Return the presented token, if it is one of these; compared in constant time."""
-    digest = hashlib.sha256(presented).digest()
-    return next((token for token in tokens if hmac.compare_digest(token.digest, digest)), None)
+    found = digest(presented)
+    return next((token for token in tokens if hmac.compare_digest(token.digest, found)), None)
+
+
+def digest(presented: bytes) -> bytes:
+    """Return the digest by which a token is known."""
+    return hashlib.sha256(presented).digest()
 
 
 def person(name: str) -> str:
@@ -86,8 +91,8 @@ def parse(entry: str) -> Token:
         raise ValueError("has a name and no token")
     if name and not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
         raise ValueError("has a name with other characters than letters, digits, '_', '.' and '-'")
-    digest = _digest(token)
-    return Token(name=name or f"token {digest.hex()[:8]}", digest=digest, is_named=bool(name))
+    known = _digest(token)
+    return Token(name=name or f"token {known.hex()[:8]}", digest=known, is_named=bool(name))
 
 
 def _digest(token: str) -> bytes:
@@ -98,7 +103,7 @@ def _digest(token: str) -> bytes:
         return bytes.fromhex(hexadecimal)
     if len(token) < TOKEN_CHARS_MIN:
         raise ValueError(f"has a token of fewer than {TOKEN_CHARS_MIN} characters")
-    return hashlib.sha256(token.encode()).digest()
+    return digest(token.encode())
 
 
 def _check_persons(environment: Environment, named: dict[str, tuple[Token, ...]]) -> None:

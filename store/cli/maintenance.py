@@ -1,4 +1,4 @@
-"""The commands that need the store alone: `migrate`, `backup`, `restore`, `new-epoch`, and `keys`."""
+"""The commands that need the store alone: `migrate`, `backup`, `restore`, `new-epoch`, `keys`, and `sessions`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from store import database
 from store.access import audit
 from store.applicants import feed
 from store.cli.keys import keys
+from store.cli.sessions import sessions
 from store.cli.terminal import consent
 from store.database.engine import engine
 from store.database.sessions import Unfit
@@ -80,4 +81,4 @@ def new_epoch(yes: bool) -> None:
     click.echo(f"The feed's epoch is {epoch} now.")
 
 
-commands = [migrate, backup, verify_backup, restore, new_epoch, keys]
+commands = [migrate, backup, verify_backup, restore, new_epoch, keys, sessions]

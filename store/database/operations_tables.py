@@ -1,11 +1,11 @@
-"""Operational tables: audit log, replays, reconciliations, heartbeats, delivery counts, subscribers, reactions."""
+"""Operational tables: audit log, sessions of the console, replays, reconciliations, heartbeats, delivery counts, subscribers, reactions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.database.columns import Base, EntryName, EventId, Name, Number, partial
@@ -27,6 +27,28 @@ class Act(Base):
     os_user: Mapped[str | None] = mapped_column(Name)
 
     __table_args__ = (Index(None, "subject"),)
+
+
+class ConsoleSession(Base):
+    """A person who signed in to the console. The browser holds the secret, and this row its digest."""
+
+    __tablename__ = "console_sessions"
+
+    id: Mapped[str] = mapped_column(EventId, primary_key=True)
+    secret_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    person: Mapped[str] = mapped_column(Name)
+    #: `receiver.web.auth.Right`.
+    right: Mapped[str]
+    #: What proved the person: `token`, and a mark of the token that only the browser's secret can tell.
+    proved_by: Mapped[str]
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    #: When the person last proved to be the one who signed in.
+    proved_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(Name)
+
+    __table_args__ = (partial("ix_console_sessions_open", "person", where="ended_at IS NULL"),)
 
 
 class ReviewClaim(Base):

@@ -18,7 +18,7 @@ import pytest
 
 from store.cli.terminal.options import MOMENT, ROWS_MAX
 from tests.conftest import KEY
-from tests.journeys.operation.test_consent import COMMANDS
+from tests.journeys.operation.test_consent import COMMANDS, signed_in
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads, signing
 from tests.support.payloads import after
@@ -37,6 +37,7 @@ LACKING = {
     ("notify list", "--sandbox"): "a subscriber is notified of changes in both environments",
     ("notify list", "--since"): "a subscriber is a setting, and has no time",
     ("refusals", "--sandbox"): "a request is refused before its environment is known",
+    ("sessions list", "--sandbox"): "a session is a person's, who sees both environments",
 }
 
 #: The time of a row that `--since` means.
@@ -45,7 +46,7 @@ TIMES = {
     "erasures list": "requested_at", "events list": "received_at", "failed list": "last_seen", "failed list --unreadable": "last_seen",
     "holds list": "placed_at", "reactions list": "at", "refusals": "last_at",
     "replays list": "at", "reversals": "at", "reversals --current": "fell_at", "review": "since", "secrets": "last_at",
-    "start list": "requested_at",
+    "sessions list": "began_at", "start list": "requested_at",
 }  # fmt: skip
 
 #: Commands that print at most so many rows, or CSV, and are no lists.
@@ -55,7 +56,7 @@ NO_LISTS = {
 }
 
 #: Acts belong to no environment: the option says of which one the applicant is that the acts are about.
-OF_BOTH = {"keys list", "notify list", "refusals", "audit list"}
+OF_BOTH = {"keys list", "notify list", "refusals", "audit list", "sessions list"}
 
 #: Lists of settings, which are never empty here.
 SETTINGS = {"keys list", "secrets"}
@@ -127,6 +128,7 @@ def stocked(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytest.Tem
         eventually(service.subscribers, "the subscribers to be known")
         for environment in (["--sandbox"], []):
             go_wrong(service, environment, secret=signing.IDNGO_SANDBOX_SECRET if environment else signing.IDNGO_SECRET)
+        signed_in(service)
         service.told("idenfy", payloads.idenfy(payloads.new_scan(), "APPROVED"))
         service.told("ifcgate", payloads.ifcgate(payloads.new_case(), "approved"))
         assert service.deliver("idngo", payloads.idngo(payloads.new_applicant()), secret="a stranger's").status == 401

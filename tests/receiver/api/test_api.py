@@ -732,6 +732,8 @@ DESCRIBED = {
     ("post", "/v1/decisions/{event_id}/confirm"): set(),
     ("post", "/v1/decisions/{event_id}/withdraw"): set(),
     ("get", "/v1/users/{external_user_id}"): PAGE,
+    ("get", "/v1/sessions"): set(),
+    ("delete", "/v1/sessions/{session_id}"): set(),
     ("get", "/v1/changes"): {"environment", "limit", "after", "wait"},
     ("get", "/v1/changes/stream"): {"environment", "after"},
     ("get", "/v1/reactions"): ORDERED | {"status", "subscriber"},

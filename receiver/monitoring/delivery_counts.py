@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from receiver.connections import refusal_counts
+from receiver.monitoring import secret_usage
 from receiver.vendors import VENDORS
 from store import database
 from store.inbox.deliveries import Delivery
@@ -61,9 +62,12 @@ def end() -> None:
 
 
 def _tell_now_and_then() -> None:
-    rounds = 0
+    rounds, recorded = 0, False
     while True:
         try:
+            if not recorded:
+                secret_usage.record()
+                recorded = True
             _tell()
             refusal_counts.tell()
             _sign_off_ended()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from receiver import config
-from receiver.vendors.base import SigningKey
+from store import database
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Sighting
 from store.system import clock
@@ -20,7 +22,7 @@ REST = timedelta(days=3)
 
 @dataclass(frozen=True, kw_only=True)
 class SecretSight:
-    """A configured secret, and when it last matched a delivery."""
+    """A configured secret, as a web process recorded it, and when it last matched a delivery."""
 
     vendor: str
     environment: str
@@ -45,31 +47,46 @@ def describe(one: SecretSight) -> dict[str, Any]:
     return vars(one) | {"last_at": clock.rfc3339(one.last_at)}
 
 
-def _look(connection: Connection) -> list[SecretSight]:
-    uses = delivery_counts.secret_uses(connection)
-    found = []
+def record() -> None:
+    """Record the secrets that this process is configured with, so that every process says the same of them. Commits.
+
+    A process without any takes no delivery, and records nothing."""
+    rows = list(_configured())
+    if rows:
+        database.write(lambda connection: delivery_counts.configure_secrets(connection, rows))
+
+
+def _configured() -> Iterator[dict[str, Any]]:
+    position = count()
     for vendor, sender in config.settings().senders.items():
         for world in ("live", "sandbox"):
-            keys = [key for key in sender.keys if key.environment == world]
+            keys = [key for key in sender.keys if key.environment == world and key.fingerprint]
             for key in keys:
-                use = _use(uses, vendor, key)
-                newest = key is keys[0]
-                sight = SecretSight(
-                    vendor=vendor,
-                    environment=world,
-                    fingerprint=key.fingerprint or "",
-                    newest=newest,
-                    last_at=use.last_at if use else None,
-                    matches=use.count if use else 0,
-                    says=_says(newest, use.last_at if use else None),
-                )
-                found.append(sight)
-    return found
+                told = {"fingerprint": key.fingerprint, "vendor": vendor, "environment": world, "position": next(position)}
+                yield told | {"newest": key is keys[0], "names": list(key.fingerprints)}
 
 
-def _use(uses: dict[tuple[str, str], Sighting], vendor: str, key: SigningKey) -> Sighting | None:
+def _look(connection: Connection) -> list[SecretSight]:
+    uses = delivery_counts.secret_uses(connection)
+    return [_sight(row, _use(uses, row)) for row in delivery_counts.configured_secrets(connection)]
+
+
+def _sight(row: Row[Any], use: Sighting | None) -> SecretSight:
+    last_at = use.last_at if use else None
+    return SecretSight(
+        vendor=row.vendor,
+        environment=row.environment,
+        fingerprint=row.fingerprint,
+        newest=row.newest,
+        last_at=last_at,
+        matches=use.count if use else 0,
+        says=_says(row.newest, last_at),
+    )
+
+
+def _use(uses: dict[tuple[str, str], Sighting], row: Row[Any]) -> Sighting | None:
     """Return the uses under any of the secret's names: a rotation of ENCRYPTION_KEYS gives it another name, and loses no count."""
-    found = [use for name in key.fingerprints if (use := uses.get((vendor, name)))]
+    found = [use for name in row.names if (use := uses.get((row.vendor, name)))]
     if not found:
         return None
     return Sighting(sum(use.count for use in found), max(use.last_at for use in found))

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, exists, select, update
 
+from store.applicants import daily_counts
 from store.applicants.table import Applicant, describe
 from store.database import bulk
 from store.database.columns import page
@@ -117,6 +118,7 @@ def append(connection: Connection, transitions: Iterable[Transition]) -> None:
         if row["to_status"] == ERASED:
             row["version"] = version_of_erased(number)
     bulk.insert(connection, TransitionRow, rows)
+    daily_counts.add_changes(connection, rows)
 
 
 def version_of_erased(number: Any) -> Any:

@@ -139,6 +139,19 @@ class Tally(Base):
     last_at: Mapped[datetime]
 
 
+class DailyCount(Base):
+    """Deliveries and changes by UTC day, kept for good: `store.applicants.daily_counts` has the words."""
+
+    __tablename__ = "daily_counts"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    #: `YYYY-MM-DD`.
+    day: Mapped[str] = mapped_column(primary_key=True)
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(Number)
+
+
 class Refusal(Base):
     """Refused requests by address, vendor and cause, in slices of an hour. Kept for a week: an address is personal data."""
 
@@ -165,6 +178,22 @@ class SecretUse(Base):
     vendor: Mapped[str] = mapped_column(primary_key=True)
     last_at: Mapped[datetime]
     matches: Mapped[int] = mapped_column(Number)
+
+
+class ConfiguredSecret(Base):
+    """A signing secret that the web process which started last is configured with, by its fingerprint."""
+
+    __tablename__ = "configured_secrets"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    vendor: Mapped[str]
+    environment: Mapped[str]
+    #: Its place among all secrets, in the order of the settings.
+    position: Mapped[int]
+    #: Whether it is the first of its list.
+    newest: Mapped[bool]
+    #: Every fingerprint under which its uses may be counted: one for each of ENCRYPTION_KEYS.
+    names: Mapped[list[str]]
 
 
 class WebProcess(Base):

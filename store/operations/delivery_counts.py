@@ -10,11 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select
 
 from store import database
-from store.database.operations_tables import SecretUse, Tally, WebProcess
+from store.applicants import daily_counts
+from store.applicants.daily_counts import Counted
+from store.database import bulk
+from store.database.operations_tables import ConfiguredSecret, SecretUse, Tally, WebProcess
 from store.system import clock
 from store.text.names import NAME_CHARS_MAX
 
@@ -85,6 +89,7 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
         # In one order everywhere, so that processes that tell at the same moment wait for each other in turn.
         for (vendor, environment, answer, since), seen in sorted(counts.answers.items()):
             _add(connection, vendor, environment, answer, since, seen)
+        daily_counts.add(connection, _of_days(counts))
         for (fingerprint, vendor), seen in sorted(counts.secrets.items()):
             used = database.insert(SecretUse).values(fingerprint=fingerprint, vendor=vendor, matches=seen.count, last_at=seen.last_at)
             connection.execute(
@@ -98,6 +103,15 @@ def tell(counts: Counts, *, process: str, spool_bytes: int) -> None:
             )
 
     database.write(work)
+
+
+def _of_days(counts: Counts) -> Counter[Counted]:
+    """Return the authentic deliveries by day."""
+    found: Counter[Counted] = Counter()
+    for (vendor, environment, answer, since), seen in counts.answers.items():
+        if answer in daily_counts.ANSWERS:
+            found[Counted(environment, daily_counts.day_of(since), vendor, answer)] += seen.count
+    return found
 
 
 def unknown_type(event_type: str | None) -> str:
@@ -139,6 +153,20 @@ def secret_uses(connection: Connection) -> dict[tuple[str, str], Sighting]:
     """Return when each secret last matched, and how often, by vendor and fingerprint."""
     rows = connection.execute(select(SecretUse.vendor, SecretUse.fingerprint, SecretUse.matches, SecretUse.last_at))
     return {(vendor, fingerprint): Sighting(matches, last_at) for vendor, fingerprint, matches, last_at in rows}
+
+
+def configure_secrets(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Record which secrets are configured, as columns of `ConfiguredSecret`, instead of those that were before."""
+    if [dict(row._mapping) for row in configured_secrets(connection)] == list(rows):
+        return
+    gone = ConfiguredSecret.fingerprint.not_in([row["fingerprint"] for row in rows])
+    connection.execute(delete(ConfiguredSecret).where(gone))
+    bulk.insert(connection, ConfiguredSecret, sorted(rows, key=lambda row: str(row["fingerprint"])), over=("fingerprint",))
+
+
+def configured_secrets(connection: Connection) -> Sequence[Row[Any]]:
+    """Return the configured secrets, in the order of the settings, as the web process that started last recorded them."""
+    return connection.execute(select(ConfiguredSecret.__table__).order_by(ConfiguredSecret.position)).all()
 
 
 def _say_alive(connection: Connection, process: str, spool_bytes: int) -> None:

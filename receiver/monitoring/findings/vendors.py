@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from receiver import config
 from receiver.monitoring import secret_usage
 from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many, option
 from store.operations import anomalies
@@ -34,9 +33,9 @@ OLD_SECRET = Sentence("{vendor} secret {fingerprint}", "look", "{says}", "standi
 
 
 def vendors(connection: Connection, environment: str) -> Iterator[Finding]:
-    """Yield how each vendor's deliveries arrive: those that are configured here, and those that were heard of."""
+    """Yield how each vendor's deliveries arrive: those that are configured, and those that were heard of."""
     seen = {sight.vendor: sight for sight in anomalies.vendors(connection, environment=environment)}
-    configured = [name for name, sender in config.settings().senders.items() if any(key.environment == environment for key in sender.keys)]
+    configured = [one.vendor for one in secret_usage.look(connection, environment=environment)]
     for vendor in sorted({*configured, *(name for name, sight in seen.items() if sight.last_at)}):
         yield from _vendor(vendor, seen.get(vendor), environment)
 

@@ -58,8 +58,8 @@ NO_LISTS = {
 #: Acts belong to no environment: the option says of which one the applicant is that the acts are about.
 OF_BOTH = {"keys list", "notify list", "refusals", "audit list", "sessions list"}
 
-#: Lists of settings, which are never empty here.
-SETTINGS = {"keys list", "secrets"}
+#: Lists of settings, which are never empty here. The secrets are those that a web process recorded.
+SETTINGS = {"keys list"}
 
 NOTHING = re.compile(r"No .+ matches the filter( \(--sandbox looks into the sandbox\))?\.\n")
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from receiver import config
-from receiver.monitoring import secret_usage
+from receiver.monitoring import secret_usage, status
 from receiver.monitoring.health import REMEMBERED_SECONDS
 from store import database
 from store.inbox import encryption
@@ -163,6 +163,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, *keys: bytes) -> None:
     monkeypatch.setenv("ENCRYPTION_KEYS", ",".join(b64encode(key).decode() for key in keys))
     monkeypatch.setenv("IDNGO_SECRETS", signing.IDNGO_SECRET)
     config.settings.cache_clear()
+    secret_usage.record()
 
 
 def seen() -> tuple[str, int]:
@@ -189,6 +190,29 @@ def test_a_rotation_of_the_keys_loses_no_use_of_a_secret(kept: str, monkeypatch:
     assert (after != before, matches) == (True, 2)
     configured(monkeypatch, NEW)  # The old key is taken away.
     assert seen() == (after, 1)
+
+
+def test_a_process_without_the_secrets_knows_which_are_configured(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(monkeypatch, OLD)
+    monkeypatch.setenv("IDNGO_SECRETS", f"another one,{signing.IDNGO_SECRET}")
+    monkeypatch.setenv("IDENFY_SANDBOX_SECRETS", "a third")
+    config.settings.cache_clear()
+    secret_usage.record()
+    for name in ("IDNGO_SECRETS", "IDENFY_SANDBOX_SECRETS"):
+        monkeypatch.delenv(name)
+    config.settings.cache_clear()
+    secret_usage.record()  # It has none to record, and takes nothing away.
+    told = [(one.vendor, one.environment, one.newest) for one in database.read(secret_usage.look)]
+    assert told == [("idngo", "live", True), ("idngo", "live", False), ("idenfy", "sandbox", True)]
+    assert [line.about for line in status.lines("sandbox") if line.says.startswith("nothing authentic")] == ["idenfy"]
+
+
+def test_a_secret_that_was_taken_away_is_configured_no_more(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(monkeypatch, OLD)
+    monkeypatch.setenv("IDNGO_SECRETS", "another one")
+    config.settings.cache_clear()
+    secret_usage.record()
+    assert len(database.read(secret_usage.look)) == 1
 
 
 def test_fingerprints_that_were_made_without_a_key_are_forgotten(kept: str) -> None:

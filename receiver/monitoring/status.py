@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from rich.console import Group
@@ -23,19 +24,24 @@ ANSWER_SECONDS = 5.0
 
 COLOURS = {"ok": "green", "look": "yellow", "wrong": "bold red"}
 
-_askers = DeadlineExecutor("status", 1)
+_askers = DeadlineExecutor("status", 2)
 
 
-def lines(environment: str) -> list[Finding]:
-    """Return the state of everything, the most important first. Never raises for a part that is unavailable: the lines report it."""
+def lines(environment: str, *, seconds: float = 2 * ANSWER_SECONDS) -> list[Finding]:
+    """Return the state of everything, the most important first. Never raises for a part that is unavailable: the lines report it.
+
+    The queue is asked, and the database is written and then read, within the seconds."""
+    deadline = time.monotonic() + seconds
     told = [service.queue(wakeup.outage())]
-    failure = _failure_to_write()
+    failure = _failure_to_write(_left(deadline))
     written = service.written(failure)
     if isinstance(failure, DeadlineExceeded):
         return [written, *told]
     try:
-        kept = _askers.run(ANSWER_SECONDS, lambda: database.read(lambda connection: list(_kept(connection, environment, failure is None))))
-    except (SQLAlchemyError, DeadlineExceeded):
+        kept = _askers.run(_left(deadline), lambda: database.read(lambda connection: list(_kept(connection, environment, failure is None))))
+    except DeadlineExceeded:
+        return [written, *told, service.NOT_COUNTED(), service.NOT_LOOKED()]
+    except SQLAlchemyError:
         return [written if failure else service.written(DeadlineExceeded()), *told]
     return [written, *told, *kept]
 
@@ -45,9 +51,14 @@ def attention(connection: Connection, environment: str = "live") -> list[Finding
     return [finding for finding in _slow(connection, environment) if finding.verdict != "ok"]
 
 
-def _failure_to_write() -> Exception | None:
+def _left(deadline: float) -> float:
+    """Return how many seconds the next step may take."""
+    return min(ANSWER_SECONDS, max(0.05, deadline - time.monotonic()))
+
+
+def _failure_to_write(seconds: float) -> Exception | None:
     try:
-        return _askers.run(ANSWER_SECONDS, lambda: service.failure_to_write("status"))
+        return _askers.run(seconds, lambda: service.failure_to_write("status"))
     except DeadlineExceeded as late:
         return late
 

@@ -24,7 +24,7 @@ MISSING_MAX = 10
 #: Deliveries of the last minutes are refused in a surge when there are so many, and so great a part of all.
 LATELY, SURGE_MIN, SURGE_PART = timedelta(minutes=10), 10, 0.2
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 
 #: Counting stops here: a larger number is not exact.
 COUNTED_MAX = 10_000
@@ -68,6 +68,19 @@ class VendorSight:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How many authentic deliveries a vendor sends in an hour."""
+
+    #: In the last hour.
+    last_hour: int
+    #: The median of the same hour on the days before, up to 7; None where none of them is known.
+    usual_hour: float | None
+
+
+NO_PACE = Pace(last_hour=0, usual_hour=None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attention:
     """How the vendors' deliveries arrive, and how many applicants are stuck in review."""
 
@@ -108,6 +121,19 @@ def vendors(connection: Connection, *, environment: str) -> list[VendorSight]:
         .order_by(Tally.vendor)
     )
     return [_sight(connection, row, now, environment) for row in connection.execute(query).all()]
+
+
+def paces(connection: Connection, *, environment: str) -> dict[str, Pace]:
+    """Return the pace of each vendor that was heard of in the last days."""
+    now = clock.now()
+    hours = [_sum((Tally.since > now - ago * DAY - HOUR) & (Tally.since <= now - ago * DAY)) for ago in range(8)]
+    first = func.min(Tally.since, type_=Tally.since.type)
+    mine = (Tally.environment == environment, Tally.answer.in_(AUTHENTIC))
+    found = {}
+    for vendor, since, last_hour, *earlier in connection.execute(select(Tally.vendor, first, *hours).where(*mine).group_by(Tally.vendor)):
+        known = [count for ago, count in enumerate(earlier, start=1) if since <= now - ago * DAY]
+        found[vendor] = Pace(last_hour=last_hour, usual_hour=median(known) if known else None)
+    return found
 
 
 def stuck_in_review(connection: Connection, *, environment: str, longer_than: timedelta) -> int:

@@ -109,5 +109,16 @@ def listing(connection: Connection, *, since: datetime | None = None, vendor: st
         yield dict(row._mapping) | {"first_at": clock.rfc3339(row.first_at), "last_at": clock.rfc3339(row.last_at)}
 
 
+def by_cause(connection: Connection, *, since: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return refusals since a time by vendor: each cause, the most frequent first, without addresses."""
+    count, last = func.sum(Refusal.count).label("count"), func.max(Refusal.last_at, type_=Refusal.last_at.type).label("last_at")
+    query = select(Refusal.vendor, Refusal.cause, count, last).where(Refusal.last_at >= since)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(query.group_by(Refusal.vendor, Refusal.cause).order_by(count.desc(), Refusal.cause)):
+        told = {"cause": row.cause, "count": row.count, "last_at": clock.rfc3339(row.last_at)}
+        found.setdefault(row.vendor, []).append(told)
+    return found
+
+
 def _hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)

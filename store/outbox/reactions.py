@@ -29,6 +29,19 @@ def subscribers(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(kept.order_by(SHOWN, Subscriber.name)).all())
 
 
+def overview(connection: Connection) -> list[dict[str, Any]]:
+    """Return the subscribers as they are shown, with their open reactions. One is configured until a worker records that it is not."""
+    found = {one.name: one for one in counts(connection)}
+    return [_describe_subscriber(row, found[row.name]) for row in subscribers(connection) if row.name in found]
+
+
+def _describe_subscriber(row: Row[Any], count: Count) -> dict[str, Any]:
+    told = {"key": row.name, "subscriber": row.shown, "configured": row.retired_at is None, "said": count.answer}
+    told |= {name: getattr(count, name) for name in ("pending", "adverse", "refused", "failed")}
+    moments = {"oldest_at": count.oldest_at, "paused_until": row.paused_until, "stopped_at": row.stopped_at}
+    return told | {name: clock.rfc3339(moment) for name, moment in moments.items()}
+
+
 def find_subscriber(connection: Connection, names: Collection[str]) -> Row[Any] | None:
     """Return the subscriber that has one of these keys, or is shown so; None if there is none. Raises Ambiguous."""
     found = [row for row in subscribers(connection) if row.name in names] or [row for row in subscribers(connection) if row.shown in names]
@@ -167,6 +180,12 @@ def _failed(connection: Connection) -> dict[str, int]:
     subscriber = func.coalesce(Reaction.subscriber, "")
     query = select(subscriber, func.count()).where(Reaction.status == literal_column("'failed'")).group_by(subscriber)
     return dict(connection.execute(query).all())
+
+
+def given_up(connection: Connection, *, environment: str) -> int:
+    """Return how many reactions to changes of an environment gave up."""
+    failed = select(func.count()).where(Reaction.status == literal_column("'failed'"), Reaction.environment == environment)
+    return connection.execute(failed).scalar_one()
 
 
 def _last_answer(connection: Connection, subscriber: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from receiver.monitoring import waiting
 from store.operations import health, review_queue
 from store.outbox import reactions
 from tests.store.database.test_list_plans import plan_of
@@ -16,6 +17,7 @@ ASKED: dict[str, Callable[[Connection], Any]] = {
     "the backlog": health.backlog_of,
     "dead letters and unreadable events": lambda connection: review_queue.unresolved(connection, environment="live"),
     "reactions": reactions.counts,
+    "what waits": lambda connection: waiting.count(connection, "live"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Operational tables: audit log, sessions of the console, replays, reconciliations, heartbeats, delivery counts, subscribers, reactions."""
+"""Operational tables: audit log, sessions of the console, replays, heartbeats, delivery counts, subscribers, reactions."""
 
 from __future__ import annotations
 
@@ -62,25 +62,6 @@ class ReviewClaim(Base):
     name: Mapped[str] = mapped_column(EntryName, primary_key=True)
     claimed_by: Mapped[str] = mapped_column(Name)
     at: Mapped[datetime]
-
-
-class Reconciliation(Base):
-    """The last run of a vendor: which process asks, and the result. One process at a time asks."""
-
-    __tablename__ = "reconciliations"
-
-    vendor: Mapped[str] = mapped_column(primary_key=True)
-    environment: Mapped[str] = mapped_column(primary_key=True)
-    runner: Mapped[str] = mapped_column(Name)
-    begun_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    #: Null while it is asked.
-    ended_at: Mapped[datetime | None]
-    asked: Mapped[int]
-    drifted: Mapped[int]
-    repaired: Mapped[int]
-    #: Why it ended before its end, if it did.
-    said: Mapped[str | None] = mapped_column(Text)
 
 
 class Replay(Base):

@@ -1,4 +1,4 @@
-"""The table of verifications that are started here."""
+"""Tables of what the vendors are asked: verifications that are started here, and reconciliations."""
 
 from __future__ import annotations
 
@@ -76,3 +76,51 @@ class VerificationRequest(Base):
         Index(None, "environment", "external_user_id", "id"),
         Index(None, "vendor", "environment", "reference"),
     )  # fmt: skip
+
+
+class Reconciliation(Base):
+    """The last run of a vendor: which process asks, and the result; and the run that somebody asked for. One process at a time asks."""
+
+    __tablename__ = "reconciliations"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    #: Empty: the vendor was never asked.
+    runner: Mapped[str] = mapped_column(Name)
+    begun_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    #: Null while it is asked.
+    ended_at: Mapped[datetime | None]
+    asked: Mapped[int]
+    drifted: Mapped[int]
+    repaired: Mapped[int]
+    #: Why it ended before its end, if it did.
+    said: Mapped[str | None] = mapped_column(Text)
+    #: Who had the vendor asked, where that is known, and whether what drifts is repaired.
+    actor: Mapped[str | None] = mapped_column(Name)
+    repairs: Mapped[bool | None]
+    #: When the last run began that was not about named applicants; null: as `begun_at`.
+    round_at: Mapped[datetime | None]
+    #: The run that somebody asked for over HTTP, as `store.operations.reconciliations.Wanted`; null once it has ended.
+    wanted: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ReconciliationFinding(Base):
+    """An applicant of which the vendor's answer drifts from ours, or is not clear, as the last run of the vendor found."""
+
+    __tablename__ = "reconciliation_findings"
+
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(Name, primary_key=True)
+    found_at: Mapped[datetime]
+    ours: Mapped[str | None]
+    ours_since: Mapped[datetime | None]
+    theirs: Mapped[str | None]
+    theirs_since: Mapped[datetime | None]
+    drifts: Mapped[bool]
+    #: Where repairing it would lead, or led; null: nowhere.
+    repair: Mapped[str | None]
+    #: The event that repaired it.
+    event_id: Mapped[str | None] = mapped_column(EventId)
+    says: Mapped[str] = mapped_column(Text)

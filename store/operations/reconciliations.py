@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, delete, func, or_, select, update
 
 from store import database
-from store.database.operations_tables import Reconciliation
+from store.applicants import erased
+from store.database.columns import page
+from store.database.restriction import names_restricted
 from store.database.tables import ApplicantRow, EventRow
+from store.database.vendor_tables import Reconciliation, ReconciliationFinding
 from store.system import clock
-from store.text.states import Status
+from store.text.states import ApplicantKey, Status
 
-#: Who asks and is not heard of for so long is taken for dead. A vendor may have it wait for minutes between two of its answers.
+#: A process that asks and has recorded nothing for so long counts as crashed. A vendor may have it wait for minutes for an answer.
 SILENCE_MAX = timedelta(minutes=15)
 
 #: A round that did not come to its end is due again after so long.
@@ -22,6 +27,13 @@ AGAIN_AFTER = timedelta(minutes=15)
 
 #: The statuses of an applicant that the vendor still has to decide about.
 OPEN = (Status.CREATED, Status.IN_REVIEW, Status.ON_HOLD, Status.AWAITING_APPLICANT)
+
+
+#: The process that is recorded for a run that no process can make, and why it ended.
+NO_RUNNER = "none"
+NO_CREDENTIALS = "no worker has the credentials of this vendor's API for this environment (docs/settings.md)"
+
+NO_COUNTS = {"asked": 0, "drifted": 0, "repaired": 0}
 
 
 class ApplicantFilter(Struct, frozen=True, kw_only=True):
@@ -67,34 +79,167 @@ def _conditions(chosen: ApplicantFilter) -> list[ColumnElement[bool]]:
 # one process at a time ----------------------------------------------------------------------------------------
 
 
-def take(connection: Connection, vendor: str, environment: str, *, runner: str, due_before: datetime | None = None) -> bool:
-    """Become the process that asks a vendor. Return False if another one does, or if a run that began since `due_before` has ended."""
+def take(
+    connection: Connection, vendor: str, environment: str, *, runner: str, due_before: datetime | None = None,
+    actor: str | None = None, repairs: bool = False, is_round: bool = True, is_wanted: bool = False,
+) -> bool:  # fmt: skip
+    """Become the process that asks a vendor, and forget what the last run found. Return False if another process asks; if a run of all
+    that began since `due_before` has ended; or, with `is_wanted`, if the run that somebody asked for has ended."""
+    _insert(connection, vendor, environment)
     now = clock.now()
-    never = {"runner": "", "seen_at": clock.EPOCH, "begun_at": clock.EPOCH, "ended_at": clock.EPOCH}
-    counts = {"asked": 0, "drifted": 0, "repaired": 0}
-    first = database.insert(Reconciliation).values(vendor=vendor, environment=environment, **never, **counts)
-    connection.execute(first.on_conflict_do_nothing())
-    free = or_(Reconciliation.ended_at.is_not(None), Reconciliation.seen_at < now - SILENCE_MAX)
-    mine = update(Reconciliation).where(Reconciliation.vendor == vendor, Reconciliation.environment == environment, free)
+    mine = _row(vendor, environment).where(_is_free())
+    if is_wanted:
+        mine = mine.where(Reconciliation.wanted.is_not(None))
     if due_before is not None:
         unfinished = or_(
             Reconciliation.ended_at.is_(None), Reconciliation.said.is_not(None) & (Reconciliation.ended_at < now - AGAIN_AFTER)
         )
-        mine = mine.where(or_(Reconciliation.begun_at < due_before, unfinished))
-    begun = {"runner": runner, "seen_at": now, "begun_at": now, "ended_at": None, "said": None}
-    return connection.execute(mine.values(**begun, **counts)).rowcount == 1
+        mine = mine.where(or_(func.coalesce(Reconciliation.round_at, Reconciliation.begun_at) < due_before, unfinished))
+    begun: dict[str, Any] = {"runner": runner, "seen_at": now, "begun_at": now, "ended_at": None, "said": None}
+    begun |= {"actor": actor, "repairs": repairs, "round_at": now if is_round else func.coalesce(Reconciliation.round_at, clock.EPOCH)}
+    taken = connection.execute(mine.values(**begun, **NO_COUNTS)).rowcount == 1
+    if taken:
+        connection.execute(delete(ReconciliationFinding).where(*_of(vendor, environment)))
+    return taken
 
 
-def tell(connection: Connection, vendor: str, environment: str, *, runner: str, ended: bool = False, **counts: Any) -> bool:
+def tell(connection: Connection, vendor: str, environment: str, *, runner: str, ended: bool = False, **values: Any) -> bool:
     """Record the progress or the end of a run. Return False if another process took over."""
-    mine = update(Reconciliation).where(
-        Reconciliation.vendor == vendor, Reconciliation.environment == environment, Reconciliation.runner == runner
-    )
-    now = clock.now()
-    return connection.execute(mine.values(seen_at=now, ended_at=now if ended else None, **counts)).rowcount == 1
+    now, mine = clock.now(), _row(vendor, environment).where(Reconciliation.runner == runner)
+    return connection.execute(mine.values(seen_at=now, ended_at=now if ended else None, **values)).rowcount == 1
 
 
 def runs(connection: Connection, environment: str) -> list[Row[Any]]:
     """Return the last run of each vendor that was ever asked."""
     query = select(Reconciliation.__table__).where(Reconciliation.environment == environment, Reconciliation.runner != "")
     return list(connection.execute(query.order_by(Reconciliation.vendor)).all())
+
+
+def _insert(connection: Connection, vendor: str, environment: str) -> None:
+    """Make the row of a vendor that was never asked, if there is none."""
+    never = {"runner": "", "seen_at": clock.EPOCH, "begun_at": clock.EPOCH, "ended_at": clock.EPOCH}
+    first = database.insert(Reconciliation).values(vendor=vendor, environment=environment, **never, **NO_COUNTS)
+    connection.execute(first.on_conflict_do_nothing())
+
+
+def _row(vendor: str, environment: str) -> Update:
+    return update(Reconciliation).where(Reconciliation.vendor == vendor, Reconciliation.environment == environment)
+
+
+def _of(vendor: str, environment: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return ReconciliationFinding.vendor == vendor, ReconciliationFinding.environment == environment
+
+
+def _is_free() -> ColumnElement[bool]:
+    """Return the condition that no process asks the vendor."""
+    return or_(Reconciliation.ended_at.is_not(None), Reconciliation.seen_at < clock.now() - SILENCE_MAX)
+
+
+# runs that somebody asked for ---------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    """How far a vendor's reconciliation is."""
+
+    #: Somebody asked for a run, and a worker is to begin it.
+    REQUESTED = "requested"
+    RUNNING = "running"
+    #: The process that asked was not heard of for `SILENCE_MAX`.
+    INTERRUPTED = "interrupted"
+    ENDED = "ended"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A run that somebody asked for: about named applicants, those concerned since a time, or those that a scheduled run asks about."""
+
+    by: str
+    at: datetime
+    reason: str
+    repair: bool
+    changes_max: int
+    references: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+def request(connection: Connection, vendor: str, environment: str, wanted: Wanted) -> bool:
+    """Ask for a run. Return False while one runs, or is asked for."""
+    _insert(connection, vendor, environment)
+    mine = _row(vendor, environment).where(_is_free(), Reconciliation.wanted.is_(None))
+    return connection.execute(mine.values(wanted=msgspec.to_builtins(wanted))).rowcount == 1
+
+
+def wanted(connection: Connection, vendor: str, environment: str) -> Wanted | None:
+    """Return the run of a vendor that somebody asked for, and that no process has begun; None if there is none."""
+    query = select(Reconciliation.wanted).where(Reconciliation.vendor == vendor, Reconciliation.environment == environment)
+    found = connection.execute(query.where(Reconciliation.wanted.is_not(None), _is_free())).scalar_one_or_none()
+    return msgspec.convert(found, Wanted) if found else None
+
+
+def untaken(connection: Connection, *, before: datetime) -> list[tuple[str, str]]:
+    """Return the vendors and environments whose run somebody asked for, and no process has begun since a time."""
+    rows = connection.execute(select(Reconciliation.__table__).where(Reconciliation.wanted.is_not(None), _is_free())).all()
+    return [(row.vendor, row.environment) for row in rows if _takeable_since(row) < before]
+
+
+def _takeable_since(row: Row[Any]) -> datetime:
+    free_since: datetime = row.ended_at or row.seen_at + SILENCE_MAX
+    return max(msgspec.convert(row.wanted, Wanted).at, free_since)
+
+
+def refuse(connection: Connection, vendor: str, environment: str) -> None:
+    """End a run that somebody asked for, because no process can make it."""
+    asked = wanted(connection, vendor, environment)
+    if asked is None:
+        return
+    taken = take(
+        connection, vendor, environment, runner=NO_RUNNER, actor=asked.by, repairs=asked.repair, is_round=False, is_wanted=True
+    )  # fmt: skip
+    if taken:
+        tell(connection, vendor, environment, runner=NO_RUNNER, ended=True, wanted=None, said=NO_CREDENTIALS)
+
+
+def overview(connection: Connection, environment: str) -> list[dict[str, Any]]:
+    """Return the last run of each vendor as it is shown, and the run that somebody asked for."""
+    known = or_(Reconciliation.runner != "", Reconciliation.wanted.is_not(None))
+    query = select(Reconciliation.__table__).where(Reconciliation.environment == environment, known)
+    return [_describe(row) for row in connection.execute(query.order_by(Reconciliation.vendor))]
+
+
+def _describe(row: Row[Any]) -> dict[str, Any]:
+    asked, runs_now = msgspec.convert(row.wanted, Wanted) if row.wanted else None, row.ended_at is None
+    is_silent, was_asked = row.seen_at < clock.now() - SILENCE_MAX, row.runner != ""
+    state = (State.INTERRUPTED if is_silent else State.RUNNING) if runs_now else State.REQUESTED if asked else State.ENDED
+    told = {name: row._mapping[name] for name in ("vendor", "environment", "actor", "repairs", *NO_COUNTS, "said")}
+    moments = {name: clock.rfc3339(row._mapping[name]) if was_asked else None for name in ("begun_at", "seen_at", "ended_at")}
+    return told | moments | {"state": state, "wanted": _describe_wanted(asked) if asked else None}
+
+
+def _describe_wanted(asked: Wanted) -> dict[str, Any]:
+    told = {"by": asked.by, "at": clock.rfc3339(asked.at), "repair": asked.repair, "changes_max": asked.changes_max}
+    return told | {"references": len(asked.references), "since": clock.rfc3339(asked.since)}
+
+
+# findings -----------------------------------------------------------------------------------------------------
+
+
+def keep_finding(connection: Connection, key: ApplicantKey, **values: Any) -> None:
+    """Keep what a run found about an applicant, until the next run. Nothing is kept of one that was erased."""
+    if erased.admitted(connection, [key]):
+        found = database.insert(ReconciliationFinding).values(**key._asdict(), found_at=clock.now(), **values)
+        connection.execute(found.on_conflict_do_nothing())
+
+
+def findings(
+    connection: Connection, vendor: str, environment: str, *, with_restricted: bool = False, after: tuple[str] | None = None, limit: int
+) -> list[Row[Any]]:
+    """Return what the last run of a vendor found, in the order of the references. Restricted applicants are left out, unless
+    `with_restricted`."""
+    query = select(ReconciliationFinding.__table__).where(*_of(vendor, environment))
+    if not with_restricted:
+        query = query.where(~names_restricted(ReconciliationFinding))
+    return list(connection.execute(page(query, ReconciliationFinding.reference, after=after, limit=limit)).all())
+
+
+def describe_finding(row: Row[Any]) -> dict[str, Any]:
+    """Return a finding as it is shown."""
+    return dict(row._mapping) | {name: clock.rfc3339(row._mapping[name]) for name in ("found_at", "ours_since", "theirs_since")}

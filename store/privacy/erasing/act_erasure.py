@@ -15,6 +15,7 @@ from sqlalchemy import Connection, String, cast, func, or_, select, update
 from store.access import audit, digests
 from store.database import bulk
 from store.database.operations_tables import Act, Replay
+from store.database.vendor_tables import Reconciliation
 from store.operations.replays import OPEN, Stage
 from store.system import clock
 from store.text.states import ApplicantKey
@@ -65,6 +66,14 @@ def empty_replays(connection: Connection, keys: Keys, users: Collection[str]) ->
     is_open = update(Replay).where(Replay.id.in_(found), Replay.status.in_(OPEN))
     connection.execute(is_open.values(status=Stage.CANCELLED, ended_at=clock.now()))
     connection.execute(update(Replay).where(Replay.id.in_(found)).values(wanted={}, forecast=None, reason=""))
+
+
+def end_reconciliations(connection: Connection, keys: Keys, users: Collection[str]) -> None:
+    """End the reconciliations that somebody asked for and that name the applicants or users."""
+    in_json = [json.dumps(name, ensure_ascii=False)[1:-1] for name in _names(keys, users)]
+    row = Reconciliation.vendor + " " + Reconciliation.environment
+    found = list(_naming(connection, row, cast(Reconciliation.wanted, String), in_json, Reconciliation.wanted.is_not(None)))
+    connection.execute(update(Reconciliation).where(row.in_(found)).values(wanted=None))
 
 
 def _digests(keys: Keys, users: Collection[str]) -> dict[str, str]:

@@ -213,6 +213,7 @@ def forget_traces(connection: Connection, begun: Sequence[Begun], found: act_era
     trace_erasure.forget_quiet_moves(connection, keys)
     act_erasure.empty_acts(connection, keys, users, found)
     act_erasure.empty_replays(connection, keys, users)
+    act_erasure.end_reconciliations(connection, keys, users)
     for one in begun:
         holds.forget(connection, one.environment, one.keys, one.user)
         if one.user:

@@ -1,4 +1,4 @@
-"""Erase what is kept of applicants besides their events and acts: rows, changes, reactions, mentions, claims of reviews.
+"""Erase what is kept of applicants besides their events and acts: rows, changes, reactions, mentions, claims of reviews, findings.
 
 A change stays in its place in the feed, and is empty."""
 
@@ -16,6 +16,7 @@ from store.applicants import table as applicants
 from store.database import bulk
 from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, MentionRow, QuietMove, TransitionRow
+from store.database.vendor_tables import ReconciliationFinding
 from store.outbox.dispatch import ReactionStatus
 from store.system import clock
 from store.text.states import ApplicantKey
@@ -30,9 +31,10 @@ Keys = Sequence[ApplicantKey]
 
 
 def forget_applicants(connection: Connection, keys: Keys) -> list[applicants.Applicant]:
-    """Remove the rows of applicants, and who claimed their reviews; return those that were visible."""
+    """Remove the rows of applicants, who claimed their reviews, and what their vendor answered; return those that were visible."""
     found = list(applicants.lock(connection, keys).values())
     connection.execute(delete(ApplicantRow).where(bulk.of_applicants(ApplicantRow, keys)))
+    connection.execute(delete(ReconciliationFinding).where(bulk.of_applicants(ReconciliationFinding, keys)))
     for key in keys:
         entry = ReviewClaim.name == f"{key.vendor}/{key.reference}"
         connection.execute(delete(ReviewClaim).where(ReviewClaim.environment == key.environment, entry))

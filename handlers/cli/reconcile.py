@@ -18,7 +18,7 @@ from handlers.clients.idngo import Idngo
 from handlers.clients.vendor import Client, Unanswered
 from handlers.reconcile import compare, reconciliation
 from handlers.reconcile.compare import Finding
-from handlers.reconcile.reconciliation import Busy, ReconciliationRun, Repair
+from handlers.reconcile.progress import Busy, ReconciliationRun, Repair
 from handlers.vendors import VENDORS
 from store import config as store_config
 from store import database
@@ -75,7 +75,8 @@ def reconcile(
     found: list[Finding] = []
     done: list[ReconciliationRun] = []
     for client in asked.values():
-        one = ReconciliationRun(client=client, environment=settings.api_environment, chosen=chosen, repair=repairing)
+        actor = repairing.by.name if repairing else None
+        one = ReconciliationRun(client=client, environment=settings.api_environment, chosen=chosen, repair=repairing, actor=actor)
         found += _run(one)
         done.append(one)
     tables.print_list([compare.describe(one) for one in _shown(list(_settled(found)))], COLUMNS, as_json=as_json, as_csv=as_csv)

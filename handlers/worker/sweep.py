@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 import time
+from datetime import timedelta
+from functools import partial
 from importlib.metadata import entry_points
 
 import structlog
@@ -17,8 +19,10 @@ from handlers.privacy.runner import ErasureRunner
 from handlers.replay.runner import ReplayRunner
 from handlers.worker import drain
 from handlers.worker.sidecar import Sidecar
+from store import database
 from store.inbox import wakeup
-from store.operations import health
+from store.operations import health, reconciliations
+from store.system import clock
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -33,6 +37,9 @@ GRACE_SECONDS = 20.0
 #: After so long without a worker that answers a wake-up, the sweep drains itself.
 UNHEARD_SECONDS = 6.0
 
+#: How long a process with a vendor's credentials has to take a reconciliation that somebody asked for.
+UNTAKEN_MAX = timedelta(seconds=30)
+
 
 def run(dead: int | None) -> None:
     """Sweep until the process is to end. `dead` is the process id of a crashed predecessor, which is no longer shown as alive."""
@@ -45,6 +52,7 @@ def run(dead: int | None) -> None:
                 health.sign_off(_name(dead))
                 dead = None
             watch.drain_if_overdue()
+            refuse_reconciliations()
             replays.look(look_seconds=SWEEP_SECONDS)
             for sidecar in sidecars:
                 sidecar.look(look_seconds=SWEEP_SECONDS)
@@ -69,11 +77,17 @@ def _sidecars() -> list[Sidecar | ErasureRunner]:
     """Return the sidecars: the dispatchers (one for functions only if there are any), the scheduler that asks the vendors, the sender that
     starts verifications, and the process that erases."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
-    settings = config.settings()
-    asking = ["handlers.reconcile.scheduler"] if settings.reconcile_vendors else []
-    starting = ["handlers.start.sender"] if settings.api_vendors else []
+    asking = ["handlers.reconcile.scheduler", "handlers.start.sender"] if config.settings().api_vendors else []
     dispatchers = (Sidecar("handlers.notify.dispatcher", part) for part in parts)
-    return [*dispatchers, *map(Sidecar, [*asking, *starting]), ErasureRunner()]
+    return [*dispatchers, *map(Sidecar, asking), ErasureRunner()]
+
+
+def refuse_reconciliations() -> None:
+    """End the reconciliations that somebody asked for and no process took, of vendors whose API is not configured here."""
+    settings, before = config.settings(), clock.now() - UNTAKEN_MAX
+    waiting = database.read(lambda connection: reconciliations.untaken(connection, before=before))
+    for vendor, environment in set(waiting) - {(vendor, settings.api_environment) for vendor in settings.api_vendors}:
+        database.write(partial(reconciliations.refuse, vendor=vendor, environment=environment))
 
 
 def _end_soon() -> None:

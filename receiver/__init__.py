@@ -16,7 +16,7 @@ def create_app() -> Flask:
     from flask import Flask
 
     from receiver import config, webhooks
-    from receiver.api import applicants, decisions, events, links, overview, reactions, replays, review, sessions
+    from receiver.api import applicants, decisions, events, links, overview, reactions, reconciliations, replays, review, sessions
     from receiver.api.feed import changes
     from receiver.api.privacy import access_exports, erasures, holds, retention
     from receiver.api.starting import verifications
@@ -35,7 +35,7 @@ def create_app() -> Flask:
     paths.keep_encoded_slashes(app)
     request_id.identify(app)
     problems.describe(app)
-    readers = (applicants, events, links, changes, decisions, verifications, review, replays, reactions, sessions, overview)
+    readers = (applicants, events, links, changes, decisions, verifications, review, replays, reactions, reconciliations, sessions, overview)
     privacy = (erasures, holds, retention, access_exports)
     for part in (webhooks, *readers, *privacy, health, metrics, document):
         # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.

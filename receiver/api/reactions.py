@@ -1,18 +1,19 @@
-"""Reactions over HTTP: what must happen after changes, for each subscriber; and running a reaction again."""
+"""Reactions over HTTP: what must happen after changes, for each subscriber; running reactions again, and resuming a subscriber."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
+import msgspec
 from flask import Blueprint
 from msgspec import Meta
 from sqlalchemy import Connection, Row
 
-from receiver.openapi import service_schemas
+from receiver.openapi import acting_schemas, service_schemas
 from receiver.web import queries
 from receiver.web.auth import Caller, Right
-from receiver.web.call import PageOf, call
+from receiver.web.call import ListOf, PageOf, call
 from receiver.web.problems import Problem
 from receiver.web.queries import OrderedPage
 from store.access import audit
@@ -63,3 +64,49 @@ def run_reaction(connection: Connection, reaction_id: str, caller: Caller) -> di
     elif reactions.find(connection, number):
         raise Problem(409, "This reaction has not given up.")
     return reactions.find(connection, number)
+
+
+class RunReactionsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which reactions that gave up are run again."""
+
+    reason: queries.Reason
+    subscriber: Annotated[queries.StoredName | None, Meta(description="Those of one subscriber. Null: all.")] = None
+
+
+@blueprint.post("/reactions/run")
+@call(right=Right.OPERATE, body=RunReactionsRequest, answers=acting_schemas.ReactionsRun, status=202, writes=True)
+def run_reactions(connection: Connection, caller: Caller, body: RunReactionsRequest) -> dict[str, Any]:
+    """Run all reactions again that gave up, or those of one subscriber."""
+    count = reactions.run_again(connection, None, subscriber=body.subscriber)
+    subject = f"all that gave up{f' of {body.subscriber}' if body.subscriber is not None else ''}"
+    audit.write(connection, actor=caller.name, action="run reactions", subject=subject, reason=body.reason, touched=count)
+    return {"status": "accepted", "reactions": count}
+
+
+# subscribers --------------------------------------------------------------------------------------------------
+
+
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a subscriber is notified again."""
+
+    reason: queries.Reason | None = None
+
+
+@blueprint.get("/subscribers")
+@call(right=Right.READ, answers=ListOf(acting_schemas.SubscriberModel))
+def list_subscribers(connection: Connection) -> list[dict[str, Any]]:
+    """Who is notified of changes, what waits for each, and which are paused or answered 410."""
+    return reactions.overview(connection)
+
+
+@blueprint.post("/subscribers/<name:key>/resume")
+@call(right=Right.OPERATE, body=ResumeRequest, answers=acting_schemas.SubscriberModel, unknown="No subscriber has this key.", writes=True)
+def resume_subscriber(connection: Connection, key: str, caller: Caller, body: ResumeRequest) -> dict[str, Any] | None:
+    """Notify a subscriber again that refuses, is paused, or had answered 410: what waits for it is tried again at once."""
+    found = next((row for row in reactions.subscribers(connection) if row.name == key), None)
+    if found is None:
+        return None
+    reactions.resume(connection, found.name)
+    subject = f"subscriber {found.shown} ({found.name})"
+    audit.write(connection, actor=caller.name, action="resume", subject=subject, reason=body.reason)
+    return next(one for one in reactions.overview(connection) if one["key"] == key)

@@ -8,39 +8,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from flask import Flask
 
 
 def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
-    from flask import Flask
-
-    from receiver import config, webhooks
-    from receiver.api import applicants, decisions, events, links, overview, reactions, reconciliations, replays, review, sessions
-    from receiver.api.feed import changes
-    from receiver.api.privacy import access_exports, erasures, holds, retention
-    from receiver.api.starting import verifications
+    from receiver import webhooks
     from receiver.connections import refusals
     from receiver.monitoring import delivery_counts, health, metrics
     from receiver.openapi import document
-    from receiver.web import paths, problems, request_id, spool_thread
+    from receiver.web import spool_thread
+
+    app = _application(webhooks, *_api(), health, metrics, document)
+    delivery_counts.begin()
+    refusals.begin()
+    spool_thread.begin()
+    return app
+
+
+def create_api() -> Flask:
+    """Return the API alone, which takes no delivery: the console asks it within its own process. Raises `Misconfigured`."""
+    return _application(*_api())
+
+
+def _application(*parts: ModuleType) -> Flask:
+    from flask import Flask
+
+    from receiver import config
+    from receiver.web import paths, problems, request_id
     from store.system import logs
 
     logs.configure()
-    settings = config.settings()
     app = Flask("receiver", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = config.settings().max_body_bytes
     # A redirect counts as a failure with every vendor.
     app.url_map.merge_slashes = False
     paths.keep_encoded_slashes(app)
     request_id.identify(app)
     problems.describe(app)
-    readers = (applicants, events, links, changes, decisions, verifications, review, replays, reactions, reconciliations, sessions, overview)
-    privacy = (erasures, holds, retention, access_exports)
-    for part in (webhooks, *readers, *privacy, health, metrics, document):
+    for part in parts:
         # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.
         app.register_blueprint(part.blueprint, name=part.__name__.rpartition(".")[2])
-    delivery_counts.begin()
-    refusals.begin()
-    spool_thread.begin()
     return app
+
+
+def _api() -> tuple[ModuleType, ...]:
+    from receiver.api import applicants, decisions, events, links, overview, reactions, reconciliations, replays, review, sessions
+    from receiver.api.feed import changes
+    from receiver.api.privacy import access_exports, erasures, holds, retention
+    from receiver.api.starting import verifications
+
+    applicant = (applicants, events, links, changes, decisions, verifications)
+    operation = (review, replays, reactions, reconciliations, sessions, overview)
+    return (*applicant, *operation, erasures, holds, retention, access_exports)

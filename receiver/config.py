@@ -47,11 +47,18 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     #: How long a connection without a request is kept: longer than a proxy keeps it, so that the proxy closes it, and not this end.
     keepalive_seconds: int
+    console_host: str
+    console_port: int
 
     @property
     def address(self) -> str:
         """Return the host and the port as an address has them: `127.0.0.1:8000`, `[::1]:8000`."""
         return address(self.host, self.port)
+
+    @property
+    def console_address(self) -> str:
+        """Return where the console listens."""
+        return address(self.console_host, self.console_port)
 
 
 def address(host: str, port: int) -> str:
@@ -73,6 +80,8 @@ def read(environment: Environment) -> Settings:
         max_body_bytes=environment.number("MAX_BODY_BYTES", MAX_BODY_BYTES, most=2**30),
         trusted_proxies=environment.each("TRUSTED_PROXIES", _network),
         keepalive_seconds=environment.number("KEEPALIVE_SECONDS", KEEPALIVE_SECONDS, most=3600),
+        console_host=environment.text("CONSOLE_HOST", "127.0.0.1"),
+        console_port=environment.number("CONSOLE_PORT", 8001, most=65535),
     )
 
 

@@ -26,13 +26,22 @@ from typing import Any
 import structlog
 from gevent.hub import Hub
 from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from receiver import config as web_config
 from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits, paced_parser
+from receiver.web.gunicorn_defaults import (  # noqa: F401 - gunicorn reads them here.
+    control_socket_disable,
+    forwarded_allow_ips,
+    forwarder_headers,
+    header_map,
+    limit_request_line,
+    logger_class,
+    secure_scheme_headers,
+    umask,
+)
 from store import config as store_config
 from store import database
 from store.database import start_check
@@ -57,16 +66,7 @@ graceful_timeout = 20
 keepalive = _settings.keepalive_seconds
 max_requests = 200_000
 max_requests_jitter = 20_000
-control_socket_disable = True
-umask = 0o077
-# Of the headers that proxies add, none is needed here, so that none that contradicts another refuses a delivery.
-forwarded_allow_ips = ""
-secure_scheme_headers: dict[str, str] = {}
-forwarder_headers = ""
-header_map = "drop"
 http_parser = "python"
-# Both headers and the request line are small; a vendor's body is not.
-limit_request_line = 8190
 
 #: How long connections that are kept may bring a further request when the process ends: it is answered, and the proxy told to close.
 FAREWELL_SECONDS = 2.0
@@ -81,17 +81,6 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
 
 #: The last workers that ended. The next one signs them off, because one that was killed could not.
 _ended: deque[int] = deque(maxlen=16)
-
-
-class JsonLogger(Logger):  # type: ignore[misc]
-    """Writes gunicorn's own lines as ours, from the first."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        logs.configure()
-
-
-logger_class = JsonLogger
 
 
 class Worker(GeventWorker):  # type: ignore[misc]

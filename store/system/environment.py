@@ -15,6 +15,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: What the names of settings end with that this process reads as though they were not set.
+_withheld: set[str] = set()
+
 
 class Misconfigured(Exception):
     """Settings are missing or wrong. The message names each, and never its value."""
@@ -84,6 +87,8 @@ class Environment:
 
     def source(self, name: str) -> str | None:
         """Return where a setting comes from, in words; None if it is not set."""
+        if _is_withheld(name):
+            return None
         if self._given(name):
             return "environment"
         if self._variables.get(f"{name}_FILE"):
@@ -102,12 +107,16 @@ class Environment:
         return Path(given or "var").absolute()
 
     def _given(self, name: str) -> str:
+        if _is_withheld(name):
+            return ""
         value = self._variables.get(name, "")
         if value and self._variables.get(f"{name}_FILE"):
             self.wrong(name, f"and {name}_FILE are both set; set one")
         return value
 
     def _from_file(self, name: str) -> str:
+        if _is_withheld(name):
+            return ""
         named = self._variables.get(f"{name}_FILE")
         if not named and not self._made(name).is_file():
             return ""
@@ -122,6 +131,22 @@ class Environment:
 
     def _made(self, name: str) -> Path:
         return secrets_dir(self.var_dir) / name
+
+
+def withhold(ending: str) -> None:
+    """Have this process, and those that it starts, never read the settings whose names end so, wherever they are kept."""
+    _withheld.add(ending)
+    for name in os.environ.keys() - without(os.environ, ending).keys():
+        del os.environ[name]
+
+
+def without(variables: Mapping[str, str], ending: str) -> dict[str, str]:
+    """Return the variables of a process that is not to read the settings whose names end so."""
+    return {name: value for name, value in variables.items() if not name.removesuffix("_FILE").endswith(ending)}
+
+
+def _is_withheld(name: str) -> bool:
+    return name.endswith(tuple(_withheld))
 
 
 def others_may_read(folder: Path) -> bool:

@@ -1,12 +1,11 @@
 """Which pages does the console have? One module each; each asks the API and fills a template."""
 
-from types import ModuleType
-
 from flask import Flask
 
 from receiver.console import PREFIX
+from receiver.console.pages.people import applicant, applicants, decisions, person, reversals, review
 
-_PAGES: tuple[ModuleType, ...] = ()
+_PAGES = (applicants, applicant, decisions, person, review, reversals)
 
 
 def register(app: Flask) -> None:

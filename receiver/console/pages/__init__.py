@@ -3,9 +3,13 @@
 from flask import Flask
 
 from receiver.console import PREFIX
+from receiver.console.pages.operations import event, events, reaction, reactions, reconcile, replay, replays, vendors
 from receiver.console.pages.people import applicant, applicants, decisions, person, reversals, review
 
-_PAGES = (applicants, applicant, decisions, person, review, reversals)
+_PAGES = (
+    *(applicants, applicant, decisions, person, review, reversals),
+    *(events, event, replays, replay, reactions, reaction, reconcile, vendors),
+)
 
 
 def register(app: Flask) -> None:

@@ -3,12 +3,18 @@
 from flask import Flask
 
 from receiver.console import PREFIX
+from receiver.console.pages import attention, sessions, signing_in
 from receiver.console.pages.operations import event, events, reaction, reactions, reconcile, replay, replays, vendors
 from receiver.console.pages.people import applicant, applicants, decisions, person, reversals, review
+from receiver.console.pages.privacy import erasure, hold, holds, privacy, relationship, retention
+from receiver.console.pages.reports import audit, overview
 
 _PAGES = (
+    *(signing_in, sessions, attention),
     *(applicants, applicant, decisions, person, review, reversals),
     *(events, event, replays, replay, reactions, reaction, reconcile, vendors),
+    *(privacy, erasure, hold, holds, retention, relationship),
+    *(audit, overview),
 )
 
 

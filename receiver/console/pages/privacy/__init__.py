@@ -1,0 +1,1 @@
+"""What may a privacy officer do about a person's data, and what may an operator request?"""

@@ -28,7 +28,7 @@ def run(cases: Path, settings: dict[str, str]) -> int:
     print(f"conformance on {'PostgreSQL' if settings else 'SQLite'}", flush=True)
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | wanted_settings(cases) | settings | {"PORT": str(port)}
+        environment = os.environ | wanted_settings(cases) | settings | {"PORT": str(port), "CONSOLE_PORT": str(free_port())}
         with open(Path(folder) / "log", "wb") as log:
             up = subprocess.Popen([str(ROOT / "dev"), "up"], cwd=folder, env=environment, stdout=log, stderr=log)
         service = Service(Path(folder), {})

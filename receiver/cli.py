@@ -1,4 +1,4 @@
-"""The commands that need secrets: `up`, `web`, `simulate`, `doctor`, `status`, `secrets`, `refusals`."""
+"""Commands that need secrets (`up`, `web`, `simulate`, `doctor`, `status`, `secrets`, `refusals`), and `console`, which has none."""
 
 from __future__ import annotations
 
@@ -67,6 +67,21 @@ def web() -> None:
     os.environ["PYTHONPATH"] = processes.import_path()
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606
+
+
+@click.command()
+@consent.runs
+def console() -> None:
+    """Run the console: pages for people whose token has a name. It takes no deliveries, and reads no signing secret."""
+    from store.database import start_check
+    from store.system import environment, processes
+
+    environment.withhold("_SECRETS")
+    config.settings()
+    start_check.look()
+    os.environ["PYTHONPATH"] = processes.import_path()
+    gunicorn = str(Path(sys.executable).parent / "gunicorn")
+    os.execv(gunicorn, [gunicorn, "--config", "python:receiver.console.gunicorn_config"])  # noqa: S606
 
 
 @click.command()
@@ -190,4 +205,4 @@ def list_refusals(listing: Listing, since: datetime | None, vendor: str | None) 
     listing.show(found, ("count", "peer", "vendor", "cause", "first_at", "last_at"), what="refusal of the last week", order="most frequent")
 
 
-commands = [up, web, simulate, doctor, status, list_secrets, list_refusals]
+commands = [up, web, console, simulate, doctor, status, list_secrets, list_refusals]

@@ -19,6 +19,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "READ_TOKENS": lambda: f"local-reader={secrets.token_urlsafe(24)}",
     "LINK_TOKENS": lambda: f"local-linker={secrets.token_urlsafe(24)}",
     "OPERATOR_TOKENS": lambda: f"local-operator={secrets.token_urlsafe(24)}",
+    "PRIVACY_TOKENS": lambda: f"local-officer={secrets.token_urlsafe(24)}",
     "PLAYED_KEY": lambda: secrets.token_urlsafe(24),
     "IFCGATE_SANDBOX_SECRETS": lambda: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
     "IDNGO_SANDBOX_SECRETS": lambda: secrets.token_urlsafe(24),
@@ -37,3 +38,9 @@ def provide(environment: Environment) -> list[str]:
     for name in missing:
         durable_files.replace(folder / name, MAKERS[name]() + "\n")
     return missing
+
+
+def whose_token(environment: Environment) -> str:
+    """Return which token signs in at the console. The token itself is a secret, and no line shows it."""
+    made = environment.generated("OPERATOR_TOKENS")
+    return f"the token in {made}: what follows its first `=`" if made else "a named token of OPERATOR_TOKENS"

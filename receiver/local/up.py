@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ import click
 from redis import Redis, RedisError
 
 from receiver import config
-from receiver.local import generated_secrets, valkey
+from receiver.local import generated_secrets, ports, valkey
 from receiver.simulator.played import access
 from store import config as store_config
 from store.config import embedded_socket, up_lock
@@ -52,6 +51,8 @@ class Process:
     name: str
     command: list[str]
     environment: dict[str, str]
+    #: It is started once deliveries are accepted, and takes no time from that.
+    waits: bool = False
     _child: ChildProcess = field(default_factory=ChildProcess)
     _started_at: float = 0.0
     _due_at: float = 0.0
@@ -94,16 +95,19 @@ def run(*, played: bool = False) -> None:
     settings, stored = _settings()
     stopping = _until_asked_to_end()
     with _alone(environment.var_dir):
-        _refuse_a_taken_port(settings.host, settings.port)
+        ports.refuse_taken(settings.host, settings.port)
         running: list[Process] = []
         try:
             if not environment.text("REDIS_URL"):
                 running.append(_start_valkey(environment.var_dir))
             _migrate()
             index_key.look()
-            running = [*_of_the_procfile(environment.var_dir), *running]
+            left_out = () if ports.has_room_for_the_console(settings) else ("console",)
+            running = [*_of_the_procfile(environment.var_dir, left_out=left_out), *running]
             address = f"http://{settings.address}"
             say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
+            if not left_out:
+                say(f"console http://{settings.console_address}/console. Sign in with {generated_secrets.whose_token(environment)}")
             _keep_running(running, stopping, address=address, began=began, trial="simulate --whole" if played else "simulate")
         finally:
             say("ending")
@@ -135,29 +139,19 @@ def _settings() -> tuple[config.Settings, store_config.Settings]:
     return web, stored
 
 
-def _refuse_a_taken_port(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        why = error.strerror or "it is no address of this machine"
-        raise click.ClickException(f"the web process cannot listen on {host}, port {port}: {why}. Set HOST and PORT.") from error
-
-
 def _keep_running(processes: list[Process], stopping: list[int], *, address: str, began: float, trial: str) -> None:
     ready = False
     while not stopping:
         for process in processes:
-            process.look_after()
+            if ready or not process.waits:
+                process.look_after()
         if not ready and _is_ready(address):
             ready = True
             say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal: ./dev standing {trial}")
         time.sleep(0.1)
 
 
-def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
+def _of_the_procfile(var_dir: Path, *, left_out: tuple[str, ...]) -> Iterator[Process]:
     programs = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -167,7 +161,9 @@ def _of_the_procfile(var_dir: Path) -> Iterator[Process]:
     for line in PROCFILE.read_text(encoding="utf-8").splitlines():
         name, _, command = line.partition(":")
         program, *arguments = shlex.split(command)
-        yield Process(name, [str(programs / program), *arguments], environment)
+        if name in left_out:
+            continue
+        yield Process(name, [str(programs / program), *arguments], environment, waits=name == "console")
 
 
 def _start_valkey(var_dir: Path) -> Process:

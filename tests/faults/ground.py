@@ -48,6 +48,7 @@ class Ground:
     cluster: Postgres | None
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
+    console_port: int = field(default_factory=free_port)
 
     @property
     def base(self) -> str:
@@ -102,7 +103,7 @@ class Ground:
     def environment(self) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "PYTHONPATH")
         own = {
-            "VAR_DIR": str(self.var_dir), "PORT": str(self.port), "DATABASE_URL": self.database_url,
+            "VAR_DIR": str(self.var_dir), "PORT": str(self.port), "CONSOLE_PORT": str(self.console_port), "DATABASE_URL": self.database_url,
             "FAULTS_DIR": str(self.folder / "faults"),
         }  # fmt: skip
         return {name: os.environ[name] for name in kept if name in os.environ} | own | self.settings

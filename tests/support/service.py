@@ -67,9 +67,11 @@ class Service:
     address = "127.0.0.1"
     within: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path, settings: dict[str, str], *, worker: bool = True, cwd: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, str], *, worker: bool = True, cwd: Path | None = None, port: int | None = None
+    ) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = port or free_port()
         self.log = folder / "service.log"
         self.cwd = cwd
         clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
@@ -141,6 +143,7 @@ class Service:
         connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
+            connection.connect()
             # Refused before the whole body was read, the answer may still be there.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body=body, headers=sent)
@@ -224,6 +227,18 @@ def end(*processes: subprocess.Popen[bytes]) -> None:
 def children(pid: int) -> list[int]:
     """A process's children: a web process's working ones, or the one that works for a worker."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def memory(pid: int) -> bytes:
+    """What a process has in memory that it may write to."""
+    found = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as kept:
+        for line in [line for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if " rw" in line]:
+            first, last = (int(part, 16) for part in line.split()[0].split("-"))
+            kept.seek(first)
+            with suppress(OSError):
+                found.append(kept.read(last - first))
+    return b"".join(found)
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import payloads
-from tests.support.service import PROGRAMS, Service, end, eventually, free_port
+from tests.support.service import PROGRAMS, Service, children, end, eventually, free_port, memory
 
 #: The contract gives a later start 3 seconds; a shared machine is given more before this counts as broken.
 READY_SECONDS = 20
@@ -27,7 +27,7 @@ class Up:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = clean | {"PORT": str(self.port), "WEB_CONCURRENCY": "1"}
+        self.environment = clean | {"PORT": str(self.port), "CONSOLE_PORT": str(free_port()), "WEB_CONCURRENCY": "1"}
 
     def start(self) -> None:
         log = os.open(self.folder / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -51,6 +51,14 @@ class Up:
     def children(self) -> list[int]:
         listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout
         return [int(pid) for pid in listed.split()]
+
+    def sign_in_page(self) -> str | None:
+        """The console's page for who is not signed in; None as long as it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.environment['CONSOLE_PORT']}/console/", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return None
 
     def said(self) -> str:
         return (self.folder / "up.log").read_text()
@@ -103,19 +111,18 @@ def test_a_second_start_keeps_what_the_first_made_and_what_it_was_told(up: Up) -
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_everything_in_order_when_asked_to(up: Up, number: signal.Signals) -> None:
-    children = up.children()
-    assert len(children) == 3
+    family = eventually(lambda: up.children() if len(up.children()) == 5 else None, "the console as well")
     up.process.send_signal(number)
     assert up.process.wait(40) == 0
-    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in family)
 
 
 def test_a_process_that_dies_is_started_again(up: Up) -> None:
-    before = up.children()
+    before = eventually(lambda: up.children() if len(up.children()) == 5 else None, "the console as well")
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: up.ready() and len(set(up.children()) - set(before)) == 3, "three new processes")
-    assert up.said().count("it is started again in") == 3
+    eventually(lambda: up.ready() and len(set(up.children()) - set(before)) == 5, "five new processes")
+    assert up.said().count("it is started again in") == 5
 
 
 def test_every_line_is_a_json_object_where_no_terminal_reads_it(up: Up) -> None:
@@ -176,3 +183,36 @@ def test_an_answer_in_flight_is_given_before_the_end(up: Up) -> None:
     answer, _ = waiting.communicate(timeout=30)
     assert json.loads(answer)["data"] == []
     assert up.process.wait(40) == 0
+
+
+def test_the_console_answers_and_no_line_shows_the_token_that_signs_in(undisturbed: Up) -> None:
+    assert "Sign in" in eventually(undisturbed.sign_in_page, "the console")
+    made = (undisturbed.folder / "var" / "secrets" / "OPERATOR_TOKENS").read_text().strip()
+    assert str(undisturbed.folder / "var" / "secrets" / "OPERATOR_TOKENS") in undisturbed.said()
+    assert made.partition("=")[2] not in undisturbed.said()
+
+
+def test_where_the_console_cannot_listen_everything_else_runs(undisturbed: Up, tmp_path: Path) -> None:
+    eventually(undisturbed.sign_in_page, "the console")
+    second = Up(tmp_path)
+    second.environment["CONSOLE_PORT"] = undisturbed.environment["CONSOLE_PORT"]
+    try:
+        second.start()
+        assert "there is no console" in second.said()
+        assert len(second.children()) == 4
+    finally:
+        end(second.process)
+
+
+def test_the_console_holds_no_secret_that_a_vendor_signs_with(undisturbed: Up) -> None:
+    secret = (undisturbed.folder / "var" / "secrets" / "IDNGO_SANDBOX_SECRETS").read_text().strip().encode()
+
+    def console() -> list[int]:
+        return [pid for parent in undisturbed.children() for pid in (parent, *children(parent)) if b"console" in _command(parent)]
+
+    pids = eventually(lambda: console() if len(console()) == 2 else None, "the console and its worker")
+    assert not any(secret in memory(pid) for pid in pids)
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

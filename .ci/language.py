@@ -25,6 +25,7 @@ INSTEAD = {
     r"\binnocents?\b": "other events",
     r"\btake (its|their) leave\b|\bfarewell\b": "sign off",
     r"\bcome to the door\b|\bcame to the door\b": "was received",
+    r"\b[Dd]oors?\b": "signing in, the form that takes a token",
     r"\b(is|are|be) away\b": "is unavailable",
     r"\bcannot be right\b": "invalid",
     r"\bwho lives\b|\bthat lives\b|\bsay alive\b": "is running",
@@ -58,6 +59,8 @@ def in_pages():
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.yml")):
         if path.name not in PAGES_LEFT_OUT:
             yield from complaints(path, enumerate(current(path).splitlines(), start=1))
+    for path in (ROOT / "receiver" / "console").rglob("*.html"):
+        yield from complaints(path, enumerate(path.read_text().splitlines(), start=1))
 
 
 def current(path):

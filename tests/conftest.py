@@ -19,7 +19,7 @@ from handlers import config as handlers_config
 from receiver import config as receiver_config
 from store import database
 from store.access import digests
-from store.inbox import encryption, wakeup
+from store.inbox import encryption, record, wakeup
 from store.inbox.spool.spool import host_spool
 from store.privacy.restoring import gate
 from tests.support import servers, warm
@@ -35,7 +35,7 @@ BODY_BYTES_MAX = 4000
 #: Services that many tests share, and none disturbs.
 SHARED = (
     "running", "listening", "refusals", "from_files", "closed", "stocked", "started_cold", "played", "undisturbed",
-    "proxied", "with_a_marked_body",
+    "proxied", "with_a_marked_body", "running_with_vendors", "desk", "attacked", "console", "browser",
 )  # fmt: skip
 
 #: The part of a run after which no journey starts.
@@ -141,6 +141,8 @@ def kept(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
     monkeypatch.setenv("INDEX_KEY", INDEX_KEY)
+    # The disk is shared with other tests. How long a delivery may wait is tried where it is promised: over HTTP.
+    monkeypatch.setattr(record, "RECORD_SECONDS", 15.0)
     forget()
     yield database_url
     forget()

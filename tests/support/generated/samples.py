@@ -1,7 +1,7 @@
 """How much a run tries: all with `--long`, else a part that changes with every commit.
 
 Of a large test the part is a tenth. Of a journey that could run on either database it is one of them. Journeys about a database, and
-those that break something, run on both; so do the tests of the packages.
+those that break something, run on both; so do the tests of the packages, but for those that say that one database will do.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def properties(*, examples: int) -> Callable[[Test], Test]:
 
 
 def left_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The journeys that this run leaves out, because it runs each of them on the other database."""
+    """The tests that this run leaves out, because it runs each of them on the other database."""
     if _all:
         return []
     pairs: dict[str, dict[str, pytest.Item]] = {}
@@ -84,9 +84,10 @@ def left_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def _database_of(item: pytest.Item) -> str | None:
-    """The database that a journey is collected for; None if it always runs."""
+    """The database that a test is collected for; None if it always runs."""
     folders = item.path.parts
-    if "journeys" not in folders or "failures" in folders or item.get_closest_marker("both_databases") or not hasattr(item, "callspec"):
+    is_journey = "journeys" in folders and "failures" not in folders and not item.get_closest_marker("both_databases")
+    if not (is_journey or item.get_closest_marker("one_database")) or not hasattr(item, "callspec"):
         return None
     return next((given for given in item.callspec.params.values() if isinstance(given, str) and given in DATABASES), None)
 

@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "threats.md"
 ATTACKERS = [
     "Stranger",
     "Vendor with a valid secret",
+    "Browser at the console",
     "Reader",
     "Linker",
     "Starter",

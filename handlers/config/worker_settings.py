@@ -15,6 +15,7 @@ from handlers.config.vocabulary.idngo import LABELS
 from handlers.config.vocabulary.words import Meaning
 from store import config
 from store.config import signing_secret
+from store.config.log_settings import is_address
 from store.inbox.settling import Retries
 from store.system.environment import Environment
 from store.text import web_addresses
@@ -87,7 +88,7 @@ def read(environment: Environment) -> Settings:
         environment.wrong("REACTION_ENVIRONMENTS", "may name live, sandbox, and nothing else")
     urls = _notify_urls(environment, plain_http=plain_http)
     secrets = environment.each("NOTIFY_SECRETS", _secret)
-    if urls and not secrets:
+    if (urls or any(is_address(place) for place in environment.items("LOG_PUBLISH"))) and not secrets:
         environment.wrong("NOTIFY_SECRETS", "is missing: whsec_ and base64 of 24 to 64 random bytes, for the endpoints to know us by")
     ifcgate_api = vendor_apis.ifcgate_api(environment, plain_http=plain_http)
     idngo_api = vendor_apis.idngo_api(environment, plain_http=plain_http)

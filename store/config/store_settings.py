@@ -14,7 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from store.config import base64_keys, privacy_settings
+from store.config import base64_keys, log_settings, privacy_settings
+from store.config.log_settings import LogSettings
 from store.config.privacy_settings import PrivacySettings
 from store.system.environment import Environment, secrets_dir
 from store.text import service_urls
@@ -56,6 +57,7 @@ class Settings:
     #: Whether the audit log records plain look-ups of applicants, persons and events, too.
     audit_reads: bool
     privacy: PrivacySettings
+    log: LogSettings
 
 
 def read(environment: Environment) -> Settings:
@@ -77,6 +79,7 @@ def read(environment: Environment) -> Settings:
         all_take_two=_all_take_two(environment),
         audit_reads=environment.yes_or_no("AUDIT_READS"),
         privacy=privacy_settings.read(environment),
+        log=log_settings.read(environment),
     )
 
 

@@ -26,7 +26,8 @@ class Act(Base):
     #: The account of the operating system, where a person acted on the command line with a token.
     os_user: Mapped[str | None] = mapped_column(Name)
 
-    __table_args__ = (Index(None, "subject"),)
+    # No number of an act that was removed is given again.
+    __table_args__ = (Index(None, "subject"), {"sqlite_autoincrement": True})
 
 
 class ConsoleSession(Base):

@@ -39,6 +39,8 @@ class EventRow(Base):
     #: Its body was kept before for its subject, under whatever type.
     seen_before: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
     deliveries: Mapped[int] = mapped_column(default=1)
+    #: It waited in a spool, so that it was written long after it was received.
+    spooled: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
 
     status: Mapped[str] = mapped_column(default="pending")
     reason: Mapped[str | None] = mapped_column(Text)
@@ -136,8 +138,7 @@ class MentionRow(Base):
 
 
 class ApplicantRow(Base):
-    """The current state of every applicant. A row of version 0 is not shown to any caller yet: it holds a lock, a link, or
-    news that shows nothing."""
+    """The current state of every applicant. A row of version 0 is not shown yet: it holds a lock, a link, or news that shows nothing."""
 
     __tablename__ = "applicants"
 
@@ -221,9 +222,7 @@ class TransitionRow(Base):
 
 
 class QuietMove(Base):
-    """What was shown of an applicant after a move that is no change (a later `as_of`, or an earlier approval).
-
-    It is kept so that the state at any time can be shown."""
+    """What was shown of an applicant after a move that is no change, so that the state at any time can be shown."""
 
     __tablename__ = "quiet_moves"
 

@@ -21,14 +21,15 @@ SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AN
 NOT_SEEN = {"repeat": False, "seen_before": False}
 
 
-def keep(connection: Connection, arrived: Sequence[SealedDelivery]) -> list[str]:
-    """Return, for each delivery, the id of its event: its own id if it is the first.
+def keep(connection: Connection, arrived: Sequence[SealedDelivery], *, spooled: bool = False) -> list[str]:
+    """Return, for each delivery, the id of its event: its own id if it is the first. `spooled`: they waited in a spool.
 
     No two of the deliveries may belong to one event or subject: see `deliveries.without_conflicts`. Idempotent, because the ids stay the
     same."""
     without_subject = [arrival for arrival in arrived if arrival.subject is None]
     latest, redelivered = _become_latest(connection, [arrival for arrival in arrived if arrival.subject is not None])
-    kept = _insert(connection, [*(arrival.row | NOT_SEEN for arrival in without_subject), *(one.row for one in latest)])
+    rows = [*(arrival.row | NOT_SEEN for arrival in without_subject), *(one.row for one in latest)]
+    kept = _insert(connection, [row | {"spooled": spooled} for row in rows])
     # Those of new events alone: the key of a duplicate has no body.
     new = {row.id for row in kept}
     body_keys.insert(connection, {one.id: one.data_key for one in arrived if one.data_key and one.id in new})

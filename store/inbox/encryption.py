@@ -93,14 +93,18 @@ class Keyring:
         """Return the body that was sealed for this event, in either form: with its wrapped data key, or by the master key `key_id`. Raises
         Unopenable."""
         if wrapped:
-            return _decrypt(AESGCM(self._unwrap(wrapped, event_id)), body, _of_body(event_id))
+            return open_with(self.unwrap(wrapped, event_id=event_id), body, event_id=event_id)
         if key_id == NO_MASTER_KEY:
             raise Unopenable("its data key was deleted, as of an event that is erased")
         return _decrypt(self._cipher(key_id), body, _of_old_form(key_id, event_id))
 
+    def unwrap(self, wrapped: WrappedKey, *, event_id: str) -> bytes:
+        """Return the data key of an event. Raises Unopenable."""
+        return _decrypt(self._cipher(wrapped.key_id), wrapped.wrapped, _of_key(wrapped.key_id, event_id))
+
     def rewrap(self, wrapped: WrappedKey, *, event_id: str) -> WrappedKey:
         """Return the same data key, wrapped with the newest master key. Raises Unopenable."""
-        return self._wrap(self._unwrap(wrapped, event_id), event_id)
+        return self._wrap(self.unwrap(wrapped, event_id=event_id), event_id)
 
     def read_again(self) -> None:
         """Take the keys as they are configured now. What is wrong with them is ignored: the keys in memory still count."""
@@ -115,9 +119,6 @@ class Keyring:
     def _wrap(self, data_key: bytes, event_id: str) -> WrappedKey:
         key_id, cipher = next(iter(self._ciphers.items()))
         return WrappedKey(key_id, _encrypt(cipher, data_key, _of_key(key_id, event_id)))
-
-    def _unwrap(self, wrapped: WrappedKey, event_id: str) -> bytes:
-        return _decrypt(self._cipher(wrapped.key_id), wrapped.wrapped, _of_key(wrapped.key_id, event_id))
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._ciphers and time.monotonic() - self._missed.get(key_id, float("-inf")) > LOOK_SECONDS:
@@ -142,6 +143,11 @@ class Keyring:
 def keyring() -> Keyring:
     """Return the configured keys."""
     return Keyring(config.settings().encryption_keys, reread=config.encryption_keys_now, watched=config.generated_keys())
+
+
+def open_with(data_key: bytes, body: bytes, *, event_id: str) -> bytes:
+    """Return the body that was sealed for this event, with its data key. Raises Unopenable."""
+    return _decrypt(AESGCM(data_key), body, _of_body(event_id))
 
 
 def key_id(key: bytes) -> str:

@@ -32,6 +32,11 @@ T = TypeVar("T")
 #: Keys the digests of what is erased.
 INDEX_KEY = base64.b64encode(b"a key of 32 bytes for digests..!").decode()
 
+#: The log of what happened, and the seed of the key that signs it.
+LOG_ORIGIN, LOG_SIGNING_KEY = "standing.example", base64.b64encode(b"a seed of 32 bytes, to be signed").decode()
+
+KEYS = {"INDEX_KEY": INDEX_KEY, "LOG_SIGNING_KEY": LOG_SIGNING_KEY, "LOG_ORIGIN": LOG_ORIGIN}
+
 SECRETS = {
     "IFCGATE_SECRETS": signing.IFCGATE_SECRET,
     "IDNGO_SECRETS": signing.IDNGO_SECRET,
@@ -75,7 +80,7 @@ class Service:
         self.log = folder / "service.log"
         self.cwd = cwd
         clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
-        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2", "INDEX_KEY": INDEX_KEY}
+        own = {"VAR_DIR": str(folder / "var"), "PORT": str(self.port), "HOST": self.address, "WEB_CONCURRENCY": "2"} | KEYS
         self.environment = clean | SECRETS | TOKENS | own | settings
         self.processes: list[subprocess.Popen[bytes]] = []
         self._with_worker = worker

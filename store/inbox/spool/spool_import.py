@@ -69,6 +69,6 @@ def _keep_unknown(connection: Connection, arrived: list[SealedDelivery]) -> None
     handed over before."""
     known = delivery_rows.known(connection, [one.id for one in arrived])
     part = [one for one in arrived if one.id not in known]
-    for arrival, event_id in zip(part, delivery_rows.keep(connection, part), strict=True):
+    for arrival, event_id in zip(part, delivery_rows.keep(connection, part, spooled=True), strict=True):
         if event_id != arrival.id:
             delivery_rows.remember_alias(connection, arrival.id, event_id)

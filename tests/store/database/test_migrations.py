@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 
 from store.database import migrations
 from store.database.engine import engine
+from store.database.log_tables import Leaf
 from store.database.migrations import upgrade
 from store.database.operations_tables import Act
 from store.database.tables import EventRow
@@ -28,7 +29,7 @@ START = "from store import database; database.begin().__enter__()"
 
 def test_the_migrations_make_what_the_models_say(kept: str) -> None:
     with engine().connect() as connection:
-        [metadata] = {EventRow.metadata, Act.metadata}
+        [metadata] = {EventRow.metadata, Act.metadata, Leaf.metadata}
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
 

@@ -166,7 +166,7 @@ def _write(connection: Connection, holder: str, batch: list[EventReading], watch
     event_erasure.lock_subjects(connection, [one.event for one in fenced.rewritten])
     if not settling.settle(connection, written.settlements, holder=holder):
         raise LeaseLost
-    event_erasure.erase(connection, fenced.rewritten, fenced.keys)
+    event_erasure.erase(connection, fenced.rewritten, fenced.erasure_of)
     feed.append(connection, written.changes)
     delivery_counts.count_noticed(connection, [*outcome.noticed_in(batch), *fenced.noticed])
     fault_points.reach("settled")

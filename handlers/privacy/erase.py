@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain
 
 import structlog
+from msgspec import structs
 from sqlalchemy import Connection
 
 from handlers.privacy import vendor_deletion
@@ -144,7 +145,8 @@ def _erase_named(begun: Sequence[Begun]) -> Iterator[int]:
 
     def part(connection: Connection) -> int:
         events = event_erasure.naming(connection, erasure_of, limit=EVENTS_AT_ONCE)
-        _count(connection, erasure_of, _erase(connection, erasure_of, events))
+        named = event_erasure.erase(connection, [_rewritten(event, erasure_of) for event in events], erasure_of)
+        _count(connection, erasure_of, named)
         return len(events)
 
     # Another process may have erased a part behind its lock: what counts is whether any is left.
@@ -182,7 +184,8 @@ def _erase_still_nameless(
 ) -> int:
     named = {event.sequence: keys for event, keys in found}
     events = event_erasure.still_nameless(connection, [event for event, _ in found])
-    _erase(connection, erasure_of, events)
+    rewritten = [structs.replace(_rewritten(event, erasure_of), about=named[event.sequence]) for event in events]
+    event_erasure.erase(connection, rewritten, erasure_of)
     _count(connection, erasure_of, [(key, event.sequence) for event in events for key in named[event.sequence]])
     return len(events)
 
@@ -194,12 +197,8 @@ def _count(connection: Connection, erasure_of: Mapping[ApplicantKey, str], named
         erasures.count_events(connection, erasure_id, count)
 
 
-def _erase(connection: Connection, keys: Collection[ApplicantKey], events: Sequence[InboxEvent]) -> list[tuple[ApplicantKey, int]]:
-    """Erase locked events, or rewrite those that name others; return the applicants that each named, with the event's sequence."""
-    return event_erasure.erase(connection, [_rewritten(event, keys) for event in events], keys)
-
-
 def _rewritten(event: InboxEvent, keys: Collection[ApplicantKey]) -> Rewritten:
+    """Return what is left of an event without some applicants: nothing, or what it says of others."""
     reading = reading_of(event)
     named = [] if reading is None else [ApplicantKey(event.vendor, event.environment, one) for one in reading.references]
     others = [key.reference for key in named if key not in keys]
@@ -208,8 +207,8 @@ def _rewritten(event: InboxEvent, keys: Collection[ApplicantKey]) -> Rewritten:
 
 def _empty_changes(begun: Sequence[Begun]) -> Iterator[int]:
     """Empty the applicants' changes, part by part; yield that no event was erased."""
-    keys, emptied = list(erasures.by_applicant(begun)), CHANGES_AT_ONCE
+    erasure_of, emptied = erasures.by_applicant(begun), CHANGES_AT_ONCE
     while emptied == CHANGES_AT_ONCE:
-        emptied = database.write(lambda connection: trace_erasure.empty_changes(connection, keys, limit=CHANGES_AT_ONCE))
+        emptied = database.write(lambda connection: trace_erasure.empty_changes(connection, erasure_of, limit=CHANGES_AT_ONCE))
         fault_points.reach("erasure emptied changes")
         yield 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -38,8 +38,8 @@ class Fenced:
 
     batch: list[EventReading]
     rewritten: list[Rewritten] = field(default_factory=list)
-    #: The erased that they name.
-    keys: set[ApplicantKey] = field(default_factory=set)
+    #: The erasures of the erased that they name.
+    erasure_of: dict[ApplicantKey, str] = field(default_factory=dict)
     #: What is counted for somebody to look at, as `delivery_counts.count_noticed` takes it.
     noticed: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def without_erased(connection: Connection, batch: list[EventReading]) -> Fenced:
     gone = erased.among(connection, {key for some in keys for key in some})
     found = Fenced([])
     for reading, some in zip(batch, keys, strict=True):
-        theirs = {key for key in some if key in gone and not gone[key].lets_in(reading.at)}
+        theirs = {key: gone[key].erasure_id for key in some if key in gone and not gone[key].lets_in(reading.at)}
         if theirs:
             reading = _fence(connection, reading, theirs, found)
         found.batch.append(reading)
@@ -64,21 +64,21 @@ def erase_unhandled(connection: Connection, event: InboxEvent) -> bool:
     """Erase an event that cannot be handled, if its body holds the reference of an erased applicant; return whether it does."""
     erased.hold_fences(connection)
     keys = {ApplicantKey(event.vendor, event.environment, word) for word in _words(event) if is_name(word)}
-    theirs = {key for key, one in erased.among(connection, keys).items() if one.readmitted_at is None}
+    theirs = {key: one.erasure_id for key, one in erased.erased_here(connection, keys).items()}
     if theirs:
         event_erasure.lock_subjects(connection, [event])
-        event_erasure.erase(connection, [Rewritten(event=event, kept_news=None)], theirs)
+        event_erasure.erase(connection, [Rewritten(event=event, kept_news=None, about=theirs)], theirs)
     return bool(theirs)
 
 
-def _fence(connection: Connection, reading: EventReading, theirs: set[ApplicantKey], found: Fenced) -> EventReading:
+def _fence(connection: Connection, reading: EventReading, theirs: Mapping[ApplicantKey, str], found: Fenced) -> EventReading:
     """Return the reading of an event without some of its applicants, and note that it is to be erased."""
     event, others = reading.event, tuple(key.reference for key in _keys(reading) if key not in theirs)
     if reading.says is not None and not (event.replayed or event.repeat or event_erasure.is_known(connection, event)):
         found.noticed.append((event.vendor, event.environment, NEWS_OF_ERASED))
-    found.keys.update(theirs)
+    found.erasure_of.update(theirs)
     left = _about(reading, others)
-    found.rewritten.append(Rewritten(event=event, kept_news=kept_news.encode(left, others) if others else None))
+    found.rewritten.append(Rewritten(event=event, kept_news=kept_news.encode(left, others) if others else None, about=theirs))
     return left
 
 

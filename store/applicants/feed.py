@@ -28,6 +28,9 @@ ERASED = "erased"
 #: The type of the notice that an applicant was erased.
 NOTICE = f"applicant.{ERASED}"
 
+#: The erasure that a notice reports.
+ERASURE_ID = TransitionRow.applicant["erasure_id"].as_string().label("erasure_id")
+
 #: Changes with what `describe_entry` needs.
 ENTRIES = select(TransitionRow.__table__, names_restricted(TransitionRow).label("restricted"))
 

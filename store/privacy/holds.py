@@ -19,6 +19,8 @@ from store.inbox.deliveries import new_event_id
 from store.privacy import acts
 from store.privacy.acts import Action, DataSubject
 from store.privacy.errors import NotPossible, UnknownToUs
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -33,6 +35,7 @@ def place(connection: Connection, subject: DataSubject, *, by: Actor, reason: st
     made = new_event_id()
     placed = {"id": made, "reason": reason, "review_at": review_at, "placed_by": by.name, "placed_at": clock.now()}
     connection.execute(database.insert(Hold).values(**structs.asdict(subject), **placed))
+    queue.add(connection, LeafKind.HOLD, made)
     acts.record(connection, Action.PLACE_HOLD, subject, by=by, reason=reason)
     return describe(find(connection, made))
 
@@ -45,6 +48,7 @@ def lift(connection: Connection, hold_id: str, *, by: Actor, reason: str | None)
     acts.check_second(by, row.placed_by)
     lifted = {"lifted_by": by.name, "lifted_at": clock.now(), "lift_reason": reason}
     connection.execute(update(Hold).where(Hold.id == hold_id).values(**lifted))
+    queue.add(connection, LeafKind.HOLD_LIFTED, hold_id)
     acts.record(connection, Action.LIFT_HOLD, DataSubject.of_row(row), by=by, reason=reason)
     return describe(find(connection, hold_id))
 
@@ -138,10 +142,16 @@ def on_erasure() -> ColumnElement[bool]:
     )
 
 
-def forget(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None) -> None:
-    """Remove from lifted holds their applicants and reasons."""
-    mine = update(Hold).where(Hold.lifted_at.is_not(None), _about(environment, keys, {user} if user else set()))
-    connection.execute(mine.values(external_user_id=None, vendor=None, reference=None, reason=None, lift_reason=None))
+def forget(connection: Connection, environment: str, keys: Sequence[ApplicantKey], user: str | None, *, erasure_id: str) -> None:
+    """Remove from lifted holds their applicants and reasons, for an erasure."""
+    lifted = (Hold.lifted_at.is_not(None), _about(environment, keys, {user} if user else set()))
+    with_reason = {row.id: row.lift_reason is not None for row in connection.execute(select(Hold.id, Hold.lift_reason).where(*lifted))}
+    mine = update(Hold).where(Hold.id.in_(list(with_reason)))
+    if with_reason:
+        connection.execute(mine.values(external_user_id=None, vendor=None, reference=None, reason=None, lift_reason=None))
+    queue.add_erased(connection, LeafKind.HOLD, list(with_reason), erasure_id=erasure_id)
+    told = [hold_id for hold_id, has_one in with_reason.items() if has_one]
+    queue.add_erased(connection, LeafKind.HOLD_LIFTED, told, erasure_id=erasure_id)
 
 
 def _users(connection: Connection, keys: Collection[ApplicantKey]) -> dict[ApplicantKey, str | None]:

@@ -22,6 +22,8 @@ from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.errors import NotPossible, UnknownToUs
 from store.privacy.keeping import periods
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -188,6 +190,10 @@ def _undecided(connection: Connection, erasure_id: str, by: Actor, *besides: Sta
 def _decide(connection: Connection, row: Row[Any], action: Action, *, by: Actor, reason: str, **values: Any) -> dict[str, Any]:
     decided = {"decided_by": by.name, "decided_at": clock.now(), "decision_reason": reason}
     connection.execute(update(Erasure).where(Erasure.id == row.id).values(**decided, **values))
+    if row.decided_at is None:
+        queue.add(connection, LeafKind.ERASURE_DECIDED, row.id)
+    else:  # The row has no room for the refusal before: the audit log has it.
+        queue.add_erased(connection, LeafKind.ERASURE_DECIDED, [row.id], erasure_id=row.id)
     acts.record(connection, action, DataSubject.of_row(row), by=by, reason=reason)
     return describe(find(connection, row.id))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +17,8 @@ from store.database import bulk
 from store.database.operations_tables import Act, Replay
 from store.database.vendor_tables import Reconciliation
 from store.operations.replays import OPEN, Stage
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -31,8 +33,8 @@ class Found(Struct, frozen=True, kw_only=True):
 
     #: By the numbers of the acts: the name within the subject. Where the whole subject is the name, an index finds the act.
     subjects: dict[int, str]
-    #: Those whose reason has a name.
-    reasons: set[int]
+    #: The name within the reason.
+    reasons: dict[int, str]
     #: The last act that was looked at.
     last: int
 
@@ -42,19 +44,49 @@ def find(connection: Connection, keys: Keys, users: Collection[str], *, after: i
     names, later = _names(keys, users), Act.id > after
     last = connection.execute(select(func.max(Act.id))).scalar_one() or after
     subjects = _naming(connection, Act.id, Act.subject, names, later, Act.subject.not_in(_digests(keys, users)))
-    return Found(subjects=subjects, reasons=set(_naming(connection, Act.id, Act.reason, names, later)), last=last)
+    return Found(subjects=subjects, reasons=_naming(connection, Act.id, Act.reason, names, later), last=last)
 
 
-def empty_acts(connection: Connection, keys: Keys, users: Collection[str], found: Found) -> None:
-    """Name the applicants and users in the audit log by keyed digests, and remove the reasons that name them.
+def empty_acts(connection: Connection, erasure_of: Mapping[ApplicantKey, str], erasure_of_user: Mapping[str, str], found: Found) -> None:
+    """Name the applicants and users of erasures in the audit log by keyed digests, and remove the reasons that name them.
 
     `found`: what `find` returned shortly before; later acts are looked for here."""
+    later = find(connection, list(erasure_of), erasure_of_user, after=found.last)
+    emptied = [
+        *_empty_subjects(connection, erasure_of, erasure_of_user),
+        *_empty_texts(connection, found.subjects | later.subjects, found.reasons | later.reasons, _by_name(erasure_of, erasure_of_user)),
+    ]
+    queue.add_erased_by_several(connection, LeafKind.ACT, emptied)
+
+
+def _empty_subjects(
+    connection: Connection, erasure_of: Mapping[ApplicantKey, str], erasure_of_user: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
+    """Empty the acts that an index finds; yield each with its erasure."""
+    keys, users = list(erasure_of), list(erasure_of_user)
+    erasure_of_subject = {audit.applicant_subject(key): made for key, made in erasure_of.items()}
+    erasure_of_subject |= {audit.user_subject(user): made for user, made in erasure_of_user.items()}
     for subject, digest in sorted(_digests(keys, users).items()):
-        connection.execute(update(Act).where(Act.subject == subject).values(subject=f"erased {digest}", reason=None))
-    later = find(connection, keys, users, after=found.last)
-    for act, name in sorted((found.subjects | later.subjects).items()):
-        connection.execute(update(Act).where(Act.id == act).values(subject=f"erased {digests.of('name', name).hex()}"))
-    connection.execute(update(Act).where(Act.id.in_(sorted(found.reasons | later.reasons))).values(reason=None))
+        mine = update(Act).where(Act.subject == subject).values(subject=f"erased {digest}", reason=None)
+        yield from ((act, erasure_of_subject[subject]) for act in connection.execute(mine.returning(Act.id)).scalars())
+
+
+def _empty_texts(
+    connection: Connection, subjects: Mapping[int, str], reasons: Mapping[int, str], by_name: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
+    """Empty the acts in whose texts names were found; yield each that changes with its erasure."""
+    for act, name in sorted(subjects.items()):
+        mine = update(Act).where(Act.id == act).values(subject=f"erased {digests.of('name', name).hex()}")
+        yield from ((found, by_name[name]) for found in connection.execute(mine.returning(Act.id)).scalars())
+    if reasons:
+        those = update(Act).where(Act.id.in_(sorted(reasons)), Act.reason.is_not(None)).values(reason=None)
+        yield from ((act, by_name[reasons[act]]) for act in connection.execute(those.returning(Act.id)).scalars())
+
+
+def _by_name(erasure_of: Mapping[ApplicantKey, str], erasure_of_user: Mapping[str, str]) -> dict[str, str]:
+    """Return the erasure of each name; of several the first."""
+    named = [*((key.reference, made) for key, made in erasure_of.items()), *erasure_of_user.items()]
+    return dict(sorted(named, reverse=True))
 
 
 def empty_replays(connection: Connection, keys: Keys, users: Collection[str]) -> None:

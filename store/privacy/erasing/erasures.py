@@ -23,6 +23,8 @@ from store.privacy.acts import DataSubject as DataSubject
 from store.privacy.erasing import act_erasure, trace_erasure
 from store.privacy.keeping import periods, relationships
 from store.privacy.restoring import index_key
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.starts import forgetting
 from store.system import clock
 from store.text.states import ApplicantKey
@@ -57,6 +59,9 @@ class Cause(StrEnum):
 #: What is to be carried out.
 AHEAD = (Stage.APPROVED, Stage.DUE)
 
+#: What names somebody in the row of a request.
+NAMES = ("external_user_id", "vendor", "reference", "reason")
+
 
 class Begun(Struct, frozen=True, kw_only=True):
     """An erasure that is carried out."""
@@ -90,7 +95,10 @@ def create_all(
     rows = [same | structs.asdict(subject) | {"id": new_event_id(), "subject": subject.digest} | values for subject, values in wanted]
     if rows:
         connection.execute(database.insert(Erasure), rows)
-    return [str(row["id"]) for row in rows]
+    ids = [str(row["id"]) for row in rows]
+    queue.add(connection, LeafKind.ERASURE, *ids)
+    queue.add(connection, LeafKind.ERASURE_DECIDED, *(made for made, row in zip(ids, rows, strict=True) if row.get("decided_at")))
+    return ids
 
 
 def find(connection: Connection, erasure_id: str, *, lock: bool = False) -> Row[Any] | None:
@@ -193,10 +201,17 @@ def count_events(connection: Connection, erasure_id: str, events: int) -> None:
 def finish(connection: Connection, begun: Sequence[Begun], *, ledger_lines: Sequence[int]) -> None:
     """Remove the names from the erasures' own rows, and record that they are done, and that the database has their lines of the ledger."""
     acts.take_turn(connection)  # Before the erasure's row, like whoever decides.
-    nameless = {"external_user_id": None, "vendor": None, "reference": None, "targets": None, "reason": None, "decision_reason": None}
+    those = (Erasure.id.in_([one.id for one in begun]), Erasure.status.in_(AHEAD))
+    rows = connection.execute(select(Erasure.__table__).where(*those).order_by(Erasure.id).with_for_update()).all()
+    nameless = dict.fromkeys((*NAMES, "decision_reason", "targets"))
     waited = {"vendor_answer": None, "vendor_again_at": None}
-    done = update(Erasure).where(Erasure.id.in_([one.id for one in begun]), Erasure.status.in_(AHEAD))
+    done = update(Erasure).where(Erasure.id.in_([row.id for row in rows]))
     connection.execute(done.values(status=Stage.DONE, done_at=clock.now(), **nameless, **waited))
+    named = [row.id for row in rows if any(getattr(row, name) is not None for name in NAMES)]
+    told = [row.id for row in rows if row.decided_at is not None and row.decision_reason is not None]
+    queue.add_erased_by_several(connection, LeafKind.ERASURE, zip(named, named, strict=True))
+    queue.add_erased_by_several(connection, LeafKind.ERASURE_DECIDED, zip(told, told, strict=True))
+    queue.add(connection, LeafKind.ERASURE_DONE, *(row.id for row in rows))
     for line in sorted(ledger_lines):
         count_line(connection, line)
 
@@ -211,11 +226,11 @@ def forget_traces(connection: Connection, begun: Sequence[Begun], found: act_era
     keys, users = list(by_applicant(begun)), _users(begun)
     trace_erasure.forget_mentions(connection, keys)
     trace_erasure.forget_quiet_moves(connection, keys)
-    act_erasure.empty_acts(connection, keys, users, found)
+    act_erasure.empty_acts(connection, by_applicant(begun), {one.user: one.id for one in reversed(begun) if one.user}, found)
     act_erasure.empty_replays(connection, keys, users)
     act_erasure.end_reconciliations(connection, keys, users)
     for one in begun:
-        holds.forget(connection, one.environment, one.keys, one.user)
+        holds.forget(connection, one.environment, one.keys, one.user, erasure_id=one.id)
         if one.user:
             mine = (Relationship.environment == one.environment, Relationship.external_user_id == one.user)
             connection.execute(delete(Relationship).where(*mine))

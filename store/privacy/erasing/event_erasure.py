@@ -21,6 +21,8 @@ from store.inbox.encryption import NO_MASTER_KEY, keyring
 from store.inbox.erased_subjects import keyed
 from store.inbox.events import UNRESOLVED
 from store.inbox.internal_events import KIND_HEADER, Kind
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey, Outcome
 
@@ -36,6 +38,8 @@ class Rewritten(Struct, frozen=True, kw_only=True):
 
     event: InboxEvent
     kept_news: bytes | None
+    #: The erased that its body names, beside those that it is known to name.
+    about: Collection[ApplicantKey] = ()
 
 
 def naming(connection: Connection, keys: Collection[ApplicantKey], *, limit: int) -> list[InboxEvent]:
@@ -81,20 +85,25 @@ def lock_subjects(connection: Connection, events: Sequence[InboxEvent]) -> None:
         connection.execute(select(Subject.subject).where(tuple_(*key).in_(of_events)).order_by(*key).with_for_update()).all()
 
 
-def erase(connection: Connection, rewritten: Sequence[Rewritten], keys: Collection[ApplicantKey]) -> list[tuple[ApplicantKey, int]]:
+def erase(connection: Connection, rewritten: Sequence[Rewritten], erasure_of: Mapping[ApplicantKey, str]) -> list[tuple[ApplicantKey, int]]:
     """Erase what events say of some applicants, and that they named them; return each that an event named, with the event's sequence.
 
-    Their rows must be locked, or the database's only writer's."""
+    `erasure_of`: the erasures of the applicants. Empty: a rule of RETENTION erases events that name no applicant. The events'
+    rows must be locked, or the database's only writer's."""
     if not rewritten:
         return []
     events = [one.event for one in rewritten]
-    named = _forget_mentions(connection, events, keys)
+    named = _forget_mentions(connection, events, erasure_of)
     body_keys.forget(connection, [event.id for event in events])
     identities = _unique(connection, _identities(connection, events))
     for event, news in ((one.event, one.kept_news) for one in rewritten):
         values = _emptied(event, identities[event.id]) if news is None else _kept(connection, event, news)
         connection.execute(update(EventRow).where(EventRow.sequence == event.sequence).values(**values))
     _forget_subjects(connection, events)
+    if not erasure_of:
+        queue.add_erased(connection, LeafKind.EVENT, [event.sequence for event in events], erasure_id=None)
+    about = [*named, *((key, one.event.sequence) for one in rewritten for key in one.about)]
+    queue.add_erased_by_several(connection, LeafKind.EVENT, [(sequence, erasure_of[key]) for key, sequence in about])
     return named
 
 

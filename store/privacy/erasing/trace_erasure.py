@@ -4,7 +4,7 @@ A change stays in its place in the feed, and is empty."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from store.database.operations_tables import Reaction, ReviewClaim
 from store.database.tables import ApplicantRow, MentionRow, QuietMove, TransitionRow
 from store.database.vendor_tables import ReconciliationFinding
 from store.outbox.dispatch import ReactionStatus
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -26,6 +28,9 @@ EMPTY: dict[str, Any] = {
     "from_status": None, "to_status": feed.ERASED, "reversal": None, "changed": [], "reasons": [], "as_of": None, "applicant": {},
     "linked": None,
 }  # fmt: skip
+
+#: The place of a change, and its applicant.
+_PLACE = (TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
 
 Keys = Sequence[ApplicantKey]
 
@@ -52,34 +57,43 @@ def _end(connection: Connection, those: ColumnElement[bool]) -> None:
     connection.execute(waits.values(**ended))
 
 
-def empty_changes(connection: Connection, keys: Keys, *, limit: int) -> int:
-    """Empty the next changes of applicants, but not the notices of their erasure; return how many."""
-    return _empty_some(connection, bulk.of_applicants(TransitionRow, keys), TransitionRow.to_status != feed.ERASED, limit=limit)
+def empty_changes(connection: Connection, erasure_of: Mapping[ApplicantKey, str], *, limit: int) -> int:
+    """Empty the next changes of applicants, but not the notices of their erasure; return how many. `erasure_of`: their erasures."""
+    those = (bulk.of_applicants(TransitionRow, erasure_of), TransitionRow.to_status != feed.ERASED)
+    found = {number: ApplicantKey(*key) for number, *key in connection.execute(select(*_PLACE).where(*those).limit(limit))}
+    _empty(connection, found, {number: erasure_of[key] for number, key in found.items()})
+    return len(found)
 
 
 def empty_notices(connection: Connection, *, before: datetime, limit: int) -> int:
     """Empty the next notices of erasures that are older than a time; return how many."""
-    old = (TransitionRow.to_status == feed.ERASED, TransitionRow.erased_at.is_(None), TransitionRow.at < before)
-    return _empty_some(connection, *old, limit=limit)
+    return _empty_notices(connection, TransitionRow.erased_at.is_(None), TransitionRow.at < before, limit=limit)
 
 
 def empty_notices_of(connection: Connection, keys: Keys) -> None:
     """Empty the notices that some applicants were erased."""
-    _empty_some(connection, bulk.of_applicants(TransitionRow, keys), TransitionRow.to_status == feed.ERASED)
+    _empty_notices(connection, bulk.of_applicants(TransitionRow, keys))
 
 
-def _empty_some(connection: Connection, *those: ColumnElement[bool], limit: int | None = None) -> int:
-    """Empty changes, each under the digest of its applicant; return how many."""
-    columns = (TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference)
+def _empty_notices(connection: Connection, *those: ColumnElement[bool], limit: int | None = None) -> int:
+    """Empty notices, for the erasures that they report; return how many."""
+    query = select(*_PLACE, feed.ERASURE_ID).where(TransitionRow.to_status == feed.ERASED, *those).limit(limit)
+    rows = connection.execute(query).all()
+    _empty(connection, {row.number: ApplicantKey(*row[1:4]) for row in rows}, {row.number: row.erasure_id for row in rows})
+    return len(rows)
+
+
+def _empty(connection: Connection, found: Mapping[int, ApplicantKey], erasure_of: Mapping[int, str]) -> None:
+    """Empty changes, by their numbers, each under the digest of its applicant and for its erasure."""
     numbers: dict[ApplicantKey, list[int]] = {}
-    for number, *key in connection.execute(select(*columns).where(*those).limit(limit)):
-        numbers.setdefault(ApplicantKey(*key), []).append(number)
+    for number, applicant in found.items():
+        numbers.setdefault(applicant, []).append(number)
     for applicant, theirs in numbers.items():
-        _empty(connection, theirs, _digest(applicant))
-    return sum(map(len, numbers.values()))
+        _empty_those(connection, theirs, _digest(applicant))
+    queue.add_erased_by_several(connection, LeafKind.CHANGE, erasure_of.items())
 
 
-def _empty(connection: Connection, numbers: Sequence[int], digest: str) -> None:
+def _empty_those(connection: Connection, numbers: Sequence[int], digest: str) -> None:
     """Empty changes, and what was answered to their reactions, and end those that a subscriber that was behind wrote down meanwhile.
 
     One that was readmitted and is erased again has several changes of each version: they get one of their own."""

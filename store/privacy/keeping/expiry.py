@@ -23,6 +23,8 @@ from store.inbox.encryption import Unopenable
 from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.text.json_body import forms_of, holds_any
 from store.text.states import Outcome, VendorEnvironment
 
@@ -52,7 +54,7 @@ def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
     for some in bulk.parts(sequences, PAGE):
         due = and_(EventRow.sequence.in_(some), EventRow.erased_at.is_(None), ~_names_somebody())
         events = event_erasure.locked(connection, due, limit=PAGE)
-        event_erasure.erase(connection, [Rewritten(event=event, kept_news=None) for event in events], [])
+        event_erasure.erase(connection, [Rewritten(event=event, kept_news=None) for event in events], {})
         mine = update(EventRow).where(EventRow.sequence.in_([event.sequence for event in events]))
         connection.execute(mine.values(reason=REASON))
         count += len(events)
@@ -61,7 +63,13 @@ def erase_events(connection: Connection, sequences: Sequence[int]) -> int:
 
 def remove_acts(connection: Connection, numbers: Sequence[int]) -> int:
     """Remove acts; return how many."""
-    return sum(connection.execute(delete(Act).where(Act.id.in_(some))).rowcount for some in bulk.parts(numbers, PAGE))
+    removed = [one for some in bulk.parts(numbers, PAGE) for one in _remove_acts(connection, some)]
+    queue.add_erased(connection, LeafKind.ACT, removed, erasure_id=None)
+    return len(removed)
+
+
+def _remove_acts(connection: Connection, numbers: Sequence[int]) -> Sequence[int]:
+    return connection.execute(delete(Act).where(Act.id.in_(numbers)).returning(Act.id)).scalars().all()
 
 
 # events -------------------------------------------------------------------------------------------------------

@@ -13,9 +13,12 @@ from store.access import digests
 from store.applicants import erased
 from store.database.privacy_tables import Erasure, Fence, Hold, PrivacyState, Relationship
 from store.database.tables import ApplicantRow, MentionRow, TransitionRow
+from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, Stage
 from store.privacy.restoring import index_key, ledger
 from store.privacy.restoring.ledger import Line
+from store.proof import queue
+from store.proof.kinds import LeafKind
 from store.system import clock
 from store.text.states import ApplicantKey
 
@@ -50,19 +53,21 @@ def find(connection: Connection, lines: Sequence[Line]) -> dict[str, Named]:
 
 def file(connection: Connection, line: Line, named: Named) -> None:
     """Write down an erasure that is to be done again, under its own id, and fence all that its line means. One that this database has
-    begun stays as it is."""
+    begun, or done, stays as it is."""
     index_key.keep_check(connection)
-    targets = select(Erasure.targets).where(Erasure.id == line.erasure_id)
-    if connection.execute(targets).scalar() is not None:
+    row = erasures.find(connection, line.erasure_id, lock=True)
+    if row is not None and (row.targets is not None or row.status == Stage.DONE):
         return
     _fence(connection, line)
-    again = {
-        "status": Stage.APPROVED, "cause": Cause.LEDGER, "external_user_id": named.user,
-        "targets": [[key.vendor, key.reference] for key in named.keys],
-    }  # fmt: skip
-    changed = connection.execute(update(Erasure).where(Erasure.id == line.erasure_id).values(**again))
-    if not changed.rowcount:
+    why = {"cause": Cause.LEDGER, "external_user_id": named.user}
+    again = why | {"status": Stage.APPROVED, "targets": [[key.vendor, key.reference] for key in named.keys]}
+    if row is None:
         connection.execute(database.insert(Erasure).values(**_row(line) | again))
+        queue.add(connection, LeafKind.ERASURE, line.erasure_id)
+        return
+    connection.execute(update(Erasure).where(Erasure.id == line.erasure_id).values(**again))
+    if any(getattr(row, name) != value for name, value in why.items()):
+        queue.add_erased(connection, LeafKind.ERASURE, [line.erasure_id], erasure_id=line.erasure_id)
 
 
 def rewrite(connection: Connection) -> int:

@@ -172,10 +172,10 @@ def test_two_erasures_of_the_same_applicant_count_it_once_and_close_nothing(both
 
 
 def test_an_act_that_is_recorded_while_the_audit_log_is_searched_names_nobody_either(both: None) -> None:
-    found = database.read(lambda connection: act_erasure.find(connection, [GONE], {USER}))
+    found, made = database.read(lambda connection: act_erasure.find(connection, [GONE], {USER})), approved(of_user(USER))
     for reason in (f"they wrote of {MARK}", "of another person"):
         database.write(lambda connection, reason=reason: audit.write(connection, actor="a", action="look", subject="x", reason=reason))
-    database.write(lambda connection: act_erasure.empty_acts(connection, [GONE], {USER}, found))
+    database.write(lambda connection: act_erasure.empty_acts(connection, {GONE: made}, {USER: made}, found))
     with database.reading() as connection:
         assert connection.execute(select(Act.reason).order_by(Act.id)).scalars().all() == [None, "of another person"]
 

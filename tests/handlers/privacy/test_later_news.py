@@ -21,11 +21,13 @@ from store.inbox.spool import spool_import
 from store.inbox.spool.spool import host_spool
 from store.operations import reconciliations
 from store.operations.reconciliations import ApplicantFilter
+from store.system.deadlines import DeadlineExceeded
 from store.text.states import ApplicantKey
 from tests.support import payloads, telling
 from tests.support.payloads import after
 from tests.support.privacy.erasing import GONE, OTHER, USER, about, erase_now, handle_all, keep, shown
 from tests.support.privacy.personal_data import of, of_user
+from tests.support.service import eventually
 from tests.support.telling import idngo, verdict
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -46,14 +48,23 @@ def brought(tmp_path: Path, name: str, *lines: str) -> Brought:
     return importing.bring(checked, environment="live", on_rows=lambda _: None)
 
 
+def _taken_in() -> int | None:
+    """How many deliveries were imported; None if that took too long, and is tried again, as a web process does."""
+    try:
+        return spool_import.take_in_spooled()
+    except DeadlineExceeded:
+        return None
+
+
 def test_a_delivery_that_was_spooled_before_the_erasure_is_erased_once_it_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    keep(about(GONE, idngo(answer="GREEN")))
+    handle_all()
+    # Only now: on a busy machine the delivery before would be spooled, too.
     monkeypatch.setenv("SPOOL_DIR", str(tmp_path / "spool"))
     config.settings.cache_clear()
     host_spool.cache_clear()
-    keep(about(GONE, idngo(answer="GREEN")))
-    handle_all()
     found = host_spool()
     assert found is not None
     late = about(GONE, idngo(answer="RED", at=after(days=9), reject="FINAL"))
@@ -61,7 +72,7 @@ def test_a_delivery_that_was_spooled_before_the_erasure_is_erased_once_it_is_imp
     sealed = deliveries.seal(made)
     assert found.append(msgspec.json.encode(sealed))
     erase_now(of(GONE))
-    assert spool_import.take_in_spooled() == 1
+    assert eventually(_taken_in, "the spool to be imported") == 1
     handle_all()
     with database.reading() as connection:
         row = connection.execute(select(EventRow.__table__).where(EventRow.id == sealed.id)).one()

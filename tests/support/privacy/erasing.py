@@ -20,6 +20,7 @@ from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
+from store.system import clock
 from store.text.states import ApplicantKey
 from tests.support.telling import Delivery
 
@@ -62,7 +63,7 @@ def approved(subject: DataSubject, **values: Any) -> str:
 
 def erase_now(subject: DataSubject) -> str:
     """The id of an erasure that is done."""
-    made = approved(subject)
+    made = approved(subject, decided_by="deputy", decided_at=clock.now())
     assert erase.carry_out(made)
     return made
 

@@ -55,11 +55,11 @@ def _application(*parts: ModuleType) -> Flask:
 
 
 def _api() -> tuple[ModuleType, ...]:
-    from receiver.api import applicants, decisions, events, links, overview, reactions, reconciliations, replays, review, sessions
+    from receiver.api import applicants, decisions, events, links, log, overview, reactions, reconciliations, replays, review, sessions
     from receiver.api.feed import changes
     from receiver.api.privacy import access_exports, erasures, holds, retention
     from receiver.api.starting import verifications
 
     applicant = (applicants, events, links, changes, decisions, verifications)
-    operation = (review, replays, reactions, reconciliations, sessions, overview)
+    operation = (review, replays, reactions, reconciliations, sessions, overview, log)
     return (*applicant, *operation, erasures, holds, retention, access_exports)

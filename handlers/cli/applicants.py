@@ -147,7 +147,7 @@ def _say_when(at: datetime | None) -> None:
 def _show(key: ApplicantKey, told: dict[str, Any], at: datetime | None, as_json: bool) -> None:
     with database.reading() as connection:
         rows = [row for row in history.of(connection, key, limit=ROWS_MAX) if at is None or row.at <= at]
-        changes = [feed.describe_change(row) for row in rows]
+        changes = [feed.describe_in_history(row) for row in rows]
         whys = {row.event_id: (events.find(connection, row.event_id) or {}).get("reason", "") for row in rows if row.event_id}
     if as_json:
         tables.print_json([told | {"history": changes}])

@@ -172,7 +172,7 @@ def list_acts(listing: Listing, environment: str, applicant: tuple[str, str] | N
     given: dict[str, Any] = {"is_officer": attempts.is_officer(), "newest_first": True, "limit": listing.fetched}
     with attempts.recorded(), database.reading() as connection:
         found = [audit.describe(row) for row in visibility.acts(connection, **wanted, **given)]
-    columns = ("at", "actor", "os_user", "action", "subject", "reason", "touched")
+    columns = ("at", "actor", "os_user", "action", "subject", "reason", "touched", "id")
     about = environment if wanted["about"] or wanted["about_user"] else None
     listing.show(found, columns, what="recorded act", order="newest", environment=about, call="/v1/audit")
 

@@ -58,7 +58,7 @@ APPLICANT_PAGE = PageOf(
     after=tuple[AwareMoment, StoredName, StoredName],
 )
 CHANGES = PageOf(
-    schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_change, after=tuple[queries.Version], start=(0,)
+    schemas.HistoryEntry, place=lambda row: [row.version], describe=feed.describe_in_history, after=tuple[queries.Version], start=(0,)
 )
 
 EXPLAINED = PageOf(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from receiver.openapi.schemas import ApiModel, Applicant, HistoryEntry, Reference, Time, UserId, Vendor
+from receiver.openapi.schemas import ApiModel, Applicant, ChangeFields, Reference, Time, UserId, Vendor
 from store.text.states import VendorEnvironment
 
 Cursor = Annotated[str, Meta(description="Its place in the feed: give it as `after`.", examples=["9f86d081.4711"])]
@@ -16,7 +16,7 @@ CHANGE_AS_TEXT = Meta(
 )
 
 
-class ApplicantChange(HistoryEntry, kw_only=True):
+class ApplicantChange(ChangeFields, kw_only=True):
     """A change of an applicant, in the feed."""
 
     cursor: Cursor

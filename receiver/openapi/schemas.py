@@ -98,8 +98,8 @@ class Decided(ApiModel):
     waits_for_confirmation: Annotated[bool, Meta(description="Whether a second operator must confirm it.")]
 
 
-class HistoryEntry(ApiModel, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
-    """One change of an applicant."""
+class ChangeFields(ApiModel, kw_only=True, rename={"from_status": "from", "to_status": "to"}):
+    """What is shown of each change of an applicant."""
 
     from_status: Annotated[Status | None, Meta(description="The status before; null if the applicant was unknown.")]
     to_status: Annotated[Status, Meta(description="The status after; the same as before where something else changed.")]
@@ -111,6 +111,12 @@ class HistoryEntry(ApiModel, kw_only=True, rename={"from_status": "from", "to_st
     at: Annotated[Time, Meta(description="When this service knew it.")]
     code_version: Annotated[str, Meta(description="The version of the rules that decided.")]
     linked: Annotated[dict[str, str | None] | None, Meta(description="Of a link: who linked it, from which user to which.")] = None
+
+
+class HistoryEntry(ChangeFields, kw_only=True):
+    """One change of an applicant."""
+
+    number: Annotated[int, Meta(ge=1, description="Its number in the feed, by which its proof is asked for.")]
 
 
 class EventModel(ApiModel):
@@ -136,6 +142,7 @@ class EventModel(ApiModel):
 class ExplainedChange(ApiModel, rename={"from_status": "from", "to_status": "to"}):
     """What an event changed."""
 
+    number: Annotated[int, Meta(ge=1, description="Its number in the feed, by which its proof is asked for.")]
     from_status: Status | None
     to_status: Status
     reversal: Reversal | None

@@ -104,6 +104,7 @@ class FailedGroup(ApiModel):
 class Act(ApiModel):
     """What a person with a right did."""
 
+    id: Annotated[int, Meta(ge=1, description="Its id, by which its proof is asked for.")]
     at: Time
     actor: Annotated[str, Meta(description="A token's name, or a user's of the command line.")]
     action: Annotated[str, Meta(description="What was done.", examples=["read a body"])]

@@ -164,8 +164,9 @@ def query(shape: type[Query]) -> Query:
         raise wrong((match[1] or match[2]) if match else "") from error
     if not _has_sane_reason(found):
         raise wrong("reason")
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
     # The word `null` would be taken for None by whatever is no text.
-    if unset := next((name for name in given if getattr(found, name) is None), None):
+    if unset := next((name for name in given if getattr(found, names[name]) is None), None):
         raise wrong(unset)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, cast, exists, func, literal, or_, select
 
 from store import config, database
 from store.access import operators
@@ -120,6 +120,11 @@ def listing(
     return list(connection.execute(page(query, Act.id, after=after, newest_first=newest_first, limit=limit)).all())
 
 
+def is_restricted(connection: Connection, act_id: int) -> bool:
+    """Return whether an act names a restricted applicant, so that only privacy officers may see it."""
+    return connection.execute(select(exists().where(Act.id == act_id, Act.subject.in_(_restricted_subjects())))).scalar_one()
+
+
 def _applicants_of(connection: Connection, external_user_id: str, environment: str) -> list[ApplicantKey]:
     mine = (ApplicantRow.environment == environment, ApplicantRow.external_user_id == external_user_id)
     query = select(ApplicantRow.vendor, ApplicantRow.environment, ApplicantRow.reference).where(*mine)
@@ -149,5 +154,4 @@ def _event_subject(connection: Connection) -> ColumnElement[str]:
 
 def describe(row: Row[Any]) -> dict[str, Any]:
     """Return an act as it is shown."""
-    told = {name: value for name, value in row._mapping.items() if name != "id"}
-    return told | {"at": clock.rfc3339(row.at)}
+    return dict(row._mapping) | {"at": clock.rfc3339(row.at)}

@@ -91,6 +91,7 @@ def _changes(connection: Connection, key: ApplicantKey, event_ids: Collection[st
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(query.order_by(TransitionRow.version)):
         change = {
+            "number": row.number,
             "from": row.from_status,
             "to": row.to_status,
             "reversal": row.reversal,

@@ -173,6 +173,13 @@ def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
     return epoch, int(number)
 
 
+def number_of(connection: Connection, cursor: str) -> int:
+    """Return the number of the change that has a cursor. Raises OutOfPlace."""
+    if "." not in cursor:
+        raise OutOfPlace("this is not a cursor of the feed")
+    return position(connection, cursor)[1]
+
+
 def cursor_of(epoch: str, number: int) -> str:
     return f"{epoch}.{number}"
 
@@ -189,7 +196,7 @@ def new_epoch() -> str:
 
 
 def describe_change(row: Row[Any]) -> dict[str, Any]:
-    """Return the fields of a change, as the history and the feed show them."""
+    """Return the fields of a change that each list of changes shows."""
     return {
         "from": row.from_status,
         "to": row.to_status,
@@ -201,6 +208,11 @@ def describe_change(row: Row[Any]) -> dict[str, Any]:
         "at": clock.rfc3339(row.at),
         "code_version": row.code_version,
     } | ({"linked": row.linked} if row.linked else {})
+
+
+def describe_in_history(row: Row[Any]) -> dict[str, Any]:
+    """Return a change as the history of its applicant shows it: with its number in the feed, by which its proof is asked for."""
+    return {"number": row.number} | describe_change(row)
 
 
 def describe_entry(row: Row[Any], epoch: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,9 @@ WAIT_MAX_SECONDS = 60.0
 
 #: A worker that has said nothing for so long is not counted.
 SILENCE_MAX = timedelta(seconds=20)
+
+#: How the name of a row begins that only proves that the database can be written.
+PROBE = "probe:"
 
 #: No further is counted which pending events failed, and with what.
 REASONS_MAX = 10_000
@@ -81,16 +85,17 @@ def workers() -> int:
 
 def names_of_workers(connection: Connection) -> list[str]:
     """Return the running workers, as `host:pid`."""
-    alive = select(Worker.name).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like("probe:%"))
+    alive = select(Worker.name).where(Worker.seen_at > clock.now() - SILENCE_MAX, Worker.name.not_like(f"{PROBE}%"))
     return list(connection.scalars(alive.order_by(Worker.name)))
 
 
-def other_hosts(connection: Connection) -> list[str]:
-    """Return the other hosts of which a worker or a web process runs."""
+def other_hosts(connection: Connection, of: Collection[type[Worker | WebProcess]] = (Worker, WebProcess)) -> list[str]:
+    """Return the other hosts of which a worker or a web process runs. `of`: which of the two are looked for."""
     recent = clock.now() - SILENCE_MAX
-    queries = (select(model.name).where(model.seen_at > recent) for model in (Worker, WebProcess))
-    names = {name.removeprefix("probe:") for query in queries for name in connection.scalars(query)}
-    return sorted({name.rpartition(":")[0] for name in names} - {socket.gethostname(), ""})
+    names = {name for model in of for name in connection.scalars(select(model.name).where(model.seen_at > recent))}
+    if WebProcess not in of:  # A web process that proves that it can write does so in the table of the workers.
+        names = {name for name in names if not name.startswith(PROBE)}
+    return sorted({name.removeprefix(PROBE).rpartition(":")[0] for name in names} - {socket.gethostname(), ""})
 
 
 def backlog() -> Backlog:
@@ -154,7 +159,7 @@ def _longest_wait(connection: Connection, *queries: Select[datetime | None], now
 
 def prove_writable(name: str) -> None:
     """Write a row. Raises what the database raises if a delivery could not be kept."""
-    heartbeat(f"probe:{name}")
+    heartbeat(f"{PROBE}{name}")
 
 
 def failed() -> int:

@@ -108,9 +108,9 @@ def test_the_readme_is_short_in_lines_and_in_all() -> None:
 def test_every_route_is_named() -> None:
     modules = "".join(path.read_text() for path in (ROOT / "receiver" / "api").rglob("*.py"))
     routes = re.findall(r'@blueprint\.\w+\("(/[^"]+)"', modules)
-    assert len(routes) == 46
+    assert len(routes) == 73
     spelled = [re.sub(r"<\w+:(\w+)>", r"<\1>", route) for route in routes]
-    spelled = [re.sub(r"<(?:event|reaction|replay|erasure|hold)_id>", "<id>", route) for route in spelled]
+    spelled = [re.sub(r"<(?:event|reaction|replay|erasure|hold|verification|session)_id>", "<id>", route) for route in spelled]
     assert [route for route in spelled if f"/v1{route}" not in page("api")] == []
 
 

@@ -121,7 +121,8 @@ def test_an_explanation_of_the_past_holds_what_had_been_received_by_then(running
     running.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(days=7)))
     past = running.get(f"/v1/applicants/idngo/{who}/explanation", at=between).json
     assert (past["applicant"]["status"], [one["event_id"] for one in past["data"]], past["grounds"]) == ("approved", [green["id"]], [])
-    assert [change["to"] for event in past["data"] for change in event["changes"]] == ["approved"]
+    first = running.history("idngo", who)[0]
+    assert [(change["number"], change["to"]) for event in past["data"] for change in event["changes"]] == [(first["number"], "approved")]
     shown = json.loads(running.standing("applicants", "explain", "idngo", who, "--at", between, "--json").stdout)
     assert shown | {"next_cursor": None, "has_more": False} == past
 

@@ -144,7 +144,7 @@ def test_events_page_to_their_end(population: Population, limit: int) -> None:
 def test_a_history_pages_to_its_end(population: Population, limit: int) -> None:
     rows = walk(population.service, f"/v1/applicants/idngo/{population.approved}/history", limit=limit)
     assert [(row["from"], row["to"], row["reversal"]) for row in rows] == [(None, "in_review", None), ("in_review", "approved", None)]
-    assert set(rows[0]) == {"from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at", "code_version"}
+    assert set(rows[0]) == {"number", "from", "to", "reversal", "changed", "reasons", "event_id", "as_of", "at", "code_version"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 500])
@@ -488,7 +488,9 @@ def test_a_change_in_the_feed_says_what_the_history_says_and_how_it_then_was(pop
     service, who = population.service, population.approved
     entries = [row for row in walk_feed(service, limit=500) if row.get("reference") == who]
     own = {"cursor", "type", "vendor", "environment", "reference", "applicant"}
-    assert [{name: value for name, value in entry.items() if name not in own} for entry in entries] == service.history("idngo", who)
+    shown = [{name: value for name, value in entry.items() if name not in own} for entry in entries]
+    numbers = [{"number": int(entry["cursor"].partition(".")[2])} for entry in entries]
+    assert [number | entry for number, entry in zip(numbers, shown, strict=True)] == service.history("idngo", who)
     assert [entry["applicant"]["status"] for entry in entries] == ["in_review", "approved"]
     # Until when it is kept is part of no change.
     assert entries[-1]["applicant"] | {"keep_until": None} == service.applicant("idngo", who)
@@ -765,6 +767,12 @@ DESCRIBED = {
     ("post", "/v1/replays"): set(),
     ("post", "/v1/replays/{replay_id}/run"): set(),
     ("get", "/v1/audit"): ORDERED | {"actor", "action", "since", "vendor", "reference", "external_user_id"},
+    ("get", "/v1/log"): set(),
+    ("get", "/v1/log/checkpoint"): {"origin"},
+    ("get", "/v1/log/proof"): {"event", "change", "act", "erasure", "hold", "leaf", "body", "reason"},
+    ("get", "/v1/log/consistency"): {"from"},
+    ("get", "/v1/log/entries"): {"start", "limit"},
+    ("get", "/v1/log/keys"): set(),
     ("get", "/v1/status"): {"environment"},
     ("get", "/v1/vendors"): {"environment"},
     ("get", "/v1/overview"): {"environment", "days"},

@@ -59,8 +59,9 @@ def web() -> None:
     """Run the web process alone."""
     from store.database import start_check
     from store.privacy.restoring import index_key
-    from store.system import processes
+    from store.system import environment, processes
 
+    environment.withhold("LOG_SIGNING_KEY")
     config.settings()
     start_check.look()
     index_key.look()
@@ -77,6 +78,7 @@ def console() -> None:
     from store.system import environment, processes
 
     environment.withhold("_SECRETS")
+    environment.withhold("LOG_SIGNING_KEY")
     config.settings()
     start_check.look()
     os.environ["PYTHONPATH"] = processes.import_path()

@@ -47,8 +47,9 @@ from store import database
 from store.database import start_check
 from store.privacy.restoring import index_key
 from store.system import logs, processes
-from store.system.environment import Environment, Misconfigured
+from store.system.environment import Environment, Misconfigured, withhold
 
+withhold("LOG_SIGNING_KEY")
 processes.begin()
 log = structlog.get_logger()
 # A greenlet's exception is logged as any other: gevent itself prints its message.

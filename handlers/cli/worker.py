@@ -37,8 +37,9 @@ def relay() -> None:
     from handlers.start.documents import VendorCarrier
     from handlers.start.relay import Relay, Taken
     from store.database import start_check
-    from store.system import processes
+    from store.system import environment, processes
 
+    environment.withhold("LOG_SIGNING_KEY")
     processes.begin()
     start_check.tell_who_may_read()
     start_check.look()

@@ -74,12 +74,12 @@ def _name(pid: int) -> str:
 
 
 def _sidecars() -> list[Sidecar | ErasureRunner]:
-    """Return the sidecars: the dispatchers (one for functions only if there are any), the scheduler that asks the vendors, the sender that
-    starts verifications, and the process that erases."""
+    """Return the sidecars: the sequencer of the log, the dispatchers (one for functions only if there are any), the scheduler that asks the
+    vendors, the sender that starts verifications, and the process that erases."""
     parts = ["endpoints", "functions"] if entry_points(group=subscribers.GROUP) else ["endpoints"]
     asking = ["handlers.reconcile.scheduler", "handlers.start.sender"] if config.settings().api_vendors else []
     dispatchers = (Sidecar("handlers.notify.dispatcher", part) for part in parts)
-    return [*dispatchers, *map(Sidecar, asking), ErasureRunner()]
+    return [Sidecar("handlers.worker.sequencer"), *dispatchers, *map(Sidecar, asking), ErasureRunner()]
 
 
 def refuse_reconciliations() -> None:

@@ -16,6 +16,7 @@ from store.system.environment import Environment, secrets_dir
 MAKERS: dict[str, Callable[[], str]] = {
     "ENCRYPTION_KEYS": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "INDEX_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "LOG_SIGNING_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "READ_TOKENS": lambda: f"local-reader={secrets.token_urlsafe(24)}",
     "LINK_TOKENS": lambda: f"local-linker={secrets.token_urlsafe(24)}",
     "OPERATOR_TOKENS": lambda: f"local-operator={secrets.token_urlsafe(24)}",

@@ -29,7 +29,7 @@ from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
 from store.privacy.restoring import index_key
 from store.system import backoff, file_locks, processes
-from store.system.environment import Environment, secrets_dir
+from store.system.environment import Environment, secrets_dir, without
 from store.system.logs import announce as say
 from store.system.logs import describe_error
 from store.system.processes import ChildProcess, end_with_parent
@@ -42,6 +42,9 @@ FIRST_PAUSE, LONGEST_PAUSE, PROVEN_SECONDS = timedelta(seconds=0.5), timedelta(s
 
 #: How long a process may take to finish its current work.
 GRACE_SECONDS = 30.0
+
+#: The process of the Procfile that signs the log. No other is given the key.
+SIGNER = "worker"
 
 
 @dataclass
@@ -163,7 +166,8 @@ def _of_the_procfile(var_dir: Path, *, left_out: tuple[str, ...]) -> Iterator[Pr
         program, *arguments = shlex.split(command)
         if name in left_out:
             continue
-        yield Process(name, [str(programs / program), *arguments], environment, waits=name == "console")
+        own = environment if name == SIGNER else without(environment, "LOG_SIGNING_KEY")
+        yield Process(name, [str(programs / program), *arguments], own, waits=name == "console")
 
 
 def _start_valkey(var_dir: Path) -> Process:
@@ -172,7 +176,7 @@ def _start_valkey(var_dir: Path) -> Process:
     client = Redis.from_url(service_urls.of_socket(path), socket_timeout=1, retry=None)
     with suppress(RedisError):  # Usually there is none.
         client.shutdown()
-    process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), dict(os.environ))
+    process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), without(os.environ, "LOG_SIGNING_KEY"))
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         process.look_after()

@@ -14,7 +14,7 @@ SENT = {
     "WWW-Authenticate": "The scheme of the token.",
 }
 NOTIFIED = {
-    "webhook-id": "The change's id, the same at each attempt.",
+    "webhook-id": "The id of the change or checkpoint, the same at each attempt.",
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "`v1,` and the signature in base64, one for each of NOTIFY_SECRETS, separated by spaces.",
 }

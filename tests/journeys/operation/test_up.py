@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import payloads
-from tests.support.service import PROGRAMS, Service, children, end, eventually, free_port, memory
+from tests.support.service import LOG_SIGNING_KEY, PROGRAMS, Service, children, end, eventually, free_port, memory
 
 #: The contract gives a later start 3 seconds; a shared machine is given more before this counts as broken.
 READY_SECONDS = 20
@@ -88,7 +89,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_it_makes_what_is_missing_keeps_it_privately_and_says_so(undisturbed: Up) -> None:
     folder = undisturbed.folder / "var" / "secrets"
     made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-    assert made.keys() >= {"ENCRYPTION_KEYS", "INDEX_KEY", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
+    assert made.keys() >= {"ENCRYPTION_KEYS", "INDEX_KEY", "LOG_SIGNING_KEY", "READ_TOKENS", "OPERATOR_TOKENS", "IDNGO_SANDBOX_SECRETS"}
     assert set(made.values()) == {0o600}
     said = undisturbed.said()
     assert all(name in said for name in made if "." not in name)
@@ -212,6 +213,30 @@ def test_the_console_holds_no_secret_that_a_vendor_signs_with(undisturbed: Up) -
 
     pids = eventually(lambda: console() if len(console()) == 2 else None, "the console and its worker")
     assert not any(secret in memory(pid) for pid in pids)
+
+
+def test_none_but_the_worker_reads_the_key_that_signs_the_log(undisturbed: Up) -> None:
+    assert not _holding(undisturbed, (undisturbed.folder / "var" / "secrets" / "LOG_SIGNING_KEY").read_text().strip())
+
+
+def test_none_but_the_worker_is_given_the_key_that_signs_the_log(tmp_path: Path) -> None:
+    running = Up(tmp_path)
+    running.environment["LOG_SIGNING_KEY"] = LOG_SIGNING_KEY
+    try:
+        running.start()
+        assert not _holding(running, running.environment["LOG_SIGNING_KEY"])
+    finally:
+        end(running.process)
+
+
+def _holding(up: Up, key: str) -> list[bytes]:
+    """What runs beside the worker and has the key in memory, as it is given or decoded."""
+
+    def others() -> list[int]:
+        return [pid for parent in up.children() if b"standing\0worker" not in _command(parent) for pid in (parent, *children(parent))]
+
+    pids = eventually(lambda: others() if len(others()) == 6 else None, "Valkey, the relay, and two processes each of web and console")
+    return [_command(pid) for pid in pids if any(form in memory(pid) for form in (key.encode(), base64.b64decode(key)))]
 
 
 def _command(pid: int) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from handlers.notify import signing
+from handlers.notify import checkpoints, signing
 from tests.receiver.connections.test_strangers import LINKER, OPERATOR, READER
 from tests.support import payloads
 from tests.support.generated import samples
@@ -40,8 +40,9 @@ negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 
 ABOUT_PERSONS = r"/v1/(erasures|holds|retention|users/.*/(relationship|access-exports))"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
-    ("token", "only", "tested"), [(OPERATOR, (), 49), (OFFICER, ("--include-path-regex", ABOUT_PERSONS), 14)], ids=["operator", "officer"]
+    ("token", "only", "tested"), [(OPERATOR, (), 76), (OFFICER, ("--include-path-regex", ABOUT_PERSONS), 15)], ids=["operator", "officer"]
 )
 def test_schemathesis_finds_nothing(service: Service, tmp_path: Path, token: str, only: tuple[str, ...], tested: int) -> None:
     for kind in ("live", "sandbox"):
@@ -101,7 +102,7 @@ def test_the_description_is_openapi_3_1(running: Service) -> None:
 def test_every_name_is_given_once_and_says_one_thing(running: Service) -> None:
     description = running.get("/openapi.json", token=None).json
     ids = [call["operationId"] for call in each_call(description)]
-    assert (len(ids), sorted(ids)) == (51, sorted(set(ids)))
+    assert (len(ids), sorted(ids)) == (78, sorted(set(ids)))
     # A name that two shapes share would be written with its module.
     assert [name for name in description["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
     assert [name for name, shape in description["components"]["schemas"].items() if "enum" in shape and shape["type"] != "string"] == []
@@ -128,7 +129,11 @@ def test_a_header_is_declared_where_it_is_read_or_sent(running: Service) -> None
         for one in call["parameters"]
         if one["in"] == "header"
     }
-    assert read == {("/v1/applicants/{vendor}/{reference}", "If-None-Match"), ("/v1/changes/stream", "Last-Event-ID")}
+    assert read == {
+        ("/v1/applicants/{vendor}/{reference}", "If-None-Match"),
+        ("/v1/changes/stream", "Last-Event-ID"),
+        ("/v1/verifications", "Idempotency-Key"),
+    }
     applicant = paths["/v1/applicants/{vendor}/{reference}"]["get"]["responses"]
     assert ("ETag" in applicant["200"]["headers"], "ETag" in applicant["304"]["headers"]) == (True, True)
 
@@ -139,6 +144,7 @@ def test_each_call_takes_the_right_that_it_declares(running: Service) -> None:
     holders = {
         "read": {READER, OPERATOR, OFFICER},
         "link": {LINKER, OPERATOR},
+        "start": {OPERATOR},
         "operate": {OPERATOR},
         "request": {OPERATOR, OFFICER},
         "privacy": {OFFICER},
@@ -154,7 +160,7 @@ def test_each_call_takes_the_right_that_it_declares(running: Service) -> None:
                 assert (status == 403) == (token not in holders[rights[0]]), (method, path, token, status)
             assert running.request(method.upper(), re.sub(r"{\w+}", "nowhere", path)).status == 401
             tried += 1
-    assert tried == 45
+    assert tried == 72
 
 
 def test_an_event_of_the_stream_and_what_is_sent_to_downstream_are_as_described(service: Service) -> None:
@@ -193,6 +199,15 @@ def test_what_an_erasure_leaves_is_as_described(service: Service) -> None:
     for one, status in ((who, 410), (other, 403)):
         answer = service.get(f"/v1/applicants/idngo/{one}")
         assert (answer.status, faults(description, problem, answer.json)) == (status, [])
+
+
+def test_a_published_checkpoint_is_as_described(running: Service) -> None:
+    description = running.get("/openapi.json", token=None).json
+    sent = description["webhooks"]["checkpoint"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    note = "log.example.com/1\n7\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— log.example.com/1 c2lnbmF0dXJl\n"
+    told = json.loads(signing.message(checkpoints.entry(note, at="2026-11-21T10:06:51.602Z")))
+    assert faults(description, sent, told) == []
+    assert faults(description, sent, told | {"type": "applicant.approved"}) != []
 
 
 def each_call(description: dict[str, Any]) -> list[dict[str, Any]]:

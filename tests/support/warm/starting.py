@@ -32,7 +32,13 @@ SAFE_PATH, UNBUFFERED = "PYTHONSAFEPATH", "PYTHONUNBUFFERED"
 OBEYED = (SAFE_PATH, UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 #: What is loaded for the modules of ours that a worker runs beside itself, as `python -m` would.
-BESIDE_A_WORKER = ("handlers.notify.dispatcher", "handlers.reconcile.scheduler", "handlers.replay.runner")
+BESIDE_A_WORKER = (
+    "handlers.notify.dispatcher",
+    "handlers.privacy.runner",
+    "handlers.reconcile.scheduler",
+    "handlers.replay.runner",
+    "handlers.worker.sequencer",
+)
 
 #: An argument in whose place those of a program are written, so that others see what runs.
 ROOM = "-" * 600

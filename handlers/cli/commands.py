@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handlers.cli import applicants, decisions, events, notify, reconcile, review, worker
 from handlers.cli.privacy import erasures, retention
+from handlers.cli.proof import evidence, log
 from handlers.cli.repair import rebuild, replay
 from handlers.cli.starting import ifcgate, start
 from handlers.cli.transfer import exports, imports
@@ -24,4 +25,6 @@ commands = [
     *retention.commands,
     *start.commands,
     *ifcgate.commands,
+    *log.commands,
+    *evidence.commands,
 ]

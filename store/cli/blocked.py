@@ -15,8 +15,8 @@ from store.cli.terminal.consent import Effect
 
 #: Commands that repair, or that show no applicant. Those that run a part of the service run, too: the service looks itself.
 OPEN = {
-    "backup", "doctor", "erasures accept-ledger", "keys destroyed", "keys list", "keys rotate", "new-epoch", "refusals", "restore",
-    "secrets", "status", "verify-backup",
+    "backup", "doctor", "erasures accept-ledger", "keys destroyed", "keys list", "keys rotate", "log checkpoint", "log consistency",
+    "log export", "log keys", "log new-epoch", "log verifier", "new-epoch", "refusals", "restore", "secrets", "status", "verify-backup",
 }  # fmt: skip
 
 #: An erasure that another process begins at this moment blocks a command for so long at most.

@@ -262,6 +262,8 @@ def prepared(service: Service, words: str, folder: Path) -> list[str]:
             due(service)
             service.environment["RETENTION"] = "other:1y"
             return ["--max", "1", "--reason", "x"]
+        case "log new-epoch":
+            return ["--reason", "x"]
         case "sessions end":
             return [signed_in(service)]
         case "start hosted":

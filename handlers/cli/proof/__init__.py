@@ -1,0 +1,1 @@
+"""How is what was logged proved, exported and verified, by command?"""

@@ -1,0 +1,1 @@
+"""Is what was logged proved, to whoever holds an earlier checkpoint?"""

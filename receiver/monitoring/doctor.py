@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 from receiver import config
 from receiver.monitoring.findings import events as events_found
-from receiver.monitoring.findings import keys, privacy, service, settings, starts
+from receiver.monitoring.findings import keys, privacy, proof, service, settings, starts
 from receiver.monitoring.findings.sentence import Finding, Sentence
 from store import config as store_config
 from store import database
@@ -49,6 +49,7 @@ def examine() -> Iterator[Finding]:
     yield from settings.tokens(web)
     yield from settings.secrets_at_rest(environment, stored)
     yield from privacy.settings(environment)
+    yield from proof.settings(environment)
     yield from settings.rules()
     yield from settings.functions()
     yield from _database(stored)
@@ -67,6 +68,8 @@ def _database(stored: store_config.Settings) -> Iterator[Finding]:
         yield from privacy.reading(gate.look(connection, is_running=True))
         yield from privacy.ledger_of_this_host()
         yield from privacy.erasures(connection, "live")
+        yield from proof.log(connection)
+        yield from proof.of_hosts(connection)
         yield from service.processes(connection, writable=True)
         yield from service.backlog(health.backlog_of(connection))
         yield from events_found.events(connection, "live")

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
@@ -32,6 +32,8 @@ from store.outbox import reactions
 from store.outbox.reactions import Count
 from store.privacy import overview
 from store.privacy.restoring import gate
+from store.proof.shown import health as log_health
+from store.proof.shown.health import LatePlace, LogHealth
 from store.starts import overview as overview_of_starts
 from store.starts.requests import FailureKind
 from store.system import clock
@@ -76,6 +78,7 @@ class Kept(Collector):
         yield from _erasures()
         yield from _reactions()
         yield from _starts()
+        yield from _log()
 
 
 def _failure_to_write() -> Exception | None:
@@ -163,6 +166,36 @@ def _starts() -> Iterable[GaugeMetricFamily]:
         for kind in FailureKind:
             failed.add_metric([vendor, kind], given_up.get((vendor, kind), 0))
     yield from (count, age, failed)
+
+
+#: The metrics of the log: name, help text, value.
+LOG: list[tuple[str, str, Callable[[LogHealth], float]]] = [
+    ("standing_log_leaves", "Leaves of the log.", lambda one: one.size),
+    ("standing_log_signed_leaves", "Those that the newest checkpoint covers.", lambda one: one.signed_size),
+    ("standing_log_unlogged_age_seconds", "How long the oldest row without a leaf waits.", lambda one: one.unlogged_for.total_seconds()),
+    ("standing_log_unsigned_age_seconds", "How long the oldest leaf waits to be signed.", lambda one: one.unsigned_for.total_seconds()),
+    ("standing_log_stopped", "1: nothing is signed until a new epoch begins.", lambda one: one.stopped_for_good),
+    ("standing_log_faults", "Faults that the last comparison of the tables with the log found.", lambda one: one.faults),
+    ("standing_log_unverified_age_seconds", "How long what is new was not compared.", lambda one: _age(one.unverified_since)),
+]
+
+
+def _look_at_log(connection: Connection) -> tuple[LogHealth, list[LatePlace]]:
+    found = log_health.of(connection)
+    return found, log_health.late_places(connection, found)
+
+
+def _log() -> Iterable[GaugeMetricFamily]:
+    found, places = database.read(_look_at_log)
+    for name, says, value in LOG:
+        yield GaugeMetricFamily(name, says, value(found))
+    late = GaugeMetricFamily("standing_log_publication_late_seconds", "For how long a place lacks a checkpoint.", labels=["place"])
+    longest: dict[str, float] = {}
+    for one in places:
+        longest[one.place] = max(longest.get(one.place, 0), one.late.total_seconds())
+    for place, seconds in longest.items():
+        late.add_metric([place], seconds)
+    yield late
 
 
 def _secrets() -> GaugeMetricFamily:

@@ -11,7 +11,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver.monitoring.findings import events, privacy, reactions, service, starts, vendors
+from receiver.monitoring.findings import events, privacy, proof, reactions, service, starts, vendors
 from receiver.monitoring.findings.sentence import Finding, many
 from store import database
 from store.inbox import wakeup
@@ -75,6 +75,7 @@ def _slow(connection: Connection, environment: str) -> Iterator[Finding]:
     yield from events.events(connection, environment)
     yield from events.applicants(connection, environment)
     yield from privacy.erasures(connection, environment)
+    yield from proof.log(connection)
     yield from reactions.subscribers(connection)
     yield from starts.starts(connection, environment)
     yield from events.rounds(connection, environment)

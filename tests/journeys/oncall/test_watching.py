@@ -97,7 +97,7 @@ def test_what_the_status_says_when_all_is_well(watched: Service) -> None:
     assert found["look"] in ("", "standing secrets")
     assert {one["about"]: one["verdict"] for one in lines(watched, "status")} == {
         "database": "ok", "queue": "ok", "web": "ok", "workers": "ok", "backlog": "ok", "failed": "ok", "unreadable": "ok",
-        "review": "ok", "reversals": "ok", "reactions": "ok", "idngo": "ok", "idenfy": "look", "ifcgate": "look",
+        "review": "ok", "reversals": "ok", "log": "ok", "reactions": "ok", "idngo": "ok", "idenfy": "look", "ifcgate": "look",
         next(one["about"] for one in lines(watched, "status") if " secret " in one["about"]): "look",
     }  # fmt: skip
     shown = watched.standing("status").stdout

@@ -34,6 +34,7 @@ SECTIONS = (
     Section("Vendors", "vendors.show"),
     Section("Privacy", "privacy.show", Right.PRIVACY, below=("erasure", "hold", "holds", "retention", "relationship")),
     Section("Audit", "audit.show", Right.OPERATE),
+    Section("Log", "log.show", below=("proofs",)),
     Section("Overview", "overview.show"),
     Section("Sessions", "sessions.show"),
 )

@@ -4,6 +4,7 @@ from flask import Flask
 
 from receiver.console import PREFIX
 from receiver.console.pages import attention, sessions, signing_in
+from receiver.console.pages.log import log, proofs
 from receiver.console.pages.operations import event, events, reaction, reactions, reconcile, replay, replays, vendors
 from receiver.console.pages.people import applicant, applicants, decisions, person, reversals, review
 from receiver.console.pages.privacy import erasure, hold, holds, privacy, relationship, retention
@@ -15,6 +16,7 @@ _PAGES = (
     *(events, event, replays, replay, reactions, reaction, reconcile, vendors),
     *(privacy, erasure, hold, holds, retention, relationship),
     *(audit, overview),
+    *(log, proofs),
 )
 
 

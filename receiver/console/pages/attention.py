@@ -29,7 +29,11 @@ PAGES = {
     "holds": "privacy.show",
     "retention": "privacy.show",
     "decisions": "review.show",
+    "log": "log.show",
 }
+
+#: Which page shows more of what a line is about, where it names no command.
+ABOUT = {"log": "log.show", "checkpoints": "log.show"}
 
 #: The worst first.
 ORDER = ("wrong", "look", "ok")
@@ -50,5 +54,5 @@ def worst_first(lines: Iterable[Row]) -> list[Row]:
 
 def _page(line: Row) -> str | None:
     named = re.match(r"standing ([a-z]+)", line["look"])
-    endpoint = PAGES.get(named[1]) if named else None
+    endpoint = PAGES.get(named[1]) if named else ABOUT.get(line["about"])
     return rendering.to(endpoint) if endpoint else None

@@ -19,6 +19,11 @@ def person(row: Row) -> str | None:
     return rendering.to("person.show", external_user_id=whose) if whose else None
 
 
+def proof_of_change(row: Row) -> str:
+    """Return the address of the proof of a change of the feed."""
+    return rendering.to("proofs.of_change", change=row["cursor"])
+
+
 def event(row: Row) -> str | None:
     """Return the address of the page of the event that a row names."""
     return rendering.to("event.show", event_id=row["event_id"]) if row.get("event_id") else None

@@ -77,6 +77,7 @@ CHANGES = ListPage(
         Column(name="reasons", label="Reasons"),
         Column(name="event_id", label="Event", link=addresses.event),
         Column(name="cursor", label="Cursor", kind="code"),
+        Column(name="cursor", label="Proof", kind="proof", link=addresses.proof_of_change),
     ),
     template="people/reversals.html",
     prepare=_change,

@@ -31,6 +31,7 @@ HOLDS = ListPage(
         Column(name="lifted_at", label="Lifted", kind="time"),
         Column(name="lift_reason", label="Why lifted"),
         Column(name="id", label="Hold", kind="code"),
+        Column(name="id", label="Proof", kind="proof", link=lambda row: rendering.to("proofs.of_hold", hold_id=row["id"])),
     ),
     template="privacy/holds.html",
 )

@@ -53,6 +53,7 @@ ACTS = ListPage(
         Column(name="touched", label="How many", kind="number"),
         Column(name="os_user", label="Account"),
         Column(name="id", label="Act", kind="number"),
+        Column(name="id", label="Proof", kind="proof", link=lambda act: rendering.to("proofs.of_act", act_id=str(act["id"]))),
     ),
 )
 

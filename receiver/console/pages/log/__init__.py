@@ -1,0 +1,1 @@
+"""What shows that nothing that was logged was changed or removed?"""

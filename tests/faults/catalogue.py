@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 
 from tests.faults.fault import Fault
-from tests.faults.kinds import on_erasures, on_postgres, on_processes, on_the_spool, on_valkey, on_what_is_ours
+from tests.faults.kinds import on_erasures, on_postgres, on_processes, on_the_log, on_the_spool, on_valkey, on_what_is_ours
 
-SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours, on_erasures)
+SOURCES = (on_processes, on_valkey, on_postgres, on_the_spool, on_what_is_ours, on_erasures, on_the_log)
 
 CATALOGUE: dict[str, Fault] = {fault.name: fault for source in SOURCES for fault in source.FAULTS}
 

@@ -68,6 +68,7 @@ def judge(ground: Ground, traffic: Traffic, reader: Reader) -> Verdict:
         *_some("in the feed", feed),
         *_some("not as told", differing),
         *_rebuilt(ground),
+        *_proved(ground),
     ]
     return Verdict(lost=len(gone) + len(pending), twice=twice + len(kept_twice), in_doubt=in_doubt, events=len(left.events), wrong=wrong)
 
@@ -204,6 +205,11 @@ def _may_come_late(traffic: Traffic, delivery: Delivery) -> bool:
 def _rebuilt(ground: Ground) -> list[str]:
     done = ground.standing("rebuild", "--check", "--json")
     return [] if done.returncode == 0 else [f"`standing rebuild --check` finds: {(done.stdout or done.stderr).strip()[:400]}"]
+
+
+def _proved(ground: Ground) -> list[str]:
+    done = ground.standing("log", "verify")
+    return [] if done.returncode == 0 else [f"`standing log verify` finds: {(done.stdout or done.stderr).strip()[:400]}"]
 
 
 def _some(what: str, found: list[str]) -> list[str]:

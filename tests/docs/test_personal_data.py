@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from store.database import operations_tables, privacy_tables, tables, vendor_tables
+from store.database import log_tables, operations_tables, privacy_tables, tables, vendor_tables
 from store.database.columns import Base
 from store.database.engine import engine
 
@@ -20,13 +20,13 @@ DECLARED = {table.name: {column.name for column in table.columns} for table in B
 
 #: What a log line may tell beside its sentence: ids of our own, words of ours, counts, addresses of peers.
 TOLD_IN_LOGS = {
-    "again", "answer", "asked", "cause", "change", "count", "drifted", "environment", "erasure_id", "error", "event_id", "kind", "ours",
-    "peer", "place", "process", "reaction_id", "repaired", "replay_id", "reversal", "stage", "status", "subscriber", "theirs", "vendor",
-    "verification_id", "version",
+    "again", "answer", "asked", "cause", "change", "count", "drifted", "environment", "erasure_id", "error", "event_id", "kind", "origin",
+    "ours", "peer", "place", "process", "reaction_id", "repaired", "replay_id", "reversal", "root", "signature", "size", "stage", "status",
+    "subscriber", "theirs", "vendor", "verification_id", "version",
 }  # fmt: skip
 
 #: Whose modules declare the tables.
-MODULES = (operations_tables, privacy_tables, tables, vendor_tables)
+MODULES = (log_tables, operations_tables, privacy_tables, tables, vendor_tables)
 
 
 def named() -> dict[tuple[str, ...], set[str]]:

@@ -7,10 +7,10 @@ import hashlib
 import json
 import re
 import shlex
-import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -210,7 +210,10 @@ def missing_key(trouble: Trouble) -> None:
 def full_disk(trouble: Trouble) -> None:
     """Move the database to a disk of its own, and fill that."""
     disk = trouble.outside.enter_context(small_disk(trouble.faults.parent / "disk"))
-    shutil.copy(trouble.faults.parent / "standing.sqlite3", disk)
+    stop(trouble)  # So that the copy lacks nothing that the log signed.
+    names = (trouble.faults.parent / "standing.sqlite3", disk / "standing.sqlite3")
+    with closing(sqlite3.connect(names[0])) as here, closing(sqlite3.connect(names[1])) as there:
+        here.backup(there)
     restart(trouble, DATABASE_URL=f"sqlite:///{disk / 'standing.sqlite3'}")
     eventually(lambda: trouble.service.standing("status").returncode == 0, "everyone to be there")
     fill(disk)

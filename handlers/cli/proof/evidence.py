@@ -65,7 +65,10 @@ def evidence(subject: DataSubject, output: Path, body: bool | None, reason: str 
     for one in left_out:
         click.echo(f"left out: {one.name} of {one.folder}: {one.why}", err=True)
     if left_out:
-        raise click.ClickException(f"{counted(len(left_out), 'row')} left out, which README.txt names. The reasons are above: what is not logged yet is so in a few seconds")
+        raise click.ClickException(
+            f"{counted(len(left_out), 'row')} left out, which README.txt names. "
+            "The reasons are above; a row that is not logged yet is logged within a few seconds."
+        )
 
 
 def _begin(connection: Connection, subject: DataSubject, by: Actor, reason: str | None) -> list[Folder]:

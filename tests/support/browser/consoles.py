@@ -83,9 +83,10 @@ class Console(Service):
             assert connection.execute(statement).rowcount
 
     def kept(self) -> dict[str, list[Any]]:
-        """All that is in the database, but for the tables that change automatically."""
+        """All that is in the database, but for the tables that change automatically, and SQLite's own."""
         with self.engine().begin() as connection:
-            names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+            tables = text("SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) != 'sqlite_'")
+            names = connection.execute(tables).scalars().all()
             rows = {name: connection.execute(text(f"SELECT * FROM {name}")).all() for name in names if name not in AUTOMATIC}
         return {name: sorted(map(repr, found)) for name, found in rows.items()}
 

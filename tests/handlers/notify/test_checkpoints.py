@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import ipaddress
 import itertools
 import os
 import ssl
@@ -15,9 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select, update
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
@@ -30,6 +26,7 @@ from store.proof.publications import Published
 from store.system import clock, logs
 from tests.conftest import forget
 from tests.support.downstream import Downstream, Message, Reply
+from tests.support.network.certificates import certificate
 
 pytestmark = pytest.mark.usefixtures("kept")
 
@@ -135,16 +132,9 @@ def test_it_is_published_over_tls_with_a_certificate_that_is_trusted_and_with_no
 
 @contextmanager
 def _tls_downstream(folder: Path) -> Iterator[Downstream]:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a witness")])
-    now, here = dt.datetime.now(dt.UTC), x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    made = made.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1)).add_extension(here, critical=False)
-    certificate = made.sign(key, hashes.SHA256())
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(private)
+    made = certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    context.load_cert_chain(made.certificate, made.key)
     downstream = Downstream()
     downstream._server.socket = context.wrap_socket(downstream._server.socket, server_side=True)
     with downstream:

@@ -104,7 +104,7 @@ def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str
     """An empty database of the kind that is asked for, with the tables."""
     if request.param == "sqlite":
         path = folder / "standing.sqlite3"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
     server: Postgres | None = request.getfixturevalue("postgres")

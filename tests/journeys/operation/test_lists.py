@@ -114,7 +114,7 @@ def rows(service: Service, run: str, *more: str) -> tuple[list[dict[str, Any]], 
 def stocked(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stocked]:
     folder = tmp_path_factory.mktemp("lists")
     (folder / "faults").mkdir()
-    shutil.copy(migrated_sqlite, folder / "standing.sqlite3")
+    shutil.copyfile(migrated_sqlite, folder / "standing.sqlite3")
     settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}",
         "REDIS_URL": f"{valkey_url}?db=12",
@@ -159,7 +159,7 @@ def go_wrong(service: Service, environment: list[str], *, secret: str) -> None:
 @pytest.fixture
 def empty(migrated_sqlite: Path, tmp_path: Path) -> Service:
     """A service that never ran, on an empty database."""
-    shutil.copy(migrated_sqlite, tmp_path / "standing.sqlite3")
+    shutil.copyfile(migrated_sqlite, tmp_path / "standing.sqlite3")
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'standing.sqlite3'}", "REDIS_URL": "redis://127.0.0.1:9/", "ENCRYPTION_KEYS": KEY}
     return Service(tmp_path, settings)
 

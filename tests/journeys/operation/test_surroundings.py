@@ -53,7 +53,7 @@ def test_it_runs_from_a_folder_that_has_a_package_of_our_name_and_whatever_its_p
 
 
 def test_a_file_from_an_editor_of_another_system_holds_what_it_says(tmp_path: Path, redis_url: str, migrated_sqlite: Path) -> None:
-    shutil.copy(migrated_sqlite, tmp_path / "standing.sqlite3")
+    shutil.copyfile(migrated_sqlite, tmp_path / "standing.sqlite3")
     (tmp_path / "secrets").write_bytes(b"\xef\xbb\xbffirst secret of a file\r\n" + signing.IDNGO_SECRET.encode() + b"\r\n")
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'standing.sqlite3'}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
     service = Service(tmp_path, settings | {"IDNGO_SECRETS_FILE": str(tmp_path / "secrets")}, worker=False)
@@ -84,7 +84,7 @@ def test_packages_go_into_the_environment_whatever_pip_is_told_elsewhere(tmp_pat
 
 
 def test_an_encoding_that_lacks_letters_ends_no_command(tmp_path: Path, migrated_sqlite: Path, redis_url: str) -> None:
-    shutil.copy(migrated_sqlite, tmp_path / "standing.sqlite3")
+    shutil.copyfile(migrated_sqlite, tmp_path / "standing.sqlite3")
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'standing.sqlite3'}", "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY}
     service = Service(tmp_path, settings | {"VAR_DIR": str(tmp_path / "папка"), "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"})
     with warm.cold():

@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -66,7 +65,7 @@ def web() -> None:
     start_check.look()
     index_key.look()
     os.environ["PYTHONPATH"] = processes.import_path()
-    gunicorn = str(Path(sys.executable).parent / "gunicorn")
+    gunicorn = str(processes.program("gunicorn"))
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.gunicorn_config"])  # noqa: S606
 
 
@@ -82,7 +81,7 @@ def console() -> None:
     config.settings()
     start_check.look()
     os.environ["PYTHONPATH"] = processes.import_path()
-    gunicorn = str(Path(sys.executable).parent / "gunicorn")
+    gunicorn = str(processes.program("gunicorn"))
     os.execv(gunicorn, [gunicorn, "--config", "python:receiver.console.gunicorn_config"])  # noqa: S606
 
 

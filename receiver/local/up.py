@@ -155,9 +155,8 @@ def _keep_running(processes: list[Process], stopping: list[int], *, address: str
 
 
 def _of_the_procfile(var_dir: Path, *, left_out: tuple[str, ...]) -> Iterator[Process]:
-    programs = Path(sys.executable).parent
     environment = os.environ | {
-        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PROMETHEUS_MULTIPROC_DIR": str(var_dir / "run" / "metrics"),
         "PYTHONPATH": processes.import_path(),
     }
@@ -167,7 +166,7 @@ def _of_the_procfile(var_dir: Path, *, left_out: tuple[str, ...]) -> Iterator[Pr
         if name in left_out:
             continue
         own = environment if name == SIGNER else without(environment, "LOG_SIGNING_KEY")
-        yield Process(name, [str(programs / program), *arguments], own, waits=name == "console")
+        yield Process(name, [str(processes.program(program)), *arguments], own, waits=name == "console")
 
 
 def _start_valkey(var_dir: Path) -> Process:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Sequence
@@ -47,6 +48,15 @@ def import_path() -> str:
     our names."""
     root = Path(__file__).parent.parent.parent
     return os.pathsep.join(dict.fromkeys([str(root), str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
+
+
+def program(name: str) -> Path:
+    """Return the path of a program that was installed with this code: in an environment, for all users, or for one user.
+
+    Where there is none, return the path that it would have beside Python."""
+    schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+    folders = [Path(sys.executable).parent, *(Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes)]
+    return next((folder / name for folder in folders if (folder / name).exists()), folders[0] / name)
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -34,6 +34,7 @@ from store.system.logs import announce as say
 from store.system.logs import describe_error
 from store.system.processes import ChildProcess, end_with_parent
 from store.text import service_urls
+from store.text.hints import typed
 
 PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
 
@@ -150,7 +151,7 @@ def _keep_running(processes: list[Process], stopping: list[int], *, address: str
                 process.look_after()
         if not ready and _is_ready(address):
             ready = True
-            say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal: ./dev standing {trial}")
+            say(f"ready after {time.monotonic() - began:.1f} s. Try, in another terminal in this folder: {typed(trial)}")
         time.sleep(0.1)
 
 

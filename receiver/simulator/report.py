@@ -18,6 +18,7 @@ from rich.table import Table
 from receiver.simulator.simulate import Account, Show, Wanted, run
 from receiver.simulator.verification import Finding
 from store.text.counts import counted
+from store.text.hints import typed
 
 KINDS = {"first": "what the vendors say", "again": "the same once more", "forged": "forged"}
 ANSWERS = ("accepted", "duplicate", "401")
@@ -231,11 +232,11 @@ def _example(account: Account) -> Iterator[str]:
         fell = f"  [bold red]{change['reversal']} reversal[/]" if change["reversal"] == "adverse" else ""
         why = f"  {', '.join(change['reasons'])}" if change["reasons"] else ""
         yield f"  {change['as_of'] or change['at']}  {change['from'] or '(unknown)'} → [bold]{change['to']}[/]{escape(why)}{fell}"
-    yield f"  ./dev standing applicants show {applicant.vendor} {applicant.reference}{world}"
+    yield "  " + typed(f"applicants show {applicant.vendor} {applicant.reference}{world}")
 
 
 def _next(account: Account) -> Iterator[str]:
     wanted, world = account.wanted, account.wanted.environment
     yield f"What changed, in order:  GET {account.base}/v1/changes?environment={world}   (with a token of READ_TOKENS)"
     live = " --live" if world == "live" else ""
-    yield f"The same once more:      ./dev standing simulate --count {wanted.count} --seed {wanted.seed}{live}"
+    yield "The same once more:      " + typed(f"simulate --count {wanted.count} --seed {wanted.seed}{live}")

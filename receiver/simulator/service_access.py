@@ -12,6 +12,7 @@ from receiver import config
 from receiver.config import Settings
 from receiver.simulator.client import Service
 from store.system.environment import Environment
+from store.text.hints import typed
 
 
 class Impossible(click.ClickException):
@@ -47,7 +48,7 @@ def reach(base: str, *, token: str | None, environment: str) -> Service:
         raise Impossible(f"--base is not the address of a service: {error}.") from error
     answer = service.read("applicants", limit="1")
     if answer.status is None:
-        raise Impossible(f"Nothing answers at {service.base} ({answer.word}). Is `./dev up` running?")
+        raise Impossible(f"Nothing answers at {service.base} ({answer.word}). Is `{typed('up')}` running?")
     if answer.status != 200 or "data" not in answer.content:
         told = answer.content.get("detail", "It may not be this service at all.")
         raise Impossible(f"{service.base} refuses to read with this token ({answer.word}). {told}")

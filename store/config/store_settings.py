@@ -19,6 +19,7 @@ from store.config.log_settings import LogSettings
 from store.config.privacy_settings import PrivacySettings
 from store.system.environment import Environment, secrets_dir
 from store.text import service_urls
+from store.text.hints import typed
 
 #: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
 SOCKET_PATH_BYTES_MAX = 103
@@ -64,8 +65,8 @@ def read(environment: Environment) -> Settings:
     """Return the store's settings. The environment collects what is wrong with them."""
     keys = encryption_keys(environment)
     if not keys and not any(problem.startswith("ENCRYPTION_KEYS") for problem in environment.problems):
-        folder = secrets_dir(environment.var_dir)
-        environment.wrong("ENCRYPTION_KEYS", f"is missing: base64 of 32 random bytes each, newest first (`./dev up` keeps one in {folder})")
+        kept = f"`{typed('up')}` keeps one in {secrets_dir(environment.var_dir)}"
+        environment.wrong("ENCRYPTION_KEYS", f"is missing: base64 of 32 random bytes each, newest first ({kept})")
     return Settings(
         database_url=_database_url(environment),
         database_pooler=database_pooler(environment),

@@ -24,6 +24,7 @@ from receiver.simulator.whole.cast import PARTS
 from receiver.simulator.whole.findings import Finding
 from receiver.simulator.whole.scenes import Patience, Scene, Stage
 from store.system.environment import Environment
+from store.text.hints import typed
 
 #: A review is over at once.
 REVIEW_SECONDS = 0.1
@@ -148,7 +149,7 @@ def _refuse_other_vendors(played: list[Scene], vendors: Vendors, patience_second
         if time.monotonic() > deadline:
             raise Impossible(
                 f"Verifications are started, and none gets to the vendors that are played at {vendors.url}. Start the service with"
-                " `./dev up --played`, or give it the settings that `standing simulate --vendors` prints."
+                f" `{typed('up --played')}`, or give it the settings that `standing simulate --vendors` prints."
             )
         time.sleep(scenes.POLL_SECONDS)
 

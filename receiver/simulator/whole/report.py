@@ -14,6 +14,7 @@ from receiver.simulator.report import DESCRIBED_MAX, finish, progress
 from receiver.simulator.whole.findings import Finding
 from receiver.simulator.whole.performance import Account, Wanted, run
 from store.text.counts import counted
+from store.text.hints import typed
 
 
 def perform(wanted: Wanted, *, as_json: bool) -> int:
@@ -117,5 +118,5 @@ def _next(account: Account) -> Iterator[str]:
     if finding is not None:
         scene = finding.scene
         yield f"One of them was {escape(scene.part.name)}:"
-        yield f"  ./dev standing applicants explain {scene.part.vendor} {scene.reference}{world}"
+        yield "  " + typed(f"applicants explain {scene.part.vendor} {scene.reference}{world}")
     yield f"Which were started:  GET {account.base}/v1/verifications?environment={account.wanted.environment}"

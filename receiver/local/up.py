@@ -36,7 +36,8 @@ from store.system.processes import ChildProcess, end_with_parent
 from store.text import service_urls
 from store.text.hints import typed
 
-PROCFILE = Path(__file__).parent.parent.parent / "Procfile"
+#: The folder of the project has a link to it. It lies here so that an installed package has it, too.
+PROCFILE = Path(__file__).parent / "Procfile"
 
 #: A process that ended is restarted after a pause, which doubles until the process has run for a minute.
 FIRST_PAUSE, LONGEST_PAUSE, PROVEN_SECONDS = timedelta(seconds=0.5), timedelta(seconds=30), 60.0
@@ -123,7 +124,8 @@ def _provide(environment: Environment) -> None:
     try:
         _tell_what_was_made(generated_secrets.provide(environment), secrets_dir(environment.var_dir))
     except OSError as error:
-        raise click.ClickException(f"VAR_DIR {environment.var_dir} cannot be written ({type(error).__name__})") from error
+        named = f"VAR_DIR {environment.var_dir} cannot be written ({type(error).__name__})"
+        raise click.ClickException(f"{named}. Set it to a folder of yours.") from error
 
 
 def _lead_to_the_played_vendors(environment: Environment) -> None:

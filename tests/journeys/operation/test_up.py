@@ -25,21 +25,23 @@ READY_SECONDS = 20
 class Up:
     """A `standing up` in a folder of its own, configured by nothing but a port."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    ready_seconds = READY_SECONDS
+
+    def __init__(self, folder: Path, *, programs: Path = PROGRAMS) -> None:
+        self.folder, self.port, self.program = folder, free_port(), str(programs / "standing")
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.environment = clean | {"PORT": str(self.port), "CONSOLE_PORT": str(free_port()), "WEB_CONCURRENCY": "1"}
 
     def start(self) -> None:
         log = os.open(self.folder / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.process = subprocess.Popen([str(PROGRAMS / "standing"), "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log)
+        self.process = subprocess.Popen([self.program, "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         os.close(log)
-        eventually(self.ready, "readiness", seconds=READY_SECONDS)
+        eventually(self.ready, "readiness", seconds=self.ready_seconds)
 
     def another(self, folder: Path) -> subprocess.CompletedProcess[str]:
         """Start another one in a folder, with the same configuration; give how it ended."""
         return subprocess.run(
-            [str(PROGRAMS / "standing"), "up"], cwd=folder, env=self.environment, capture_output=True, text=True, timeout=30, check=False
+            [self.program, "up"], cwd=folder, env=self.environment, capture_output=True, text=True, timeout=30, check=False
         )
 
     def ready(self) -> bool:

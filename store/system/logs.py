@@ -35,7 +35,8 @@ FOREIGN, WARNING = "a line of a library, which is not shown", "a warning of a li
 
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
-_ROOT = Path(__file__).parent.parent.parent
+#: The folder that holds our packages: a checkout, or the `site-packages` of an environment.
+_ROOT, _PACKAGES = Path(__file__).parent.parent.parent, ("receiver", "handlers", "store")
 
 
 def configure(*, least: int = logging.INFO) -> None:
@@ -125,7 +126,7 @@ def _shown(record: logging.LogRecord) -> str:
 def _place(error: BaseException) -> str:
     """Return the last place in our code that an exception passed, else the last of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT) and "site-packages" not in frame.filename]
+    ours = [frame for frame in frames if _is_ours(Path(frame.filename))]
     if not frames:
         return ""
     place = (ours or frames)[-1]
@@ -135,8 +136,11 @@ def _place(error: BaseException) -> str:
 def _file(name: str, line: int | None) -> str:
     """Return a place in our code by its path in it, and one in other code by the end of its path."""
     file = Path(name)
-    ours = file.is_relative_to(_ROOT) and "site-packages" not in name
-    return f"{file.relative_to(_ROOT).as_posix() if ours else '/'.join(file.parts[-3:])}:{line}"
+    return f"{file.relative_to(_ROOT).as_posix() if _is_ours(file) else '/'.join(file.parts[-3:])}:{line}"
+
+
+def _is_ours(file: Path) -> bool:
+    return file.is_relative_to(_ROOT) and file.relative_to(_ROOT).parts[0] in _PACKAGES
 
 
 def _encode(line: MutableMapping[str, Any], **_: object) -> bytes:

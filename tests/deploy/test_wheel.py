@@ -122,6 +122,20 @@ def test_a_command_does_what_it_does_in_a_checkout(packaged: Installed, command:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("packaged", ["pip"], indirect=True)
+def test_a_log_line_names_the_place_in_our_code_and_not_that_in_a_library(packaged: Installed) -> None:
+    program = """
+from pathlib import Path
+from store.system import durable_files
+from store.system.logs import describe_error
+try:
+    durable_files.replace(Path.cwd(), "a file cannot take the place of a folder")
+except OSError as error:
+    print(describe_error(error))
+"""
+    assert " at store/system/durable_files.py:" in output_of_python(packaged, program)
+
+
 def output_of_python(installed: Installed, program: str) -> str:
     """What a program prints that runs where the wheel is installed."""
     python = Path(installed.program).resolve().parent / "python"

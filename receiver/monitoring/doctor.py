@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import make_url, text
 
 from receiver import config
 from receiver.monitoring.findings import events as events_found
-from receiver.monitoring.findings import keys, privacy, proof, service, settings, starts
+from receiver.monitoring.findings import hosts, keys, privacy, proof, service, settings, starts
 from receiver.monitoring.findings.sentence import Finding, Sentence
 from store import config as store_config
 from store import database
@@ -20,7 +17,7 @@ from store.inbox import events, wakeup
 from store.inbox.encryption import Unopenable
 from store.operations import health
 from store.privacy.restoring import gate
-from store.system import clock
+from store.system import clock, queue_client
 from store.system.environment import Environment
 
 CLOCK_DIFFERENCE_MAX = timedelta(seconds=5)
@@ -107,8 +104,8 @@ def _postgresql() -> Iterator[Finding]:
 
 
 def _queue(stored: store_config.Settings) -> Iterator[Finding]:
-    client = Redis.from_url(stored.redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
-    outage = wakeup.outage(client)
+    outage = wakeup.outage(queue_client.connect(stored.redis_url, socket_timeout=2, socket_connect_timeout=2))
     yield service.queue(outage)
-    if outage is None and stored.redis_url.startswith("redis://") and "@" not in stored.redis_url:
+    yield from hosts.of_queue(stored.redis_url)
+    if outage is None and stored.redis_url.startswith(("redis://", "redis+sentinel://")) and "@" not in stored.redis_url:
         yield NO_PASSWORD()

@@ -18,7 +18,7 @@ from store.config import base64_keys, log_settings, privacy_settings
 from store.config.log_settings import LogSettings
 from store.config.privacy_settings import PrivacySettings
 from store.system.environment import Environment, secrets_dir
-from store.text import service_urls
+from store.text import database_urls, queue_urls
 from store.text.hints import typed
 
 #: A Unix socket's path must fit into sockaddr_un; macOS allows the least.
@@ -189,9 +189,9 @@ def signing_secret(text: str) -> bytes:
 
 
 def _database_url(environment: Environment) -> str:
-    given = environment.text("DATABASE_URL", service_urls.of_sqlite(environment.var_dir / "standing.sqlite3"))
-    text = service_urls.for_sqlalchemy(given)
-    if fault := service_urls.database_fault(text):
+    given = environment.text("DATABASE_URL", database_urls.of_sqlite(environment.var_dir / "standing.sqlite3"))
+    text = database_urls.for_sqlalchemy(given)
+    if fault := database_urls.fault(text):
         environment.wrong("DATABASE_URL", fault)
     return text
 
@@ -199,7 +199,7 @@ def _database_url(environment: Environment) -> str:
 def _redis_url(environment: Environment) -> str:
     text = environment.text("REDIS_URL")
     if not text:
-        return service_urls.of_socket(embedded_socket(environment.var_dir))
-    if fault := service_urls.redis_fault(text):
+        return queue_urls.of_socket(embedded_socket(environment.var_dir))
+    if fault := queue_urls.fault(text):
         environment.wrong("REDIS_URL", fault)
     return text

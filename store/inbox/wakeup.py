@@ -12,14 +12,12 @@ from typing import Any
 
 import rq
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from store import config
-from store.system import queue_errors
+from store.system import queue_client, queue_errors
 
 #: The one queue. A worker that listens to several would lose what it has taken when it dies.
 QUEUE = "standing"
@@ -148,7 +146,4 @@ def queue(connection: Redis) -> rq.Queue:
 
 @cache
 def _redis() -> Redis:
-    # The library's own retries would hold a delivery for many seconds.
-    return Redis.from_url(
-        config.settings().redis_url, socket_timeout=0.5, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 0), health_check_interval=0
-    )
+    return queue_client.connect(config.settings().redis_url, socket_timeout=0.5, socket_connect_timeout=0.3, health_check_interval=0)

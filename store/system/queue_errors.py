@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from redis import exceptions
+from redis.sentinel import MasterNotFoundError
 
 CLUSTER = "is a node of a cluster, which cannot be used here: one server is needed"
 
@@ -18,6 +19,7 @@ BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ClusterError, CLUSTER),
     (exceptions.ClusterCrossSlotError, CLUSTER),
     (exceptions.AskError, CLUSTER),
+    (MasterNotFoundError, "has no primary that a Sentinel names"),
     (exceptions.TimeoutError, "does not answer in time"),
     (exceptions.ConnectionError, "cannot be reached"),
 )
@@ -38,12 +40,24 @@ BY_WORD = {
     "WRONGTYPE": "holds something else under a name that is needed here",
 }
 
+#: By a part of what the TLS library says, for which the client knows no kind.
+BY_PHRASE = {
+    "hostname mismatch": "has a certificate for another host",
+    "ip address mismatch": "has a certificate for another host",
+    "certificate has expired": "has a certificate that has expired",
+    "certificate verify failed": "has a certificate that no CA known here has signed: name the file of its CA in ssl_ca_certs",
+    "eof occurred in violation of protocol": "closes connections with TLS: it may want a client's certificate (ssl_certfile, ssl_keyfile)",
+}
+
 
 def of_redis(error: Exception) -> str:
     """Return the meaning of a Redis error, as the end of a sentence about the queue."""
     word = _word(str(error))
     if word in BY_WORD:
         return BY_WORD[word]
+    text = str(error).lower()
+    if phrase := next((phrase for phrase in BY_PHRASE if phrase in text), None):
+        return BY_PHRASE[phrase]
     return next((says for kind, says in BY_KIND if isinstance(error, kind)), f"answers with an error ({type(error).__name__})")
 
 

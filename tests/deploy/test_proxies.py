@@ -22,7 +22,7 @@ import pytest
 from tests.conftest import KEY
 from tests.support import payloads, signing
 from tests.support.downstream import Downstream
-from tests.support.network.certificates import certificate
+from tests.support.network.certificates import Authority
 from tests.support.network.proxies import PROXIES, Before, proxy
 from tests.support.service import Service, eventually, free_port
 
@@ -81,12 +81,12 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     # Without a queue: the sweep handles what comes. With a spool: a slow database does not matter here.
     settings = {"DATABASE_URL": url, "ENCRYPTION_KEYS": KEY, "REDIS_URL": "unix:///nonexistent.sock", "TRUSTED_PROXIES": "127.0.0.1"}
     own = a_folder_for_a_proxy()
-    shown = certificate(own, NAME)
+    authority = Authority(own)
     try:
         with Downstream() as console, Service(folder, settings | {"SPOOL_DIR": str(folder / "spool")}) as service:
-            before = Before(service.port, console.port, shown)
+            before = Before(service.port, console.port, authority.sign("standing", NAME, "127.0.0.1"))
             with proxy(request.param, own, before) as port:
-                trusted = ssl.create_default_context(cafile=shown.certificate)
+                trusted = ssl.create_default_context(cafile=authority.ca)
                 behind = Proxied(request.param, service, console, port, trusted)
                 eventually(lambda: behind.ask("GET", "/readyz").status == 200, "the proxy to find the service ready")
                 yield behind
@@ -170,10 +170,10 @@ def test_metrics_are_not_for_everybody(proxied: Proxied) -> None:
 @pytest.mark.parametrize("name", PROXIES)
 def test_without_a_web_process_a_sender_is_asked_to_come_again(name: str) -> None:
     own = a_folder_for_a_proxy()
-    shown = certificate(own, NAME)
+    authority = Authority(own)
     try:
-        with proxy(name, own, Before(free_port(), free_port(), shown)) as port:
-            trusted = ssl.create_default_context(cafile=shown.certificate)
+        with proxy(name, own, Before(free_port(), free_port(), authority.sign("standing", "127.0.0.1"))) as port:
+            trusted = ssl.create_default_context(cafile=authority.ca)
             connection = HTTPSConnection("127.0.0.1", port, timeout=20, context=trusted)
             connection.request("POST", "/webhooks/idngo", body=b"{}", headers={"Host": NAME})
             assert connection.getresponse().status in (502, 503)

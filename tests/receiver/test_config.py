@@ -111,6 +111,19 @@ def file(folder: Path, content: str | bytes) -> str:
         ("REDIS_URL", "redis://:geheim@host?socket_connect_timeout=geheim"),
         ("REDIS_URL", "redis://:geheim@host?health_check_interval=geheim"),
         ("REDIS_URL", "redis://:geheim@host?max_connections=0"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1,s2"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1,s2/"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1:99999/queue"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1:geheim/queue"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1,ho st/queue"),
+        ("REDIS_URL", "redis+sentinel://:geheim@,s2/queue"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1/queue/geheim"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1/queue?geheim=1"),
+        ("REDIS_URL", "redis+sentinel://:geheim@s1/queue?ssl_cert_reqs=none"),
+        ("REDIS_URL", "redis+sentinel://:ge#heim@s1/queue"),
+        ("REDIS_URL", "redis+sentinel://:ge/heim@s1/queue"),
+        ("REDIS_URL", "rediss+sentinel://:geheim@s1/queue?ssl_ca_certs=/nonexistent/geheim"),
+        ("REDIS_URL", "unix+sentinel://:geheim@s1/queue"),
         ("REDIS_URL", "unix://"),
         ("REDIS_URL", "unix:///"),
         ("REDIS_URL", "unix://geheim/valkey.sock"),
@@ -126,6 +139,15 @@ def file(folder: Path, content: str | bytes) -> str:
         ("DATABASE_URL", "postgresql://user:geheim@host/db?connect_timeout=geheim"),
         ("DATABASE_URL", "postgresql://user:geheim@host/db?plugin=geheim"),
         ("DATABASE_URL", "postgresql://user:geheim@host/db%00"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1:5432,h2:99999/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1,ho st/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1,,h2/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1:geheim,h2/db"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1:5432,h2/db?host=h3"),
+        ("DATABASE_URL", "postgresql://user:geheim@/db?host=h1,h2&port=1,2,3"),
+        ("DATABASE_URL", "postgresql://user:geheim@h1,h2/db?target_session_attrs=geheim"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?sslrootcert=/nonexistent/geheim"),
+        ("DATABASE_URL", "postgresql://user:geheim@host/db?sslcert=system"),
         ("DATABASE_URL", "postgresql+psycopg2://user:geheim@host/db"),
         ("DATABASE_URL", "sqlite:////tmp"),
         ("DATABASE_URL", "sqlite://geheim/db"),
@@ -481,6 +503,15 @@ def test_no_token_is_kept_or_shown_in_the_clear() -> None:
         ("postgres://user:pw@host/db", "postgresql://user:pw@host/db"),
         ("postgresql://user@host:5433/db?sslmode=require", "postgresql://user@host:5433/db?sslmode=require"),
         ("sqlite:////var/lib/standing.sqlite3", "sqlite:////var/lib/standing.sqlite3"),
+        ("postgres://u:p%40,w@h1:5433,h2/db", "postgresql://u:p%40,w@/db?host=h1%2Ch2&port=5433%2C5432"),
+        (
+            "postgresql://[::1]:5433,[fe80::1]/db?sslmode=require",
+            "postgresql:///db?host=%3A%3A1%2Cfe80%3A%3A1&port=5433%2C5432&sslmode=require",
+        ),
+        ("postgresql://u@%2Frun%2Fpostgresql/db", "postgresql://u@/db?host=%2Frun%2Fpostgresql&port=5432"),
+        ("postgresql:///db?host=h1:5432&host=h2:5432", "postgresql:///db?host=h1:5432&host=h2:5432"),
+        ("postgresql://h1,h2/db?application_name=a@b", "postgresql:///db?host=h1%2Ch2&port=5432%2C5432&application_name=a@b"),
+        ("postgresql://u@host/db?sslrootcert=system&sslmode=verify-full", "postgresql://u@host/db?sslrootcert=system&sslmode=verify-full"),
     ],
 )
 def test_a_database_is_a_file_or_a_postgresql(given: str, read_as: str) -> None:
@@ -496,11 +527,14 @@ def test_a_database_is_a_file_or_a_postgresql(given: str, read_as: str) -> None:
         "redis://:p%40%2F%23@10.0.0.1/0?socket_timeout=2&health_check_interval=0",
         "rediss://user:pw@host/1",
         "rediss://user:pw@bücher.example/1?ssl_cert_reqs=none&ssl_check_hostname=false&protocol=3",
+        "redis+sentinel://s1:26379,s2,[::1]:26380/queue",
+        "redis+sentinel://user:p%40%2Fw@s1,s2/queue/15?sentinel_username=watch&sentinel_password=%26&socket_timeout=2",
+        "rediss+sentinel://:pw@s1,s2/queue?ssl_check_hostname=false&ssl_cert_reqs=none",
         "unix:///run/valkey.sock",
         "unix://user:pw@/run/valkey.sock?db=3",
     ],
 )
-def test_a_queue_is_reached_over_tcp_tls_or_a_socket(url: str) -> None:
+def test_a_queue_is_reached_over_tcp_tls_a_socket_or_by_sentinels(url: str) -> None:
     assert stored(REDIS_URL=url).redis_url == url
 
 

@@ -26,7 +26,7 @@ from store.proof.publications import Published
 from store.system import clock, logs
 from tests.conftest import forget
 from tests.support.downstream import Downstream, Message, Reply
-from tests.support.network.certificates import certificate
+from tests.support.network.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("kept")
 
@@ -122,7 +122,7 @@ def test_it_is_published_over_tls_with_a_certificate_that_is_trusted_and_with_no
         url = f"https://127.0.0.1:{downstream.port}/hook"
         publish(url)
         assert (downstream.came, named(url).size) == ([], None)
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
         http_sender._tls.cache_clear()
         pass_time(dt.timedelta(hours=1))
         publish(url)
@@ -132,9 +132,9 @@ def test_it_is_published_over_tls_with_a_certificate_that_is_trusted_and_with_no
 
 @contextmanager
 def _tls_downstream(folder: Path) -> Iterator[Downstream]:
-    made = certificate(folder)
+    shown = Authority(folder).sign("a witness", "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.certificate, made.key)
+    context.load_cert_chain(shown.file, shown.key)
     downstream = Downstream()
     downstream._server.socket = context.wrap_socket(downstream._server.socket, server_side=True)
     with downstream:

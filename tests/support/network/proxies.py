@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -20,6 +19,9 @@ from tests.support.service import end, eventually, free_port
 FILES = Path(__file__).parents[3] / "deploy" / "proxies"
 
 PROXIES = ("nginx", "haproxy", "caddy")
+
+#: Where the files look for a certificate.
+SHOWN = "/etc/ssl/standing"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def listens(port: int) -> bool:
 
 
 def _nginx(folder: Path, before: Before, port: int) -> list[str]:
-    site = _here("nginx.conf", before, {"listen 443 ssl": f"listen 127.0.0.1:{port} ssl"})
+    site = _here("nginx.conf", before, {"listen 443 ssl": f"listen 127.0.0.1:{port} ssl", **_pair(before)})
     return nginx_with(folder, site)
 
 
@@ -77,28 +79,33 @@ def nginx_with(folder: Path, site: str) -> list[str]:
 
 
 def _haproxy(folder: Path, before: Before, port: int) -> list[str]:
-    text = _here("haproxy.cfg", before, {"bind :443": f"bind 127.0.0.1:{port}", "    log /dev/log local0\n": ""})
+    both = folder / "certificate-and-key.pem"
+    both.write_bytes(before.certificate.file.read_bytes() + before.certificate.key.read_bytes())
+    text = _here(
+        "haproxy.cfg",
+        before,
+        {"bind :443": f"bind 127.0.0.1:{port}", "    log /dev/log local0\n": "", f"{SHOWN}/certificate-and-key.pem": str(both)},
+    )
     (folder / "haproxy.cfg").write_text(text)
     return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
 
 
 def _caddy(folder: Path, before: Before, port: int) -> list[str]:
-    text = _here("Caddyfile", before, {"standing.example.org {": f"https://:{port} {{\n\tbind 127.0.0.1"})
+    text = _here("Caddyfile", before, {"standing.example.org {": f"https://:{port} {{\n\tbind 127.0.0.1", **_pair(before)})
     # A test opens no port but its own: no redirection from port 80, and no port of administration.
     (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + text)
     return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
+def _pair(before: Before) -> dict[str, str]:
+    return {f"{SHOWN}/certificate.pem": str(before.certificate.file), f"{SHOWN}/key.pem": str(before.certificate.key)}
+
+
 def _here(file: str, before: Before, changes: dict[str, str]) -> str:
-    """A proxy's file, with this machine's ports and certificate in place of those that it names."""
-    text, shown = (FILES / file).read_text(), before.certificate
-    certificates = {
-        "/etc/ssl/standing/certificate.pem": str(shown.certificate),
-        "/etc/ssl/standing/key.pem": str(shown.key),
-        "/etc/ssl/standing/certificate-and-key.pem": str(shown.both),
-    }
+    """A proxy's file, with this machine's ports and certificate where it names others."""
+    text = (FILES / file).read_text()
     changes = {"127.0.0.1:8000": f"127.0.0.1:{before.web}", "127.0.0.1:8001": f"127.0.0.1:{before.console}"} | changes
     for old, new in changes.items():
         assert old in text, f"{file} has no {old}"
         text = text.replace(old, new)
-    return re.sub("|".join(map(re.escape, certificates)), lambda found: certificates[found[0]], text)
+    return text

@@ -57,6 +57,7 @@ def examine() -> Iterator[Finding]:
 def _database(stored: store_config.Settings) -> Iterator[Finding]:
     failure = service.failure_to_write("doctor")
     yield service.written(failure)
+    yield from hosts.of_database(stored.database_url)
     if failure:
         return
     yield TABLES(kind=make_url(stored.database_url).get_backend_name())

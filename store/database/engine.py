@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 from store import config
-from store.database import sessions
+from store.database import hosts, sessions
 from store.system import fault_points
 
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
@@ -25,6 +25,9 @@ BUSY_SECONDS = 0.02
 
 #: Connections a process may hold: those of the crews that keep and read, and a few to look after the whole.
 CONNECTIONS_MAX = 20
+
+#: How long a host of PostgreSQL may say nothing, where the URL does not say otherwise: to connect, and within a connection.
+PATIENT = {"connect_timeout": 2, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 
 
 @cache
@@ -52,16 +55,14 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> Engine:
         max_overflow=0,
         pool_timeout=PATIENCE_SECONDS,
         connect_args={
-            "connect_timeout": 2,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 15_000,
+            **{name: value for name, value in PATIENT.items() if name not in url.query},
+            "target_session_attrs": hosts.attributes(url),
             **sessions.connect_arguments(pooled=pooled),
         },
         **options,
     )
     sessions.prepare(made, url, pooled=pooled)
+    hosts.prepare(made, url)
     return made
 
 

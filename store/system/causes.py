@@ -27,6 +27,13 @@ SQLITE = {
 
 #: What libpq and Valkey say without a code: a part of their text, and our words for it.
 PHRASES = {
+    "session is read-only": "no host that answers is a primary",
+    "in hot standby mode": "no host that answers is a primary",
+    "root certificate file": "there is no file of the CA that sslrootcert names",
+    "private key file": "the file that sslkey names may be read by others",
+    "does not match host name": "the server's certificate is for another host",
+    "certificate verify failed": "no CA that is known here has signed the server's certificate",
+    "does not support ssl": "the server offers no TLS",
     "connection refused": "connection refused",
     "no such file or directory": "no such socket",
     "timeout": "timeout",

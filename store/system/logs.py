@@ -26,7 +26,7 @@ KEYS = frozenset(
         "event", "level", "timestamp", "logger", "place", "process", "request_id", "event_id", "change", "vendor", "environment",
         "status", "answer", "reversal", "version", "error", "cause", "peer", "count", "subscriber", "reaction_id", "again", "replay_id",
         "stage", "asked", "drifted", "repaired", "ours", "theirs", "erasure_id", "verification_id",
-        "origin", "size", "root", "signature",
+        "origin", "size", "root", "signature", "host",
     }
 )  # fmt: skip
 

@@ -20,9 +20,9 @@ DECLARED = {table.name: {column.name for column in table.columns} for table in B
 
 #: What a log line may tell beside its sentence: ids of our own, words of ours, counts, addresses of peers.
 TOLD_IN_LOGS = {
-    "again", "answer", "asked", "cause", "change", "count", "drifted", "environment", "erasure_id", "error", "event_id", "kind", "origin",
-    "ours", "peer", "place", "process", "reaction_id", "repaired", "replay_id", "reversal", "root", "signature", "size", "stage", "status",
-    "subscriber", "theirs", "vendor", "verification_id", "version",
+    "again", "answer", "asked", "cause", "change", "count", "drifted", "environment", "erasure_id", "error", "event_id", "host", "kind",
+    "origin", "ours", "peer", "place", "process", "reaction_id", "repaired", "replay_id", "reversal", "root", "signature", "size", "stage",
+    "status", "subscriber", "theirs", "vendor", "verification_id", "version",
 }  # fmt: skip
 
 #: Whose modules declare the tables.

@@ -1,0 +1,97 @@
+"""Hosts of PostgreSQL: which one is in use, and what each of them is. After a failover another one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.database.causes import cause
+from store.text import database_urls
+from store.text.service_hosts import Host
+
+log = structlog.get_logger()
+
+#: Among several hosts the primary is meant. Unlike `read-write`, it may refuse writes for a while, as hosts do whose disk is full.
+AMONG_SEVERAL = "primary"
+
+#: What only one host can be, so that the order in which hosts are tried decides nothing.
+_ONE_ALONE = ("primary", "read-write")
+
+_READ_ONLY = "25006"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What a host is: the primary or a standby; or why it cannot be reached."""
+
+    host: Host
+    is_primary: bool = False
+    outage: str = ""
+
+
+def prepare(engine: Engine, url: URL) -> None:
+    """Have an engine look for the primary among its hosts, log the host in use, and leave a server that became a standby."""
+    event.listen(engine, "handle_error", _leave_a_standby)
+    named = database_urls.hosts(url)
+    if len(named) > 1:
+        use = _Use(named, sticks="hostaddr" not in url.query and attributes(url) in _ONE_ALONE)
+        event.listen(engine, "do_connect", use.order)
+        event.listen(engine, "connect", use.note)
+
+
+def attributes(url: URL) -> str:
+    """Return which of its hosts a URL means, in libpq's words (`target_session_attrs`)."""
+    default = AMONG_SEVERAL if len(database_urls.hosts(url)) > 1 else "any"
+    return str(url.query.get("target_session_attrs", default))
+
+
+def look(url: URL, seconds: int) -> Iterator[Role]:
+    """Connect to each host of a URL, and yield what it is. A host has `seconds` to answer."""
+    for host in database_urls.hosts(url):
+        alone = url.difference_update_query(["hostaddr", "options", "load_balance_hosts"]).set(host=None, port=None)
+        here = {"host": host.name, "port": host.port, "target_session_attrs": "any", "connect_timeout": seconds}
+        engine = create_engine(alone, connect_args=here, poolclass=NullPool, hide_parameters=True)
+        try:
+            with engine.connect() as connection:
+                is_standby = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+        except SQLAlchemyError as error:
+            yield Role(host=host, outage=cause(error))
+            continue
+        yield Role(host=host, is_primary=not is_standby)
+
+
+class _Use:
+    """The host that an engine uses. It is tried first by the next connection: one that does not answer costs seconds each time."""
+
+    def __init__(self, named: list[Host], *, sticks: bool) -> None:
+        self._named, self._sticks = named, sticks
+        self._used: Host | None = None
+
+    def order(self, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        if self._sticks and self._used:
+            hosts = sorted(self._named, key=lambda host: not self._is_used(host))
+            options |= {"host": ",".join(host.name for host in hosts), "port": ",".join(host.port for host in hosts)}
+
+    def note(self, connection: Any, _record: object) -> None:
+        used = Host(name=connection.info.host, port=str(connection.info.port))
+        if used != self._used:
+            self._used = used
+            log.info("the database's host", host=str(used))
+
+    def _is_used(self, host: Host) -> bool:
+        return self._used is not None and host.name == self._used.name and host.port in ("", self._used.port)
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Drop all connections of the pool if the server refused a write because it is a standby: the next one looks for the primary."""
+    if getattr(context.original_exception, "sqlstate", None) != _READ_ONLY or context.connection is None:
+        return
+    # A primary that is read-only, because its disk is full, reports that it is none. A pooler reports nothing.
+    reported = context.connection.connection.dbapi_connection.pgconn.parameter_status(b"in_hot_standby")  # type: ignore[union-attr]
+    context.is_disconnect = reported != b"off"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from tests.faults.ground import Ground, until
 from tests.faults.traffic import Traffic
@@ -19,6 +20,15 @@ class Amid:
     ground: Ground
     traffic: Traffic
     chance: random.Random
+    #: The servers of the fault's own, if it has any.
+    beside: Any = None
+
+
+class Beside(Protocol):
+    """Servers of a fault's own, and what the service needs to use them."""
+
+    @property
+    def settings(self) -> Mapping[str, str]: ...
 
 
 #: Brought about on entering, lifted on leaving; a fault that lifts itself does nothing then. Raises NotInflicted.
@@ -40,6 +50,8 @@ class Fault:
     spooling: bool = False
     #: The service's settings beside the usual ones.
     settings: Mapping[str, str] = field(default_factory=dict)
+    #: Servers of its own, for one round.
+    beside: Callable[[], AbstractContextManager[Beside]] | None = None
 
 
 def once(strike: Callable[[Amid], object]) -> Deed:

@@ -6,7 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,11 +61,14 @@ def play(fault: Fault, *, cluster: Postgres | None, events: int, seed: int, show
     show("starting")
     with tempfile.TemporaryDirectory(prefix="standing-fault-", ignore_cleanup_errors=True) as folder:
         try:
-            settings = {**fault.settings, **({"SPOOL_DIR": f"{folder}/spool"} if fault.spooling else {})}
-            with grounds.ground(Path(folder), None if fault.on_sqlite else cluster, settings) as ground:
+            with ExitStack() as stack:
+                beside = stack.enter_context(fault.beside()) if fault.beside else None
+                spool = {"SPOOL_DIR": f"{folder}/spool"} if fault.spooling else {}
+                settings = {**fault.settings, **spool, **(beside.settings if beside else {})}
+                ground = stack.enter_context(grounds.ground(Path(folder), None if fault.on_sqlite else cluster, settings))
                 sending = traffic(ground.base, ground.var_dir, ground.token("READ"), events=events, seed=named)
-                with closing(sending):
-                    return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named)), began, show)
+                stack.enter_context(closing(sending))
+                return _play(fault, Amid(ground=ground, traffic=sending, chance=random.Random(named), beside=beside), began, show)
         except Exception as error:  # A round that cannot be played takes no other along.
             return Round(fault=fault, wrong=[f"not played: {type(error).__name__}: {error}"], took_seconds=time.monotonic() - began)
 

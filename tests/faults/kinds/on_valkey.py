@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from tests.faults import processes
 from tests.faults.fault import Amid, Fault, once
 from tests.faults.ground import until
+from tests.support.outages import sentinels
 
 SECONDS = 10.0
 
@@ -53,10 +54,16 @@ def read_only(amid: Amid) -> Iterator[None]:
         redis.replicaof("NO", "ONE")
 
 
+def fails_over(amid: Amid) -> None:
+    """Kill the primary, and wait until Sentinels have put its replica in its place."""
+    amid.beside.fail_over()
+
+
 FAULTS = (
     Fault(name="valkey-killed", description="SIGKILL of Valkey", deed=once(lambda amid: processes.kill(amid.ground.valkey()))),
     Fault(name="valkey-flushed", description="Valkey flushed", deed=once(flushed)),
     Fault(name="valkey-emptied", description="Valkey killed, and restarted empty", deed=once(emptied)),
     Fault(name="valkey-full", description="a full Redis (maxmemory)", deed=full, seconds=SECONDS),
     Fault(name="valkey-read-only", description="Valkey read-only", deed=read_only, seconds=SECONDS),
+    Fault(name="valkey-fails-over", description="Valkey failed over by Sentinels", deed=once(fails_over), beside=sentinels.watched),
 )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.database.causes import cause
 from store.text import database_urls
@@ -24,6 +30,9 @@ AMONG_SEVERAL = "primary"
 _ONE_ALONE = ("primary", "read-write")
 
 _READ_ONLY = "25006"
+
+#: A connection that is in use for so long may hang.
+LONG_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +52,9 @@ def prepare(engine: Engine, url: URL) -> None:
         use = _Use(named, sticks="hostaddr" not in url.query and attributes(url) in _ONE_ALONE)
         event.listen(engine, "do_connect", use.order)
         event.listen(engine, "connect", use.note)
+        if use.sticks:
+            event.listen(engine, "checkout", use.take)
+            event.listen(engine, "checkin", use.give_back)
 
 
 def attributes(url: URL) -> str:
@@ -67,25 +79,56 @@ def look(url: URL, seconds: int) -> Iterator[Role]:
 
 
 class _Use:
-    """The host that an engine uses. It is tried first by the next connection: one that does not answer costs seconds each time."""
+    """The host that an engine uses. It is tried first by the next connection: one that does not answer costs seconds each time.
+
+    A former primary may hang with its connections open. Nothing tells its clients so: when a connection is in use for long, the next
+    caller connects again. If that leads to another host, what waits for the former one is ended."""
 
     def __init__(self, named: list[Host], *, sticks: bool) -> None:
-        self._named, self._sticks = named, sticks
+        self._named, self.sticks = named, sticks
         self._used: Host | None = None
+        #: The connections in use, and since when.
+        self._taken: dict[int, tuple[Any, Host, float]] = {}
+        self._looked_at = 0.0
 
     def order(self, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
-        if self._sticks and self._used:
+        if self.sticks and self._used:
             hosts = sorted(self._named, key=lambda host: not self._is_used(host))
             options |= {"host": ",".join(host.name for host in hosts), "port": ",".join(host.port for host in hosts)}
 
-    def note(self, connection: Any, _record: object) -> None:
-        used = Host(name=connection.info.host, port=str(connection.info.port))
+    def note(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        used = record.info["host"] = Host(name=connection.info.host, port=str(connection.info.port))
         if used != self._used:
             self._used = used
             log.info("the database's host", host=str(used))
+            for other, host, _since in list(self._taken.values()):
+                if self.sticks and host != used:
+                    _end(other)
+
+    def take(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info["host"] != self._used or self._should_look():
+            raise DisconnectionError("connect again")
+        self._taken[id(record)] = connection, record.info["host"], time.monotonic()
+
+    def give_back(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        self._taken.pop(id(record), None)
+
+    def _should_look(self) -> bool:
+        """Return whether a connection is in use for long, once in a while."""
+        long_ago = time.monotonic() - LONG_SECONDS
+        if self._looked_at > long_ago or all(since > long_ago for _, _, since in list(self._taken.values())):
+            return False
+        self._looked_at = time.monotonic()
+        return True
 
     def _is_used(self, host: Host) -> bool:
         return self._used is not None and host.name == self._used.name and host.port in ("", self._used.port)
+
+
+def _end(connection: Any) -> None:
+    """End a connection on which another thread waits: that thread gets an error, as of a server that closed it."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as waiting:
+        waiting.shutdown(socket.SHUT_RDWR)
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -190,12 +193,41 @@ def test_a_pool_leaves_a_standby_and_finds_the_primary_after_a_failover() -> Non
         assert used == [f"127.0.0.1:{port(pair.primary)}", f"127.0.0.1:{port(pair.standby)}"]
 
 
+def test_what_waits_for_a_former_primary_that_hangs_is_ended_and_its_idle_connections_are_not_used() -> None:
+    """Many connections are open when the primary hangs with its sockets open, and the standby is promoted."""
+    with ExitStack() as stack:
+        try:
+            pair = stack.enter_context(standbys.pair())
+        except NoPostgres as missing:
+            programs.skip(missing)
+        made = stack.enter_context(pool(pair.url("postgres")))
+        with made.begin() as connection:
+            connection.execute(text("CREATE TABLE written (number int)"))
+        for idle in [made.connect() for _ in range(10)]:
+            idle.close()
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        pair.primary.signal_all(signal.SIGSTOP)
+        stack.callback(power_off, pair.primary)
+        hanging = threads.submit(writes, made)
+        pair.standby.promote()
+        time.sleep(hosts.LONG_SECONDS + 0.5)
+        assert threads.submit(writes, made).result(timeout=20)
+        assert hanging.result(timeout=20) is False
+        assert all(threads.submit(writes, made).result(timeout=20) for _ in range(12))
+
+
 def test_a_primary_that_takes_no_writes_for_now_keeps_its_connections(mirrored: Pair) -> None:
     with pool(mirrored.url("postgres", target_session_attrs="primary")) as made:
         with pytest.raises(DBAPIError) as raised, made.begin() as connection:
             connection.execute(text("SET TRANSACTION READ ONLY"))
             connection.execute(text("CREATE TABLE refused (number int)"))
         assert not raised.value.connection_invalidated
+
+
+def power_off(server: Postgres) -> None:
+    """End a server that may be stopped."""
+    server.signal_all(signal.SIGCONT)
+    server.stop()
 
 
 def writes(made: Engine) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -31,10 +32,10 @@ class DeadlineExecutor:
 
     def run(self, seconds: float, work: Callable[[], T]) -> T:
         """Return what the work returns, or raise what it raises. Raises DeadlineExceeded if it is late; the work goes on without the
-        caller."""
+        caller. It logs and keeps what the caller would: the request's id, the trace."""
         if self._overdue and not self._overdue.done() and time.monotonic() < self._refusing_until:
             raise DeadlineExceeded("other work is overdue")
-        future = self._crew().submit(work)
+        future = self._crew().submit(contextvars.copy_context().run, work)
         try:
             return future.result(timeout=seconds)
         except TimedOut as error:

@@ -20,12 +20,13 @@ import msgspec
 import structlog
 
 from store.system import causes
+from store.text import traces
 
 KEYS = frozenset(
     {
         "event", "level", "timestamp", "logger", "place", "process", "request_id", "event_id", "change", "vendor", "environment",
         "status", "answer", "reversal", "version", "error", "cause", "peer", "count", "subscriber", "reaction_id", "again", "replay_id",
-        "stage", "asked", "drifted", "repaired", "ours", "theirs", "erasure_id", "verification_id",
+        "stage", "asked", "drifted", "repaired", "ours", "theirs", "erasure_id", "verification_id", "trace_id",
         "origin", "size", "root", "signature", "host",
     }
 )  # fmt: skip
@@ -48,6 +49,7 @@ def configure(*, least: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _described,
+            _traced,
             _only_known_keys,
             structlog.processors.JSONRenderer(serializer=_encode),
         ],
@@ -153,6 +155,13 @@ def _described(_logger: object, _method: str, line: MutableMapping[str, Any]) ->
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
         line["error"] = describe_error(error)
+    return line
+
+
+def _traced(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the trace for which the work is done that logs the line."""
+    if trace := traces.current():
+        line.setdefault("trace_id", trace.id)
     return line
 
 

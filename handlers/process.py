@@ -32,6 +32,7 @@ from store.privacy.erasing import event_erasure
 from store.privacy.restoring import gate
 from store.system import clock, fault_points
 from store.system.logs import describe_error
+from store.text import traces
 from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
@@ -131,9 +132,11 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         for reading in batch:
             _write_all(holder, [reading], watched)
     else:
+        kept = {reading.event.id: reading.event.trace for reading in batch} if changes else {}
         for change in changes:
-            log.info("an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
-                     status=change.to_status, reversal=change.reversal, version=change.version)  # fmt: skip
+            with traces.following(traces.from_kept(kept.get(change.event_id or ""))):
+                log.info("an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
+                         status=change.to_status, reversal=change.reversal, version=change.version)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +244,8 @@ def _handle_a_suspect(holder: str, watched: Watchdog) -> int:
 
 
 def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:
-    log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=event.attempts + 1)
+    with traces.following(traces.from_kept(event.trace)):
+        log.error("handling an event failed", event_id=event.id, vendor=event.vendor, error=error, count=event.attempts + 1)
     settling.fail(event, error, holder=holder, retries=config.settings().retries, erases=fence.erase_unhandled)
 
 

@@ -17,9 +17,11 @@ from store.applicants.feed import Transition
 from store.applicants.table import Applicant
 from store.database.privacy_tables import Erasure
 from store.inbox import internal_events
+from store.inbox.claims import InboxEvent
 from store.privacy import holds
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
+from store.text import traces
 from store.text.states import ApplicantKey, Status
 
 log = structlog.get_logger()
@@ -30,8 +32,8 @@ def file(connection: Connection, batch: Sequence[EventReading], present: dict[Ap
     changes."""
     if not config.settings().privacy.erase_with_vendor:
         return []
-    deleted = [(key, reading.event.id) for reading in batch if _tells_of_erased_data(reading) for key in _deleted(reading, present)]
-    return [change for key, event_id in deleted for change in _file(connection, key, present, event_id)]
+    deleted = [(key, reading.event) for reading in batch if _tells_of_erased_data(reading) for key in _deleted(reading, present)]
+    return [change for key, event in deleted for change in _file(connection, key, present, event)]
 
 
 def _tells_of_erased_data(reading: EventReading) -> bool:
@@ -46,7 +48,7 @@ def _deleted(reading: EventReading, present: dict[ApplicantKey, Applicant]) -> l
     return [key for key in keys if key in present and present[key].status == Status.DELETED]
 
 
-def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event_id: str) -> list[Transition]:
+def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey, Applicant], event: InboxEvent) -> list[Transition]:
     subject = DataSubject(**key._asdict())
     try:
         is_open = exists().where(Erasure.subject == subject.digest, Erasure.status.in_(erasures.AHEAD))
@@ -54,7 +56,10 @@ def _file(connection: Connection, key: ApplicantKey, present: dict[ApplicantKey,
             said = {"reason": "the vendor erased it", "decision_reason": "ERASE_WITH_VENDOR"}
             erasures.create(connection, subject, stage=Stage.APPROVED, cause=Cause.VENDOR, by=key.vendor, **said)
     except NoIndexKey:
-        log.error("a vendor erased an applicant, and INDEX_KEY is missing: nothing is erased here", event_id=event_id, vendor=key.vendor)
+        with traces.following(traces.from_kept(event.trace)):
+            log.error(
+                "a vendor erased an applicant, and INDEX_KEY is missing: nothing is erased here", event_id=event.id, vendor=key.vendor
+            )
         return []
     if not holds.on(connection, key.environment, [key], present[key].external_user_id):
         return []

@@ -17,6 +17,8 @@ from prometheus_client import Counter
 from receiver import config
 from receiver.connections import limits, peers, refusal_counts
 from store.system.logs import describe_error
+from store.text import traces
+from store.text.traces import Trace
 
 log = structlog.get_logger()
 
@@ -54,19 +56,21 @@ def tell(cause: str, *, peer: str, request_id: str | None = None, error: BaseExc
 def answer(client: Any, *, peer: str, error: BaseException) -> None:
     """Answer, log and count a refusal before there was a request. Nothing that was sent is repeated."""
     status, cause = cause_of(error)
-    request_id = f"{random.getrandbits(128):032x}"
-    tell(cause, peer=peer, request_id=request_id, error=error if cause == UNEXPECTED else None)
+    request_id, trace = f"{random.getrandbits(128):032x}", traces.begin()
+    with traces.following(trace):
+        tell(cause, peer=peer, request_id=request_id, error=error if cause == UNEXPECTED else None)
     with suppress(OSError):  # On purpose: the sender may be gone.
-        write_nonblock(client, _as_http(status, request_id))
+        write_nonblock(client, _as_http(status, request_id, trace))
 
 
-def _as_http(status: int, request_id: str) -> bytes:
+def _as_http(status: int, request_id: str, trace: Trace) -> bytes:
     title = HTTPStatus(status).phrase
     told = {"type": "about:blank", "title": title, "status": status, "detail": DETAIL, "request_id": request_id}
     body = msgspec.json.encode(told)
     head = (
         f"HTTP/1.1 {status} {title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\n{traces.HEADER}: {trace.parent()}\r\n"
+        "X-Content-Type-Options: nosniff\r\n\r\n"
     )
     return head.encode() + body
 

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import structlog
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from receiver.web.auth import CALLER, Caller
-from receiver.web.request_id import HEADER, request_id
+from receiver.web.request_id import HEADER, follow_on, request_id
+from store.text import traces
 
 
 class Refused(Exception):
@@ -71,12 +71,12 @@ class Api:
             query_string=given,
             data=None if body is None else msgspec.json.encode(body),
             content_type=None if body is None else "application/json",
-            headers=[(HEADER, request_id())],
+            headers=[(HEADER, request_id()), *traces.headers().items()],
         )
         content, status, headers = run_wsgi_app(self.app.wsgi_app, builder.get_environ() | {"RAW_URI": path, CALLER: self.caller})
         answer = b"".join(content)
-        # The API forgets the request's id at its end, and the page goes on.
-        structlog.contextvars.bind_contextvars(request_id=request_id())
+        # The API forgets the request's id and trace at its end, and the page goes on.
+        follow_on()
         number = int(status.split(" ", 1)[0])
         if number >= 400:
             raise Refused(number, msgspec.json.decode(answer), headers.get("Retry-After"))

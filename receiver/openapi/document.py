@@ -29,6 +29,14 @@ SECURITY = (
     "erasure or a hold; a privacy officer has that right, and may read. METRICS_TOKENS have the right to watch."
 )
 
+ABOUT = (
+    "The current status of every applicant. Each call may have a `traceparent` as W3C Trace Context writes it: its trace is continued. "
+    "Without a valid one, each call begins a trace."
+)
+
+#: Headers of every answer.
+ALWAYS = ("X-Request-Id", "traceparent")
+
 PROBLEM = {"application/problem+json": {"schema": {"$ref": REFERENCE.format("schemas", "Problem")}}}
 
 
@@ -54,7 +62,7 @@ def describe() -> dict[str, Any]:
             paths.setdefault(path, {})[method.lower()] = _operation(rule)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Standing", "version": version("standing"), "description": "The current status of every applicant."},
+        "info": {"title": "Standing", "version": version("standing"), "description": ABOUT},
         "servers": [{"url": "/", "description": "The service that gives this description."}],
         "paths": dict(sorted(paths.items())),
         "webhooks": {name: {"post": _webhook(sent)} for name, sent in SENT_WEBHOOKS.items()},
@@ -101,7 +109,7 @@ def _responses(made: Call, *, has_path: bool) -> dict[str, Any]:
     wrong |= {403} if made.right not in (None, Right.WATCH) else set()
     wrong |= {404} if has_path else set()
     wrong |= {408, 413} if made.body or made.takes_bytes else set()
-    headers = _headers("X-Request-Id", *made.response_headers)
+    headers = _headers(*ALWAYS, *made.response_headers)
     answer = {"description": "It will be done." if made.status == 202 else "As asked.", "headers": headers, "content": _content(made)}
     answers: dict[str, Any] = {str(made.status): answer}
     answers |= {str(status): answer | {"description": text} for status, text in made.statuses_with_content.items()}
@@ -223,7 +231,7 @@ def _problems() -> dict[str, Any]:
     """Return the problems that calls answer with, as RFC 9457 describes them."""
     further: dict[str, tuple[str, ...]] = {"Problem": (), "Unauthorized": ("WWW-Authenticate",), "Unavailable": ("Retry-After",)}
     text = "A problem, as RFC 9457 describes it."
-    return {name: {"description": text, "headers": _headers("X-Request-Id", *more), "content": PROBLEM} for name, more in further.items()}
+    return {name: {"description": text, "headers": _headers(*ALWAYS, *more), "content": PROBLEM} for name, more in further.items()}
 
 
 def _webhook(sent: SentWebhook) -> dict[str, Any]:

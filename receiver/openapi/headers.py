@@ -9,6 +9,7 @@ RECEIVED = {
 }
 SENT = {
     "X-Request-Id": "The request's id in the logs. Yours, if you gave a sane one.",
+    "traceparent": "The request's trace, as W3C Trace Context writes it. Yours, if you gave a valid one; with a span id of ours.",
     "ETag": "Identifies this answer. Give it as `If-None-Match`.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "The scheme of the token.",

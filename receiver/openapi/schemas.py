@@ -25,6 +25,13 @@ Vendor = Annotated[str, Meta(description="The company that verifies.", examples=
 Reference = Annotated[str, Meta(description="The vendor's own name for the applicant.", examples=["2c576fc50000000000000000"])]
 UserId = Annotated[str, Meta(description="Your own id of the person.", examples=["customer-4711"])]
 EventId = Annotated[str, Meta(description="An event's id; it sorts by arrival.", examples=["01a1fbd7-3d85-709d-910b-a2b8e8a84b6e"])]
+TraceId = Annotated[
+    str | None,
+    Meta(
+        description="The trace of its first delivery, in W3C Trace Context; null: an older version kept it, or it was erased.",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    ),
+]
 Words = list[str]
 
 
@@ -137,6 +144,7 @@ class EventModel(ApiModel):
     attempts: Annotated[int, Meta(ge=0, description="How often handling it failed.")]
     dismissed_at: Annotated[Time | None, Meta(description="When a person decided that nothing is to be done about it.")]
     erased_at: Annotated[Time | None, Meta(description="When its body was erased, and all that names somebody.")]
+    trace_id: TraceId
 
 
 class ExplainedChange(ApiModel, rename={"from_status": "from", "to_status": "to"}):
@@ -159,6 +167,7 @@ class ExplainedEvent(ApiModel):
     received_at: Time
     settled_at: Time | None
     repeat: bool
+    trace_id: TraceId
     said: Annotated[str, Meta(description="What it said, in the vendor's words.")]
     meant: Annotated[str, Meta(description="What that was taken to mean.")]
     outcome: Annotated[Outcome, Meta(description="The outcome for this applicant.")]

@@ -1,4 +1,4 @@
-"""Every request has an id: the sender's if it is sane, else ours. It is in the logs, and on the answer."""
+"""Every request has an id and belongs to a trace: the sender's if they are sane, else ours. Both are in the logs, and on the answer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import re
 import structlog
 from flask import Flask, Response, g, request
 
+from store.text import traces
+
 HEADER = "X-Request-Id"
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def identify(app: Flask) -> None:
-    """Give every request of an application its id."""
+    """Give every request of an application its id and its trace."""
     app.before_request(_begin)
     app.after_request(_end)
-    app.teardown_request(lambda _error: structlog.contextvars.clear_contextvars())
+    app.teardown_request(_forget)
 
 
 def request_id() -> str:
@@ -28,11 +30,24 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def follow_on() -> None:
+    """Log again what the current request logs, after another one was served within it."""
+    structlog.contextvars.bind_contextvars(request_id=request_id())
+    traces.follow(g.trace)
+
+
 def _begin() -> None:
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id())
+    g.trace = traces.parse(request.headers.get(traces.HEADER, "")) or traces.begin()
+    follow_on()
 
 
 def _end(response: Response) -> Response:
     response.headers[HEADER] = request_id()
+    response.headers |= traces.headers()
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()
+    traces.follow(None)

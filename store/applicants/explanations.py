@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select, true, tuple
 from store.applicants.table import Applicant
 from store.database.tables import EventRow, MentionRow, TransitionRow
 from store.system import clock
+from store.text import traces
 from store.text.states import WITHOUT_REASONS, ApplicantKey
 
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -46,7 +47,8 @@ def events(
         received = select(EventRow.sequence).where(EventRow.sequence == MentionRow.event_sequence, EventRow.received_at <= at)
         page = page.where(received.exists())
     some = page.order_by(*order).limit(limit).subquery()
-    columns = (EventRow.id, EventRow.event_type, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat)
+    times = (EventRow.occurred_at, EventRow.received_at, EventRow.settled_at)
+    columns = (EventRow.id, EventRow.event_type, *times, EventRow.repeat, EventRow.trace)
     query = select(some, *columns).join(EventRow, EventRow.sequence == some.c.event_sequence)
     rows = connection.execute(query.order_by(some.c.place, some.c.rank, some.c.event_sequence)).all()
     changes = _changes(connection, key, [row.id for row in rows], at)
@@ -111,6 +113,7 @@ def _described(row: Row[Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
         "received_at": clock.rfc3339(row.received_at),
         "settled_at": clock.rfc3339(row.settled_at),
         "repeat": row.repeat,
+        "trace_id": traces.id_of(row.trace),
         "said": row.said,
         "meant": row.meant,
         "outcome": row.outcome,

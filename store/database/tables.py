@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy import false as sql_false
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,6 +41,8 @@ class EventRow(Base):
     deliveries: Mapped[int] = mapped_column(default=1)
     #: It waited in a spool, so that it was written long after it was received.
     spooled: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
+    #: The trace of its first delivery, as `store.text.traces` keeps it; null: an older version kept it, or it was erased.
+    trace: Mapped[str | None] = mapped_column(String(35))
 
     status: Mapped[str] = mapped_column(default="pending")
     reason: Mapped[str | None] = mapped_column(Text)

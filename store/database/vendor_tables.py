@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.database.columns import Base, EventId, Name, partial
@@ -52,6 +52,8 @@ class VerificationRequest(Base):
 
     requested_by: Mapped[str] = mapped_column(Name)
     requested_at: Mapped[datetime]
+    #: The trace of the request, as `store.text.traces` keeps it. The calls to the vendor belong to it.
+    trace: Mapped[str | None] = mapped_column(String(35))
     #: When it was opened: asked for, tried again, or sent to the vendor again after a verdict.
     opened_at: Mapped[datetime]
     #: Why it was started although another was open.

@@ -61,6 +61,7 @@ class InboxEvent(Struct, frozen=True, kw_only=True):
     replayed: bool
     wrapped_by: str | None = None
     wrapped_key: bytes | None = None
+    trace: str | None = None
 
     @property
     def is_erased(self) -> bool:
@@ -78,7 +79,7 @@ class InboxEvent(Struct, frozen=True, kw_only=True):
 EVENT_COLUMNS: list[Any] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
     EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
-    *body_keys.COLUMNS,
+    EventRow.trace, *body_keys.COLUMNS,
 ]  # fmt: skip
 
 FREE = (

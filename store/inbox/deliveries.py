@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from store.inbox.encryption import NO_MASTER_KEY, WrappedKey, keyring
 from store.system import clock
+from store.text import traces
 from store.text.states import Outcome
 
 
@@ -65,6 +66,8 @@ class SealedDelivery:
     received_at: datetime
     data_key: WrappedKey | None = None
     event_type: str | None = None
+    #: The trace of the request, as `store.text.traces` keeps it. A record that an older version spooled has none.
+    trace: str | None = None
 
     @property
     def key(self) -> EventKey:
@@ -74,13 +77,15 @@ class SealedDelivery:
     @property
     def row(self) -> dict[str, Any]:
         """Return the row of a new event."""
-        row = vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity, "event_type": self.event_type}
-        row.pop("data_key", None)  # A record of the old form has none, not even its default.
+        row = vars(self) | NEW_EVENT_DEFAULTS | {"identity": None if self.subject else self.identity}
+        # A record of an old form lacks some, even their defaults.
+        row |= {"event_type": self.event_type, "trace": self.trace}
+        row.pop("data_key", None)
         return row
 
 
 def seal(delivery: Delivery) -> SealedDelivery:
-    """Encrypt a delivery, and give it an id."""
+    """Encrypt a delivery, and give it an id, and the trace of the work that is being done, else a new one."""
     event_id = new_event_id()
     sealed = keyring().seal(delivery.body, event_id=event_id)
     return SealedDelivery(
@@ -96,6 +101,7 @@ def seal(delivery: Delivery) -> SealedDelivery:
         received_at=clock.now(),
         data_key=sealed.key,
         event_type=delivery.event_type,
+        trace=(traces.current() or traces.begin()).kept,
     )
 
 

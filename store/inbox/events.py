@@ -16,13 +16,14 @@ from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
 from store.system import clock
+from store.text import traces
 from store.text.json_body import forms_of, holds_any
 from store.text.states import Outcome
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
     EventRow.reason, EventRow.occurred_at, EventRow.received_at, EventRow.settled_at, EventRow.repeat, EventRow.deliveries,
-    EventRow.attempts, EventRow.dismissed_at, EventRow.erased_at,
+    EventRow.attempts, EventRow.dismissed_at, EventRow.erased_at, EventRow.trace,
 ]  # fmt: skip
 
 
@@ -162,5 +163,5 @@ def newest_id(connection: Connection) -> str | None:
 
 def describe(row: Row[Any]) -> dict[str, Any]:
     """Return an event as the contract shows it."""
-    told = {name: value for name, value in row._mapping.items() if name != "sequence"}
-    return told | {name: clock.rfc3339(told[name]) for name in _MOMENTS}
+    told = {name: value for name, value in row._mapping.items() if name not in ("sequence", "trace")}
+    return told | {name: clock.rfc3339(told[name]) for name in _MOMENTS} | {"trace_id": traces.id_of(row.trace)}

@@ -24,6 +24,7 @@ from store.starts.requests import ENDED, StartStatus
 from store.starts.sealed import Secrets
 from store.starts.wanted.checks import Wanted
 from store.system import clock, fault_points
+from store.text import traces
 
 #: How long the same key gets the same answer.
 REMEMBERED = timedelta(days=7)
@@ -142,7 +143,7 @@ def _insert(connection: Connection, wanted: Wanted, by: Actor, digest: bytes, co
         "mode": wanted.mode, "level": wanted.level or wanted.workflow, "status": StartStatus.REQUESTED, "documents": shown, "uploads": [],
         "attempts": 0, "answers": [], "key_digest": digest, "answering_until": _under_way_until(images_follow=images_follow),
         "due_at": None if images_follow else now, "requested_by": by.name, "requested_at": now, "opened_at": now,
-        "forced": wanted.reason if wanted.force else None,
+        "forced": wanted.reason if wanted.force else None, "trace": (traces.current() or traces.begin()).kept,
     }  # fmt: skip
     made = database.insert(VerificationRequest).values(**row).on_conflict_do_nothing().returning(VerificationRequest.id)
     if connection.execute(made).first() is None:

@@ -122,7 +122,8 @@ def _event_lines(event: Mapping[str, Any]) -> list[Text]:
             line.append("  ").append(coloured(change["reversal"]))
         lines.append(line.append(f"  ({', '.join(change['changed'])})", style="dim"))
     known = f"{event['received_at']}, event {event['event_id']}" + (", a repeat of an earlier body" if event["repeat"] else "")
-    return [*lines, Text(f"  received {known}", style="dim")]
+    lines.append(Text(f"  received {known}", style="dim"))
+    return [*lines, Text(f"  trace    {event['trace_id']}", style="dim")] if event["trace_id"] else lines
 
 
 def _title(applicant: Mapping[str, Any]) -> Text:

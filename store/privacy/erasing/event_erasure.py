@@ -175,6 +175,7 @@ def _emptied(event: InboxEvent, identity: bytes) -> dict[str, Any]:
         "key_id": NO_MASTER_KEY,
         "sealed_body": b"",
         "reference": None,
+        "trace": None,
         "occurred_at": None,
         "reason": REASON,
         "dismissed_at": None,

@@ -76,7 +76,7 @@ def test_a_delivery_that_was_spooled_before_the_erasure_is_erased_once_it_is_imp
     handle_all()
     with database.reading() as connection:
         row = connection.execute(select(EventRow.__table__).where(EventRow.id == sealed.id)).one()
-    assert (row.status, row.sealed_body, row.reference, row.headers) == ("ignored", b"", None, {})
+    assert (row.status, row.sealed_body, row.reference, row.headers, row.trace) == ("ignored", b"", None, {}, None)
     assert rows() == []
 
 

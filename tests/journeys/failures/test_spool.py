@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY
-from tests.support import payloads, servers
+from tests.support import payloads, servers, signing
 from tests.support.outages import databases
 from tests.support.payloads import after
 from tests.support.servers import NoPostgres, Postgres
@@ -80,7 +81,7 @@ def accepted(answer: Answer, seconds: float) -> str:
     return str(answer.json["event_id"])
 
 
-def deliver(service: Service, vendor: str, body: dict[str, object], **options: str) -> str:
+def deliver(service: Service, vendor: str, body: bytes | dict[str, object], **options: str) -> str:
     began = time.monotonic()
     answer = service.deliver(vendor, body, **options)
     return accepted(answer, time.monotonic() - began)
@@ -122,10 +123,14 @@ def test_what_comes_while_the_spool_is_not_empty_goes_behind_it(spooling: Servic
 def test_a_redelivery_of_what_is_spooled_is_one_event(spooling: Service, cluster: Postgres) -> None:
     who = payloads.new_applicant()
     body = payloads.idngo(who, answer="GREEN")
+    raw, trace_id = json.dumps(body).encode(), uuid.uuid4().hex
     with stopped(cluster, ""):
-        first = deliver(spooling, "idngo", body)
-        again = deliver(spooling, "idngo", body)
-    assert spooling.settled(first, seconds=40)["status"] == "applied"
+        traced = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+        first = accepted(spooling.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | traced), 0)
+        again = deliver(spooling, "idngo", raw)
+    # The process that imports it is another than the one that spooled it, or another thread.
+    settled = spooling.settled(first, seconds=40)
+    assert (settled["status"], settled["trace_id"]) == ("applied", trace_id)
     eventually(lambda: spooling.get(f"/v1/events/{first}").json["deliveries"] == 2, "the redelivery to be counted")
     # The id that was given for the redelivery names the event, too.
     assert spooling.get(f"/v1/events/{again}").json == spooling.get(f"/v1/events/{first}").json

@@ -631,9 +631,16 @@ def test_nothing_that_was_sent_is_repeated(
         ("GET", "/v1/applicants?limit=0", 400),
     ],
 )
-def test_the_request_id_of_the_sender_is_on_every_answer(running: Service, method: str, target: str, status: int) -> None:
-    answer = send(running, method, target, headers=[("X-Request-Id", "req-1_2.3")], token=READER)
-    assert (answer.status, answer.headers["x-request-id"]) == (status, "req-1_2.3")
+def test_the_request_id_and_the_trace_of_the_sender_are_on_every_answer(running: Service, method: str, target: str, status: int) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736"
+    given = [("X-Request-Id", "req-1_2.3"), ("traceparent", f"{trace}-00f067aa0ba902b7-00")]
+    answer = send(running, method, target, headers=given, token=READER)
+    assert (answer.status, answer.headers["x-request-id"], answer.headers["traceparent"][:35]) == (status, "req-1_2.3", trace)
+
+
+def test_of_two_traces_none_is_taken(running: Service) -> None:
+    given = [("traceparent", f"00-4bf92f3577b34da6a3ce929d0e0e473{digit}-00f067aa0ba902b7-00") for digit in "67"]
+    assert not send(running, "GET", "/nowhere", headers=given).headers["traceparent"].startswith("00-4bf92f3577b34da6a3ce929d0e0e473")
 
 
 @pytest.mark.parametrize("given", ["", " ", "x" * 129, "a b", "a,b", "a/b", "é", "<script>", "a;b", '"a"', "%0d%0a", "${jndi:ldap://x}"])

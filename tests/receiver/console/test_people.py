@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.support import payloads
 from tests.support.browser.consoles import DAY, NIGHT, READER, blacklisted
 from tests.support.browser.visitor import Visitor
 from tests.support.privacy import calls
-from tests.support.service import Service
+from tests.support.service import Service, eventually
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,17 @@ def test_the_past_is_shown_as_it_was_known_and_nothing_is_decided_there(running:
     assert (now.has_form("/decide"), past.has_form("/decide")) == (True, False)
     assert "Nothing was known of this applicant" in operator.get(address(who), at="2020-01-01T00:00").says
     assert operator.get(address(who), at="yesterday").status == 400
+
+
+def test_a_decision_belongs_to_the_trace_of_the_form_and_the_events_page_shows_it(running: Service, operator: Visitor) -> None:
+    who, trace_id = blacklisted(running, "PEP"), uuid4().hex
+    form = {"csrf": operator.csrf, "decision": "reject", "reason": "ticket 8"}
+    sent = operator.ask("POST", f"{address(who)}/decide", form, traceparent=f"00-{trace_id}-00f067aa0ba902b7-01")
+    assert (sent.status, sent.headers["traceparent"][3:35]) == (303, trace_id)
+    explained = f"/v1/applicants/idngo/{who}/explanation"
+    decided = eventually(lambda: [one for one in running.get(explained).json["data"] if one["trace_id"] == trace_id], "the decision")
+    assert [one["event_type"] for one in decided] == ["standing.decision"]
+    assert f"Trace {trace_id}" in operator.get(f"/console/events/{decided[0]['event_id']}").says
 
 
 def test_an_approval_against_a_hit_takes_two_persons_and_says_so(running: Service, operator: Visitor, day: Visitor) -> None:

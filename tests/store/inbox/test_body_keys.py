@@ -22,6 +22,8 @@ from store.inbox.encryption import Unopenable, key_id, keyring
 from store.inbox.spool import spool_import
 from store.operations import key_rotation
 from store.system import clock, fault_points
+from store.text import traces
+from store.text.traces import Trace
 from tests.conftest import KEY, forget
 from tests.store.inbox.test_record import about, at_once, once
 
@@ -103,6 +105,16 @@ def test_a_delivery_that_was_spooled_keeps_its_key_and_is_imported_once(kept: st
     spool_import._keep_all([arrival, duplicate])
     spool_import._keep_all([arrival, duplicate])
     assert (list(body_keys()), body_of(arrival.id)) == ([arrival.id], b"spooled")
+
+
+def test_a_record_of_an_older_version_and_one_of_this_are_imported_together_and_each_has_its_trace(kept: str) -> None:
+    with traces.following(Trace("4bf92f3577b34da6a3ce929d0e0e4736", is_sampled=True)):
+        arrival = deliveries.seal(once(b"new"))
+    new, old = msgspec.json.decode(msgspec.json.encode(arrival), type=SealedDelivery), of_old_form(b"old")
+    spool_import._keep_all([old, new])
+    with database.reading() as connection:
+        found = dict(connection.execute(select(EventRow.id, EventRow.trace)).all())
+    assert found == {old.id: None, new.id: "4bf92f3577b34da6a3ce929d0e0e4736-01"}
 
 
 def test_a_record_that_an_older_version_spooled_is_read_and_converted(kept: str) -> None:

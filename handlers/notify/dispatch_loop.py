@@ -6,6 +6,7 @@ only then are more reactions claimed.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import queue
 import threading
@@ -29,6 +30,7 @@ from store.outbox.dispatch import Due, Work
 from store.privacy.restoring import gate
 from store.system import fault_points
 from store.system.logs import describe_error
+from store.text import traces
 
 log = structlog.get_logger()
 
@@ -47,7 +49,7 @@ LATE_SECONDS = 15.0
 
 
 class Executor(Protocol):
-    """How reactions are carried out."""
+    """How reactions are carried out: each for the trace that the caller follows."""
 
     def start(self, one: Any, change: dict[str, Any]) -> Future[str]: ...
 
@@ -59,7 +61,7 @@ class ThreadExecutor:
         self._pool = ThreadPoolExecutor(size)
 
     def start(self, one: Subscriber, change: dict[str, Any]) -> Future[str]:
-        return self._pool.submit(one.tell, change)
+        return self._pool.submit(contextvars.copy_context().run, one.tell, change)
 
 
 class HttpExecutor:
@@ -158,7 +160,8 @@ class DispatchLoop:
         while self._claimed:
             due, now = self._claimed.pop(0), time.monotonic()
             try:
-                future = self._executor.start(self._subscribers[due.subscriber], due.change)
+                with traces.following(due.trace):
+                    future = self._executor.start(self._subscribers[due.subscriber], due.change)
             except Exception as error:  # No thread, no memory: a failure of our own.
                 self._results.add(Result(due, error, began=now))
                 continue

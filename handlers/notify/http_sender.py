@@ -23,6 +23,7 @@ import httpcore2 as httpcore
 from handlers.clients import public_addresses
 from handlers.clients.http_client import ANSWER_BYTES_MAX, CONNECT_SECONDS_MAX, SECONDS_MAX, HttpResponse
 from handlers.clients.public_addresses import Unreachable
+from store.text import traces
 
 #: Connections to all endpoints together.
 CONNECTIONS_MAX = 256
@@ -121,7 +122,7 @@ async def _reached(addresses: Iterable[str], port: int) -> socket.socket:
 
 
 def _headers(url: SplitResult, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:
-    return [("Host", url.netloc), *headers.items(), ("Content-Length", str(len(body)))]
+    return [("Host", url.netloc), *headers.items(), *traces.headers().items(), ("Content-Length", str(len(body)))]
 
 
 async def _exchange(request: h11.Request, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpResponse:

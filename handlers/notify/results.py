@@ -32,6 +32,7 @@ from store.outbox.dispatch import Due
 from store.outbox.outcomes import Failure
 from store.system import backoff, clock, fault_points
 from store.system.logs import describe_error
+from store.text import traces
 
 log = structlog.get_logger()
 
@@ -87,9 +88,9 @@ class Results:
                 for result in results:
                     self._write([result], write)
                 return
-            log.error(
-                "a result cannot be noted", subscriber=results[0].due.title, reaction_id=results[0].due.id, error=describe_error(error)
-            )
+            due = results[0].due
+            with traces.following(due.trace):
+                log.error("a result cannot be noted", subscriber=due.title, reaction_id=due.id, error=describe_error(error))
         self.waiting = [result for result in self.waiting if result not in results]
 
     def _succeeded(self, results: Sequence[Result]) -> None:
@@ -116,10 +117,11 @@ class Results:
     def _postponed(self, results: Sequence[Result]) -> None:
         for result in results:
             assert isinstance(result.answer, BaseException)
-            log.error(
-                "a reaction could not be tried: a failure of our own; it is tried again",
-                subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.answer),
-            )  # fmt: skip
+            with traces.following(result.due.trace):
+                log.error(
+                    "a reaction could not be tried: a failure of our own; it is tried again",
+                    subscriber=result.due.title, reaction_id=result.due.id, error=describe_error(result.answer),
+                )  # fmt: skip
         with database.begin() as connection:
             dues = [result.due for result in results]
             outcomes.postpone_uncounted(connection, dues, holder=self._holder, again_at=clock.now() + OURS_AGAIN)
@@ -128,7 +130,8 @@ class Results:
 def _failure(result: Result) -> Failure:
     due = result.due
     again = due.attempts < config.settings().reaction_attempts_max
-    log.warning("a reaction failed", subscriber=due.title, reaction_id=due.id, count=due.attempts, again=again)
+    with traces.following(due.trace):
+        log.warning("a reaction failed", subscriber=due.title, reaction_id=due.id, count=due.attempts, again=again)
     rest = result.answer.rest if isinstance(result.answer, NotNow) else timedelta()
     return Failure(due=due, answer=str(result.answer), retry_at=_retry_at(due, rest) if again else None)
 

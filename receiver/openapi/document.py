@@ -240,7 +240,10 @@ def _webhook(sent: SentWebhook) -> dict[str, Any]:
         "summary": sent.summary,
         "description": sent.description,
         "tags": ["notifications"],
-        "parameters": [_parameter("header", name, text) for name, text in NOTIFIED.items()],
+        "parameters": [
+            *(_parameter("header", name, text) for name, text in NOTIFIED.items()),
+            *(_parameter("header", name, text, required=False) for name, text in sent.more_headers.items()),
+        ],
         "requestBody": _json(_ref(sent.body.__name__)) | {"required": True},
         "responses": {status: {"description": text} for status, text in sent.answers.items()},
         "security": [],

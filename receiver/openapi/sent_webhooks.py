@@ -37,6 +37,8 @@ class SentWebhook(Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     body: type[ApiModel]
+    #: Headers that it has at times, and what each means.
+    more_headers: Mapping[str, str] = {}
     #: What the receiver's answers mean.
     answers: Mapping[str, str]
 
@@ -47,6 +49,7 @@ SENT_WEBHOOKS = {
         summary="A change, sent to each of NOTIFY_URLS.",
         description="Signed as Standard Webhooks describes. In order for each applicant, at least once; repeated until a 2xx.",
         body=Notification,
+        more_headers={"traceparent": "The trace of the event that led to the change, as W3C Trace Context writes it; if an event did."},
         answers={
             "2XX": "The change was received.",
             "410": "Nothing more is sent to this address until an operator resumes it.",

@@ -20,9 +20,11 @@ from store import database
 from store.applicants import feed
 from store.database import bulk
 from store.database.operations_tables import Reaction, Subscriber
-from store.database.tables import Feed, TransitionRow
+from store.database.tables import EventRow, Feed, TransitionRow
 from store.system import clock
+from store.text import traces
 from store.text.states import Reversal
+from store.text.traces import Trace
 
 #: How long whoever claimed a reaction may take; then another tries, and the attempt counts.
 LEASE = timedelta(seconds=60)
@@ -35,6 +37,9 @@ FOLLOWED = (
     TransitionRow.number, TransitionRow.vendor, TransitionRow.environment, TransitionRow.reference, TransitionRow.from_status,
     TransitionRow.to_status, TransitionRow.reversal, TransitionRow.changed, TransitionRow.erased_at,
 )  # fmt: skip
+
+#: Changes as the feed shows them, with the traces of their events.
+TRACED = feed.ENTRIES.add_columns(EventRow.trace).join_from(TransitionRow, EventRow, EventRow.id == TransitionRow.event_id, isouter=True)
 
 
 class ReactionStatus(StrEnum):
@@ -61,6 +66,8 @@ class Due:
     #: What was answered to earlier attempts.
     answers: list[Any]
     change: dict[str, Any]
+    #: The trace of the event that did it. None: no event did, or none is kept with it.
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,15 +192,15 @@ def claim(connection: Connection, most: Mapping[str, int], *, holder: str, uncou
     _hold(connection, [row.id for one, row in found if one.name not in uncounted], holder, now, counts=1)
     _hold(connection, [row.id for one, row in found if one.name in uncounted], holder, now, counts=0)
     numbers = {row.number for _, row in found}
-    changes = connection.execute(feed.ENTRIES.where(TransitionRow.number.in_(numbers))).all()
+    changes = connection.execute(TRACED.where(TransitionRow.number.in_(numbers))).all()
     epoch, _ = feed.position(connection, None)
-    told = {change.number: feed.describe_entry(change, epoch) for change in changes}
-    return [_taken(one, row, told[row.number]) for one, row in found]
+    told = {change.number: (feed.describe_entry(change, epoch), traces.from_kept(change.trace)) for change in changes}
+    return [_taken(one, row, *told[row.number]) for one, row in found]
 
 
-def _taken(subscriber: Any, row: Any, change: dict[str, Any]) -> Due:
+def _taken(subscriber: Any, row: Any, change: dict[str, Any], trace: Trace | None) -> Due:
     names = {"subscriber": subscriber.name, "title": shown(subscriber)}
-    return Due(id=row.id, **names, attempts=row.attempts + 1, answers=row.answers, change=change)
+    return Due(id=row.id, **names, attempts=row.attempts + 1, answers=row.answers, change=change, trace=trace)
 
 
 def _next(connection: Connection, subscriber: Any, most: int, now: datetime) -> Sequence[Any]:

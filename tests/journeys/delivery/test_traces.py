@@ -1,17 +1,20 @@
-"""One trace id leads from a delivery through every process that handles it."""
+"""One trace id leads from a delivery to the webhooks that follow from it, through every process."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from tests.journeys.downstream.test_reacting import telling
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads, signing
+from tests.support.downstream import Downstream, Reply, saying
 from tests.support.payloads import after
-from tests.support.service import Answer, Service
+from tests.support.service import Answer, Service, eventually
 
 SPAN = "00f067aa0ba902b7"
 
@@ -25,8 +28,41 @@ def deliver(service: Service, body: dict[str, Any], headers: dict[str, str]) -> 
     return service.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | headers)
 
 
+def of(trace_id: str, given: str) -> str:
+    """The span id of a header that continues a trace, and is not the caller's."""
+    version, found, span_id, flags = given.split("-")
+    assert (version, found, len(span_id), flags) == ("00", trace_id, 16, "01")
+    assert span_id != SPAN
+    return span_id
+
+
 def lines(service: Service, trace_id: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.logged().splitlines() if f'"trace_id":"{trace_id}"' in line]
+
+
+def test_a_delivery_is_followed_by_one_id_to_the_webhook_that_it_leads_to(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    trace_id, who = uuid4().hex, payloads.new_applicant()
+    once = {"REACTION_ATTEMPTS_MAX": "1"}
+    with Downstream(saying(Reply(400), Reply())) as downstream, telling(database_url, redis_url, tmp_path, downstream, **once) as told:
+        service = told.service
+        answer = deliver(service, payloads.idngo(who, answer="GREEN"), parent(trace_id))
+        event_id = answer.json["event_id"]
+        refused = told.came(1)[0]
+        eventually(lambda: len(lines(service, trace_id)) >= 3, "three log lines of the trace")
+        eventually(lambda: told.reactions(status="failed"), "the webhook to give up")
+        assert service.standing("reactions", "run", "--failed", "--yes", "--reason", "it is back").returncode == 0
+        accepted = told.came(2)[1]
+        spans = [of(trace_id, one.headers["traceparent"]) for one in (refused, accepted)]
+        assert len({*spans, of(trace_id, answer.headers["traceparent"])}) == 3
+        said = {line["event"]: line for line in lines(service, trace_id)}
+        assert said["a delivery was kept"]["event_id"] == said["an applicant changed"]["event_id"] == event_id
+        assert "reaction_id" in said["a reaction failed"]
+        [shown] = told.lines("events", "show", event_id)
+        [explained] = told.lines("applicants", "explain", "idngo", who)
+        assert [shown["trace_id"], *(one["trace_id"] for one in explained["data"])] == [trace_id] * 2
+        assert f"trace    {trace_id}" in service.standing("applicants", "explain", "idngo", who).stdout
+        # The webhook itself is as it was: the header alone has the trace.
+        assert trace_id not in accepted.body.decode()
 
 
 def test_the_trace_of_the_first_accepted_delivery_stays(running: Service) -> None:

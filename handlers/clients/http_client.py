@@ -17,6 +17,7 @@ import httpcore2 as httpcore
 from handlers.clients import public_addresses
 from handlers.clients.public_addresses import Unreachable
 from handlers.clients.request_body import NOTHING, Body, slices
+from store.text import traces
 
 #: In all, from looking the name up to the last byte that is read.
 SECONDS_MAX, CONNECT_SECONDS_MAX = 15.0, 5.0
@@ -58,7 +59,7 @@ class Line:
 
     def ask(self, method: str, url: str, *, headers: Mapping[str, str], body: Body = NOTHING) -> HttpResponse:
         """Send a request; return the response, whatever its status. Raises Unreachable."""
-        sent = [*headers.items(), ("Content-Length", str(body.length))]
+        sent = [*headers.items(), *traces.headers().items(), ("Content-Length", str(body.length))]
         self._deadline.begin(self._seconds_max)
         timeouts = {"connect": CONNECT_SECONDS_MAX, "read": self._seconds_max, "write": self._seconds_max, "pool": 1.0}
         try:

@@ -21,6 +21,7 @@ from store.privacy.erasing import vendor_wait
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.vendor_wait import Answer
 from store.system import clock, fault_points
+from store.text import traces
 from store.text.states import ApplicantKey
 
 log = structlog.get_logger()
@@ -55,9 +56,10 @@ def carry_out(begun: Begun, *, ledger_line: int) -> bool:
         return True
     database.write(lambda connection: vendor_wait.begin(connection, begun, ledger_line=ledger_line))
     for key in asked:
-        if refusal := _refusal(key.reference):
-            _postpone(begun, refusal)
-            return False
+        with traces.following(traces.begin()):
+            if refusal := _refusal(key.reference):
+                _postpone(begun, refusal)
+                return False
     fault_points.reach("erasure done at the vendor")
     return True
 

@@ -16,6 +16,7 @@ from store import database
 from store.applicants import table as applicants
 from store.inbox import wakeup
 from store.operations import reconciliations
+from store.text import traces
 from store.text.counts import counted
 from store.text.states import ApplicantKey
 
@@ -65,7 +66,8 @@ def _ask_all(one: ReconciliationRun, on_finding: Callable[[Finding], None], on_a
     for reference in _references(one):
         key = ApplicantKey(one.vendor, one.environment, reference)
         try:
-            _ask(one, key, on_finding)
+            with traces.following(traces.begin()):
+                _ask(one, key, on_finding)
             unanswered = 0
         except Unanswered as error:
             unanswered += 1

@@ -36,6 +36,7 @@ from store.starts.relay.protocol import AGAIN_SECONDS, CHUNK_BYTES_MAX, Answer, 
 from store.starts.requests import FailureKind, StartMode, StartStatus
 from store.system import clock
 from store.system.logs import describe_error
+from store.text import traces
 from store.text.names import EVENT_ID
 
 log = structlog.get_logger()
@@ -93,7 +94,8 @@ class VendorCarrier:
     def _claimed(self, order: Order) -> Iterator[Claimed]:
         one = database.write(lambda connection: _claim(connection, order, self._holder))
         try:
-            yield one
+            with traces.following(traces.from_kept(one.row.trace)):
+                yield one
         finally:
             with suppress(*database.Failure):  # On purpose: its holder can claim it again, and another one later.
                 database.write(lambda connection: carrying.let_go(connection, one.id, self._holder))

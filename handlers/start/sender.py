@@ -28,6 +28,7 @@ from store.starts.linking import Erased
 from store.starts.requests import FailureKind, StartStatus
 from store.system import backoff, clock, fault_points, processes
 from store.system.logs import describe_error
+from store.text import traces
 
 log = structlog.get_logger()
 
@@ -97,8 +98,10 @@ class Sender:
 def carry_on(request_id: str, holder: str) -> None:
     """Do the next step of a claimed verification, and record the result. Raises nothing that a retry helps against."""
     fault_points.reach("start claimed")
+    traces.follow(None)
     try:
         one = database.read(lambda connection: carrying.held(connection, request_id, holder))
+        traces.follow(traces.from_kept(one.row.trace))
         attempt(one)
     except LeaseLost:
         log.warning("another process carries a verification on", verification_id=request_id)

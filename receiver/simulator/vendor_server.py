@@ -103,7 +103,8 @@ class Vendors(ThreadingHTTPServer):
         """Record a request, and return its fault."""
         with self.changing:
             fault = self.played[name].fault.take(request.method, request.path)
-            asked = Asked(method=request.method, path=request.path, fault=fault.fault)
+            traceparent = request.headers.get("traceparent")
+            asked = Asked(method=request.method, path=request.path, fault=fault.fault, traceparent=traceparent)
             self.played[name].requests.append(asked)
         return asked, fault
 

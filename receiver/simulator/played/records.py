@@ -70,6 +70,8 @@ class Asked:
     fault: str | None
     #: The status of the answer; None: there was none.
     status: int | None = None
+    #: Its header of W3C Trace Context, if it has one.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

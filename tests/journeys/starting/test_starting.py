@@ -48,6 +48,23 @@ def test_each_vendor_begins_and_the_applicant_is_linked_before_any_webhook(both:
         assert bought(vendors, vendor) == 1
 
 
+def test_the_calls_to_the_vendor_and_the_event_belong_to_the_trace_of_the_request(both: tuple[Service, Vendors]) -> None:
+    service, vendors = both
+    for vendor, status in COMES_TO.items():
+        trace_id = uuid.uuid4().hex
+        answer = start(service, wanted(vendor), traceparent=f"00-{trace_id}-00f067aa0ba902b7-01")
+        assert answer.headers["traceparent"][3:35] == trace_id
+        told = until(service, answer.json["id"], status)
+        known(service, vendor, told["reference"])
+        given = [one["traceparent"] for one in seen(vendors, vendor)["requests"]]
+        assert given
+        assert {(trace[3:35], trace[-2:]) for trace in given} == {(trace_id, "01")}
+        # Each call has a span of its own.
+        assert len({trace[36:52] for trace in given} - {"00f067aa0ba902b7"}) == len(given)
+        events = service.get(f"/v1/applicants/{vendor}/{told['reference']}/explanation").json["data"]
+        assert [one["trace_id"] for one in events if one["event_type"] == "standing.start"] == [trace_id]
+
+
 def test_what_a_vendor_refuses_is_told_in_its_words(both: tuple[Service, Vendors]) -> None:
     service, vendors = both
     play(vendors, "ifcgate", {"requires": ["utility_bill"]})

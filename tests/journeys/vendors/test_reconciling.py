@@ -58,6 +58,9 @@ def test_a_verdict_that_got_lost_is_found_repaired_explained_and_outvoted_by_new
     assert repaired["says"] == "asked, IDnGO says completed, RED:FINAL: rejected"
     event = asking.get(f"/v1/events/{repaired['event_id']}").json
     assert (event["event_type"], event["status"]) == ("standing.read", "applied")
+    # The question that found it has a trace of its own, which the event belongs to.
+    traces = [str(one["traceparent"])[3:35] for one in played.seen(vendors, "idngo")["requests"]]
+    assert traces.count(event["trace_id"]) >= 1
     assert asking.history("idngo", who)[-1]["reversal"] == "adverse"
     assert asking.applicant("idngo", who)["as_of"] == LATER
     assert reconcile(asking, "idngo", "--all") == {}

@@ -54,9 +54,9 @@ def wanted(vendor: str, **values: Any) -> dict[str, Any]:
     return usual | values
 
 
-def start(service: Service, body: dict[str, Any], *, token: str = STARTER, key: str | None = "") -> Answer:
+def start(service: Service, body: dict[str, Any], *, token: str = STARTER, key: str | None = "", **headers: str) -> Answer:
     """Ask for a verification. Without a key a new one is drawn; None: none is sent."""
-    named = {} if key is None else {"Idempotency-Key": key or uuid.uuid4().hex}
+    named = headers | ({} if key is None else {"Idempotency-Key": key or uuid.uuid4().hex})
     return service.request("POST", "/v1/verifications", body=json.dumps(body).encode(), token=token, headers=named)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -17,6 +18,9 @@ from tests.support.service import Service
 
 #: Addresses that no other part of this machine uses (RFC 2544 keeps them for tests). Each site has a 24th of its own.
 NETWORKS = "198.18"
+
+#: What `setns` moves, of <linux/sched.h>.
+CLONE_NEWNET = 0x40000000
 
 
 class NoHosts(Exception):
@@ -35,6 +39,12 @@ class Host:
 
     def repair(self) -> None:
         ip("link", "set", self.name, "up")
+
+    def enter(self) -> None:
+        """Move the calling thread onto this host, for as long as it runs."""
+        with Path(f"/run/netns/{self.name}").open() as space:
+            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), CLONE_NEWNET) != 0:
+                raise NoHosts(os.strerror(ctypes.get_errno()))
 
 
 class HostService(Service):

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import make_url
 
-from tests.faults.fault import Amid, Fault, once
+from tests.faults.fault import Amid, Fault, once, spooled
 from tests.faults.ground import Ground, NotInflicted, until
 from tests.support import servers
+from tests.support.outages import patroni
 
 SECONDS = 10.0
 
@@ -45,6 +46,16 @@ def read_only(amid: Amid) -> Iterator[None]:
         finally:
             session.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             _send_away(session, name)
+
+
+@contextmanager
+def fails_over(amid: Amid) -> Iterator[None]:
+    """The primary is cut off and runs on alone, and Patroni promotes the synchronous standby."""
+    former, _ = amid.beside.cut_off_the_primary()
+    try:
+        yield
+    finally:
+        former.heal()
 
 
 #: What administrators set for a database, and our sessions must not inherit.
@@ -154,6 +165,14 @@ FAULTS = (
     Fault(name="newer-tables", description="tables newer than the code", deed=newer_tables, seconds=SECONDS),
     Fault(name="postgres-killed", description="PostgreSQL killed (immediate shutdown)", deed=killed, seconds=5),
     Fault(name="postgres-restarted", description="PostgreSQL restarted (fast)", deed=once(lambda amid: amid.ground.server.restart())),
+    Fault(
+        name="postgres-fails-over",
+        description="PostgreSQL's primary cut off, its standby promoted by Patroni",
+        deed=spooled(fails_over),
+        seconds=2,
+        spooling=True,
+        beside=patroni.pair,
+    ),
     Fault(name="postgres-out-of-connections", description="PostgreSQL out of connections", deed=out_of_connections, seconds=SECONDS),
     Fault(name="postgres-read-only", description="PostgreSQL read-only", deed=read_only, seconds=SECONDS),
     Fault(name="insert-cancelled", description="one INSERT of an event cancelled", deed=once(cancel("events"))),

@@ -22,6 +22,7 @@ from receiver.web.problems import Problem
 from store.inbox import wakeup
 from store.inbox.deliveries import Delivery
 from store.inbox.record import Kept, Unavailable, record
+from store.operations import lost_commits
 from store.system import clock
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ def receive(vendor: str) -> dict[str, str]:
     _refuse_large_unsigned(sender)
     delivery = _authenticate(vendor, sender)
     kept = _record(vendor, delivery)
+    if kept.first:
+        lost_commits.seen.acknowledged(kept.event_id, vendor, spooled=kept.spooled)
     if kept.first and not kept.spooled:
         wakeup.notify_soon()
     answer = "accepted" if kept.first else "duplicate"

@@ -16,7 +16,7 @@ from receiver.vendors import VENDORS
 from store import database
 from store.inbox.deliveries import Delivery
 from store.inbox.spool.spool import host_spool
-from store.operations import delivery_counts, refusals
+from store.operations import delivery_counts, lost_commits, refusals
 from store.operations.delivery_counts import Counts
 from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
@@ -69,6 +69,7 @@ def _tell_now_and_then() -> None:
                 secret_usage.record()
                 recorded = True
             _tell()
+            lost_commits.seen.look()
             refusal_counts.tell()
             _sign_off_ended()
             if rounds % 1000 == 0:

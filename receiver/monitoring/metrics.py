@@ -26,7 +26,7 @@ from receiver.web.queries import ANSWER_SECONDS
 from receiver.web.remembered import Remembered
 from store import database
 from store.inbox.spool.spool import host_spool
-from store.operations import anomalies, delivery_counts, health
+from store.operations import anomalies, delivery_counts, health, lost_commits
 from store.operations.anomalies import Attention
 from store.outbox import reactions
 from store.outbox.reactions import Count
@@ -73,6 +73,10 @@ class Kept(Collector):
         yield GaugeMetricFamily("standing_queue_up", "Whether a worker can be woken.", readiness.queue_outage.tell() is None)
         adverse = database.read(lambda connection: anomalies.adverse_reversals(connection, since=clock.now() - anomalies.DAY))
         yield GaugeMetricFamily("standing_adverse_reversals_last_day", "Live approvals that fell in the last 24 hours.", adverse)
+        lost = database.read(lambda connection: lost_commits.noticed(connection, within=anomalies.DAY))
+        yield GaugeMetricFamily(
+            "standing_lost_commits_last_day", "Web processes that noticed in the last 24 hours that commits were lost.", lost.processes
+        )
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()
         yield from _erasures()

@@ -72,6 +72,7 @@ def _kept(connection: Connection, environment: str, writable: bool) -> Iterator[
 
 
 def _slow(connection: Connection, environment: str) -> Iterator[Finding]:
+    yield from events.lost(connection)
     yield from events.events(connection, environment)
     yield from events.applicants(connection, environment)
     yield from privacy.erasures(connection, environment)

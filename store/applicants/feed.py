@@ -35,8 +35,12 @@ ERASURE_ID = TransitionRow.applicant["erasure_id"].as_string().label("erasure_id
 ENTRIES = select(TransitionRow.__table__, names_restricted(TransitionRow).label("restricted"))
 
 
+#: Why an epoch ends.
+ENDED = "a backup was restored since, or a failover of the database lost commits"
+
+
 class OutOfPlace(Exception):
-    """The cursor was never given by this feed: it is of another epoch (a backup was restored), or beyond the end."""
+    """The cursor was never given by this feed: it is of another epoch (a backup was restored, or commits were lost), or beyond the end."""
 
 
 class Transition(Struct, frozen=True, kw_only=True):
@@ -169,7 +173,7 @@ def position(connection: Connection, cursor: str | None) -> tuple[str, int]:
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
         raise OutOfPlace("this is not a cursor of the feed")
     if given != epoch or int(number) > newest:
-        raise OutOfPlace("this cursor belongs to another epoch of the feed: a backup was restored since; start again without a cursor")
+        raise OutOfPlace(f"this cursor belongs to another epoch of the feed: {ENDED}; start again without a cursor")
     return epoch, int(number)
 
 

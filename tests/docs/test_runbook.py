@@ -235,6 +235,28 @@ def lost(trouble: Trouble) -> None:
     trouble.names = {"REFERENCE": who}
 
 
+def went_back(trouble: Trouble) -> None:
+    """Put the database back to what it was a moment ago, while everything runs, as the promotion of a standby that lags does."""
+    lost(trouble)
+    reference, path = trouble.names["REFERENCE"], trouble.faults.parent / "standing.sqlite3"
+    began = clock.now()
+    signed = eventually(lambda: signed_beyond(0, trouble.service), "the approval to be signed")
+    with closing(sqlite3.connect(path)) as live, closing(sqlite3.connect(trouble.faults.parent / "standby.sqlite3")) as standby:
+        live.backup(standby)
+        trouble.service.told("idngo", payloads.idngo(reference, answer="RED", reject="FINAL", at=payloads.after(minutes=1)))
+        eventually(lambda: signed_beyond(signed, trouble.service), "the fall to be signed")
+        standby.backup(live)
+    eventually(lambda: "lost commits" in trouble.run("standing status"), "the loss to be noticed")
+    eventually(lambda: "log new-epoch" in trouble.run("standing status"), "the log to be stopped")
+    trouble.names |= {"TIME": str(clock.rfc3339(began))}
+
+
+def signed_beyond(size: int, service: Service) -> int:
+    """How many leaves the log has, once all are signed, and they are more than so many; else 0."""
+    log = service.get("/v1/log").json
+    return int(log["size"]) if log["size"] == log["signed_size"] > size else 0
+
+
 def unpaid(trouble: Trouble) -> None:
     vendors = trouble.outside.enter_context(playing(CREDENTIALS))
     restart(trouble, **CREDENTIALS, **vendors.settings())
@@ -276,6 +298,7 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
     "an approval fell": fallen,
     "a vendor is silent": silent,
     "a webhook got lost": lost,
+    "a failover lost commits": went_back,
     "a hit is of somebody else": fallen,
     "many deliveries are refused": refusals,
     "a vendor still signs with an old secret": old_secret,
@@ -291,6 +314,11 @@ TROUBLES: dict[str, Callable[[Trouble], None]] = {
 @pytest.mark.parametrize(("when", "told"), BLOCK.findall(RUNBOOK), ids=lambda text: str(text).partition("\n")[0])
 def test_what_the_runbook_says_is_seen(trouble: Trouble, when: str, told: str) -> None:
     TROUBLES[when](trouble)
+    follow(trouble, told)
+
+
+def follow(trouble: Trouble, told: str) -> None:
+    """Type what the runbook says, and see what it says."""
     printed = command = ""
     for line in told.splitlines():
         if line.startswith("$ "):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from flask import Blueprint, Response, request
 from msgspec import Meta
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
@@ -23,6 +23,7 @@ from receiver.web.call import PageOf, Text, call
 from receiver.web.problems import Problem
 from receiver.web.queries import One
 from store.applicants import feed
+from store.operations import lost_commits
 from store.system.deadlines import DeadlineExceeded
 
 blueprint = Blueprint("changes", __name__, url_prefix="/v1")
@@ -54,9 +55,11 @@ def list_changes(query: ChangesQuery) -> Response:
     epoch, number = _position("query parameter 'after'", query.after)
     rows = _changes_after(number, query)
     more = len(rows) > query.limit
-    data = [feed.describe_entry(row, epoch) for row in rows[: query.limit]]
-    reached = data[-1]["cursor"] if data else feed.cursor_of(epoch, number)
-    return queries.answer({"data": data, "next_cursor": reached, "has_more": more})
+    shown = rows[: query.limit]
+    reached = shown[-1].number if shown else number
+    lost_commits.seen.showed(epoch, reached, shown[-1].at if shown else None)
+    data = [feed.describe_entry(row, epoch) for row in shown]
+    return queries.answer({"data": data, "next_cursor": feed.cursor_of(epoch, reached), "has_more": more})
 
 
 @blueprint.get("/changes/stream")
@@ -97,22 +100,29 @@ def _changes_after(number: int, query: ChangesQuery) -> list[Row[Any]]:
 
 
 def _streamed(epoch: str, number: int, environment: str) -> Iterator[bytes]:
-    """Yield events until the process ends, or the database is unavailable: the client reconnects with its last cursor."""
+    """Yield events until the process or the epoch ends, or the database is unavailable: the client reconnects with its last cursor."""
     yield b"id: %s\n\n" % feed.cursor_of(epoch, number).encode()
     seen = number
     while not ChangeWatcher.closing:
         try:
-            rows = _after(number, environment, STREAMED_AT_ONCE)
+            rows = queries.read(lambda connection: _of_epoch(connection, epoch, number, environment))  # noqa: B023
             for row in rows:
                 number = seen = row.number
+                lost_commits.seen.showed(epoch, number, row.at)
                 entry = msgspec.json.encode(feed.describe_entry(row, epoch))
                 yield b"id: %s\nevent: change\ndata: %s\n\n" % (feed.cursor_of(epoch, number).encode(), entry)
             grown = seen if rows else _watcher().wait_beyond(seen, deadline=time.monotonic() + SIGN_OF_LIFE_SECONDS)
-        except (SQLAlchemyError, DeadlineExceeded):
+        except (SQLAlchemyError, DeadlineExceeded, feed.OutOfPlace):
             return
         if not rows and grown == seen:
             yield b": nothing to tell\n"
         seen = grown
+
+
+def _of_epoch(connection: Connection, epoch: str, number: int, environment: str) -> list[Row[Any]]:
+    """Return the next changes of a stream. Raises OutOfPlace if its epoch has ended."""
+    feed.position(connection, feed.cursor_of(epoch, number))
+    return feed.after(connection, number, environment=environment, limit=STREAMED_AT_ONCE)
 
 
 def _after(number: int, environment: str, limit: int) -> list[Row[Any]]:

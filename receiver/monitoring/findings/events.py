@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from receiver.monitoring.findings.sentence import Finding, Sentence, many, option
+from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many, option
 from store import config
-from store.operations import anomalies, reconciliations, review_queue
+from store.operations import anomalies, lost_commits, reconciliations, review_queue
 from store.system import clock
 
 NO_DEAD_LETTER = Sentence("failed", "ok", "no dead letters")
@@ -20,6 +20,10 @@ DOUBT = Sentence("review", "look", "{applicants} in doubt", "standing review{san
 STILL = Sentence("in review", "look", "{applicants} without a word for {hours}", "standing applicants list --status in_review{sandbox}")
 NONE_FELL = Sentence("reversals", "ok", "no approvals fell in the last day")
 FELL = Sentence("reversals", "look", "{approvals} fell in the last day", "standing reversals{sandbox}")
+LOST = Sentence(
+    "database", "look", "it lost commits, as {processes} noticed {age} ago; acknowledged and gone: {deliveries}",
+    'standing audit list --action "lost commits"',
+)  # fmt: skip
 ASKED = Sentence("{vendor} asked", "ok", "asked about {asked} in the last round, {drifted} drifted, {repaired} repaired")
 DRIFTED = Sentence(
     "{vendor} asked", "look", "asked about {asked} in the last round, {drifted} drifted, {repaired} repaired",
@@ -34,6 +38,17 @@ def events(connection: Connection, environment: str) -> Iterator[Finding]:
     sandbox = option(environment)
     yield DEAD_LETTERS(letters=many(failed, "dead letter"), sandbox=sandbox) if failed else NO_DEAD_LETTER()
     yield UNREADABLE(events=many(unreadable, "event"), sandbox=sandbox) if unreadable else ALL_READABLE()
+
+
+def lost(connection: Connection) -> Iterator[Finding]:
+    """Yield whether the database lost commits in the last day."""
+    found = lost_commits.noticed(connection, within=anomalies.DAY)
+    if found.last_at:
+        yield LOST(
+            processes=many(found.processes, "web process", "web processes"),
+            age=duration((clock.now() - found.last_at).total_seconds()),
+            deliveries=many(found.deliveries, "delivery", "deliveries"),
+        )
 
 
 def applicants(connection: Connection, environment: str) -> Iterator[Finding]:

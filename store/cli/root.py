@@ -16,7 +16,8 @@ from typing import Any
 
 import click
 
-from store.system import broken_pipe, interrupts
+from store.cli.terminal import broken_pipe
+from store.system import interrupts
 
 #: What can be completed as a file is a path; of other values only those that are listed.
 _TYPES = {"path": click.Path()}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from store.system import broken_pipe
+from store.cli.terminal import broken_pipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

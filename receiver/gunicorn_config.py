@@ -32,7 +32,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits, paced_parser
-from receiver.web.gunicorn_defaults import (  # noqa: F401 - gunicorn reads them here.
+from receiver.web.server.defaults import (  # noqa: F401 - gunicorn reads them here.
     control_socket_disable,
     forwarded_allow_ips,
     forwarder_headers,

@@ -10,7 +10,7 @@ monkey.patch_all()
 
 # ruff: noqa: E402
 from receiver import config as web_config
-from receiver.web.gunicorn_defaults import (  # noqa: F401 - gunicorn reads them here.
+from receiver.web.server.defaults import (  # noqa: F401 - gunicorn reads them here.
     control_socket_disable,
     forwarded_allow_ips,
     forwarder_headers,

@@ -32,6 +32,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from receiver import config as web_config
 from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits, paced_parser
+from receiver.web.server import reports
 from receiver.web.server.defaults import (  # noqa: F401 - gunicorn reads them here.
     control_socket_disable,
     forwarded_allow_ips,
@@ -123,7 +124,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 worker_class = Worker
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Refuse a database that can never be used, before the process listens for deliveries that it could not keep."""
     start_check.tell_who_may_read()
     # A connection to SQLite must not be inherited: each child would take the parent's locks for its own. There the children look.
@@ -135,6 +136,7 @@ def on_starting(_server: Any) -> None:
             sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
+    reports.begin(server)
 
 
 def on_reload(_server: Any) -> None:

@@ -20,7 +20,7 @@ import structlog
 from handlers.start.uploads.incoming import Broken, Incoming, IncomingFile, Nothing, NotTaken
 from store.starts.relay import local_peers
 from store.starts.relay.protocol import BEAT_SECONDS, TURN_SECONDS_MAX, Answer, Order, line, unavailable
-from store.system import file_locks
+from store.system import file_locks, service_manager
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
@@ -75,9 +75,12 @@ class Relay:
             begin()
             threading.Thread(target=self._beat, name="beat", daemon=True).start()
             log.info("the relay is up")
+            service_manager.ready("Images are taken.")
             while not self._ending.is_set():
+                service_manager.feed_watchdog()
                 with suppress(TimeoutError):
                     self._accept(listener.accept()[0])
+        service_manager.stopping("Uploads under way are finished.")
         until = time.monotonic() + END_SECONDS
         while self._lines and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -50,14 +51,17 @@ def run() -> None:
     Supervisor(work, event_seconds_max=settings.event_seconds_max, bytes_max=settings.worker_bytes_max).run()
 
 
-def work(name: str, dead: Predecessor | None) -> None:
-    """Work until SIGTERM or SIGINT. Claims are held under `name`; the claims of the crashed worker `dead` are taken back."""
+def work(name: str, dead: Predecessor | None, begun: Callable[[], None]) -> None:
+    """Work until SIGTERM or SIGINT. Claims are held under `name`; the claims of the crashed worker `dead` are taken back.
+
+    Calls `begun` once it looks for events."""
     drain.hold_claims_as(name, dead.name if dead else None)
     processes.collect_seldom()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: drain.stopping.set())
     sweeper = threading.Thread(target=sweep.run, args=(dead.pid if dead else None,), name="sweep")
     sweeper.start()
+    begun()
     log.info("the worker is up")
     while not drain.stopping.is_set():
         try:

@@ -10,13 +10,14 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
 import structlog
 
 from handlers.worker.pulse import IDLE, pulse
-from store.system import processes
+from store.system import processes, service_manager
 from store.system.logs import describe_error
 from store.system.processes import LifeSign
 
@@ -35,8 +36,9 @@ class Predecessor(NamedTuple):
     pid: int
 
 
-#: The work of a child. Arguments: the name under which it holds its claims, and the child that it replaces.
-Work = Callable[[str, Predecessor | None], None]
+#: The work of a child. Arguments: the name under which it holds its claims, the child that it replaces, and what it calls once it looks
+#: for events: from then on it shows life.
+Work = Callable[[str, Predecessor | None, Callable[[], None]], None]
 
 
 class Supervisor:
@@ -77,9 +79,8 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)  # Until the work has its own: the parent's would end a brother.
             os.close(reader)
             processes.end_with_parent(parent)
-            processes.show_life(writer)
             resource.setrlimit(resource.RLIMIT_DATA, (self._bytes_max, resource.RLIM_INFINITY))
-            self._work(name, dead)
+            self._work(name, dead, partial(processes.show_life, writer))
             os._exit(0)
         except Exception as error:
             log.critical("the working process failed", error=describe_error(error))
@@ -104,6 +105,17 @@ class Supervisor:
             elif life.is_missing(look_seconds=LOOK_SECONDS):
                 log.error("the working process is frozen; it is killed")
                 os.kill(self._child, signal.SIGKILL)
+            self._report(life)
+
+    def _report(self, life: LifeSign) -> None:
+        """Report to the service manager; feed the watchdog while the child shows life."""
+        if self._ending:
+            service_manager.stopping("Claimed events are finished.")
+        elif life.was_shown_lately(look_seconds=LOOK_SECONDS):
+            service_manager.ready("Events are handled.")
+            service_manager.feed_watchdog()
+        else:
+            service_manager.troubled("The working process shows no life.")
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
         self._ending = True

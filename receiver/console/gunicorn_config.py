@@ -10,6 +10,7 @@ monkey.patch_all()
 
 # ruff: noqa: E402
 from receiver import config as web_config
+from receiver.web.server import reports
 from receiver.web.server.defaults import (  # noqa: F401 - gunicorn reads them here.
     control_socket_disable,
     forwarded_allow_ips,
@@ -36,6 +37,10 @@ worker_class = "gevent"
 worker_connections, keepalive = 800, 2
 timeout = 60
 graceful_timeout = 5
+
+
+def on_starting(server: Any) -> None:
+    reports.begin(server)
 
 
 def on_reload(_server: Any) -> None:

@@ -27,6 +27,9 @@ BEAT_SECONDS, PIPE_BYTES = 1.0, 65536
 #: A child that has shown no life for so long is frozen, and is replaced.
 FROZEN_SECONDS = 15.0
 
+#: A child that has shown life within so long is in order.
+LATELY_SECONDS = 5.0
+
 #: It shows the first life once it is loaded, which a busy machine may take long for.
 STARTING_SECONDS = 60.0
 
@@ -107,6 +110,10 @@ class LifeSign:
         self._missed = 0 if shown else self._missed + 1
         self._limit = FROZEN_SECONDS if shown else self._limit
         return self._missed * look_seconds > self._limit
+
+    def was_shown_lately(self, *, look_seconds: float) -> bool:
+        """Return whether the last looks found life within `LATELY_SECONDS`; no before the first."""
+        return self._limit == FROZEN_SECONDS and self._missed * look_seconds <= LATELY_SECONDS
 
 
 def show_life(writer: int) -> None:

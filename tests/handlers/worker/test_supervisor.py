@@ -20,7 +20,8 @@ from pathlib import Path
 from handlers.worker.pulse import pulse
 from handlers.worker.supervisor import Supervisor
 
-def work(name, dead):
+def work(name, dead, begun):
+    begun()
     with Path(sys.argv[1]).open("a") as started:
         started.write(f"{os.getpid()} {dead.pid if dead else None}\\n")
     pulse.beat_as(int(sys.argv[2]) if dead is None else 0)

@@ -17,12 +17,13 @@ def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
     from receiver import webhooks
     from receiver.connections import refusals
-    from receiver.monitoring import delivery_counts, health, metrics
+    from receiver.monitoring import delivery_counts, health, latencies, metrics
     from receiver.openapi import document
     from receiver.web import spool_thread
 
     app = _application(webhooks, *_api(), health, metrics, document)
     delivery_counts.begin()
+    latencies.begin()
     refusals.begin()
     spool_thread.begin()
     return app

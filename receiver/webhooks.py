@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from receiver import config
 from receiver.config import ConfiguredVendor
 from receiver.connections import refusal_counts, refusals
+from receiver.monitoring import latencies
 from receiver.monitoring.delivery_counts import count
 from receiver.openapi import service_schemas
 from receiver.vendors import rehearsal
@@ -28,6 +29,7 @@ from store.system import clock
 log = structlog.get_logger()
 
 blueprint = Blueprint("webhooks", __name__)
+blueprint.after_request(latencies.measure_answer)
 
 #: What a delivery that is not authentic is counted as, and what its sender is answered.
 CAUSES = {Forged: "forged", Stale: "stale"}

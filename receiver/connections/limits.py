@@ -66,18 +66,23 @@ class Connection:
         self.sock = sock
         self.closed = False
         self.phase, self.received, self.waited = Phase.HEAD, 0, 0.0
-        self.since = self.head_at = time.monotonic()
+        #: When the phase began, the head was complete, and the first byte of the request came.
+        self.since = self.head_at = self.request_at = time.monotonic()
 
     def enter(self, phase: Phase, *, since: float | None = None) -> None:
         """Begin another phase, now or at an earlier time."""
         self._release()
         self.phase, self.received, self.waited = phase, 0, 0.0
         self.since = time.monotonic() if since is None else since
+        if phase == Phase.HEAD:
+            self.request_at = self.since
 
     def receive(self, count: int, *, waited: float = 0.0) -> None:
         """Count received bytes, and the seconds for which the sender was waited for.
 
         While all bodies together are too large, the slowest senders are closed."""
+        if self.phase == Phase.HEAD and not self.received:
+            self.request_at = time.monotonic()
         self.received += count
         self.waited += waited
         if self.phase == Phase.BODY:
@@ -144,6 +149,12 @@ def opened(sock: Any) -> Iterator[None]:
         yield
     finally:
         _open.pop(sock).enter(Phase.WORKING)
+
+
+def request_began_at(environ: dict[str, Any]) -> float | None:
+    """Return when the first byte of the current request came, by the monotonic clock; None if no connection is tracked."""
+    connection = _open.get(environ.get("gunicorn.socket"))
+    return connection.request_at if connection else None
 
 
 @contextmanager

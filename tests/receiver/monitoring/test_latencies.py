@@ -1,0 +1,80 @@
+"""The histogram of a service that really runs: how long vendors wait for answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from receiver.monitoring.health import REMEMBERED_SECONDS
+from tests.conftest import KEY, next_part
+from tests.support import payloads, signing
+from tests.support.service import Service, eventually
+
+ACKNOWLEDGEMENT = "standing_acknowledgement_seconds"
+
+PAUSE_SECONDS, IDLE_SECONDS = 0.4, 4.0
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory, valkey_url: str, migrated_sqlite: Path) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("timed")
+    (folder / "standing.sqlite3").write_bytes(migrated_sqlite.read_bytes())
+    settings = {"DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}", "REDIS_URL": f"{valkey_url}?db={next_part()}"}
+    with Service(folder, settings | {"ENCRYPTION_KEYS": KEY}, worker=False) as service:
+        yield service
+
+
+def value(service: Service, sample: str, **labels: str) -> float:
+    """One number of the metrics."""
+    for family in text_string_to_metric_families(service.get("/metrics", token=None).body.decode()):
+        for one in family.samples:
+            if (one.name, one.labels) == (sample, labels):
+                return one.value
+    raise AssertionError(f"no {sample} of {labels}")
+
+
+def counted(service: Service, sample: str, count: int, **labels: str) -> None:
+    """Wait until so many are counted, and then until no process remembers fewer."""
+    eventually(lambda: value(service, sample, **labels) == count, f"{count} of {sample}")
+    time.sleep(REMEMBERED_SECONDS + 0.1)
+    assert value(service, sample, **labels) == count
+
+
+def test_every_answer_to_a_vendor_is_measured_by_its_class(timed: Service) -> None:
+    assert [value(timed, f"{ACKNOWLEDGEMENT}_count", vendor="idenfy", status=status) for status in ("2xx", "4xx", "5xx")] == [0, 0, 0]
+    body = payloads.idenfy(payloads.new_scan(), "APPROVED")
+    assert [timed.deliver("idenfy", body).status for _ in range(2)] == [200, 200]
+    assert timed.deliver("idenfy", body, secret="not theirs").status == 401
+    assert timed.request("POST", "/webhooks/nobody", b"{}").status == 404
+    counted(timed, f"{ACKNOWLEDGEMENT}_count", 2, vendor="idenfy", status="2xx")
+    counted(timed, f"{ACKNOWLEDGEMENT}_count", 1, vendor="idenfy", status="4xx")
+    assert value(timed, f"{ACKNOWLEDGEMENT}_bucket", vendor="idenfy", status="2xx", le="+Inf") == 2
+
+
+def test_an_answer_is_measured_from_the_first_byte_of_its_own_request(timed: Service) -> None:
+    with socket.create_connection(("127.0.0.1", timed.port), timeout=20) as connection:
+        for pause, idle in ((PAUSE_SECONDS, IDLE_SECONDS), (0.0, 0.0)):
+            first, rest, body = request(payloads.idngo(payloads.new_applicant()))
+            for part in (first, rest, body):
+                connection.sendall(part)
+                time.sleep(pause if part is not body else idle)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    counted(timed, f"{ACKNOWLEDGEMENT}_count", 2, vendor="idngo", status="2xx")
+    # A head and a body that come slowly are part of it; the time between two requests is not.
+    assert 2 * PAUSE_SECONDS <= value(timed, f"{ACKNOWLEDGEMENT}_sum", vendor="idngo", status="2xx") < IDLE_SECONDS
+    assert value(timed, f"{ACKNOWLEDGEMENT}_bucket", vendor="idngo", status="2xx", le="0.5") <= 1
+
+
+def request(payload: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """The first line of a signed request, the rest of its head, and its body."""
+    body = json.dumps(payload).encode()
+    headers = {"Host": "standing", "Content-Length": str(len(body))} | signing.headers("idngo", body)
+    rest = "".join(f"{name}: {said}\r\n" for name, said in headers.items())
+    return b"POST /webhooks/idngo HTTP/1.1\r\n", f"{rest}\r\n".encode(), body

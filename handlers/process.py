@@ -27,7 +27,7 @@ from store.applicants.table import Applicant
 from store.inbox import claims, settling
 from store.inbox.claims import InboxEvent
 from store.inbox.settling import Settlement
-from store.operations import delivery_counts
+from store.operations import delivery_counts, times_to_visible
 from store.privacy.erasing import event_erasure
 from store.privacy.restoring import gate
 from store.system import clock, fault_points
@@ -100,8 +100,7 @@ def _read(holder: str, event: InboxEvent, watched: Watchdog) -> EventReading | N
 def _bounded(readings: list[EventReading]) -> Iterable[list[EventReading]]:
     """Split a batch into parts that name a bounded number of applicants. A replay, which derives an applicant from all its events, is a
     part of its own."""
-    part: list[EventReading] = []
-    names = 0
+    part, names = list[EventReading](), 0
     for reading in readings:
         more = len(reading.references)
         if part and (reading.event.replayed or part[-1].event.replayed or names + more > APPLICANTS_MAX):
@@ -132,6 +131,7 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         for reading in batch:
             _write_all(holder, [reading], watched)
     else:
+        times_to_visible.note(reading.event for reading in batch)
         kept = {reading.event.id: reading.event.trace for reading in batch} if changes else {}
         for change in changes:
             with traces.following(traces.from_kept(kept.get(change.event_id or ""))):

@@ -8,6 +8,7 @@ from handlers import config, process
 from store.cli.terminal import consent, tables
 from store.cli.terminal.options import json_option
 from store.inbox.spool import spool_import
+from store.operations import times_to_visible
 from store.text.counts import counted
 
 
@@ -66,6 +67,7 @@ def process_pending(as_json: bool) -> None:
     holder, handled = process.new_holder(), 0
     while count := process.handle_some(holder):
         handled += count
+    times_to_visible.tell()
     tables.print_json([{"handled": handled}]) if as_json else click.echo(f"Handled {counted(handled, 'event')}.")
 
 

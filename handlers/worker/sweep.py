@@ -21,7 +21,7 @@ from handlers.worker import drain
 from handlers.worker.sidecar import Sidecar
 from store import database
 from store.inbox import wakeup
-from store.operations import health, reconciliations
+from store.operations import health, reconciliations, times_to_visible
 from store.system import clock
 from store.system.logs import describe_error
 
@@ -48,6 +48,7 @@ def run(dead: int | None) -> None:
     while not drain.stopping.is_set():
         try:
             health.heartbeat(name)
+            times_to_visible.tell()
             if dead is not None:
                 health.sign_off(_name(dead))
                 dead = None
@@ -96,6 +97,10 @@ def _end_soon() -> None:
     timer = threading.Timer(FAREWELL_SECONDS, os._exit, [0])
     timer.daemon = True
     timer.start()
+    try:
+        times_to_visible.tell()
+    except SQLAlchemyError as error:
+        log.warning("the last counts are lost", error=describe_error(error))
 
 
 class OverdueWatch:

@@ -1,4 +1,4 @@
-"""Latencies: how long vendors wait for their answers."""
+"""Latencies: how long vendors wait for their answers, and events until they are visible."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import time
 
 from flask import Response, request
 from prometheus_client import Histogram
+from prometheus_client.core import HistogramMetricFamily
 
+from receiver import config
 from receiver.connections import limits
 from receiver.vendors import VENDORS
+from store import database
+from store.operations import times_to_visible
+from store.text.states import VendorEnvironment
 
 #: Upper bounds of the buckets, in seconds. An answer usually takes some milliseconds; 2 s is the longest that is promised.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -35,3 +40,15 @@ def measure_answer(response: Response) -> Response:
     if began_at is not None and observed is not None:
         response.call_on_close(lambda: observed.observe(time.monotonic() - began_at))
     return response
+
+
+def times_to_visible_family() -> HistogramMetricFamily:
+    """Return the times to visible of all workers, of each configured vendor and environment."""
+    says = "From an event's receipt to the commit that made its outcome visible."
+    family = HistogramMetricFamily("standing_time_to_visible_seconds", says, labels=["vendor", "environment"])
+    found = database.read(times_to_visible.histograms)
+    for vendor in config.settings().senders:
+        for environment in VendorEnvironment:
+            one = found.get((vendor, environment), times_to_visible.EMPTY)
+            family.add_metric([vendor, environment], one.buckets, one.seconds)
+    return family

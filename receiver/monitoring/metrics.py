@@ -9,7 +9,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 from sqlalchemy import Connection, select
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
 from receiver.monitoring import health as readiness
-from receiver.monitoring import secret_usage
+from receiver.monitoring import latencies, secret_usage
 from receiver.monitoring.findings import service
 from receiver.vendors import VENDORS
 from receiver.web.auth import Right
@@ -50,7 +50,7 @@ blueprint = Blueprint("metrics", __name__)
 class Kept(Collector):
     """What the database and the queue report."""
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         failure = _failure_to_write()
         yield GaugeMetricFamily("standing_database_writable", "Whether a delivery can be kept in the database.", failure is None)
         if failure is None:
@@ -60,7 +60,7 @@ class Kept(Collector):
         if failure is None or (not isinstance(failure, DeadlineExceeded) and _can_be_read()):
             yield from self._read()
 
-    def _read(self) -> Iterable[GaugeMetricFamily]:
+    def _read(self) -> Iterable[Metric]:
         backlog = health.backlog()
         yield GaugeMetricFamily("standing_events_pending", "Events kept and not yet handled.", backlog.pending)
         yield GaugeMetricFamily(
@@ -80,6 +80,7 @@ class Kept(Collector):
         yield from _attention(readiness.attention_told.tell())
         yield _secrets()
         yield from _erasures()
+        yield latencies.times_to_visible_family()
         yield from _reactions()
         yield from _starts()
         yield from _log()

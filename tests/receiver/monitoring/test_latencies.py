@@ -1,4 +1,4 @@
-"""The histogram of a service that really runs: how long vendors wait for answers."""
+"""The histograms of a service that really runs: how long vendors wait for answers, and events until they are visible."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from receiver.monitoring.health import REMEMBERED_SECONDS
 from tests.conftest import KEY, next_part
 from tests.support import payloads, signing
-from tests.support.service import Service, eventually
+from tests.support.service import Service, end, eventually
 
-ACKNOWLEDGEMENT = "standing_acknowledgement_seconds"
+ACKNOWLEDGEMENT, VISIBLE = "standing_acknowledgement_seconds", "standing_time_to_visible_seconds"
 
 PAUSE_SECONDS, IDLE_SECONDS = 0.4, 4.0
 
@@ -78,3 +78,20 @@ def request(payload: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     headers = {"Host": "standing", "Content-Length": str(len(body))} | signing.headers("idngo", body)
     rest = "".join(f"{name}: {said}\r\n" for name, said in headers.items())
     return b"POST /webhooks/idngo HTTP/1.1\r\n", f"{rest}\r\n".encode(), body
+
+
+def test_an_event_is_timed_from_its_receipt_until_it_is_settled_and_not_again_at_a_replay(timed: Service) -> None:
+    event = timed.deliver("ifcgate", payloads.ifcgate(payloads.new_case(), "approved")).json["event_id"]
+    time.sleep(1.0)
+    worker = timed.start_worker()
+    timed.settled(event)
+    end(worker)  # It writes what it counted before it ends.
+    counted(timed, f"{VISIBLE}_count", 1, vendor="ifcgate", environment="live")
+    assert value(timed, f"{VISIBLE}_sum", vendor="ifcgate", environment="live") >= 1.0
+    assert value(timed, f"{VISIBLE}_bucket", vendor="ifcgate", environment="live", le="0.5") == 0
+    assert value(timed, f"{VISIBLE}_count", vendor="ifcgate", environment="sandbox") == 0
+    assert timed.request("POST", f"/v1/events/{event}/replay", token="operate-me-if-you-may").status == 202
+    worker = timed.start_worker()
+    timed.settled(event)
+    end(worker)
+    counted(timed, f"{VISIBLE}_count", 1, vendor="ifcgate", environment="live")

@@ -28,7 +28,7 @@ AUTOMATIC = (
     *("workers", "leases", "web_processes", "configured_secrets", "secret_uses", "tallies", "subscribers", "reactions", "bearing"),
     *("log_leaves", "log_tiles", "log_queue", "log_state", "log_checkpoints", "log_publications", "log_epochs", "log_stops"),
     "privacy_state",  # A worker takes the lease of the erasures some time after its start.
-    "daily_counts",  # Web processes write what they counted later.
+    *("daily_counts", "times_to_visible"),  # Processes write what they counted later.
 )
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import config
+from receiver.monitoring import change_counts, latencies, secret_usage
 from receiver.monitoring import health as readiness
-from receiver.monitoring import latencies, secret_usage
 from receiver.monitoring.findings import service
 from receiver.vendors import VENDORS
 from receiver.web.auth import Right
@@ -81,6 +81,7 @@ class Kept(Collector):
         yield _secrets()
         yield from _erasures()
         yield latencies.times_to_visible_family()
+        yield from change_counts.families()
         yield from _reactions()
         yield from _starts()
         yield from _log()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from store.database import bulk
 from store.database.operations_tables import DailyCount
@@ -18,6 +18,9 @@ from store.text.states import Reversal, Status
 OTHER_ENDS = (
     Status.RESUBMISSION_REQUESTED, Status.SESSION_EXPIRED, Status.DOCUMENT_EXPIRED, Status.CANCELLED, Status.DEACTIVATED, Status.DELETED,
 )  # fmt: skip
+
+#: Statuses that are counted. Those on the way to a verdict are not.
+STATUSES = (Status.APPROVED, Status.REJECTED, Status.NEEDS_REVIEW, *OTHER_ENDS)
 
 #: What is counted of a day, and the words of the table that it adds up.
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -78,6 +81,13 @@ def listing(connection: Connection, *, environment: str, since: date) -> list[di
     for day, vendor, word, count in connection.execute(select(*columns).where(*wanted).order_by(DailyCount.day, DailyCount.vendor)):
         found.setdefault((day, vendor), {})[word] = count
     return [{"day": day, "vendor": vendor, **_shown(words)} for (day, vendor), words in found.items()]
+
+
+def totals(connection: Connection) -> dict[tuple[str, str, str], int]:
+    """Return the sum of all days by environment, vendor and word. It never decreases, except when a backup is restored."""
+    key = (DailyCount.environment, DailyCount.vendor, DailyCount.word)
+    rows = connection.execute(select(*key, func.sum(DailyCount.count)).group_by(*key))
+    return {(environment, vendor, word): int(count) for environment, vendor, word, count in rows}
 
 
 def _shown(words: Mapping[str, int]) -> dict[str, int]:

@@ -95,3 +95,15 @@ def test_an_event_is_timed_from_its_receipt_until_it_is_settled_and_not_again_at
     timed.settled(event)
     end(worker)
     counted(timed, f"{VISIBLE}_count", 1, vendor="ifcgate", environment="live")
+
+
+def test_changes_and_reversals_are_counted(timed: Service) -> None:
+    who, of_idngo = payloads.new_applicant(), {"vendor": "idngo", "environment": "live"}
+    worker = timed.start_worker()
+    timed.told("idngo", payloads.idngo(who, answer="GREEN"))
+    timed.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=payloads.after(minutes=1)))
+    end(worker)
+    counted(timed, "standing_changes_total", 1, status="rejected", **of_idngo)
+    assert value(timed, "standing_changes_total", status="approved", **of_idngo) == 1
+    assert value(timed, "standing_reversals_total", reversal="adverse", **of_idngo) == 1
+    assert value(timed, "standing_reversals_total", reversal="reinstated", **of_idngo) == 0

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.support.promtool import promtool
 from tests.support.service import Service, eventually
 
 HERE = Path(__file__).parent
@@ -17,21 +13,12 @@ TRIALS = ("alerts.yml", "alerts_of_days.yml")
 RULES = HERE.parent.parent / "deploy" / "alerts.yml"
 
 
-def promtool(*arguments: str) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        assert not os.environ.get("CI"), "promtool is missing"
-        pytest.skip("no promtool on this machine (Debian: apt install prometheus)")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=HERE, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_prometheus_takes_the_rules() -> None:
     promtool("check", "rules", str(RULES))
 
 
 def test_each_rule_fires_when_it_should_and_not_otherwise() -> None:
-    promtool("test", "rules", *TRIALS)
+    promtool("test", "rules", *TRIALS, cwd=HERE)
 
 
 def test_every_rule_is_tried() -> None:

@@ -35,7 +35,8 @@ BODY_BYTES_MAX = 4000
 #: Services that many tests share, and none disturbs.
 SHARED = (
     "running", "listening", "refusals", "from_files", "closed", "stocked", "started_cold", "played", "undisturbed",
-    "proxied", "with_a_marked_body", "running_with_vendors", "desk", "attacked", "console", "browser", "watched", "built", "mirrored", "timed", "measured", "image",
+    "proxied", "with_a_marked_body", "running_with_vendors", "desk", "attacked", "console", "browser", "watched",
+    "built", "mirrored", "timed", "measured", "image",
 )  # fmt: skip
 
 #: The part of a run after which no journey starts.

@@ -119,7 +119,9 @@ def _show(tried: list[Tried]) -> None:
 
 def _wanted() -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="./dev matrix", description=__doc__)
-    options.add_argument("--only", nargs="+", metavar="SUITE", choices=[system.suite for system in SYSTEMS], help="these systems")
+    options.add_argument(
+        "--only", action="append", metavar="SUITE", choices=[system.suite for system in SYSTEMS], help="this system; may be given again"
+    )
     options.add_argument("--seed", type=int, metavar="N", help="one system, drawn by this number")
     options.add_argument("--quick", action="store_true", help="a part of the tests")
     options.add_argument("tests", nargs="*", metavar="TEST", help="these tests  [default: every test]")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from store.database import bulk
-from store.database.operations_tables import DailyCount
+from store.database.count_tables import DailyCount
 from store.text.states import Reversal, Status
 
 #: Statuses that are counted together: the case is closed, and neither approved nor rejected nor for a person to decide.

@@ -17,7 +17,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from store.database.causes import cause
+from store.database.sessions import cause
 from store.text import database_urls
 from store.text.service_hosts import Host
 

@@ -1,4 +1,4 @@
-"""Operational tables: audit log, sessions of the console, replays, heartbeats, delivery counts, subscribers, reactions."""
+"""Operational tables: audit log, sessions of the console, replays, heartbeats, subscribers, reactions."""
 
 from __future__ import annotations
 
@@ -105,33 +105,6 @@ class Worker(Base):
 
     name: Mapped[str] = mapped_column(Name, primary_key=True)
     seen_at: Mapped[datetime]
-
-
-class Tally(Base):
-    """Deliveries by answer, in slices of a few minutes: what is usual, and what is not."""
-
-    __tablename__ = "tallies"
-
-    vendor: Mapped[str] = mapped_column(primary_key=True)
-    environment: Mapped[str] = mapped_column(primary_key=True)
-    answer: Mapped[str] = mapped_column(Name, primary_key=True)
-    #: When the few minutes began.
-    since: Mapped[datetime] = mapped_column(primary_key=True)
-    count: Mapped[int]
-    last_at: Mapped[datetime]
-
-
-class DailyCount(Base):
-    """Deliveries and changes by UTC day, kept for good: `store.applicants.daily_counts` has the words."""
-
-    __tablename__ = "daily_counts"
-
-    environment: Mapped[str] = mapped_column(primary_key=True)
-    #: `YYYY-MM-DD`.
-    day: Mapped[str] = mapped_column(primary_key=True)
-    vendor: Mapped[str] = mapped_column(primary_key=True)
-    word: Mapped[str] = mapped_column(primary_key=True)
-    count: Mapped[int] = mapped_column(Number)
 
 
 class Refusal(Base):

@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from store.system import causes
 
 #: What every session sets. Whether a transaction is read-only stays with the database: hosts set it when a disk is full.
 SETTINGS = {
@@ -92,3 +95,14 @@ def _refuse_encoding(connection: Any) -> None:
 
 class WrongEncoding(Unfit):
     """The database cannot hold every name."""
+
+
+def cause(error: BaseException) -> str:
+    """Return in words for an operator why the database failed; the exception's type where it is not known. It quotes nothing of what was
+    read or written."""
+    if isinstance(error, Unfit):
+        return str(error)
+    if isinstance(error, PoolExhausted):
+        return "all connections of this process are in use"
+    driver = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return causes.of(driver) or ("it cannot be reached" if isinstance(error, DBAPIError) else type(error).__name__)

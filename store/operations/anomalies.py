@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from store import config
-from store.database.operations_tables import Tally
+from store.database.count_tables import Tally
 from store.database.tables import ApplicantRow, TransitionRow
 from store.operations import delivery_counts
 from store.system import clock

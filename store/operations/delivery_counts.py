@@ -18,7 +18,8 @@ from store import database
 from store.applicants import daily_counts
 from store.applicants.daily_counts import Counted
 from store.database import bulk
-from store.database.operations_tables import ConfiguredSecret, SecretUse, Tally, WebProcess
+from store.database.count_tables import Tally
+from store.database.operations_tables import ConfiguredSecret, SecretUse, WebProcess
 from store.system import clock
 from store.text.names import NAME_CHARS_MAX
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from store import database
 from store.database import bulk
-from store.database.latency_tables import TimeToVisible
+from store.database.count_tables import TimeToVisible
 from store.inbox.claims import InboxEvent
 from store.system import clock
 

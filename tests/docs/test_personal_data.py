@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from store.database import latency_tables, log_tables, operations_tables, privacy_tables, tables, vendor_tables
+from store.database import count_tables, log_tables, operations_tables, privacy_tables, tables, vendor_tables
 from store.database.columns import Base
 from store.database.engine import engine
 
@@ -26,7 +26,7 @@ TOLD_IN_LOGS = {
 }  # fmt: skip
 
 #: Whose modules declare the tables.
-MODULES = (latency_tables, log_tables, operations_tables, privacy_tables, tables, vendor_tables)
+MODULES = (count_tables, log_tables, operations_tables, privacy_tables, tables, vendor_tables)
 
 
 def named() -> dict[tuple[str, ...], set[str]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from store import database
-from store.database.operations_tables import Tally
+from store.database.count_tables import Tally
 from store.system import clock
 from tests import conftest
 from tests.docs.printed import printed_line

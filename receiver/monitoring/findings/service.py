@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver.monitoring.findings.sentence import Finding, Sentence, duration, many
-from store.database.causes import cause
+from store.database.sessions import cause
 from store.inbox.spool.spool import Spool, SpoolUnavailable, host_spool
 from store.operations import delivery_counts, health
 from store.operations.health import Backlog

@@ -13,7 +13,7 @@ from receiver.vendors.base import SigningKey
 from receiver.vendors.idenfy import IdenfySignature
 from store import database
 from store.applicants import decision_list
-from store.database.operations_tables import Tally
+from store.database.count_tables import Tally
 from store.database.tables import EventRow
 from store.inbox import record as inbox
 from store.operations import anomalies

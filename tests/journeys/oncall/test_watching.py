@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select, update
 
 from store import database
-from store.database.operations_tables import SecretUse, Tally
+from store.database.count_tables import Tally
+from store.database.operations_tables import SecretUse
 from store.database.tables import ApplicantRow
 from store.operations import anomalies, delivery_counts
 from store.operations.delivery_counts import SLICE, Counts

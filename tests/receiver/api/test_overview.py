@@ -12,7 +12,7 @@ from sqlalchemy import delete, text
 
 from store import database
 from store.applicants import daily_counts
-from store.database.operations_tables import DailyCount
+from store.database.count_tables import DailyCount
 from store.operations import anomalies
 from tests.journeys.oncall.test_watching import came
 from tests.support import payloads

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from store.database import engine_of, hosts
-from store.database.causes import cause
+from store.database.sessions import cause
 from store.text import database_urls
 from tests.support import servers
 from tests.support.network.certificates import Authority

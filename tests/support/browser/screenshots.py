@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page
 from sqlalchemy import insert, select, update
 
-from store.database.operations_tables import DailyCount
+from store.database.count_tables import DailyCount
 from store.database.tables import ApplicantRow
 from store.system import clock
 from tests.support import servers

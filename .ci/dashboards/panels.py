@@ -35,6 +35,7 @@ UNREADABLE, REFUSED = "`unreadable`: the vendor sent what is not understood", "M
 ALERTS = {
     "StandingDown": Alert("Runbook"),
     "StandingCannotWrite": Alert(DATABASE, below=1),
+    "StandingLostCommits": Alert("`database` lost commits: after a failover", above=0),
     "StandingRefuses": Alert(DATABASE, above=0),
     "StandingAnswersLate": Alert("Answers to vendors are late", above=2),
     "StandingWithoutWorker": Alert(WORKERS, below=1),

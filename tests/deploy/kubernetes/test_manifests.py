@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ VERSIONS = ("1.29", "1.37")
 
 
 def manifests(*kinds: str) -> list[dict[str, Any]]:
-    found = [one for file in FILES for one in yaml.safe_load_all(file.read_text())]
-    return [one for one in found if not kinds or one["kind"] in kinds]
+    return [one for one in read() if not kinds or one["kind"] in kinds]
+
+
+@cache
+def read() -> list[dict[str, Any]]:
+    return [one for file in FILES for one in yaml.safe_load_all(file.read_text())]
 
 
 def pods() -> list[dict[str, Any]]:

@@ -111,10 +111,13 @@ def test_the_relay_is_ready_when_it_takes_images_and_is_watched_until_it_ends(id
     end(idle, heard)
 
 
-def test_a_name_of_the_abstract_namespace_is_notified_too(idle: Service, tmp_path: Path) -> None:
+def test_a_name_of_the_abstract_namespace_is_notified_and_the_watchdog_of_another_process_is_not_fed(idle: Service, tmp_path: Path) -> None:
     with notifications(f"@standing-{tmp_path.name}-{free_port()}") as heard:
+        idle.environment["WATCHDOG_PID"] = "1"
         start(idle, "relay", heard)
         eventually(lambda: heard.states() == ["READY"], "the relay to be ready", seconds=30)
+        end(idle, heard)
+        assert heard.fed() == 0
 
 
 def test_what_a_worker_starts_beside_itself_is_not_given_the_socket(idle: Service, heard: Notifications) -> None:

@@ -40,6 +40,7 @@ def test_a_restart_refuses_no_connection_and_every_delivery_is_answered(idle: Se
     with held_socket() as listening:
         idle.port = listening.getsockname()[1]
         first = start_with(listening, idle, "web")
+        assert idle.get("/healthz", token=None).status == 200
         with traffic(idle) as senders:
             first.terminate()
             assert first.wait(40) == 0

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import structlog
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -127,6 +126,8 @@ class _Use:
 
 def _end(connection: Any) -> None:
     """End a connection on which another thread waits: that thread gets an error, as of a server that closed it."""
+    import psycopg  # An extra of the package, which SQLite does without.
+
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as waiting:
         waiting.shutdown(socket.SHUT_RDWR)
 

@@ -60,8 +60,8 @@ def pair(*, synchronous: bool = True) -> Iterator[Pair]:
 def standby_of(primary: Postgres, *, synchronous: bool = True, name: str = "standby") -> Iterator[Standby]:
     """A standby that streams from a server; that server waits for it, if it is synchronous."""
     programs = servers._programs()
-    if programs is None:
-        raise NoPostgres("no server programs on this machine")
+    if programs is None or not (programs / "pg_basebackup").exists():
+        raise NoPostgres("no pg_basebackup on this machine")
     folder, user = Path(tempfile.mkdtemp(prefix="standing-pg-")), servers._server_user()
     if user != getpass.getuser():
         shutil.chown(folder, user)

@@ -24,7 +24,7 @@ from benchmarks.meanwhile import repeating
 from handlers import process
 from handlers.privacy import erase
 from store import database
-from store.inbox import deliveries, delivery_rows, record
+from store.inbox import claims, deliveries, delivery_rows, record
 from store.inbox.deliveries import Delivery
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage
@@ -48,7 +48,7 @@ def keep(made: list[Delivery]) -> None:
     for start in range(0, len(made), KEPT_AT_ONCE):
         sealed = [deliveries.seal(one) for one in made[start : start + KEPT_AT_ONCE]]
         database.write(lambda connection, sealed=sealed: delivery_rows.keep(connection, sealed))  # type: ignore[misc]
-    holder = process.new_holder()
+    holder = claims.new_holder()
     while process.handle_some(holder):
         pass
 

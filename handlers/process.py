@@ -5,7 +5,6 @@ File 3 of 4 on a webhook's path; next: `handlers/rules/transitions.py`.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -50,10 +49,6 @@ UNWATCHED: Watchdog = nullcontext()
 
 class LeaseLost(Exception):
     """Another worker took the batch over, because this one was too slow."""
-
-
-def new_holder() -> str:
-    return uuid.uuid4().hex
 
 
 def handle_some(holder: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
@@ -134,9 +129,9 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         times_to_visible.note(reading.event for reading in batch)
         kept = {reading.event.id: reading.event.trace for reading in batch} if changes else {}
         for change in changes:
-            with traces.following(traces.from_kept(kept.get(change.event_id or ""))):
-                log.info("an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
-                         status=change.to_status, reversal=change.reversal, version=change.version)  # fmt: skip
+            log.info("an applicant changed", event_id=change.event_id, vendor=change.vendor, environment=change.environment,
+                     status=change.to_status, reversal=change.reversal, version=change.version,
+                     trace_id=traces.id_of(kept.get(change.event_id or "")))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

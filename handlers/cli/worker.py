@@ -7,6 +7,7 @@ import click
 from handlers import config, process
 from store.cli.terminal import consent, tables
 from store.cli.terminal.options import json_option
+from store.inbox import claims
 from store.inbox.spool import spool_import
 from store.operations import times_to_visible
 from store.text.counts import counted
@@ -64,7 +65,7 @@ def process_pending(as_json: bool) -> None:
     config.settings()
     spool_import.take_in_spooled()
     _redo_erasures()
-    holder, handled = process.new_holder(), 0
+    holder, handled = claims.new_holder(), 0
     while count := process.handle_some(holder):
         handled += count
     times_to_visible.tell()

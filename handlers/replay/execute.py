@@ -15,6 +15,7 @@ from handlers.replay.forecast import OnProgress, forecast
 from store import database
 from store.access import audit
 from store.access.operators import Actor
+from store.inbox import claims
 from store.inbox import events as inbox
 from store.inbox.claims import InboxEvent, claim_given, release
 from store.operations import health, replays
@@ -83,7 +84,7 @@ def _handle(replay_id: str, events: list[InboxEvent]) -> Stage:
             return Stage.STOPPED
         if not replays.reopen(connection, replay_id, events, would_change=len(would)):
             return Stage(row.status)
-    holder = process.new_holder()
+    holder = claims.new_holder()
     try:
         process.handle(holder, claim_given(holder, ids))
     except BaseException:

@@ -38,7 +38,7 @@ class BatchLoop:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._holder = process.new_holder()
+        self._holder = claims.new_holder()
         #: How to end claims that no thread works on: those of a crashed predecessor, and its own after handling them failed.
         self._stale_claims: list[Callable[[], None]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -87,6 +88,11 @@ FREE = (
     .where(EventRow.status == PENDING, EventRow.claimed_by.is_(None), EventRow.suspect.is_(False))
     .with_for_update(skip_locked=True)
 )
+
+
+def new_holder() -> str:
+    """Return a name for whoever claims events from now on."""
+    return uuid.uuid4().hex
 
 
 def claim_oldest(holder: str, *, most: int) -> list[InboxEvent]:

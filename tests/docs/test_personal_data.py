@@ -22,7 +22,7 @@ DECLARED = {table.name: {column.name for column in table.columns} for table in B
 TOLD_IN_LOGS = {
     "again", "answer", "asked", "cause", "change", "count", "drifted", "environment", "erasure_id", "error", "event_id", "host", "kind",
     "origin", "ours", "peer", "place", "process", "reaction_id", "repaired", "replay_id", "reversal", "root", "signature", "size", "stage",
-    "status", "subscriber", "theirs", "vendor", "verification_id", "version",
+    "status", "subscriber", "theirs", "trace_id", "vendor", "verification_id", "version",
 }  # fmt: skip
 
 #: Whose modules declare the tables.

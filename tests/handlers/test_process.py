@@ -66,7 +66,7 @@ def of(reference: str, delivery: Delivery) -> Delivery:
 
 def handle_all() -> int:
     """Handle what is pending, as a worker does; give how many events were taken in hand."""
-    holder, handled = process.new_holder(), 0
+    holder, handled = claims.new_holder(), 0
     while count := process.handle_some(holder):
         handled += count
     return handled

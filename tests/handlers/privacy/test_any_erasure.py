@@ -108,7 +108,7 @@ class World:
 
     def handle_around(self, step: Act) -> None:
         """A worker claims events, and somebody is erased before it handles them."""
-        holder = process.new_holder()
+        holder = claims.new_holder()
         batch = claims.claim_oldest(holder, most=100)
         self.erase(step)
         process.handle(holder, batch)

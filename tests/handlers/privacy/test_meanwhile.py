@@ -53,7 +53,7 @@ def deliver_again_and_again(stop: threading.Event) -> None:
 
 def work(stop: threading.Event) -> None:
     while not stop.is_set():
-        process.handle_some(process.new_holder())
+        process.handle_some(claims.new_holder())
 
 
 def deadlocks() -> int:
@@ -105,7 +105,7 @@ def test_an_erasure_waits_for_who_may_still_name_its_applicant() -> None:
     if database.is_sqlite():
         pytest.skip("SQLite has one writer at a time")
     keep(idenfy("IDENTIFICATION", json.dumps(payloads.idenfy(SCANS[0], "ARCHIVED")).encode()), subject=b"s")
-    [event] = claims.claim_oldest(holder := process.new_holder(), most=10)
+    [event] = claims.claim_oldest(holder := claims.new_holder(), most=10)
     asked = approved(of(key(SCANS[0])))
     with ThreadPoolExecutor(1) as threads:
         with database.begin() as connection:

@@ -15,6 +15,7 @@ from store import database
 from store.applicants import feed
 from store.applicants import table as applicants
 from store.database.tables import ApplicantRow, Feed, TransitionRow
+from store.inbox import claims
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
 from store.text.states import ApplicantKey
@@ -40,7 +41,7 @@ def handled(kept: str) -> None:
 
 
 def handle_all() -> None:
-    while process.handle_some(process.new_holder()):
+    while process.handle_some(claims.new_holder()):
         pass
 
 

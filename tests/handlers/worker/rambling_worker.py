@@ -25,7 +25,7 @@ QUIET_SECONDS = 1.0
 
 
 def main(seed: int) -> None:
-    chance, holder, quiet_since = random.Random(seed), process.new_holder(), time.monotonic()
+    chance, holder, quiet_since = random.Random(seed), claims.new_holder(), time.monotonic()
     while time.monotonic() - quiet_since < QUIET_SECONDS:
         batch = claims.claim_oldest(holder, most=chance.randint(1, 40))
         postponed = [event for event in batch if chance.random() < 0.05]

@@ -16,6 +16,7 @@ from store import database
 from store.applicants import table as applicants
 from store.database.engine import engine
 from store.database.tables import EventRow
+from store.inbox import claims
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox
 from store.privacy.erasing import erasures
@@ -38,7 +39,7 @@ def keep(delivery: Delivery, *, subject: bytes | None = None) -> str:
 
 
 def handle_all() -> None:
-    holder = process.new_holder()
+    holder = claims.new_holder()
     while process.handle_some(holder):
         pass
 

@@ -26,14 +26,14 @@ sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True
 class Sender(threading.Thread):
     """A vendor that delivers without pause, on one connection as long as it is kept; each answer is noted, and each failure."""
 
-    def __init__(self, service: Service, *, keeps: bool) -> None:
+    def __init__(self, service: Service, *, keeps: bool, timeout: float) -> None:
         super().__init__(daemon=True)
         self.kept: list[str] = []
         self.failures: list[str] = []
-        self._service, self._keeps, self._ended = service, keeps, threading.Event()
+        self._service, self._keeps, self._timeout, self._ended = service, keeps, timeout, threading.Event()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection(self._service.address, self._service.port, timeout=20)
+        connection = http.client.HTTPConnection(self._service.address, self._service.port, timeout=self._timeout)
         while not self._ended.is_set():
             raw = json.dumps(payloads.idngo(payloads.new_applicant(), answer="GREEN")).encode()
             try:
@@ -57,8 +57,8 @@ class Sender(threading.Thread):
 
 
 @contextmanager
-def traffic(service: Service) -> Iterator[list[Sender]]:
-    senders = [Sender(service, keeps=keeps) for keeps in (False, False, True)]
+def traffic(service: Service, *, timeout: float = 20) -> Iterator[list[Sender]]:
+    senders = [Sender(service, keeps=keeps, timeout=timeout) for keeps in (False, False, True)]
     for sender in senders:
         sender.start()
     try:

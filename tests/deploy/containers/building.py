@@ -73,14 +73,16 @@ def built(folder: Path) -> Iterator[Image]:
         container = buildah("from", "standing")
         yield Image(Path(buildah("mount", container)), json.loads(buildah("inspect", "--type=image", "standing")))
     finally:
+        buildah("umount", "--all")
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Buildah:
-    """Runs buildah on a storage of its own, without a daemon, an overlay, or a network."""
+    """Runs buildah on a storage of its own, without a daemon. Layers are overlays, or copies where no overlay can be mounted."""
 
     def __init__(self, folder: Path) -> None:
-        storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
+        driver = "overlay" if _can_overlay(folder) else "vfs"
+        storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", f"--storage-driver={driver}"]
         self._command = ["buildah", *storage]
 
     def __call__(self, *arguments: str) -> str:
@@ -88,6 +90,16 @@ class _Buildah:
         done = subprocess.run([*self._command, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout.strip()
+
+
+def _can_overlay(folder: Path) -> bool:
+    """Return whether an overlay can be mounted there: not where that is an overlay itself, as in a container."""
+    folders = [folder / "try" / name for name in ("lower", "upper", "work", "both")]
+    for one in folders:
+        one.mkdir(parents=True, exist_ok=True)
+    lower, upper, work, both = map(str, folders)
+    mount = ["mount", "--types=overlay", f"--options=lowerdir={lower},upperdir={upper},workdir={work}", "none", both]
+    return subprocess.run(["unshare", "--mount", *mount], capture_output=True, check=False).returncode == 0
 
 
 def _base() -> Path:

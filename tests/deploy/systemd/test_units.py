@@ -138,6 +138,11 @@ def test_the_command_line_is_given_every_secret_that_a_service_has() -> None:
     assert {value.split(":")[0] for role in SERVICES for value in values(role, "LoadCredential")} == {name for name, _ in loaded} | common
 
 
+def test_the_command_line_has_the_spool_of_the_web_process() -> None:
+    text = (FOLDER / "standing-command-.service.d" / "spool.conf").read_text()
+    assert f"Environment=SPOOL_DIR={environment('web')['SPOOL_DIR']}" in text.splitlines()
+
+
 def test_the_command_line_runs_as_a_unit_whose_name_brings_account_settings_and_secrets(tmp_path: Path) -> None:
     (tmp_path / "systemd-run").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
     (tmp_path / "systemd-run").chmod(0o700)

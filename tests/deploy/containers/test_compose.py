@@ -15,6 +15,7 @@ import pytest
 
 from tests.deploy.containers import composed
 from tests.deploy.containers.building import ROOT
+from tests.deploy.promises import ENDS
 
 FILES = ("compose.yml", "compose.minimal.yml")
 ROLES = json.loads((ROOT / "store" / "cli" / "commands.json").read_text())
@@ -107,7 +108,7 @@ def test_only_the_web_process_is_reached_from_outside_and_only_from_this_machine
 def test_a_container_has_a_health_check_and_time_to_end(file: str, name: str, service: dict[str, Any]) -> None:
     if not is_ours(service):
         assert service["healthcheck"]["test"][0] == "CMD"
-    assert name == "migrate" or "stop_grace_period" in service
+    assert name == "migrate" or composed.seconds(service["stop_grace_period"]) > ENDS.get(name, 0)
 
 
 def test_every_role_waits_for_the_tables_and_the_tables_for_the_database() -> None:

@@ -1,0 +1,1 @@
+"""Journeys: two versions of the service side by side."""

@@ -54,6 +54,7 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> Engine:
         pool_size=CONNECTIONS_MAX,
         max_overflow=0,
         pool_timeout=PATIENCE_SECONDS,
+        use_native_hstore=False,  # Otherwise the first connection looks for a type that no table has, within a savepoint.
         connect_args={
             **{name: value for name, value in PATIENT.items() if name not in url.query},
             "target_session_attrs": hosts.attributes(url),

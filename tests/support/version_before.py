@@ -39,6 +39,11 @@ def unpack(folder: Path) -> None:
         packed.extractall(folder, filter="data")
 
 
+def is_shallow() -> bool:
+    """Whether this clone has only the newest commits."""
+    return _git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
+
 def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=False)

@@ -97,6 +97,7 @@ class _Use:
 
     def note(self, connection: Any, record: ConnectionPoolEntry) -> None:
         used = record.info["host"] = Host(name=connection.info.host, port=str(connection.info.port))
+        record.info["new"] = True
         if used != self._used:
             self._used = used
             log.info("the database's host", host=str(used))
@@ -105,7 +106,9 @@ class _Use:
                     _end(other)
 
     def take(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        if record.info["host"] != self._used or self._should_look():
+        # A connection that was made just now is taken as it is: the pool gives up when two in a row are refused.
+        is_new = record.info.pop("new", False)
+        if not is_new and (record.info["host"] != self._used or self._should_look()):
             raise DisconnectionError("connect again")
         self._taken[id(record)] = connection, record.info["host"], time.monotonic()
 

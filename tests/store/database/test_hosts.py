@@ -200,7 +200,8 @@ def test_what_waits_for_a_former_primary_that_hangs_is_ended_and_its_idle_connec
             pair = stack.enter_context(standbys.pair())
         except NoPostgres as missing:
             programs.skip(missing)
-        made = stack.enter_context(pool(pair.url("postgres")))
+        # So slow is the look for another host that the next look is due once it is over.
+        made = stack.enter_context(pool(pair.url("postgres", connect_timeout="4")))
         with made.begin() as connection:
             connection.execute(text("CREATE TABLE written (number int)"))
         for idle in [made.connect() for _ in range(10)]:

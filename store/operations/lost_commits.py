@@ -1,7 +1,8 @@
 """Lost commits: notices that the database lacks what this process saw committed, because a failover or a restore lost it.
 
-Each web process remembers the deliveries that it acknowledged last, and the newest change that it showed. A failover loses the newest
-commits: if a process saw any of them, it remembers one. The memory ends with the process; the log compares with `LOG_STATE`, a file."""
+Each web process remembers the deliveries that it acknowledged last, and the changes that it showed since it looked last. A failover loses
+the newest commits: if a process saw any of them, it remembers one, however many came since. The memory ends with the process; the log
+compares with `LOG_STATE`, a file."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 #: The action and the subject in the audit log, and who is named as the actor.
 ACTION, SUBJECT, ACTOR = "lost commits", "the database", "standing"
 
-#: So many deliveries are remembered; the newest ones are looked for each time, all of them once one is missing.
+#: So many deliveries are remembered. Those since the last look are looked for, and some before it; all of them once one is missing.
 REMEMBERED, LOOKED_FOR = 10_000, 50
 
 
@@ -69,24 +70,38 @@ class Seen:
     def __init__(self) -> None:
         #: By the event's id, the newest last.
         self._acknowledged: dict[str, Acknowledged] = {}
-        self._shown: Shown | None = None
+        #: How many came since the last look.
+        self._came = 0
+        #: By its number: the newest position of the last look, first, and those that readers were given since. All of one epoch.
+        self._shown: dict[int, Shown] = {}
         #: The feed's epoch when this process looked last.
         self._epoch: str | None = None
 
     def acknowledged(self, event_id: str, vendor: str, *, spooled: bool = False) -> None:
-        """Remember a delivery that was answered 200, and is no duplicate."""
+        """Remember a delivery that was answered 200, and is no duplicate. A spooled one displaces none that was committed before a
+        failover."""
+        if spooled and len(self._acknowledged) >= REMEMBERED:
+            return
         self._acknowledged[event_id] = Acknowledged(vendor, clock.now(), spooled)
+        self._came += 1
         if len(self._acknowledged) > REMEMBERED:
             self._acknowledged.pop(next(iter(self._acknowledged)), None)
 
     def showed(self, epoch: str, number: int, at: datetime | None) -> None:
-        """Remember the position that a reader of the feed reached."""
-        before = self._shown
-        if before is None or before.epoch != epoch or (before.number, before.at is not None) < (number, at is not None):
-            self._shown = Shown(epoch, number, at)
+        """Remember a position that a reader of the feed reached, unless it is before those that were looked for."""
+        first = next(iter(self._shown.values()), None)
+        if first is None or first.epoch != epoch:
+            self._shown = {}
+        elif number < first.number:
+            return
+        if at or number not in self._shown:
+            self._shown[number] = Shown(epoch, number, at)
+        if len(self._shown) > REMEMBERED:
+            self._shown.pop(next(iter(self._shown)), None)
 
     def look(self) -> Loss | None:
         """Look for what was seen. If it is lost, record that, begin a new epoch of the feed unless another process did, and return it."""
+        came, newest = self._came, max(self._shown, default=0)
         epoch, loss = database.read(self._compare)
         if loss:
             # A replica that lags is no database that lost anything: it takes no record.
@@ -96,21 +111,27 @@ class Seen:
             log.critical("the database lost commits", count=len(loss.deliveries))
             for event_id in loss.deliveries:
                 self._acknowledged.pop(event_id, None)
-        if self._shown and self._shown.epoch != epoch:
-            self._shown = None
+        self._came -= came
+        self._shown = {number: one for number, one in self._shown.items() if one.epoch == epoch and number >= newest}
         return loss
 
     def _compare(self, connection: Connection) -> tuple[str, Loss | None]:
+        # First what was seen, then what is there: a commit in between is no loss.
+        remembered, given = self._committed(), list(self._shown.values())
         epoch, last = connection.execute(select(Feed.epoch, Feed.last)).one()
-        deliveries = self._missing(connection)
-        shown = self._shown if self._shown and self._shown.epoch == epoch and _is_gone(connection, self._shown, last) else None
+        deliveries = self._missing(connection, remembered)
+        shown = _first_gone(connection, [one for one in given if one.epoch == epoch], last)
         return epoch, Loss(deliveries, shown) if deliveries or shown else None
 
-    def _missing(self, connection: Connection) -> dict[str, Acknowledged]:
+    def _committed(self) -> dict[str, Acknowledged]:
+        """Return the deliveries that must be in the database: all, or those that were not spooled while the spool is not empty."""
         remembered, spool = self._acknowledged.copy(), host_spool()
         if spool and spool.bytes_spooled():
-            remembered = {event_id: one for event_id, one in remembered.items() if not one.spooled}
-        newest = list(itertools.islice(reversed(remembered), LOOKED_FOR))
+            return {event_id: one for event_id, one in remembered.items() if not one.spooled}
+        return remembered
+
+    def _missing(self, connection: Connection, remembered: dict[str, Acknowledged]) -> dict[str, Acknowledged]:
+        newest = list(itertools.islice(reversed(remembered), self._came + LOOKED_FOR))
         if len(delivery_rows.known(connection, newest)) == len(newest):
             return {}
         there = delivery_rows.known(connection, list(remembered))
@@ -126,12 +147,12 @@ class Seen:
         return epoch, loss
 
 
-def _is_gone(connection: Connection, shown: Shown, last: int) -> bool:
-    """Return whether the feed lacks a change that was shown, or has another one in its place."""
-    if shown.number > last:
-        return True
-    there = connection.execute(select(TransitionRow.at).where(TransitionRow.number == shown.number)).scalar_one_or_none()
-    return shown.at is not None and there != shown.at
+def _first_gone(connection: Connection, shown: list[Shown], last: int) -> Shown | None:
+    """Return the first position that the feed lacks, or at which it has another change than the one that was shown."""
+    query = select(TransitionRow.number, TransitionRow.at).where(TransitionRow.number.in_([one.number for one in shown if one.at]))
+    there = dict(connection.execute(query).all())
+    gone = (one for one in shown if one.number > last or (one.at and there.get(one.number) != one.at))
+    return min(gone, key=lambda one: one.number, default=None)
 
 
 #: Of this process.

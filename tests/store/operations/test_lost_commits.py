@@ -117,6 +117,53 @@ def test_a_change_that_was_shown_and_is_replaced_by_another_ends_the_epoch() -> 
     assert [act[-1] for act in acts()] == ["change 3 of the feed, which a reader was given"]
 
 
+def test_later_deliveries_and_changes_do_not_hide_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy process acknowledges and shows more after the failover, before it looks."""
+    monkeypatch.setattr(lost_commits, "LOOKED_FOR", 1)
+    delivered, read = Seen(), Seen()
+    acknowledge(delivered, b"one")
+    change(1)
+    show(read, 1)
+    assert (delivered.look(), read.look()) == (None, None)
+    lost = acknowledge(delivered, b"two")
+    change(2)
+    show(read, 3)
+    lose(events=lost, changes=2)
+    acknowledge(delivered, b"three", b"four")
+    change(3)
+    show(read, 4)
+    replaced, gone = read.look(), delivered.look()
+    assert gone
+    assert list(gone.deliveries) == lost
+    assert replaced
+    assert replaced.shown
+    assert replaced.shown.number == 3
+
+
+def test_a_reader_that_begins_anew_displaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_commits, "REMEMBERED", 2)
+    seen = Seen()
+    change(4)
+    show(seen, 4)
+    assert seen.look() is None
+    for number in (1, 2, 3):
+        show(seen, number)
+    lose(changes=1)
+    assert seen.look() is not None
+
+
+def test_spooled_deliveries_displace_none_that_were_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_commits, "REMEMBERED", 2)
+    seen = Seen()
+    ids = acknowledge(seen, b"one", b"two")
+    for number in range(3):
+        seen.acknowledged(f"spooled {number}", "idngo", spooled=True)
+    lose(events=ids[:1])
+    found = seen.look()
+    assert found
+    assert list(found.deliveries) == ids[:1]
+
+
 def test_a_position_beyond_the_end_is_lost() -> None:
     seen = Seen()
     change(3)

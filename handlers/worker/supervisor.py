@@ -51,6 +51,7 @@ class Supervisor:
         self._ending = False
 
     def run(self) -> None:
+        service_manager.exists()  # Its variables are taken out of the environment before a child is given them.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         dead: Predecessor | None = None

@@ -92,7 +92,7 @@ def stopping(status: str) -> None:
 
 @cache
 def _manager() -> _Manager | None:
-    """Return the manager; None if there is none. The variables are taken out of the environment: no child is to report anything."""
+    """Return the manager; None if there is none. The variables are taken out of the environment: no child that starts later reports."""
     address, period, watched = (os.environ.pop(name, "") for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"))
     if not address:
         return None

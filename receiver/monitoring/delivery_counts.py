@@ -69,12 +69,13 @@ def _tell_now_and_then() -> None:
                 secret_usage.record()
                 recorded = True
             _tell()
-            lost_commits.seen.look()
             refusal_counts.tell()
             _sign_off_ended()
             if rounds % 1000 == 0:
                 delivery_counts.forget_old()
                 database.write(refusals.forget_old)
+            # Last, because whatever fails in it keeps no count from being written.
+            lost_commits.seen.look()
         except Exception as error:  # Counts are kept until the database is back.
             log.warning("counts cannot be written yet", error=describe_error(error))
         rounds += 1

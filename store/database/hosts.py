@@ -40,6 +40,8 @@ class Role:
 
     host: Host
     is_primary: bool = False
+    #: When the server began: two hosts with the same are two ways to one server, as through poolers.
+    began: str = ""
     outage: str = ""
 
 
@@ -70,11 +72,12 @@ def look(url: URL, seconds: int) -> Iterator[Role]:
         engine = create_engine(alone, connect_args=here, poolclass=NullPool, hide_parameters=True)
         try:
             with engine.connect() as connection:
-                is_standby = connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one()
+                query = "SELECT pg_is_in_recovery(), pg_postmaster_start_time()::text"
+                is_standby, began = connection.exec_driver_sql(query).one()
         except SQLAlchemyError as error:
             yield Role(host=host, outage=cause(error))
             continue
-        yield Role(host=host, is_primary=not is_standby)
+        yield Role(host=host, is_primary=not is_standby, began=began)
 
 
 class _Use:

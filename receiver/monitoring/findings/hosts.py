@@ -34,9 +34,9 @@ def of_database(text: str) -> Iterator[Finding]:
             yield OUTAGE(host=role.host, outage=role.outage)
         else:
             yield (PRIMARY if role.is_primary else STANDBY)(host=role.host)
-    primaries = [str(role.host) for role in roles if role.is_primary]
+    primaries = {role.began: str(role.host) for role in roles if role.is_primary}
     if len(primaries) > 1:
-        yield SEVERAL(hosts=" and ".join(primaries))
+        yield SEVERAL(hosts=" and ".join(primaries.values()))
 
 
 def of_queue(text: str) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from receiver.monitoring.findings.hosts import of_database
 from store.database import engine_of, hosts
 from store.database.sessions import cause
 from store.text import database_urls
@@ -123,6 +124,23 @@ def test_a_standby_is_used_where_the_url_says_so(mirrored: Pair) -> None:
 def test_each_host_is_told_with_what_it_is(mirrored: Pair) -> None:
     url = make_url(database_urls.for_sqlalchemy(mirrored.url("postgres").replace(",", f",127.0.0.1:{free_port()},")))
     assert [(role.is_primary, role.outage) for role in hosts.look(url, 2)] == [(True, ""), (False, "connection refused"), (False, "")]
+
+
+def test_two_ways_to_one_primary_are_no_two_primaries(mirrored: Pair) -> None:
+    ways = f"postgresql://standing@127.0.0.1:{port(mirrored.primary)},localhost:{port(mirrored.primary)}/postgres"
+    found = list(of_database(database_urls.for_sqlalchemy(ways)))
+    assert [finding.verdict for finding in found] == ["ok", "ok"]
+
+
+def test_two_primaries_are_found() -> None:
+    with ExitStack() as stack:
+        try:
+            pair = stack.enter_context(standbys.pair())
+        except NoPostgres as missing:
+            programs.skip(missing)
+        pair.standby.promote()
+        found = list(of_database(database_urls.for_sqlalchemy(pair.url("postgres"))))
+        assert [finding.verdict for finding in found] == ["ok", "ok", "wrong"]
 
 
 def test_no_primary_among_the_hosts_is_told_as_such(mirrored: Pair) -> None:

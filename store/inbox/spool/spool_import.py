@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DataError, IntegrityError
 
 from store import database
 from store.inbox import deliveries, delivery_rows
@@ -15,6 +16,9 @@ from store.system.deadlines import DeadlineExecutor
 from store.system.logs import describe_error
 
 log = structlog.get_logger()
+
+#: A database refuses a row for good: the same delivery was committed at this moment, by who had seemed to hang; or it takes no such row.
+REFUSED = (IntegrityError, DataError)
 
 #: Spooled deliveries that one transaction brings into the database.
 SPOOLED_AT_ONCE = 50
@@ -55,7 +59,8 @@ def _keep_all(arrived: list[SealedDelivery]) -> None:
             for one in arrived:
                 _keep_all([one])
             return
-        # The same delivery was committed at this moment, by who had seemed to hang; or the database takes no such row.
+        if not isinstance(error, REFUSED):  # A fault of ours, or of a library: the delivery stays where it is.
+            raise
         log.error("a spooled delivery was passed over", event_id=arrived[0].id, vendor=arrived[0].vendor, error=describe_error(error))
 
 

@@ -17,10 +17,11 @@ SOON = {"PIP_DEFAULT_TIMEOUT": "15", "PIP_RETRIES": "1", "UV_HTTP_TIMEOUT": "15"
 
 
 def run(*command: str | Path, needs_index: bool = True, **environment: str) -> None:
-    """Run a command to its end. Where the index of packages cannot be used, skip the test; in CI, fail."""
+    """Run a command to its end, after other tests, some of which have deadlines. Where the index of packages cannot be used, skip the
+    test; in CI, fail."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        [str(word) for word in command], env=clean | SOON | environment, capture_output=True, text=True, timeout=300, check=False
+        ["nice", "-n", "10", *map(str, command)], env=clean | SOON | environment, capture_output=True, text=True, timeout=300, check=False
     )
     if done.returncode and needs_index and not os.environ.get("CI"):
         pytest.skip(f"no index of packages, or it lacks one: {done.stderr[-300:]}")

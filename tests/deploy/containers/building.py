@@ -77,13 +77,17 @@ def built(folder: Path) -> Iterator[Image]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+#: Builds leave the processors to the other tests, some of which have deadlines.
+GENTLY = ("nice", "-n", "10")
+
+
 class _Buildah:
     """Runs buildah on a storage of its own, without a daemon. Layers are overlays, or copies where no overlay can be mounted."""
 
     def __init__(self, folder: Path) -> None:
         driver = "overlay" if _can_overlay(folder) else "vfs"
         storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", f"--storage-driver={driver}"]
-        self._command = ["buildah", *storage]
+        self._command = [*GENTLY, "buildah", *storage]
 
     def __call__(self, *arguments: str) -> str:
         environment = os.environ | {"BUILDAH_ISOLATION": "chroot"}
@@ -105,7 +109,7 @@ def _can_overlay(folder: Path) -> bool:
 def _base() -> Path:
     """Return an archive of a Debian like this one, with Python."""
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(INCLUDED)}", suite]
+    command = [*GENTLY, "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(INCLUDED)}", suite]
 
     def make(folder: Path) -> None:
         subprocess.run([*command, folder / "root.tar"], check=True, timeout=600)
@@ -127,7 +131,7 @@ def _wheels() -> Path:
 
     def make(folder: Path) -> None:
         (folder / "all.lock").write_bytes(lock + uv)
-        pip = [sys.executable, "-m", "pip", "--python", "/usr/bin/python3", "download", "--quiet", "--no-deps", "--require-hashes"]
+        pip = [*GENTLY, sys.executable, "-m", "pip", "--python", "/usr/bin/python3", "download", "--quiet", "--no-deps", "--require-hashes"]
         subprocess.run([*pip, "--only-binary=:all:", "--dest", folder, "--requirement", folder / "all.lock"], check=True, timeout=600)
 
     return _cached("wheels", lock + uv, make)

@@ -145,7 +145,7 @@ class World:
         for event in found["events"]:
             order, rank, sequence = event["place"]
             event["place"] = [numbers.get(order, order), rank, numbers[sequence]]
-            del event["settled_at"]
+            del event["settled_at"], event["trace_id"]
             if event["event_type"] == DECISION_TYPE:
                 del event["received_at"]  # By the clock of the process: no vendor sent it.
             for change in event["changes"]:

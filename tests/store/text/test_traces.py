@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -103,6 +105,14 @@ def test_each_trace_that_begins_here_is_another_and_nobody_records_it() -> None:
     assert all(traces.parse(trace.parent()) == trace and not trace.is_sampled for trace in begun)
 
 
+@pytest.fixture
+def without_a_trace() -> Iterator[None]:
+    """Another test of this process may have left its own."""
+    with traces.following(None):
+        yield
+
+
+@pytest.mark.usefixtures("without_a_trace")
 def test_a_request_to_others_continues_the_trace_of_the_work_and_has_none_without() -> None:
     assert traces.headers() == {}
     with traces.following(Trace(TRACE, is_sampled=True)):

@@ -6,6 +6,7 @@ The signatures that must be accepted are literals: published ones with their sou
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -628,8 +629,17 @@ def test_our_verdict_is_that_of_the_schemes_own_library(case: str) -> None:
 )
 def test_a_signature_that_only_a_lenient_decoder_reads_is_refused(loosely: Callable[[str], str]) -> None:
     message = present_message()
-    loose = with_headers(message, signature=loosely(message[0]["webhook-signature"]))
-    assert (we_accept(loose), the_library_accepts(loose)) == (False, True)
+    strict = message[0]["webhook-signature"]
+    loose = with_headers(message, signature=loosely(strict))
+    assert (we_accept(loose), the_library_accepts(loose)) == (False, python_reads_alike(loosely(strict), strict))
+
+
+def python_reads_alike(loose: str, strict: str) -> bool:
+    """Whether Python's lenient decoder finds the same signature in both. From 3.14.8 on it finds more behind the padding."""
+    try:
+        return base64.b64decode(loose.partition(",")[2]) == base64.b64decode(strict.partition(",")[2])
+    except ValueError:
+        return False
 
 
 # what makes two deliveries the same event ---------------------------------------------------------------------

@@ -69,12 +69,12 @@ def try_out(system: System, selection: tuple[str, ...]) -> Tried:
         done = subprocess.run(
             system.within("./dev", "test", *selection), env=system.environment(), capture_output=True, text=True, check=False
         )
-    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr[-300:]
+    ended = re.findall(r"^=* ?(\d+ (?:passed|failed|error)[^=\n]*)", done.stdout, re.MULTILINE) or [done.stderr[-300:]]
     if done.returncode != 0:
         console.print(done.stdout[-4000:], done.stderr[-2000:])
     python = system.prints("python3", "-c", "import sys; print(sys.version.split()[0])")
     postgresql = re.sub(r"[^0-9.]*([0-9.]+).*", r"\1", system.prints("sh", "-c", "/usr/lib/postgresql/*/bin/postgres --version"))
-    tried = Tried(system, python, postgresql, ready_after, simulated, last.strip("= "), done.returncode == 0)
+    tried = Tried(system, python, postgresql, ready_after, simulated, ", then ".join(line.strip() for line in ended), done.returncode == 0)
     console.print(f"{system.name}: ready after {ready_after:.0f} s, {tried.tests}")
     return tried
 

@@ -22,6 +22,8 @@ from tests.support.service import Answer, Service, eventually
 #: What the contract allows, and room for a busy machine.
 NOISE_SECONDS = 4.0
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Service]:

@@ -104,6 +104,7 @@ def test_with_metrics_tokens_nobody_else_gets_in(closed: Service, path: str) -> 
     assert [closed.get(path, token=token).status for token in (None, READER, LINKER, MEASURER)] == [401, 401, 401, 200]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/readyz"])
 def test_a_flood_of_callers_does_not_slow_deliveries(open_to_all: Service, path: str) -> None:
     stop = threading.Event()

@@ -150,6 +150,12 @@ def test_what_cannot_be_spooled_either_is_refused(cluster: Postgres, redis_url: 
         eventually(lambda: service.get(f"/v1/events/{kept}").status == 200, "what was spooled to be in the database", seconds=40)
 
 
+def counts_and_measures(pid: int) -> bool:
+    """Whether a web process has made both of its files of metrics."""
+    mapped = Path(f"/proc/{pid}/maps").read_text()
+    return "/counter_" in mapped and "/histogram_" in mapped
+
+
 def test_a_full_disk_refuses_and_loses_nothing_that_was_acknowledged(spooling: Service, cluster: Postgres) -> None:
     limit = (20_000, resource.RLIM_INFINITY)  # Of the spool; the log is far smaller.
     with stopped(cluster, ""):

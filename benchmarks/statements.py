@@ -112,7 +112,7 @@ def erase(service: Service, reference: str) -> None:
 def ask_all(service: Service, reference: str, event_id: str) -> None:
     """Call every GET of the API that the description lists."""
     for path, calls in service.get("/openapi.json", token=None).json["paths"].items():
-        names = {"vendor": "idngo", "reference": reference, "event_id": event_id, "external_user_id": "nobody"}
+        names = {"vendor": "idngo", "reference": reference, "event_id": event_id, "external_user_id": "unknown"}
         filled = re.sub(r"{(\w+)}", lambda found, names=names: names.get(found[1], event_id), path)  # type: ignore[misc]
         if "get" in calls and not path.endswith("/stream"):
             service.get(filled, token=OPERATOR if service.get(filled, token=OPERATOR).status != 403 else OFFICER)

@@ -23,10 +23,10 @@ from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox import claims, settling
+from store.inbox import claims, settling, times_to_visible
 from store.inbox.claims import InboxEvent
 from store.inbox.settling import Settlement
-from store.operations import delivery_counts, times_to_visible
+from store.operations import delivery_counts
 from store.privacy.erasing import event_erasure
 from store.privacy.restoring import gate
 from store.system import clock, fault_points

@@ -7,9 +7,8 @@ import click
 from handlers import config, process
 from store.cli.terminal import consent, tables
 from store.cli.terminal.options import json_option
-from store.inbox import claims
+from store.inbox import claims, times_to_visible
 from store.inbox.spool import spool_import
-from store.operations import times_to_visible
 from store.text.counts import counted
 
 

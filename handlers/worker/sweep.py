@@ -20,8 +20,8 @@ from handlers.replay.runner import ReplayRunner
 from handlers.worker import drain
 from handlers.worker.sidecar import Sidecar
 from store import database
-from store.inbox import wakeup
-from store.operations import health, reconciliations, times_to_visible
+from store.inbox import times_to_visible, wakeup
+from store.operations import health, reconciliations
 from store.system import clock
 from store.system.logs import describe_error
 

@@ -12,7 +12,7 @@ from receiver import config
 from receiver.connections import limits
 from receiver.vendors import VENDORS
 from store import database
-from store.operations import times_to_visible
+from store.inbox import times_to_visible
 from store.text.states import VendorEnvironment
 
 #: Upper bounds of the buckets, in seconds. An answer usually takes some milliseconds; 2 s is the longest that is promised.

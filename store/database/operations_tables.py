@@ -1,4 +1,4 @@
-"""Operational tables: audit log, sessions of the console, replays, heartbeats, subscribers, reactions."""
+"""Operational tables: audit log, sessions of the console, replays, leases, heartbeats, subscribers, reactions."""
 
 from __future__ import annotations
 
@@ -96,6 +96,15 @@ class Replay(Base):
     #: Which worker looks after it, and when it last said so.
     runner: Mapped[str | None]
     runner_seen_at: Mapped[datetime | None]
+
+
+class Lease(Base):
+    """When the claims of each holder end. Apart from the events, so that a claim updates no index of theirs."""
+
+    __tablename__ = "leases"
+
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
 
 
 class Worker(Base):

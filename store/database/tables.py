@@ -82,15 +82,6 @@ class EventRow(Base):
     )
 
 
-class Lease(Base):
-    """When the claims of each holder end. Apart from the events, so that a claim updates no index of theirs."""
-
-    __tablename__ = "leases"
-
-    holder: Mapped[str] = mapped_column(primary_key=True)
-    until: Mapped[datetime]
-
-
 class Alias(Base):
     """Ids of spooled deliveries whose event was kept under another id."""
 

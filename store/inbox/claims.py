@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, liter
 
 from store import database
 from store.database import bulk
-from store.database.tables import EventRow, Lease
+from store.database.operations_tables import Lease
+from store.database.tables import EventRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
 from store.inbox.internal_events import KIND_HEADER, Kind

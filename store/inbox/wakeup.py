@@ -17,7 +17,8 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from store import config
-from store.system import queue_client, queue_errors
+from store.system import queue_client
+from store.text import queue_errors
 
 #: The one queue. A worker that listens to several would lose what it has taken when it dies.
 QUEUE = "standing"

@@ -12,8 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from store.system import queue_errors
-from store.text import queue_urls
+from store.text import queue_errors, queue_urls
 from store.text.queue_urls import SENTINEL_PORT, Sentinels
 from store.text.service_hosts import Host
 

@@ -24,7 +24,8 @@ from handlers.worker import drain
 from store import database
 from store.applicants import links, mentions
 from store.applicants import table as applicants
-from store.database.tables import ApplicantRow, EventRow, Feed, Lease, MentionRow, TransitionRow
+from store.database.operations_tables import Lease
+from store.database.tables import ApplicantRow, EventRow, Feed, MentionRow, TransitionRow
 from store.inbox import claims, events, settling, wakeup
 from store.inbox import deliveries as arrivals
 from store.inbox import record as inbox

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from store import database
+from store.inbox import times_to_visible
 from store.inbox.claims import InboxEvent
-from store.operations import times_to_visible
-from store.operations.times_to_visible import Histogram
+from store.inbox.times_to_visible import Histogram
 from store.system import clock
 from tests import conftest
 

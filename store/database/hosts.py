@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,7 +51,7 @@ def prepare(engine: Engine, url: URL) -> None:
     event.listen(engine, "handle_error", _leave_a_standby)
     named = database_urls.hosts(url)
     if len(named) > 1:
-        use = _Use(named, sticks="hostaddr" not in url.query and attributes(url) in _ONE_ALONE)
+        use = _Use(engine, named, sticks="hostaddr" not in url.query and attributes(url) in _ONE_ALONE)
         event.listen(engine, "do_connect", use.order)
         event.listen(engine, "connect", use.note)
         if use.sticks:
@@ -84,14 +85,17 @@ class _Use:
     """The host that an engine uses. It is tried first by the next connection: one that does not answer costs seconds each time.
 
     A former primary may hang with its connections open. Nothing tells its clients so: when a connection is in use for long, the next
-    caller connects again. If that leads to another host, what waits for the former one is ended."""
+    caller connects again, and so does a thread of its own, because all callers may wait already. If that leads to another host, what
+    waits for the former one is ended."""
 
-    def __init__(self, named: list[Host], *, sticks: bool) -> None:
-        self._named, self.sticks = named, sticks
+    def __init__(self, engine: Engine, named: list[Host], *, sticks: bool) -> None:
+        self._engine, self._named, self.sticks = engine, named, sticks
         self._used: Host | None = None
         #: The connections in use, and since when.
         self._taken: dict[int, tuple[Any, Host, float]] = {}
         self._looked_at = 0.0
+        self._taking = threading.Lock()
+        self._watcher: threading.Thread | None = None
 
     def order(self, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
         if self.sticks and self._used:
@@ -113,10 +117,28 @@ class _Use:
         is_new = record.info.pop("new", False)
         if not is_new and (record.info["host"] != self._used or self._should_look()):
             raise DisconnectionError("connect again")
-        self._taken[id(record)] = connection, record.info["host"], time.monotonic()
+        with self._taking:
+            self._taken[id(record)] = connection, record.info["host"], time.monotonic()
+            if not (self._watcher and self._watcher.is_alive()):  # A fork takes no thread along.
+                self._watcher = threading.Thread(target=self._watch, name="database hosts", daemon=True)
+                self._watcher.start()
 
     def give_back(self, _connection: object, record: ConnectionPoolEntry) -> None:
         self._taken.pop(id(record), None)
+
+    def _watch(self) -> None:
+        """Connect beside the pool while connections are in use for long. Ends once none is in use."""
+        while True:
+            time.sleep(LONG_SECONDS)
+            with self._taking:
+                if not self._taken:
+                    self._watcher = None
+                    return
+            if self._should_look():
+                beside = self._engine.pool.recreate()
+                with suppress(self._engine.dialect.loaded_dbapi.Error):
+                    beside.connect().close()
+                beside.dispose()
 
     def _should_look(self) -> bool:
         """Return whether a connection is in use for long, once in a while."""

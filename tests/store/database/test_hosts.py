@@ -235,6 +235,27 @@ def test_what_waits_for_a_former_primary_that_hangs_is_ended_and_its_idle_connec
         assert all(threads.submit(writes, made).result(timeout=20) for _ in range(12))
 
 
+def test_callers_that_all_wait_for_a_former_primary_that_hangs_are_ended_although_nobody_else_comes() -> None:
+    """As in a worker, whose few threads all wait: none is left that would look for another host."""
+    with ExitStack() as stack:
+        try:
+            pair = stack.enter_context(standbys.pair())
+        except NoPostgres as missing:
+            programs.skip(missing)
+        made = stack.enter_context(pool(pair.url("postgres")))
+        with made.begin() as connection:
+            connection.execute(text("CREATE TABLE written (number int)"))
+        for idle in [made.connect() for _ in range(3)]:
+            idle.close()
+        threads = stack.enter_context(ThreadPoolExecutor(3))
+        stack.callback(power_off, pair.primary)
+        pair.primary.signal_all(signal.SIGSTOP)
+        hanging = [threads.submit(writes, made) for _ in range(3)]
+        pair.standby.promote()
+        assert [one.result(timeout=30) for one in hanging] == [False] * 3
+        assert writes(made)
+
+
 def test_a_primary_that_takes_no_writes_for_now_keeps_its_connections(mirrored: Pair) -> None:
     with pool(mirrored.url("postgres", target_session_attrs="primary")) as made:
         with pytest.raises(DBAPIError) as raised, made.begin() as connection:

@@ -16,7 +16,7 @@ PANELS = [
         says="Without it events are handled within seconds all the same.",
         kind="stat",
         width=5,
-        alerts=("StandingWithoutBell",),
+        alerts=("StandingWithoutQueue",),
         queries={"up": "min(standing_queue_up)"},
     ),
     Panel(

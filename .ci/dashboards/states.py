@@ -73,7 +73,7 @@ PANELS = [
     Panel(
         title="Reversals that a subscriber does not know",
         says="Pending reactions about an approval that fell.",
-        alerts=("StandingReversalsNotTold",),
+        alerts=("StandingReversalsNotNotified",),
         queries={"{{subscriber}}": "max by (subscriber) (standing_adverse_reactions_pending)"},
     ),
     Panel(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import http.client
-import itertools
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,9 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from tests.support import signing
-
-#: Below those that systems give to whoever asks for any; each test process has a part of them.
-PORTS_FROM, PORTS_EACH = 20_000, 1_000
+from tests.support.network.ports import free_port as free_port
 
 PROGRAMS = Path(sys.executable).parent
 T = TypeVar("T")
@@ -49,9 +45,6 @@ TOKENS = {
     "OPERATOR_TOKENS": "night=operate-me-if-you-may,day=confirm-me-if-you-may",
     "PRIVACY_TOKENS": "officer=protect-me-if-you-may,deputy=approve-me-if-you-may",
 }
-
-# Another run at the same time begins elsewhere.
-_ports = itertools.count(os.getpid())
 
 
 @dataclass(frozen=True)
@@ -244,13 +237,3 @@ def memory(pid: int) -> bytes:
             with suppress(OSError):
                 found.append(kept.read(last - first))
     return b"".join(found)
-
-
-def free_port() -> int:
-    """A port that stays free until it is used: the kernel gives none of these away, nor does another test process."""
-    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    while True:
-        port = PORTS_FROM + PORTS_EACH * part + next(_ports) % PORTS_EACH
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -42,7 +42,7 @@ SHARED = (
 #: The part of a run after which no journey starts.
 JOURNEYS_END = 0.8
 
-_parts = itertools.count()
+_parts = itertools.count(16)
 _SHARED_POSTGRES = pytest.StashKey[str]()
 
 # Python and pytest translate each test module once and not in each process of each run, wherever the environment forbids `__pycache__`.
@@ -85,8 +85,8 @@ def redis_url(valkey_url: str) -> str:
 
 
 def next_part() -> int:
-    """A part of the tests' Valkey for one service. The first two belong to `running`."""
-    return 2 + next(_parts) % 14
+    """A part of the tests' Valkey for one service. No other gets it: shared services live on. Tests name some of the first themselves."""
+    return next(_parts)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

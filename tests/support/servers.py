@@ -23,6 +23,9 @@ from sqlalchemy import create_engine, make_url
 from receiver.local import valkey as embedded
 from store.database.migrations import upgrade
 
+#: Parts of a Valkey: more than a process runs tests.
+VALKEY_PARTS = 10_000
+
 
 class NoPostgres(Exception):
     """No PostgreSQL can be had. The message says why."""
@@ -206,7 +209,7 @@ class Valkey:
         return f"unix://{self.folder / 'valkey.sock'}"
 
     def start(self) -> None:
-        command = embedded.command(socket=self.folder / "valkey.sock", data=self.folder / "data")
+        command = [*embedded.command(socket=self.folder / "valkey.sock", data=self.folder / "data"), "--databases", str(VALKEY_PARTS)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client = Redis.from_url(self.url, retry=None)
         deadline = time.monotonic() + 20

@@ -24,7 +24,7 @@ from store.inbox import encryption
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Counts
 from store.system.environment import Environment
-from tests.conftest import KEY
+from tests.conftest import KEY, next_part
 from tests.support import payloads, signing
 from tests.support.service import Service, eventually
 
@@ -39,7 +39,11 @@ DELIVERY_SECONDS_MAX = 4.0
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("watchers")
-    return {"DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}", "ENCRYPTION_KEYS": KEY, "REDIS_URL": f"{valkey_url}?db=13"}
+    return {
+        "DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}",
+        "ENCRYPTION_KEYS": KEY,
+        "REDIS_URL": f"{valkey_url}?db={next_part()}",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -578,7 +578,7 @@ def test_a_vendor_that_is_slow_or_drips_is_given_up(vendor: str, waiting: Waitin
     dripping = Dripping()
     assert "no answer" in str(complaint_of(clients_of(dripping.url, impatient)[vendor], "who"))
     dripping.close()
-    with Downstream(lambda _: Reply(body=PUBLISHED[vendor], seconds=1)) as slow:
+    with Downstream(lambda _: Reply(body=PUBLISHED[vendor], seconds=10)) as slow:
         error = complaint_of(clients_of(slow.url(""), impatient)[vendor], REFERENCES[vendor])
         assert "no answer" in str(error)
         assert "attempt 2" in str(error)

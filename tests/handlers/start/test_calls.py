@@ -15,14 +15,14 @@ from tests.support.vendors import starting
 
 def test_no_call_waits_for_the_answer_to_another(server: Downstream) -> None:
     """Two answers are held until both requests are there."""
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def when_both_are_here(_: Message) -> Reply:
         both.wait()
         return answering({"reviewStatus": "init"})
 
     server.answer = when_both_are_here
-    vendor, statuses = starting.idngo(server.url(""), Pacing(attempts_max=1, answer_seconds_max=10)), []
+    vendor, statuses = starting.idngo(server.url("")), []
     threads = [threading.Thread(target=lambda: statuses.append(vendor.status("68a7d46b"))) for _ in range(2)]
     for thread in threads:
         thread.start()

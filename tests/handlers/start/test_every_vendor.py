@@ -9,69 +9,70 @@ from typing import Any
 
 import pytest
 
+from handlers.clients.pacing import Pacing
 from handlers.config import IfcgateApi
 from handlers.start.ifcgate import IfcgateStart
 from store.starts.requests import FailureKind
 from store.starts.wanted.person import Document, DocumentType, Person
 from tests.support.downstream import Downstream, Dripping, Reply, answering, saying
 from tests.support.vendors import starting
-from tests.support.vendors.starting import again, in_seconds, raised, refused
+from tests.support.vendors.starting import HASTY, PATIENT, again, in_seconds, raised, refused
 
-Call = Callable[[str], Callable[[], Any]]
+Call = Callable[..., Callable[[], Any]]
 
 
-def _verify(url: str) -> Callable[[], Any]:
-    vendor = starting.ifcgate(url)
+def _verify(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.ifcgate(url, patience)
     return lambda: vendor.verify(workflow="onboarding-default", applicant_id="app_1", documents=(), key="standing-1")
 
 
-def _token(url: str) -> Callable[[], Any]:
-    vendor = starting.idenfy(url)
+def _token(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idenfy(url, patience)
     return lambda: vendor.token(user="user-7")
 
 
-def _find(url: str) -> Callable[[], Any]:
-    vendor = starting.idenfy(url)
+def _find(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idenfy(url, patience)
     return lambda: vendor.find("user-7")
 
 
-def _process(url: str) -> Callable[[], Any]:
-    vendor = starting.idenfy(url)
+def _process(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idenfy(url, patience)
     return lambda: vendor.process(auth_token="token-1", country="LT", document_type=None, images={"FRONT": starting.image()})
 
 
-def _create(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _create(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.create(user="user-7", level="basic-kyc-level")
 
 
-def _find_applicant(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _find_applicant(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.find("user-7")
 
 
-def _upload(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _upload(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.upload("68a7d46b", Document(type=DocumentType.PASSPORT, country="KZ"), starting.image())
 
 
-def _fixed_info(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _fixed_info(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.fixed_info("68a7d46b", Person(first_name="Anna"))
 
 
-def _request_check(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _request_check(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.request_check("68a7d46b")
 
 
-def _to_send_again(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _to_send_again(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.to_send_again("68a7d46b")
 
 
-def _link(url: str) -> Callable[[], Any]:
-    vendor = starting.idngo(url)
+def _link(url: str, patience: Pacing = PATIENT) -> Callable[[], Any]:
+    vendor = starting.idngo(url, patience)
     return lambda: vendor.link(user="user-7", level="basic-kyc-level")
 
 
@@ -147,7 +148,7 @@ def test_a_host_without_a_name_has_surely_not_arrived(begin: Call) -> None:
 
 
 def test_a_private_address_is_refused_unless_it_is_allowed(server: Downstream) -> None:
-    vendor = IfcgateStart(IfcgateApi(url=server.url(""), key="a-key"), private_hosts=frozenset(), patience=starting.HASTY)
+    vendor = IfcgateStart(IfcgateApi(url=server.url(""), key="a-key"), private_hosts=frozenset(), patience=PATIENT)
     found = refused(lambda: vendor.verify(workflow="w", applicant_id="a", documents=(), key="k"))
     assert found.fault == FailureKind.PERSON
     assert server.came == []
@@ -155,14 +156,14 @@ def test_a_private_address_is_refused_unless_it_is_allowed(server: Downstream) -
 
 @each_call
 def test_a_slow_vendor_may_have_the_call(begin: Call, server: Downstream) -> None:
-    server.answer = saying(Reply(body=b"{}", seconds=1))
-    assert again(begin(server.url(""))).may_have_arrived
+    server.answer = saying(Reply(body=b"{}", seconds=10))
+    assert again(begin(server.url(""), HASTY)).may_have_arrived
 
 
 @each_call
 def test_a_vendor_that_drips_is_given_up(begin: Call) -> None:
     dripping = Dripping()
-    assert again(begin(dripping.url.rstrip("/"))).may_have_arrived
+    assert again(begin(dripping.url.rstrip("/"), HASTY)).may_have_arrived
     dripping.close()
 
 

@@ -17,7 +17,7 @@ from store.starts.requests import FailureKind
 from store.starts.wanted.person import Document, DocumentType, Options, Person, Side
 from tests.support.downstream import Downstream, Message, Reply, answering, saying
 from tests.support.vendors import starting
-from tests.support.vendors.starting import Cutting, again, image, raised, refused
+from tests.support.vendors.starting import HASTY, Cutting, again, image, raised, refused
 
 MADE = {
     "message": "Token created successfully",
@@ -301,8 +301,8 @@ def test_a_connection_that_is_cut_during_the_upload_may_have_the_images() -> Non
 
 
 def test_an_upload_that_stalls_ends_by_its_deadline(server: Downstream) -> None:
-    server.answer = saying(Reply(body=b"", seconds=3))
-    vendor = starting.idenfy(server.url(""), upload_bytes_per_second=10_000)
+    server.answer = saying(Reply(body=b"", seconds=10))
+    vendor = starting.idenfy(server.url(""), HASTY, upload_bytes_per_second=10_000)
     small = {"FRONT": image(bytes(3_000))}  # Base64: 4,000 bytes, for which there are 0.4 s beside the 0.5 of every call.
     assert "no answer" in again(lambda: process(vendor, images=small)).says
 

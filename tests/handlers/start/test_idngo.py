@@ -24,7 +24,7 @@ from store.starts.requests import FailureKind
 from store.starts.wanted.person import Document, DocumentType, Person, Side
 from tests.support.downstream import Downstream, Message, Reply, answering, saying
 from tests.support.vendors import starting
-from tests.support.vendors.starting import Cutting, again, image, raised, refused
+from tests.support.vendors.starting import HASTY, Cutting, again, image, raised, refused
 
 WHO = "68a7d46b8a6f58bf219053c6"
 APPLICANT: dict[str, Any] = {
@@ -335,10 +335,10 @@ def test_an_answer_before_the_end_of_an_upload_is_read() -> None:
 
 
 def test_a_slow_upload_has_time_in_proportion_to_its_size(server: Downstream) -> None:
-    server.answer = saying(Reply(body=b"{}", seconds=1))
+    server.answer = saying(Reply(body=b"{}", seconds=3))
     content = bytes(100_000)
-    assert starting.idngo(server.url(""), upload_bytes_per_second=50_000).upload(WHO, FRONT, image(content)).errors == ()
-    again(lambda: starting.idngo(server.url(""), upload_bytes_per_second=1_000_000).upload(WHO, FRONT, image(content)))
+    assert starting.idngo(server.url(""), HASTY, upload_bytes_per_second=2_000).upload(WHO, FRONT, image(content)).errors == ()
+    again(lambda: starting.idngo(server.url(""), HASTY, upload_bytes_per_second=1_000_000).upload(WHO, FRONT, image(content)))
 
 
 # asking for the check -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from store.starts.requests import FailureKind
 from store.starts.wanted.person import Document, DocumentType
 from tests.support.downstream import Downstream, Reply, answering, saying
 from tests.support.vendors import starting
-from tests.support.vendors.starting import again, refused
+from tests.support.vendors.starting import HASTY, again, refused
 
 BEGUN = {
     "case_id": "case_10294",
@@ -73,8 +73,8 @@ def test_an_extraction_and_an_action_give_the_answer_byte_for_byte(server: Downs
     assert routed.json == {"case_id": "case_1", "action": "route_to_manual_review", "queue": "high-risk"}
 
 
-def test_an_extraction_may_take_longer_than_other_calls(server: Downstream, vendor: IfcgateStart) -> None:
-    server.answer = saying(Reply(body=b"{}", seconds=1))
+def test_an_extraction_may_take_longer_than_other_calls(server: Downstream) -> None:
+    server.answer, vendor = saying(Reply(body=b"{}", seconds=3)), starting.ifcgate(server.url(""), HASTY)
     assert vendor.extract(template="invoice", file_url="https://files.example.com/invoice.pdf", key="standing-8") == b"{}"
     assert "no answer" in again(lambda: verify(vendor)).says
 

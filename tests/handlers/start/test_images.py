@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as drawn
 
 from handlers.start.images import MEGABYTE, Base64, Image, is_encrypted, wrong
+from tests.support.generated import samples
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF"
@@ -80,6 +81,7 @@ def test_a_pdf_that_speaks_of_encryption_is_not_encrypted(text: bytes) -> None:
     assert not is_encrypted((PDF, text, PDF))
 
 
+@samples.properties(examples=1000)
 @given(drawn.lists(drawn.binary(max_size=50), max_size=8))
 def test_base64_is_the_same_wherever_an_image_is_cut(pieces: list[bytes]) -> None:
     body = Base64(Image(pieces=tuple(pieces), content_type="image/png"))

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from handlers.clients.pacing import Pacing, Timer
 from handlers.config import IdenfyApi, IdngoApi, IfcgateApi
 from handlers.start.idenfy import ACTIVE, IdenfyStart
 from handlers.start.idngo import IdngoStart
@@ -19,10 +18,9 @@ from receiver.simulator.vendor_server import Vendors
 from store.starts.requests import FailureKind
 from store.starts.wanted.person import Document, DocumentType, Person, Side
 from tests.support.vendors.played import play, playing, seen
-from tests.support.vendors.starting import LOCAL, again, refused
+from tests.support.vendors.starting import LOCAL, PATIENT, again, refused
 from tests.support.vendors.vendor_calls import CREDENTIALS, png
 
-QUICK = Pacing(attempts_max=1, answer_seconds_max=5, watch=Timer(sleep=lambda _: None))
 LEVEL = "basic-kyc-level"
 
 FRONT = Document(type=DocumentType.ID_CARD, side=Side.FRONT, country="EE")
@@ -40,20 +38,20 @@ def vendors() -> Iterator[Vendors]:
 def idngo(vendors: Vendors) -> IdngoStart:
     secret = CREDENTIALS["IDNGO_APP_SECRET"].encode()
     api = IdngoApi(url=f"{vendors.url}/idngo", token=CREDENTIALS["IDNGO_APP_TOKEN"], secret=secret)
-    return IdngoStart(api, private_hosts=LOCAL, patience=QUICK)
+    return IdngoStart(api, private_hosts=LOCAL, patience=PATIENT)
 
 
 @pytest.fixture
 def idenfy(vendors: Vendors) -> IdenfyStart:
     pair = {"key": CREDENTIALS["IDENFY_API_KEY"], "secret": CREDENTIALS["IDENFY_API_SECRET"]}
     api = IdenfyApi(url=f"{vendors.url}/idenfy", reads_per_minute=600, **pair)
-    return IdenfyStart(api, private_hosts=LOCAL, patience=QUICK)
+    return IdenfyStart(api, private_hosts=LOCAL, patience=PATIENT)
 
 
 @pytest.fixture
 def ifcgate(vendors: Vendors) -> IfcgateStart:
     api = IfcgateApi(url=f"{vendors.url}/ifcgate", key=CREDENTIALS["IFCGATE_API_KEY"])
-    return IfcgateStart(api, private_hosts=LOCAL, patience=QUICK)
+    return IfcgateStart(api, private_hosts=LOCAL, patience=PATIENT)
 
 
 def image(marked: str) -> Image:

@@ -22,7 +22,9 @@ from handlers.start.outcomes import Again, Refused
 
 LOCAL = frozenset({"127.0.0.1"})
 
-#: Answers are waited for half a second, and the pace not at all.
+#: An answer is waited for as long as a busy machine may take, and the pace not at all.
+PATIENT = Pacing(attempts_max=1, answer_seconds_max=60, watch=Timer(sleep=lambda _: None))
+#: Of a vendor that does not answer in time.
 HASTY = Pacing(attempts_max=1, answer_seconds_max=0.5, watch=Timer(sleep=lambda _: None))
 
 IFCGATE_KEY = "ifcg_live_geheim"
@@ -32,16 +34,16 @@ IDENFY_KEY, IDENFY_SECRET = "key-geheim", "Geheimnis: zwei"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
 
 
-def ifcgate(url: str, patience: Pacing = HASTY) -> IfcgateStart:
+def ifcgate(url: str, patience: Pacing = PATIENT) -> IfcgateStart:
     return IfcgateStart(IfcgateApi(url=url, key=IFCGATE_KEY), private_hosts=LOCAL, patience=patience)
 
 
-def idenfy(url: str, patience: Pacing = HASTY, **different: Any) -> IdenfyStart:
+def idenfy(url: str, patience: Pacing = PATIENT, **different: Any) -> IdenfyStart:
     given = {"url": url, "key": IDENFY_KEY, "secret": IDENFY_SECRET, "reads_per_minute": 600} | different
     return IdenfyStart(IdenfyApi(**given), private_hosts=LOCAL, patience=patience)
 
 
-def idngo(url: str, patience: Pacing = HASTY, **different: Any) -> IdngoStart:
+def idngo(url: str, patience: Pacing = PATIENT, **different: Any) -> IdngoStart:
     given = {"url": url, "token": IDNGO_TOKEN, "secret": IDNGO_SECRET} | different
     return IdngoStart(IdngoApi(**given), private_hosts=LOCAL, patience=patience)
 

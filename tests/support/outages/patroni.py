@@ -127,7 +127,7 @@ class Cluster:
         former = eventually(self.leader, "a primary")
         former.lose_patroni()
         former.host.cut()
-        promoted = eventually(lambda: next((one for one in self.members if one is not former and one.leads()), None), "another", seconds=40)
+        promoted = eventually(lambda: next((one for one in self.members if one is not former and one.leads()), None), "another")
         return former, promoted
 
 

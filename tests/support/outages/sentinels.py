@@ -89,7 +89,7 @@ class Watched:
     def fail_over(self) -> None:
         """Kill the primary, and wait until the Sentinels have made the replica one."""
         self.servers[0].kill()
-        eventually(lambda: self.servers[1].info("replication").get("role") == "master", "the replica to be promoted", seconds=30)
+        eventually(lambda: self.servers[1].info("replication").get("role") == "master", "the replica to be promoted")
 
 
 @contextmanager

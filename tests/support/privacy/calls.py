@@ -34,14 +34,14 @@ def approve(service: Service, made: str) -> str:
     return made
 
 
-def until_done(service: Service, erasure_id: str, *, seconds: float = 60) -> dict[str, Any]:
+def until_done(service: Service, erasure_id: str) -> dict[str, Any]:
     """An erasure, once it is done."""
 
     def look() -> dict[str, Any] | None:
         answer = service.get(f"/v1/erasures/{erasure_id}", token=OFFICER)
         return answer.json if answer.status == 200 and answer.json["status"] == "done" else None
 
-    return eventually(look, f"the erasure {erasure_id} to be done", seconds=seconds)
+    return eventually(look, f"the erasure {erasure_id} to be done")
 
 
 def erased(service: Service, **subject: str) -> str:

@@ -77,9 +77,9 @@ def show(service: Service, verification_id: str, *, token: str = STARTER) -> dic
     return found
 
 
-def until(service: Service, verification_id: str, status: str, *, token: str = STARTER, seconds: float = 40) -> dict[str, Any]:
+def until(service: Service, verification_id: str, status: str, *, token: str = STARTER) -> dict[str, Any]:
     """The verification, once it has a status."""
-    eventually(lambda: show(service, verification_id, token=token)["status"] == status, f"it to be {status}", seconds=seconds)
+    eventually(lambda: show(service, verification_id, token=token)["status"] == status, f"it to be {status}")
     return show(service, verification_id, token=token)
 
 

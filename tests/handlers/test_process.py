@@ -551,9 +551,9 @@ def test_a_worker_waits_for_another_that_has_the_same_applicant_in_hand() -> Non
         with database.begin() as holder:
             holder.execute(select(Feed).with_for_update())
             hands = [threads.submit(process.handle, "both", first)]
-            _wait_until_waiting(1)
+            wait_until_waiting(1)
             hands.append(threads.submit(process.handle, "B", second))
-            _wait_until_waiting(2)
+            wait_until_waiting(2)
         for hand in hands:
             hand.result()
     assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in (rejection, approval)] in (
@@ -582,7 +582,7 @@ def test_two_workers_whose_batches_name_the_same_applicants_in_opposite_orders_d
         with database.begin() as holder:
             applicants.lock(holder, [ApplicantKey("idngo", "live", "m" * 24)])
             hands = [threads.submit(process.handle, name, batch) for name, batch in zip("AB", batches, strict=True)]
-            _wait_until_waiting(2)
+            wait_until_waiting(2)
         for hand in hands:
             hand.result()
     assert [applicant("idngo", who)["status"] for who in people] == ["approved"] * 3
@@ -590,12 +590,12 @@ def test_two_workers_whose_batches_name_the_same_applicants_in_opposite_orders_d
     _the_feed_tells_each_version_once()
 
 
-def _wait_until_waiting(count: int) -> None:
+def wait_until_waiting(count: int) -> None:
     """Wait until so many of our connections wait for a lock. SQLite tells nobody; there a moment must do."""
     if database.is_sqlite():
         time.sleep(0.05)
         return
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
     while time.monotonic() < deadline:
         with database.reading() as connection:

@@ -10,7 +10,7 @@ from store import database
 from store.access.operators import Actor
 from store.operations import review_claims
 from store.operations.review_claims import NotClaimed
-from tests.handlers.test_process import handle_all, keep
+from tests.handlers.test_process import handle_all, keep, wait_until_waiting
 from tests.support.telling import REFERENCE, idngo
 
 
@@ -31,9 +31,9 @@ def test_two_claims_at_one_moment_are_one(kept: str) -> None:
         assert review_claims.claim(connection, wanted, by=Actor("dawn", by_token=True)).claimed_by == "dawn"
         other = threading.Thread(target=late)
         other.start()
-        other.join(1)  # It waits for the first, which has not committed.
+        wait_until_waiting(1)  # For the first, which has not committed.
         assert other.is_alive()
-    other.join(20)
+    other.join(60)
     assert refused == ["somebody else has claimed it at this moment"]
     with database.reading() as connection:
         assert review_claims._waiting(connection, wanted).claimed_by == "dawn"

@@ -54,7 +54,7 @@ def test_two_who_ask_for_the_same_at_once_have_one_request() -> None:
     both = Barrier(2)
 
     def ask(connection: Connection) -> str:
-        both.wait(timeout=20)
+        both.wait(timeout=60)
         made, _ = requests.request(connection, of_user("user-1"), by=OPERATOR, reason="x", received_at=clock.now())
         return str(made["id"])
 

@@ -30,8 +30,14 @@ def watched(authority: Authority) -> Iterator[Watched]:
         programs.skip(missing)
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How soon a Sentinel must answer is not the matter here."""
+    monkeypatch.setattr(queue_client, "SENTINEL_SECONDS", 20.0)
+
+
 def outage(url: str) -> str | None:
-    with queue_client.connect(url, socket_timeout=2, socket_connect_timeout=2) as client:
+    with queue_client.connect(url, socket_timeout=20, socket_connect_timeout=20) as client:
         return wakeup.outage(client)
 
 

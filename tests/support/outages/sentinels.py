@@ -18,6 +18,9 @@ from tests.support.service import end, eventually, free_port
 
 SERVICE = "standing-queue"
 
+#: A server that is silent for so long is taken for dead: longer than a busy machine lets one wait.
+SILENT_MILLISECONDS = 4000
+
 #: The user of the service, with all that it needs and no more: docs/databases.md names the same rights.
 RIGHTS = (
     "~standing:* ~rq:* &rq:* -@all +@hash +@list +@set +@sortedset +@string +@transaction +@pubsub +@connection +@keyspace"
@@ -122,7 +125,7 @@ def watched(authority: Authority | None = None) -> Iterator[Watched]:
             made.servers.append(start([rights, "masterauth all", "repl-diskless-sync-delay 0", *follows], "all"))
         watching = [
             f"sentinel monitor {SERVICE} 127.0.0.1 {made.servers[0].port} 2", f"sentinel auth-pass {SERVICE} all",
-            f"sentinel down-after-milliseconds {SERVICE} 800", f"sentinel failover-timeout {SERVICE} 3000",
+            f"sentinel down-after-milliseconds {SERVICE} {SILENT_MILLISECONDS}", f"sentinel failover-timeout {SERVICE} 3000",
             f"sentinel sentinel-pass {SENTINELS_PASSWORD}",
         ]  # fmt: skip
         for _ in range(3):

@@ -107,12 +107,12 @@ def attacked(migrated_sqlite: Path, valkey_url: str, tmp_path_factory: pytest.Te
     with beside_a_service(tmp_path_factory.mktemp("attacked"), migrated_sqlite, valkey_url) as console:
         found = Attacked(console)
         for name, vendor, body in attacked_bodies():
-            assert console.deliver(vendor, body).status == 200
+            console.kept(vendor, body)
             found.names.append(name)
-        console.deliver("idenfy", payloads.idenfy(payloads.new_scan()), event_type=attack("header"))
+        console.kept("idenfy", payloads.idenfy(payloads.new_scan()), event_type=attack("header"))
         for first in FORMULAS:
-            console.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN", externalUserId=f"{first}HYPERLINK(1)"))
-        console.deliver("ifcgate", payloads.ifcgate(payloads.new_case()) | {attack("a key of the vendor"): 1})
+            console.kept("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN", externalUserId=f"{first}HYPERLINK(1)"))
+        console.kept("ifcgate", payloads.ifcgate(payloads.new_case()) | {attack("a key of the vendor"): 1})
         eventually(lambda: not console.get("/v1/events", status="pending").json["data"], "all to be handled", seconds=60)
         yield found
 

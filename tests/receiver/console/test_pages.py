@@ -13,6 +13,7 @@ from tests.support.browser import keyboard, looks
 from tests.support.browser.consoles import NIGHT, OFFICER, READER, Console, Night
 from tests.support.browser.pages import Pages
 from tests.support.browser.routes import Route
+from tests.support.service import eventually
 
 #: Pages that are files to be kept.
 FILES = (
@@ -147,7 +148,7 @@ def test_a_command_is_copied(pages: Pages, console: Console) -> None:
     page = opened(pages, console, READER, permissions=["clipboard-read", "clipboard-write"])
     page.goto("/console/applicants")
     page.get_by_role("button", name="Copy standing applicants list").click()
-    assert page.evaluate("navigator.clipboard.readText()") == "standing applicants list"
+    eventually(lambda: page.evaluate("navigator.clipboard.readText()") == "standing applicants list", "the command to be copied")
 
 
 def test_filters_are_in_the_address_and_the_list_is_had_as_csv(pages: Pages, console: Console, night: Night) -> None:

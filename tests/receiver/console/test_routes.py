@@ -55,7 +55,7 @@ def visitors(console: Console, night: Night) -> dict[str, Visitor]:
 
 def changed(console: Console, before: dict[str, list[Any]]) -> set[str]:
     """The tables that are not as they were."""
-    return {table for table, rows in console.kept().items() if rows != before[table]}
+    return {table for table, rows in console.all_rows().items() if rows != before[table]}
 
 
 def test_every_route_but_those_of_signing_in_states_its_right() -> None:
@@ -88,7 +88,7 @@ def test_a_form_is_taken_from_whoever_has_its_right_and_from_no_other_person(
     console: Console, visitors: dict[str, Visitor], route: Route
 ) -> None:
     for token in RIGHTS:
-        before = console.kept() if route.right not in RIGHTS[token] else {}
+        before = console.all_rows() if route.right not in RIGHTS[token] else {}
         visitor = visitors[token] if route.endpoint != "signing_in.sign_out" else console.visitor(token)
         page = visitor.post(route.path(NOTHING))
         if route.right in RIGHTS[token]:
@@ -109,13 +109,13 @@ def test_a_person_who_is_not_signed_in_is_led_to_signing_in(console: Console, ni
 
 @pytest.mark.parametrize("route", SIGNED_IN, ids=str)
 def test_a_form_of_whoever_is_not_signed_in_changes_nothing(console: Console, night: Night, route: Route) -> None:
-    before = console.kept()
+    before = console.all_rows()
     page = console.visitor().post(route.of(night), reason="of a stranger")
     if route.endpoint == "signing_in.sign_out":
         assert (page.status, page.leads_to) == (303, "/console/sign-in?next=")
     else:
         assert (page.status, "The session has ended" in page.says, "of a stranger" in page.content) == (403, True, True)
-    assert console.kept() == before
+    assert console.all_rows() == before
 
 
 # from where -----------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_a_form_that_no_page_of_ours_sent_changes_nothing(
         "name": f"idenfy/{night.suspected}",
         "external_user_id": night.user,
     }
-    before = console.kept()
+    before = console.all_rows()
 
     def refused(fields: dict[str, str], **headers: str | None) -> None:
         page = visitor.ask("POST", path, fields, **headers)
@@ -147,7 +147,7 @@ def test_a_form_that_no_page_of_ours_sent_changes_nothing(
     refused(fields | {"csrf": visitor.csrf}, Origin=None)
     refused(fields | {"csrf": visitor.csrf}, Origin=None, Referer=f"{visitor.origin}/console/")
     assert visitor.ask("POST", f"{path}?csrf={visitor.csrf}", fields).status == 403
-    assert console.kept() == before
+    assert console.all_rows() == before
 
 
 def test_a_form_of_another_persons_browser_is_refused(console: Console, visitors: dict[str, Visitor]) -> None:

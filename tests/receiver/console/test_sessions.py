@@ -80,11 +80,11 @@ def test_a_use_of_a_session_is_written_down_so_that_it_goes_on(console: Console)
 def test_a_tab_that_is_left_open_is_no_use_of_a_session(console: Console) -> None:
     visitor = console.visitor(READER)
     long_ago(console, visitor, "seen_at", minutes=10)
-    before = console.kept()["console_sessions"]
+    before = console.all_rows()["console_sessions"]
     assert visitor.ask("GET", FIRST, **{"Standing-Again": "yes"}).status == 200
-    assert console.kept()["console_sessions"] == before
+    assert console.all_rows()["console_sessions"] == before
     assert is_signed_in(visitor)
-    assert console.kept()["console_sessions"] != before
+    assert console.all_rows()["console_sessions"] != before
 
 
 def test_who_signs_out_is_signed_out_everywhere_where_the_cookie_is(console: Console) -> None:
@@ -158,12 +158,12 @@ def test_a_sensitive_act_needs_no_token_for_five_minutes(console: Console, confi
 def test_a_sensitive_act_asks_for_the_token_again_after_five_minutes(console: Console, confirm: Callable[..., Page]) -> None:
     visitor = console.visitor(DAY)
     long_ago(console, visitor, "proved_at", minutes=5.1)
-    before = console.kept()
+    before = console.all_rows()
     asked = confirm(visitor)
     assert (asked.status, "Nothing was done yet" in asked.says, 'value="seen, too"' in asked.content) == (403, True, True)
     for wrong in ("nobodys-token-at-all", NIGHT, READER, f"day={DAY}"):
         assert WRONG in confirm(visitor, token=wrong).says
-    assert console.kept() == before
+    assert console.all_rows() == before
     given = confirm(visitor, token=f" {DAY} ")
     assert (given.status, DAY in given.leads_to) == (303, False)
     assert DAY not in console.logged()
@@ -175,7 +175,7 @@ def test_sensitive_acts_and_no_others_ask_for_the_token_again(console: Console, 
     token = next(token for token, rights in RIGHTS.items() if route.right in rights)
     visitor = console.visitor(token)
     long_ago(console, visitor, "proved_at", minutes=6)
-    before = console.kept() if route.endpoint in SENSITIVE else {}
+    before = console.all_rows() if route.endpoint in SENSITIVE else {}
     page = visitor.post(route.path(NOTHING), reason="because")
     assert ("Nothing was done yet" in page.says) == (route.endpoint in SENSITIVE)
-    assert not before or console.kept() == before
+    assert not before or console.all_rows() == before

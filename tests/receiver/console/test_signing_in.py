@@ -44,7 +44,7 @@ def test_the_cookie_goes_to_this_host_alone_and_to_no_script(console: Console) -
 def test_the_database_holds_no_secret_of_a_session(console: Console) -> None:
     visitor = console.visitor(READER)
     assert is_signed_in(visitor)
-    assert secret(visitor) not in str(console.kept())
+    assert secret(visitor) not in str(console.all_rows())
 
 
 def test_a_secret_that_somebody_chose_beforehand_opens_no_session(console: Console) -> None:

@@ -82,7 +82,7 @@ class Console(Service):
         with self.engine().begin() as connection:
             assert connection.execute(statement).rowcount
 
-    def kept(self) -> dict[str, list[Any]]:
+    def all_rows(self) -> dict[str, list[Any]]:
         """All that is in the database, but for the tables that change automatically, and SQLite's own."""
         with self.engine().begin() as connection:
             tables = text("SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) != 'sqlite_'")
@@ -171,8 +171,8 @@ def spend_a_night(console: Console) -> Night:
     fallen, who, case = blacklisted(console, externalUserId="person-7"), blacklisted(console, "PEP"), payloads.new_case()
     tried_out, kept = payloads.new_applicant(), blacklisted(console, "FORGERY")
     sandbox = {"secret": console.environment["IDNGO_SANDBOX_SECRETS"]}
-    applied = console.deliver("ifcgate", payloads.ifcgate(case)).json["event_id"]
-    console.deliver("idngo", payloads.idngo(tried_out, answer="GREEN", sandboxMode=True), **sandbox)
+    applied = console.kept("ifcgate", payloads.ifcgate(case))
+    console.kept("idngo", payloads.idngo(tried_out, answer="GREEN", sandboxMode=True), **sandbox)
     waiting = [suspected(console) for _ in range(2)]
     unknown = console.told("idngo", payloads.idngo(payloads.new_applicant(), kind="applicantTeleported"))["id"]
     unreadable = console.told("idenfy", b'{"scanRef": ')["id"]

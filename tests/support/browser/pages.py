@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, expect
 
-#: As long as `eventually` waits.
-MILLISECONDS_MAX = 20_000
+#: As long as `eventually` waits, also for what a test expects of a page: Playwright itself would wait for five seconds.
+MILLISECONDS_MAX = 60_000
+expect.set_options(timeout=MILLISECONDS_MAX)
 
 #: Runs before any script of a page. Playwright adds it beside the page's policy, which therefore stays as it was sent.
 REPORT_VIOLATIONS = """

@@ -56,21 +56,24 @@ class Visitor:
             self.csrf = self.get("/console/sessions").csrf
 
     def _sign_in(self, token: str) -> None:
-        """Sign in; again while the database cannot be reached, as the console asks for: a busy machine exceeds the deadline."""
-
-        def sign_in() -> Page | None:
-            page = self.post("/console/sign-in", token=token, next="/console/sessions")
-            return page if page.status != 503 else None
-
-        signed_in = eventually(sign_in, "the console to reach its database")
+        signed_in = self.post("/console/sign-in", token=token, next="/console/sessions")
         assert signed_in.status == 303, (signed_in.status, signed_in.says)
 
     def get(self, path: str, **query: str) -> Page:
-        return self.ask("GET", f"{path}?{urlencode(query)}" if query else path)
+        return self._answered("GET", f"{path}?{urlencode(query)}" if query else path)
 
     def post(self, path: str, **fields: str) -> Page:
         """Send a form, as a page of the console does."""
-        return self.ask("POST", path, {"csrf": self.csrf} | fields)
+        return self._answered("POST", path, {"csrf": self.csrf} | fields)
+
+    def _answered(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Page:
+        """Ask; again while the database cannot be reached, as the console asks for: a busy machine exceeds the deadline."""
+
+        def ask() -> Page | None:
+            page = self.ask(method, path, form)
+            return page if page.status != 503 else None
+
+        return eventually(ask, f"the console to reach its database for {path}")
 
     def follow(self, path: str, **fields: str) -> Page:
         """Send a form, and go where its answer leads."""

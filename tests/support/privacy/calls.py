@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.service import Answer, Service, eventually
+from tests.support.service import TOO_BUSY, Answer, Service, eventually
 
 OPERATOR, OFFICER, DEPUTY = "operate-me-if-you-may", "protect-me-if-you-may", "approve-me-if-you-may"
 
 
 def send(service: Service, path: str, *, token: str = OFFICER, method: str = "POST", **body: Any) -> Answer:
-    """Send a body of these fields."""
-    return service.request(method, path, json.dumps(body).encode(), token=token)
+    """Send a body of these fields. A busy database may take too long for an answer: then it is sent again, as the answer says."""
+
+    def ask() -> Answer | None:
+        answer = service.request(method, path, json.dumps(body).encode(), token=token)
+        return None if answer.status == 503 and TOO_BUSY in answer.body else answer
+
+    return eventually(ask, f"an answer to {method} {path}")
 
 
 def requested(service: Service, *, token: str = OPERATOR, **subject: str) -> str:

@@ -107,7 +107,7 @@ class _Server:
         self._path = self._folder / "socket"
         self._process = subprocess.Popen([sys.executable, "-m", FORKING, kind, str(self._path), ROOM], stdin=subprocess.PIPE)
         self.environment = _interpreters(os.environ)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # A busy machine takes long to load what it is to load.
         while not self._path.exists():
             assert self._process.poll() is None, "the process to fork from ended"
             assert time.monotonic() < deadline, "the process to fork from did not start"

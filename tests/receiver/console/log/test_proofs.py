@@ -142,7 +142,7 @@ def test_an_officers_proof_has_the_body_after_a_reason_alone_and_that_is_recorde
 
 def test_what_is_not_logged_yet_is_a_page_that_says_to_try_again(database_url: str, redis_url: str, tmp_path: Path) -> None:
     with Service(tmp_path, settings(database_url, redis_url), worker=False) as service, beside(service) as port:
-        event = service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN")).json["event_id"]
+        event = service.kept("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         reader, officer = Visitor(port, READER), Visitor(port, OFFICER)
         waits = reader.get(f"/console/events/{event}/proof")
         assert (waits.status, waits.headers["retry-after"]) == (404, "5")

@@ -50,7 +50,7 @@ def test_the_overview_counts_by_day_and_by_vendor_or_kind(running: Service, oper
 
     before = counted()
     for _ in range(2):
-        running.deliver("idngo", body)
+        running.kept("idngo", body)
     eventually(lambda: all(now > then for now, then in zip(counted(), before, strict=True)), "the deliveries to be counted")
     found = operator.get("/console/overview", vendor="idngo")
     assert len(rows(found)) == 30

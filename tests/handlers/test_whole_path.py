@@ -147,7 +147,7 @@ def work(count: int) -> None:
     command = [sys.executable, "-m", "tests.handlers.worker.rambling_worker"]
     environment = dict(os.environ)
     workers = [subprocess.Popen([*command, str(number)], env=environment, stderr=subprocess.PIPE) for number in range(count)]
-    failures = [error.decode() for worker in workers if (error := worker.communicate(timeout=120)[1]) and worker.returncode]
+    failures = [error.decode() for worker in workers if (error := worker.communicate(timeout=240)[1]) and worker.returncode]
     assert failures == []
 
 

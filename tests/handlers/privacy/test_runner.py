@@ -110,7 +110,7 @@ def test_an_erasure_waits_while_live_traffic_waits() -> None:
     time.sleep(0.5)
     assert stages() == [Stage.APPROVED], f"{late} waits for longer than a second"
     handle_all()
-    running.join(20)
+    running.join(60)
     assert stages() == [Stage.DONE]
 
 

@@ -44,7 +44,7 @@ def logging(name: str = "a host:1") -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()
 
 

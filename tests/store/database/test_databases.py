@@ -24,7 +24,7 @@ from store.inbox import deliveries
 from store.inbox import record as inbox
 from tests.conftest import KEY, forget
 from tests.support.servers import Postgres, _server_user
-from tests.support.service import PROGRAMS, free_port
+from tests.support.service import PROGRAMS, eventually, free_port
 
 INHERITED = [
     "datestyle = 'SQL, MDY'", "datestyle = 'German'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kathmandu'",
@@ -50,6 +50,8 @@ def on_postgres(postgres: Postgres | None, tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
         monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
         monkeypatch.setenv("DATABASE_URL", url)
+        # How long a delivery may wait is tried where it is promised: over HTTP.
+        monkeypatch.setattr(inbox, "RECORD_SECONDS", 15.0)
         forget()
         yield url
         forget()
@@ -113,7 +115,7 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_in_words(
             said = ended.stdout + ended.stderr
             assert (ended.returncode, encoding in said, "Traceback" in said) == (status, True, False), said
         served = subprocess.run(
-            [PROGRAMS / "gunicorn", "--config", "python:receiver.gunicorn_config"], capture_output=True, text=True, timeout=60, check=False
+            [PROGRAMS / "gunicorn", "--config", "python:receiver.gunicorn_config"], capture_output=True, text=True, timeout=240, check=False
         )
         assert (served.returncode, encoding in served.stderr) == (1, True)
     finally:
@@ -134,7 +136,7 @@ def test_tables_that_do_not_bear_this_code_are_told_in_words(damage: str, kept: 
     began = time.monotonic()
     with pytest.raises(inbox.Unavailable):
         _deliver(2)
-    assert time.monotonic() - began < 4, "2 s are promised; the rest is room for a busy machine"
+    assert time.monotonic() - began < inbox.RECORD_SECONDS, "nobody waits for the deadline, which tests have put off"
     named = {"newer": "9999", "no tables": str(head()), "another column": "alembic_version"}.get(damage, "cafe1234")
     for command in ("doctor", "status", "migrate"):
         ended = _standing(command)
@@ -170,7 +172,7 @@ def _as_another(url: str, statements: list[str]) -> None:
 
 
 def _standing(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAMS / "standing", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([PROGRAMS / "standing", *arguments], capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_redeliveries_and_settling_of_the_same_events_never_deadlock(on_postgres: str) -> None:
@@ -260,12 +262,15 @@ def pgbouncer(url: str) -> Iterator[str]:
     process = subprocess.Popen([*command, str(program), str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     there = f"postgresql://standing@127.0.0.1:{port}/{parsed.database}"
     try:
-        for _ in range(100):
-            with suppress(psycopg.OperationalError), psycopg.connect(there):
-                break
-            time.sleep(0.05)
+        eventually(lambda: _answers(there), "PgBouncer to answer")
         yield there
     finally:
         subprocess.run(["pkill", "-TERM", "-P", str(process.pid)], check=False)
         process.terminate()
-        process.wait(10)
+        process.wait(60)
+
+
+def _answers(url: str) -> bool:
+    with suppress(psycopg.OperationalError), psycopg.connect(url):
+        return True
+    return False

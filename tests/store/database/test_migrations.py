@@ -52,7 +52,7 @@ def test_six_processes_that_start_together_migrate_once(kind: str, tmp_path: Pat
 def _start_six(url: str, folder: Path) -> None:
     environment = {"DATABASE_URL": url, "ENCRYPTION_KEYS": KEY, "VAR_DIR": str(folder)}
     started = [subprocess.Popen([sys.executable, "-c", START], env=environment, stderr=subprocess.PIPE) for _ in range(6)]
-    failures = [error for process in started if (error := process.communicate(timeout=60)[1]) and process.returncode]
+    failures = [error for process in started if (error := process.communicate(timeout=240)[1]) and process.returncode]
     assert failures == []
     engine = create_engine(url)
     with engine.connect() as connection:

@@ -76,7 +76,7 @@ def test_erasures_on_hold_keep_no_new_one_waiting(monkeypatch: pytest.MonkeyPatc
 
     def run_until_it_ends() -> None:
         looker.look(look_seconds=1.0)
-        eventually(lambda: not looker._child.runs(), "the process to end", seconds=60)
+        eventually(lambda: not looker._child.runs(), "the process to end", seconds=300)
 
     database.write(hold_many)
     looker = runner.ErasureRunner()

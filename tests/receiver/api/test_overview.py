@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, text
 
 from store import database
@@ -45,6 +46,7 @@ def test_the_status_of_the_sandbox_is_its_own(service: Service) -> None:
     assert {one["about"] for one in told} & {"idngo", "ifcgate", "idenfy"} == {"idngo"}
 
 
+@pytest.mark.alone
 def test_a_database_that_takes_no_write_is_reported_in_time(service: Service) -> None:
     def said() -> dict[str, Any] | None:
         began = time.monotonic()

@@ -18,7 +18,7 @@ def examined(folder: Path, **settings: str) -> str:
     clean = {name: value for name, value in os.environ.items() if not name.endswith(("_SECRETS", "_TOKENS", "_FILE"))}
     own = {"VAR_DIR": str(folder), "ENCRYPTION_KEYS": KEY, "REDIS_URL": "unix:///nonexistent.sock"}
     ended = subprocess.run(
-        [PROGRAMS / "standing", "doctor"], env=clean | own | settings, capture_output=True, text=True, timeout=60, check=False
+        [PROGRAMS / "standing", "doctor"], env=clean | own | settings, capture_output=True, text=True, timeout=240, check=False
     )
     return " ".join((ended.stdout + ended.stderr).split())
 

@@ -46,7 +46,8 @@ def answered(service: Service, sent: bytes) -> Answer:
 def refused(service: Service) -> dict[str, float]:
     """How many requests were refused, by cause."""
     time.sleep(REMEMBERED_SECONDS + 0.1)
-    text = service.get("/metrics", token=None).body.decode()
+    told = eventually(lambda: found if (found := service.get("/metrics", token=None)).status == 200 else None, "the metrics")
+    text = told.body.decode()
     return {
         cause: float(count) for cause, count in re.findall(r'^standing_refused_requests_total{cause="(\w+)"} (\S+)$', text, re.MULTILINE)
     }

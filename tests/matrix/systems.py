@@ -51,7 +51,8 @@ class System:
         shutil.rmtree(self.root, ignore_errors=True)
         KEPT.mkdir(parents=True, exist_ok=True)
         # A mirror that is a copy of one day is older than its own files allow.
-        options = ["--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"', f"--include={','.join(PACKAGES)}"]
+        apt = ['--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Retries "5"']
+        options = ["--variant=minbase", *apt, f"--include={','.join(PACKAGES)}"]
         _checked("mmdebstrap", "--quiet", *options, self.suite, str(self.root), _mirror())
         _checked("chroot", str(self.root), "useradd", "--uid", str(USER), "--create-home", "standing")
 

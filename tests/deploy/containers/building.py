@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,8 +77,12 @@ def built(folder: Path) -> Iterator[Image]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-#: Builds leave the processors to the other tests, some of which have deadlines.
+#: Builds leave the processors to the other tests, some of which have deadlines. They get what is left.
 GENTLY = ("nice", "-n", "10")
+SECONDS_MAX = 1800
+
+#: How often a download is tried.
+TRIES = 3
 
 
 class _Buildah:
@@ -91,7 +95,9 @@ class _Buildah:
 
     def __call__(self, *arguments: str) -> str:
         environment = os.environ | {"BUILDAH_ISOLATION": "chroot"}
-        done = subprocess.run([*self._command, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(
+            [*self._command, *arguments], env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+        )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout.strip()
 
@@ -112,7 +118,7 @@ def _base() -> Path:
     command = [*GENTLY, "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(INCLUDED)}", suite]
 
     def make(folder: Path) -> None:
-        subprocess.run([*command, folder / "root.tar"], check=True, timeout=600)
+        _download([*command, folder / "root.tar"])
         buildah = _Buildah(folder / "buildah")
         container = buildah("from", "scratch")
         buildah("add", container, str(folder / "root.tar"), "/")
@@ -132,9 +138,16 @@ def _wheels() -> Path:
     def make(folder: Path) -> None:
         (folder / "all.lock").write_bytes(lock + uv)
         pip = [*GENTLY, sys.executable, "-m", "pip", "--python", "/usr/bin/python3", "download", "--quiet", "--no-deps", "--require-hashes"]
-        subprocess.run([*pip, "--only-binary=:all:", "--dest", folder, "--requirement", folder / "all.lock"], check=True, timeout=600)
+        _download([*pip, "--only-binary=:all:", "--dest", folder, "--requirement", folder / "all.lock"])
 
     return _cached("wheels", lock + uv, make)
+
+
+def _download(command: Sequence[str | Path]) -> None:
+    """Run a command that downloads, and again if it fails: an archive may refuse a connection."""
+    for left in reversed(range(TRIES)):
+        if subprocess.run(command, check=not left, timeout=SECONDS_MAX).returncode == 0:
+            return
 
 
 def _cached(name: str, content: bytes, make: Callable[[Path], None]) -> Path:

@@ -83,7 +83,7 @@ def composition(image: Image, folder: Path) -> Iterator[Composition]:
         start("valkey", entrypoint=["env", f"PATH={folder_of_valkey(image)}"])
         eventually(lambda: answers_ping(addresses["valkey"]), "Valkey to answer")
         migration = start("migrate")
-        assert migration.wait(120) == 0, migration.log.read_text()
+        assert migration.wait(240) == 0, migration.log.read_text()
         containers = {role: start(role) for role in ROLES}
         for container in containers.values():
             until(container)

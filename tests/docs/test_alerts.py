@@ -35,7 +35,7 @@ def test_the_service_tells_what_the_rules_ask_for(running: Service) -> None:
         )
 
     # A worker makes known who is told of changes.
-    eventually(lambda: not missing(), f"{missing()} to be told")
+    eventually(lambda: not missing(), "all that the rules ask for to be told")
 
 
 def test_every_command_to_begin_with_exists(running: Service) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import KEY
+from tests.receiver.api.test_api import come_to_rest
 from tests.support import payloads, signing
 from tests.support.downstream import Downstream
 from tests.support.network.certificates import Authority
@@ -50,7 +51,7 @@ class Proxied:
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> HTTPResponse:
         """Ask over a TLS connection of its own, which lasts until the end."""
-        connection = HTTPSConnection("127.0.0.1", self.port, timeout=40, context=self.trusted, source_address=(SENDER, 0))
+        connection = HTTPSConnection("127.0.0.1", self.port, timeout=90, context=self.trusted, source_address=(SENDER, 0))
         self._kept.append(connection)
         with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):  # A body that is too large may not be read to its end.
             connection.request(method, path, body=body, headers={"Host": NAME, **(headers or {})})
@@ -134,12 +135,14 @@ def test_an_applicant_with_a_slash_in_its_reference_is_found(proxied: Proxied) -
 
 
 def test_a_reader_may_wait_for_thirty_seconds(proxied: Proxied) -> None:
+    come_to_rest(proxied.service)
     latest = json.loads(proxied.ask("GET", "/v1/changes?after=latest", headers=READER).read())["next_cursor"]
     answer = proxied.ask("GET", f"/v1/changes?after={latest}&wait=30", headers=READER)
     assert (answer.status, json.loads(answer.read())["data"]) == (200, [])
 
 
 def test_a_change_comes_through_the_open_stream_at_once(proxied: Proxied) -> None:
+    come_to_rest(proxied.service)
     stream = proxied.ask("GET", "/v1/changes/stream?after=latest", headers=READER)
     assert stream.readline().startswith(b"id:")
     reference = payloads.new_applicant()
@@ -174,7 +177,7 @@ def test_without_a_web_process_a_sender_is_asked_to_come_again(name: str) -> Non
     try:
         with proxy(name, own, Before(free_port(), free_port(), authority.sign("standing", "127.0.0.1"))) as port:
             trusted = ssl.create_default_context(cafile=authority.ca)
-            connection = HTTPSConnection("127.0.0.1", port, timeout=20, context=trusted)
+            connection = HTTPSConnection("127.0.0.1", port, timeout=60, context=trusted)
             connection.request("POST", "/webhooks/idngo", body=b"{}", headers={"Host": NAME})
             assert connection.getresponse().status in (502, 503)
             connection.close()

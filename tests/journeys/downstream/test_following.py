@@ -106,7 +106,7 @@ def test_at_most_a_quarter_of_the_connections_follow_and_who_leaves_makes_room(d
             with closing(Stream(service)) as stream:
                 return stream.answer.status == 200
 
-        eventually(has_room, "those who left to be noticed", seconds=40)
+        eventually(has_room, "those who left to be noticed")
 
 
 def test_a_process_that_ends_ends_its_streams(service: Service) -> None:
@@ -115,7 +115,7 @@ def test_a_process_that_ends_ends_its_streams(service: Service) -> None:
         end(service.web)
         with suppress(OSError, http.client.HTTPException):
             assert list(stream.events()) == []
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15, "it was cut off, which happens after 20 seconds"
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def test_a_function_of_ones_own_is_installed_and_told_of_each_change_once_it_is_
         tell(service, who, 3, answer="RED", reject="FINAL", labels=["BLACKLIST"])
         eventually(lambda: "IsADirectoryError" in service.get("/v1/reactions", status="pending").body.decode(), "it to fail")
         blocked.rmdir()
-        assert "BLACKLIST" in eventually(lambda: blocked.read_text() if blocked.is_file() else "", "the account to be blocked", seconds=30)
+        assert "BLACKLIST" in eventually(lambda: blocked.read_text() if blocked.is_file() else "", "the account to be blocked")
 
 
 @pytest.mark.parametrize("name", ["follow.py", "account_blocker"])

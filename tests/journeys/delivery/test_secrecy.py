@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -90,8 +91,8 @@ def test_nothing_that_was_marked_comes_out(service: Service, database_url: str) 
     break_the_database(database_url)
     who = payloads.new_applicant()
     answers.append(service.deliver("idngo", payloads.idngo(who, answer="GREEN", info=PERSON, externalUserId=PERSON)))
-    answers.append(service.get(f"/v1/applicants/idngo/{who}"))
-    answers.append(service.get("/v1/applicants", external_user_id=PERSON))
+    for path in (f"/v1/applicants/idngo/{who}", f"/v1/applicants?external_user_id={PERSON}"):
+        answers.append(service.request("GET", path, token="read-me-if-you-may"))
     said = service.standing("process-pending")
     told = b"\n".join(repr(answer.headers).encode() + answer.body for answer in answers).decode("latin-1") + said.stdout + said.stderr
     for output in (told, service.logged()):
@@ -117,9 +118,14 @@ def test_a_delivery_can_be_followed_through_the_logs_by_ids(running: Service) ->
     answer = running.request("POST", "/webhooks/idngo", raw, signing.idngo(raw) | {"X-Request-Id": "followed-1"})
     event_id = answer.json["event_id"]
     running.settled(event_id)
-    lines = [json.loads(line) for line in running.logged().splitlines() if event_id in line]
-    assert any(line.get("request_id") == "followed-1" and line["vendor"] == "idngo" for line in lines)
-    assert any(line["event"] == "an applicant changed" and line["status"] == "approved" for line in lines)
+
+    def lines() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in running.logged().splitlines() if event_id in line]
+
+    # A worker logs a change once it is committed.
+    eventually(lambda: [line for line in lines() if line["event"] == "an applicant changed"], "the change to be logged")
+    assert any(line.get("request_id") == "followed-1" and line["vendor"] == "idngo" for line in lines())
+    assert any(line["event"] == "an applicant changed" and line["status"] == "approved" for line in lines())
 
 
 def test_no_log_line_holds_a_reference_or_a_user(running: Service) -> None:

@@ -67,7 +67,7 @@ def night(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Night]:
         unreadable = service.told("idngo", {"applicantId": payloads.new_applicant()})["id"]
         poison = json.dumps(payloads.idngo(payloads.new_applicant(), answer="GREEN", fullName="Maria Beispiel")).encode()
         (faults / f"interpret.{hashlib.sha256(poison).hexdigest()}").write_text("raise")
-        failed = service.deliver("idngo", poison).json["event_id"]
+        failed = service.kept("idngo", poison)
         eventually(lambda: service.get(f"/v1/events/{failed}").json["status"] == "failed", "the event to fail")
         yield Night(service, fallen, reinstated, doubtful, unreadable, failed)
 
@@ -81,15 +81,20 @@ def test_what_waits_for_a_person_is_one_list_with_the_oldest_first(night: Night)
     ]
     assert [row["since"] for row in found] == sorted(row["since"] for row in found)
     assert (found[0]["reference"], found[1]["event_id"], found[2]["event_id"]) == (night.doubtful, night.unreadable, night.failed)
-    assert night.service.get("/v1/review").json["data"] == found
+    assert ageless(night.service.get("/v1/review").json["data"]) == ageless(found)
     page, walked = night.service.get("/v1/review", limit=1).json, []
     while True:
         walked += page["data"]
         if page["next_cursor"] is None:
             break
         page = night.service.get("/v1/review", limit=1, cursor=page["next_cursor"]).json
-    assert walked == found
+    assert ageless(walked) == ageless(found)
     assert night.lines("review", "--sandbox") == []
+
+
+def ageless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as they are told at any time: a minute may pass between two answers."""
+    return [{name: value for name, value in row.items() if name != "waiting_minutes"} for row in rows]
 
 
 def test_an_entry_is_claimed_by_one_person_and_given_back(night: Night) -> None:
@@ -134,7 +139,7 @@ def test_what_waits_is_told_in_minutes_by_its_age_and_exported_whole(night: Nigh
         connection.execute(insert(EventRow), more)
     [old] = night.lines("review", "--older-than", "3d")
     assert (old["event_id"], old["waiting_minutes"] // 60 // 24) == (night.unreadable, 4)
-    assert night.service.get("/v1/review", older_than="3d").json["data"] == [old]
+    assert ageless(night.service.get("/v1/review", older_than="3d").json["data"]) == ageless([old])
     assert night.service.get("/v1/review", older_than="3 days").status == 400
     assert night.service.standing("review", "--older-than", "3").returncode == 2
     assert night.lines("review", "--older-than", "5d") == []

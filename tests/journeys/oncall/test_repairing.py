@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from tests.support import payloads
 from tests.support.payloads import after
-from tests.support.service import Service, eventually
+from tests.support.service import PATIENCE_SECONDS, Service, eventually
 
 APPLICANTS = 30
 
@@ -31,8 +31,8 @@ def tamper(url: str) -> None:
 def test_a_repairing_beside_live_traffic_loses_nothing_and_tells_each_change_once(service: Service, database_url: str) -> None:
     whose = [payloads.new_applicant() for _ in range(APPLICANTS)]
     for who in whose:
-        service.deliver("idngo", payloads.idngo(who, "applicantPending", status="pending"))
-    eventually(lambda: service.get("/readyz").json["backlog"]["pending"] == 0, "the first events to be handled")
+        service.kept("idngo", payloads.idngo(who, "applicantPending", status="pending"))
+    eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "the first events to be handled")
     tamper(database_url)
     going_on = threading.Event()
 
@@ -41,18 +41,16 @@ def test_a_repairing_beside_live_traffic_loses_nothing_and_tells_each_change_onc
         for minute in range(1, 14):
             for who in whose:
                 answer = "GREEN" if minute % 2 else "RED"
-                service.deliver(
-                    "idngo", payloads.idngo(who, answer=answer, reject=None if minute % 2 else "FINAL", at=after(minutes=minute))
-                )
+                service.kept("idngo", payloads.idngo(who, answer=answer, reject=None if minute % 2 else "FINAL", at=after(minutes=minute)))
                 going_on.set()
 
     traffic = threading.Thread(target=verdicts)
     traffic.start()
-    going_on.wait(10)
+    assert going_on.wait(PATIENCE_SECONDS)
     repairing = service.standing("rebuild", "--apply", "--yes", "--max-changes", "1000")
     traffic.join()
     assert repairing.returncode == 0, repairing.stderr
-    eventually(lambda: service.get("/readyz").json["backlog"]["pending"] == 0, "everything to be handled")
+    eventually(lambda: not service.get("/v1/events", status="pending").json["data"], "everything to be handled")
     assert service.standing("rebuild").returncode == 0
     for who in whose:
         applicant = service.applicant("idngo", who)

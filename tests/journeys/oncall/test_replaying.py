@@ -19,7 +19,7 @@ from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR, READER
 from tests.support import payloads
 from tests.support.payloads import after
-from tests.support.service import PROGRAMS, Service, eventually
+from tests.support.service import PATIENCE_SECONDS, PROGRAMS, Service, eventually
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Mishap:
         for who in whose:
             body = json.dumps(payloads.idngo(who, answer="GREEN", **more)).encode()
             (self.faults / f"interpret.{hashlib.sha256(body).hexdigest()}").write_text("raise")
-            ids.append(self.service.deliver("idngo", body).json["event_id"])
+            ids.append(self.service.kept("idngo", body))
         for event_id in ids:
             eventually(lambda wanted=event_id: self.service.get(f"/v1/events/{wanted}").json["status"] == "failed", "the event to fail")
         return whose
@@ -157,11 +157,11 @@ def test_it_stops_before_more_applicants_change_than_are_allowed_and_can_be_gone
 def test_interrupted_it_is_gone_on_with_and_cancelled_it_is_not(mishap: Mishap) -> None:
     whose = mishap.fail(120)
     mishap.repair()
-    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "20"]
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "3"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.PIPE, text=True)
-    eventually(lambda: mishap.done() >= 50, "the first part", seconds=40)
+    eventually(lambda: mishap.done() >= 50, "the first part")
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=30)
+    _, errors = running.communicate(timeout=PATIENCE_SECONDS)
     replay = mishap.replay()
     assert (running.returncode, replay["status"]) == (1, "interrupted")
     assert f"standing replays resume {replay['id']}" in errors
@@ -186,14 +186,14 @@ def test_what_was_in_hand_when_it_was_interrupted_is_handled_before_it_goes_on(m
 def test_a_running_replay_can_be_cancelled_from_elsewhere(mishap: Mishap) -> None:
     whose = mishap.fail(120)
     mishap.repair()
-    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "10"]
+    command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "slowly", "--yes", "--max-changes", "1000", "--rate", "3"]
     running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
-    eventually(lambda: mishap.done() >= 50, "the first part", seconds=40)
+    eventually(lambda: mishap.done() >= 50, "the first part")
     path = f"/v1/replays/{mishap.replay()['id']}/cancel"
     assert mishap.service.request("POST", path, token=OPERATOR).json["status"] == "cancelled"
     assert mishap.service.request("POST", path, token=OPERATOR).status == 409
     assert mishap.service.request("POST", "/v1/replays/nothing/cancel", token=OPERATOR).status == 404
-    assert running.wait(30) == 1
+    assert running.wait(PATIENCE_SECONDS) == 1
     assert mishap.replay()["status"] == "cancelled"
     assert mishap.standing(whose).count("approved") < 120
     assert "it is cancelled" in mishap.run("replays", "resume", "--yes", mishap.replay()["id"], status=1).stderr
@@ -236,14 +236,14 @@ def test_live_traffic_goes_first(mishap: Mishap) -> None:
     mishap.repair()
     with mishap.nobody_at_work():
         # Nobody handles what is pending: a replay waits until somebody does.
-        mishap.service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
+        mishap.service.kept("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
         time.sleep(1.2)
         command = [str(PROGRAMS / "standing"), "replay", "--failed", "--reason", "now", "--yes"]
         running = subprocess.Popen(command, env=mishap.service.environment, stderr=subprocess.DEVNULL)
-        eventually(mishap.begun, "the replay to begin", seconds=30)
+        eventually(mishap.begun, "the replay to begin")
         time.sleep(1.5)
         assert mishap.done() == 0
-    assert running.wait(60) == 0
+    assert running.wait(PATIENCE_SECONDS) == 0
     assert mishap.done() == 1
 
 
@@ -256,12 +256,12 @@ def ask(mishap: Mishap, *, status: int = 202, token: str = OPERATOR, **asked: An
     return answer.json
 
 
-def come_to(mishap: Mishap, replay_id: str, stage: str, *, seconds: float = 40) -> dict[str, Any]:
+def come_to(mishap: Mishap, replay_id: str, stage: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         found: dict[str, Any] = mishap.service.get(f"/v1/replays/{replay_id}", token=OPERATOR).json
         return found if found["status"] == stage else None
 
-    return eventually(look, f"the replay to be {stage}", seconds=seconds)
+    return eventually(look, f"the replay to be {stage}")
 
 
 def run_it(mishap: Mishap, replay_id: str, status: int = 202, **more: Any) -> None:
@@ -307,13 +307,13 @@ def test_over_http_too_it_stops_before_too_much_changes_and_goes_on_when_more_is
 def test_a_replay_whose_runner_died_is_gone_on_with_by_another(mishap: Mishap) -> None:
     whose = mishap.fail(60)
     mishap.repair()
-    asked = ask(mishap, outcome="failed", reason="slowly", per_second=25, max_changes=1000)
+    asked = ask(mishap, outcome="failed", reason="slowly", per_second=3, max_changes=1000)
     come_to(mishap, asked["id"], "proposed")
     run_it(mishap, asked["id"])
-    eventually(lambda: mishap.service.get(f"/v1/replays/{asked['id']}", token=OPERATOR).json["done"], "some to be done", seconds=30)
+    eventually(lambda: mishap.service.get(f"/v1/replays/{asked['id']}", token=OPERATOR).json["done"], "some to be done")
     subprocess.run(["pkill", "-KILL", "-f", f"handlers.replay.runner {asked['id']}"], check=True)
     (mishap.faults / "clock").write_text("60")  # More seconds than anybody waits for one that is silent.
-    came = come_to(mishap, asked["id"], "done", seconds=60)
+    came = come_to(mishap, asked["id"], "done")
     assert came["done"] == 60
     assert mishap.standing(whose) == ["approved"] * 60
 
@@ -368,8 +368,13 @@ def test_what_a_replay_would_repair_is_said_and_where_nothing_improves_it_ends_w
 
 
 def unread(mishap: Mishap) -> dict[str, Any]:
-    lines = [json.loads(line) for line in mishap.service.standing("status", "--json").stdout.splitlines()]
-    return next(line for line in lines if line["about"] == "unreadable")
+    """What status says of unreadable events. It leaves out what takes it too long."""
+
+    def look() -> dict[str, Any] | None:
+        lines = [json.loads(line) for line in mishap.service.standing("status", "--json").stdout.splitlines()]
+        return next((line for line in lines if line["about"] == "unreadable"), None)
+
+    return eventually(look, "status to tell of unreadable events")
 
 
 @pytest.mark.parametrize("over_http", [False, True])

@@ -94,16 +94,19 @@ def test_one_bad_day_makes_no_usual_one_and_a_newcomer_is_not_missed(kept: str) 
 def test_what_the_status_says_when_all_is_well(watched: Service) -> None:
     watched.told("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
     found = eventually(lambda: line(watched, "idngo") or {}, "the count")
-    assert re.fullmatch(r"last delivery \d+ seconds ago", eventually(lambda: came_in(watched), "the delivery to be counted"))
+    assert re.fullmatch(r"last delivery \d+ (seconds|minutes?) ago", eventually(lambda: came_in(watched), "the delivery to be counted"))
+    eventually(lambda: "2 processes" in (line(watched, "web") or {}).get("says", ""), "both web processes to be known")
     assert found["look"] in ("", "standing secrets")
-    assert {one["about"]: one["verdict"] for one in lines(watched, "status")} == {
+    secret = eventually(lambda: [one["about"] for one in lines(watched, "status") if " secret " in one["about"]], "the older secret")[0]
+    verdicts = {
         "database": "ok", "queue": "ok", "web": "ok", "workers": "ok", "backlog": "ok", "failed": "ok", "unreadable": "ok",
         "review": "ok", "reversals": "ok", "log": "ok", "reactions": "ok", "idngo": "ok", "idenfy": "look", "ifcgate": "look",
-        next(one["about"] for one in lines(watched, "status") if " secret " in one["about"]): "look",
+        secret: "look",
     }  # fmt: skip
-    shown = watched.standing("status").stdout
-    assert "2 processes on 1 host" in shown
-    assert watched.get("/readyz").json["status"] == "ok"
+    # Status leaves out what takes it too long.
+    eventually(lambda: {one["about"]: one["verdict"] for one in lines(watched, "status")} == verdicts, "status to tell all")
+    eventually(lambda: "2 processes on 1 host" in watched.standing("status").stdout, "the screen to tell it")
+    eventually(lambda: watched.get("/readyz").json["status"] == "ok", "readiness without a flaw")
 
 
 def came_in(service: Service) -> str | None:
@@ -121,10 +124,12 @@ def test_the_status_names_what_is_wrong_with_the_command_to_look_closer(watched:
     with database.begin() as connection:
         long_ago = clock.now() - 10 * DAY
         connection.execute(update(ApplicantRow).where(ApplicantRow.reference == waits).values(updated_at=long_ago))
-    looks = {one["about"]: one["look"] for one in lines(watched, "status")}
-    assert looks["reversals"] == "standing reversals"
-    assert looks["unreadable"] == "standing failed list --unreadable"
-    assert looks["in review"] == "standing applicants list --status in_review"
+    looks = {
+        "reversals": "standing reversals", "unreadable": "standing failed list --unreadable",
+        "in review": "standing applicants list --status in_review",
+    }  # fmt: skip
+    # Status leaves out what takes it too long.
+    eventually(lambda: looks.items() <= {one["about"]: one["look"] for one in lines(watched, "status")}.items(), "status to tell all")
     for process in watched.processes:
         end(process)
     wrong = {one["about"]: one for one in lines(watched, "status", status=1) if one["verdict"] == "wrong"}
@@ -137,7 +142,8 @@ def test_the_status_names_what_is_wrong_with_the_command_to_look_closer(watched:
 def test_the_web_processes_that_ended_are_not_counted(watched: Service) -> None:
     eventually(lambda: "2 processes" in (line(watched, "web") or {}).get("says", ""), "both to be known")
     end(watched.web)
-    assert lines(watched, "status", status=1)[2]["says"].startswith("no web process is running")
+    says = eventually(lambda: [one["says"] for one in lines(watched, "status", status=1) if one["about"] == "web"], "status to tell it")
+    assert says[0].startswith("no web process is running")
 
 
 def test_a_surge_of_refusals_and_bodies_that_are_too_large_are_told_everywhere(watched: Service) -> None:
@@ -148,8 +154,9 @@ def test_a_surge_of_refusals_and_bodies_that_are_too_large_are_told_everywhere(w
     assert watched.request("POST", "/webhooks/ifcgate", signed).status == 413  # Nobody signed it.
 
     def counted() -> list[dict[str, Any]] | None:
+        # Each web process adds its counts by itself.
         found = lines(watched, "status")
-        return found if len([one for one in found if "refused" in one["says"] or "larger" in one["says"]]) == 2 else None
+        return found if len([one for one in found if "12 of 12 refused" in one["says"] or "larger" in one["says"]]) == 2 else None
 
     found = eventually(counted, "the counts to be told")
     (surge,) = (one for one in found if "refused" in one["says"])
@@ -161,12 +168,9 @@ def test_a_surge_of_refusals_and_bodies_that_are_too_large_are_told_everywhere(w
     assert (large["about"], large["says"]) == ("idngo", "1 delivery larger than MAX_BODY_BYTES in the last day")
     assert [one["verdict"] for one in found if one["about"] == "ifcgate"] == ["look"]
 
-    def told() -> list[str]:
-        attention: list[str] = watched.get("/readyz").json["attention"]
-        return attention if any("refused" in one for one in attention) else []
-
-    assert {f"{one['about']}: {one['says']}" for one in (surge, large)} <= set(eventually(told, "/readyz", seconds=40))
-    assert watched.get("/readyz").json["status"] == "ok"
+    both = {f"{one['about']}: {one['says']}" for one in (surge, large)}
+    eventually(lambda: both <= set(watched.get("/readyz").json["attention"]), "/readyz to tell it")
+    eventually(lambda: watched.get("/readyz").json["status"] == "ok", "nothing to degrade it")
 
     def metrics() -> str:
         return watched.get("/metrics", token=MEASURER).body.decode()
@@ -193,12 +197,12 @@ def test_approvals_that_are_not_understood_are_told_everywhere_by_vendor(watched
         told = watched.get("/readyz").json
         return told if any("NOT_UNDERSTOOD" in one for one in told["attention"]) and told["vendors"]["idngo"]["not_understood"] else None
 
-    told = eventually(ready, "/readyz", seconds=40)
+    told = eventually(ready, "/readyz")
     assert [one for one in told["attention"] if "NOT_UNDERSTOOD" in one] == [f"idngo: {found['says']}"]
     assert told["vendors"]["idngo"]["not_understood"] == 1
-    metrics = watched.get("/metrics", token=MEASURER).body.decode()
-    assert 'standing_approvals_not_understood_last_day{vendor="idngo"} 1.0' in metrics
-    assert 'standing_approvals_not_understood_last_day{vendor="ifcgate"} 0.0' in metrics
+    count = 'standing_approvals_not_understood_last_day{vendor="%s"} %s'
+    both = {count % ("idngo", "1.0"), count % ("ifcgate", "0.0")}
+    eventually(lambda: both <= set(watched.get("/metrics", token=MEASURER).body.decode().splitlines()), "the metrics to tell it")
 
 
 def test_secrets_tell_when_they_last_matched_and_which_may_be_taken_away(watched: Service) -> None:

@@ -88,8 +88,8 @@ def test_a_primary_fails_under_deliveries_and_nothing_acknowledged_is_lost(
             time.sleep(1.0)
             pair.standby.promote()
             before = len(senders.acknowledged)
-            eventually(lambda: service.get("/readyz").json.get("database") == "ok", "the next primary to be found", seconds=30)
-            eventually(lambda: len(senders.acknowledged) > before + 20, "deliveries to be acknowledged again", seconds=30)
+            eventually(lambda: service.get("/readyz").json.get("database") == "ok", "the next primary to be found")
+            eventually(lambda: len(senders.acknowledged) > before + 20, "deliveries to be acknowledged again")
         finally:
             senders.stop()
         for one in sending:

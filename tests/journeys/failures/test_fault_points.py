@@ -35,8 +35,8 @@ def test_a_worker_killed_between_two_steps_loses_and_doubles_nothing(faults_and_
     who = payloads.new_applicant()
     (faults / point).write_text("kill")
     kept = [
-        service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"],
-        service.deliver("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(minutes=1))).json["event_id"],
+        service.kept("idngo", payloads.idngo(who, answer="GREEN")),
+        service.kept("idngo", payloads.idngo(who, answer="RED", reject="FINAL", at=after(minutes=1))),
     ]
     eventually(lambda: not (faults / point).exists(), f"a worker to come to {point!r}")
     events = [service.settled(event_id) for event_id in kept]
@@ -52,7 +52,7 @@ def test_a_clock_that_was_wrong_delays_nothing_once_it_is_right(faults_and_servi
     who, point = payloads.new_applicant(), faults / "claimed"
     (faults / "clock").write_text(seconds)
     point.write_text("kill")
-    kept = service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"]
+    kept = service.kept("idngo", payloads.idngo(who, answer="GREEN"))
     eventually(lambda: not point.exists(), "a worker to die of it")
     (faults / "clock").unlink()
     assert service.settled(kept)["status"] == "applied"

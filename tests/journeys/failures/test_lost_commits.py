@@ -43,11 +43,11 @@ def test_a_failover_that_loses_commits_is_noticed_and_repaired_by_the_runbook(re
         cursor = lose_the_fall_of_an_approval(pair, service, who)
 
         trouble = Trouble(service, tmp_path, {"REFERENCE": who, "TIME": str(clock.rfc3339(began))})
-        eventually(lambda: is_noticed(trouble.run("standing status")), "the loss to be noticed", seconds=60)
+        eventually(lambda: is_noticed(trouble.run("standing status")), "the loss to be noticed")
         assert service.applicant("idngo", who)["status"] == "approved"
         refused = [service.get("/v1/changes", after=one) for one in (cursor, f"{cursor.partition('.')[0]}.1")]
         assert [(answer.status, "lost commits" in answer.json["detail"]) for answer in refused] == [(400, True)] * 2
-        assert b"standing_lost_commits_last_day 1.0" in service.get("/metrics", token=None).body
+        eventually(lambda: b"standing_lost_commits_last_day 1.0" in service.get("/metrics", token=None).body, "the metrics to tell it")
         eventually(lambda: "it lost commits" in str(service.get("/readyz").json["attention"]), "/readyz to say so")
 
         follow(trouble, dict(BLOCK.findall(RUNBOOK))["a failover lost commits"])

@@ -13,10 +13,10 @@ from sqlalchemy.pool import NullPool
 
 from tests.conftest import KEY
 from tests.support import payloads
-from tests.support.service import Service, eventually
+from tests.support.service import ANSWER_SECONDS, Service, eventually
 
-#: How long a process may go by what it knew of the tables.
-NOTICED_SECONDS = 8
+#: How long a process may go by what it knew of the tables, and the noise of a busy machine.
+NOTICED_SECONDS = 8 + 12
 
 
 @contextmanager
@@ -45,14 +45,14 @@ def test_without_a_spool_a_delivery_is_answered_503_and_the_revision_is_named(da
             began = time.monotonic()
             answer = service.deliver("idngo", payloads.idngo(payloads.new_applicant()))
             assert (answer.status, "retry-after" in answer.headers) == (503, True)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < ANSWER_SECONDS
             known, strange = service.get("/readyz").json, service.get("/readyz", token=None).json
             assert (known["status"], "9999" in known["database_says"], "9999" in str(strange)) == ("unavailable", True, False)
             for command in ("doctor", "status", "migrate"):
                 ended = service.standing(command)
                 assert ("9999" in ended.stdout + ended.stderr, "Traceback" in ended.stderr) == (True, False), ended
         eventually(lambda: service.get("/readyz").status == 200, "the tables to be right again", seconds=NOTICED_SECONDS)
-        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+        assert service.kept("idngo", payloads.idngo(payloads.new_applicant()))
 
 
 def test_with_a_spool_a_delivery_is_kept_and_applied_once_the_tables_are_right(database_url: str, redis_url: str, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_with_a_spool_a_delivery_is_kept_and_applied_once_the_tables_are_right(d
             event_ids = [service.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN")) for _ in range(5)]
             assert [answer.status for answer in event_ids] == [200] * 5
         for answer in event_ids:
-            assert service.settled(answer.json["event_id"], seconds=30)["status"] == "applied"
+            assert service.settled(answer.json["event_id"])["status"] == "applied"
 
 
 def test_newer_tables_that_bear_this_code_are_no_trouble(database_url: str, redis_url: str, tmp_path: Path) -> None:

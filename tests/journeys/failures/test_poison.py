@@ -54,7 +54,7 @@ def test_a_poisonous_event_delays_neither_its_batch_nor_newer_news_of_its_applic
     whose, other = payloads.new_applicant(), payloads.new_applicant()
     body = verdict(whose, "GREEN")
     armed = poison(faults, body, deed)
-    poisoned = poisonable.deliver("idngo", body).json["event_id"]
+    poisoned = poisonable.kept("idngo", body)
     newer = poisonable.told("idngo", verdict(whose, "RED", minutes=1))
     beside = poisonable.told("idngo", verdict(other, "GREEN"))
     assert (newer["status"], beside["status"]) == ("applied", "applied")

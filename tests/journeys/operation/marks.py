@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def _written(value: Any) -> bytes:
 
 def files(service: Service, but: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path in service.folder.rglob("*"):
-        if path.is_file() and path not in but:
-            yield path.name, path.read_bytes()
+        with suppress(FileNotFoundError):  # The service runs, and takes files away.
+            if path.is_file() and path not in but:
+                yield path.name, path.read_bytes()
 
 
 def queue(service: Service) -> Iterator[tuple[str, bytes]]:

@@ -84,7 +84,7 @@ def claimed_by_one_that_died(service: Service, worker: subprocess.Popen[bytes]) 
     """An event that a worker held when it was killed: whose, and its id."""
     point, who = service.folder / "faults" / "claimed", payloads.new_applicant()
     point.write_text("hang")
-    event_id = service.deliver("idngo", payloads.idngo(who, answer="GREEN")).json["event_id"]
+    event_id = service.kept("idngo", payloads.idngo(who, answer="GREEN"))
     eventually(lambda: not point.exists(), "the worker to hold it")
     for pid in (worker.pid, *children(worker.pid)):
         os.kill(pid, signal.SIGKILL)
@@ -92,11 +92,12 @@ def claimed_by_one_that_died(service: Service, worker: subprocess.Popen[bytes]) 
     return who, event_id
 
 
+@pytest.mark.alone
 def test_a_backup_under_traffic_holds_all_that_was_acknowledged_and_holds_up_no_delivery(machine: Service, tmp_path: Path) -> None:
     machine.start_worker()
     file = tmp_path / "backup.sqlite3"
     for _ in range(LARGE_BODIES):
-        machine.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN", info=PERSON, more="x" * 1_000_000))
+        machine.kept("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN", info=PERSON, more="x" * 1_000_000))
     with Traffic(machine) as traffic:
         before = list(traffic.answers)
         said = machine.standing("backup", str(file))
@@ -150,7 +151,7 @@ def test_a_restored_service_stands_as_the_backup_did_and_readers_of_the_feed_not
 def test_a_restore_is_refused_while_any_process_of_the_service_runs_idle(machine: Service, tmp_path: Path) -> None:
     file = tmp_path / "backup.sqlite3"
     assert machine.standing("backup", str(file)).returncode == 0
-    kept = machine.deliver("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN")).json["event_id"]
+    kept = machine.kept("idngo", payloads.idngo(payloads.new_applicant(), answer="GREEN"))
 
     def refused() -> bool:
         said = machine.standing("restore", "--yes", str(file))

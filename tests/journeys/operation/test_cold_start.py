@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY
+from tests.conftest import KEY, next_part
 from tests.support import payloads, warm
 from tests.support.service import Service, children, eventually
 
@@ -39,10 +39,16 @@ def started_cold(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytes
     """A service of executables that loaded everything themselves, and an applicant in it."""
     folder = tmp_path_factory.mktemp("cold")
     shutil.copy(migrated_sqlite, folder / "standing.sqlite3")
-    settings = {"DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}", "REDIS_URL": f"{valkey_url}?db=13", "ENCRYPTION_KEYS": KEY}
+    settings = {
+        "DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}",
+        "REDIS_URL": f"{valkey_url}?db={next_part()}",
+        "ENCRYPTION_KEYS": KEY,
+    }
     with warm.cold():
         service = Service(folder, settings).__enter__()
     try:
+        # From then on nothing happens by itself that a command would show.
+        eventually(lambda: "log" in service.subscribers(), "the process beside the worker to run")
         yield service
     finally:
         service.__exit__(None, None, None)
@@ -51,7 +57,6 @@ def started_cold(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytes
 def test_what_is_sent_to_a_service_that_started_cold_is_applied_and_told(started_cold: Service) -> None:
     started_cold.told("idngo", payloads.idngo(WHO, answer="GREEN"))
     assert started_cold.applicant("idngo", WHO)["status"] == "approved"
-    eventually(lambda: "log" in started_cold.subscribers(), "the process beside the worker to run")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

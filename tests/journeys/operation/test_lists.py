@@ -17,7 +17,7 @@ import click
 import pytest
 
 from store.cli.terminal.options import MOMENT, ROWS_MAX
-from tests.conftest import KEY
+from tests.conftest import KEY, next_part
 from tests.journeys.operation.test_consent import COMMANDS, signed_in
 from tests.receiver.connections.test_strangers import OPERATOR
 from tests.support import payloads, signing
@@ -117,7 +117,7 @@ def stocked(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytest.Tem
     shutil.copyfile(migrated_sqlite, folder / "standing.sqlite3")
     settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'standing.sqlite3'}",
-        "REDIS_URL": f"{valkey_url}?db=12",
+        "REDIS_URL": f"{valkey_url}?db={next_part()}",
         "ENCRYPTION_KEYS": KEY,
         "STANDING_TOKEN": OPERATOR,
         "FAULTS_DIR": str(folder / "faults"),
@@ -133,8 +133,13 @@ def stocked(valkey_url: str, migrated_sqlite: Path, tmp_path_factory: pytest.Tem
         service.told("ifcgate", payloads.ifcgate(payloads.new_case(), "approved"))
         assert service.deliver("idngo", payloads.idngo(payloads.new_applicant()), secret="a stranger's").status == 401
         eventually(lambda: rows(service, "refusals")[0], "the refusal to be counted")
-        eventually(lambda: all(row["matches"] for row in rows(service, "secrets")[0]), "the matches to be counted")
+        # Each web process counts by itself: all six live deliveries, and the four of the sandbox.
+        eventually(lambda: (matches(service), matches(service, "--sandbox")) == (6, 4), "the matches to be counted")
         yield Stocked(service, day)
+
+
+def matches(service: Service, *more: str) -> int:
+    return sum(row["matches"] for row in rows(service, "secrets", *more)[0])
 
 
 def go_wrong(service: Service, environment: list[str], *, secret: str) -> None:

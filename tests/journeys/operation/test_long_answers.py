@@ -111,6 +111,7 @@ def monitored(large: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.alone
 def test_long_answers_are_pages_and_keep_no_web_process_from_answering_deliveries(monitored: Service) -> None:
     began = len(monitored.logged())  # Loading the code keeps the loop, too, on a slow machine.
     deliveries_are_answered_meanwhile(monitored)

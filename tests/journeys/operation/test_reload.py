@@ -18,6 +18,9 @@ from tests.receiver.connections.test_slow_senders import children
 from tests.support import payloads, signing
 from tests.support.service import Service, end, eventually
 
+#: That no delivery is refused holds where nothing else keeps the database busy.
+pytestmark = pytest.mark.alone
+
 OLD, NEW = "the secret of before, 32 bytes ..", "the secret that follows it ......"
 
 sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -88,7 +91,7 @@ def reload(service: Service) -> None:
     """HUP, and until other processes are in the place of those before."""
     before = set(children(service.web.pid))
     service.web.send_signal(signal.SIGHUP)
-    eventually(lambda: (now := children(service.web.pid)) and not before & set(now) and len(now) == 2, "other processes", seconds=40)
+    eventually(lambda: (now := children(service.web.pid)) and not before & set(now) and len(now) == 2, "other processes")
 
 
 def test_hup_takes_secrets_anew_and_no_delivery_is_refused(from_a_file: Service, tmp_path: Path) -> None:

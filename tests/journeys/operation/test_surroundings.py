@@ -42,7 +42,7 @@ def test_it_runs_from_a_folder_that_has_a_package_of_our_name_and_whatever_its_p
             outside = Service(tmp_path, {})
             outside.port = up.port
             who = payloads.new_applicant()
-            assert outside.deliver("idngo", payloads.idngo(who, answer="GREEN"), secret=secret).status == 200
+            outside.kept("idngo", payloads.idngo(who, answer="GREEN"), secret=secret)
             read = f"/v1/applicants/idngo/{who}?environment=sandbox"
             eventually(lambda: outside.request("GET", read, token=token).status == 200, "the applicant")
         finally:
@@ -59,8 +59,8 @@ def test_a_file_from_an_editor_of_another_system_holds_what_it_says(tmp_path: Pa
     service = Service(tmp_path, settings | {"IDNGO_SECRETS_FILE": str(tmp_path / "secrets")}, worker=False)
     del service.environment["IDNGO_SECRETS"]
     with service:
-        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant()), secret="first secret of a file").status == 200
-        assert service.deliver("idngo", payloads.idngo(payloads.new_applicant())).status == 200
+        assert service.kept("idngo", payloads.idngo(payloads.new_applicant()), secret="first secret of a file")
+        assert service.kept("idngo", payloads.idngo(payloads.new_applicant()))
 
 
 def dev(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

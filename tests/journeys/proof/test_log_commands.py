@@ -16,10 +16,13 @@ from tests.support.service import LOG_ORIGIN, Service, eventually
 
 
 def approved(service: Service) -> tuple[str, str]:
-    """An applicant that is approved, and the id of the event that said so, once that is logged."""
+    """An applicant that is approved, and the id of the event that said so, once all of it is logged."""
     who = payloads.new_applicant()
     event_id: str = service.told("idngo", payloads.idngo(who, answer="GREEN"))["id"]
     eventually(lambda: service.get("/v1/log/proof", event=event_id).status == 200, "the event to be logged")
+    # The change may be logged in a later pass than its event.
+    cursor = service.get("/v1/changes").json["data"][-1]["cursor"]
+    eventually(lambda: service.get("/v1/log/proof", change=cursor).status == 200, "the change to be logged")
     return who, event_id
 
 

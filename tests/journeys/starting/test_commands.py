@@ -79,7 +79,7 @@ def test_images_that_cannot_be_sent_are_sent_by_a_later_command(both: tuple[Serv
     without_country = ("--document", f"PASSPORT={tmp_path}/front.jpg", *options[2:])
     assert "documents[0].country is missing" in run(service, "start", "send", verification_id, *without_country, "--yes", fails=True)
     assert shown(service, "start", "send", verification_id, *options, "--reason", "ticket 9", "--yes")["status"] == "submitted"
-    acts = service.get("/v1/audit", token="operate-me-if-you-may", action="send images to idenfy").json["data"]
+    acts = service.get("/v1/audit", token="operate-me-if-you-may", action="send images to idenfy", limit=500).json["data"]
     assert [act["reason"] for act in acts][-1] == "ticket 9"
     assert seen(vendors, "idenfy")["credits"] == 1
 
@@ -103,7 +103,7 @@ def test_ifcgate_extracts_and_routes_and_the_acts_are_recorded(both: tuple[Servi
     assert json.loads(run(service, *route))
     play(vendors, "ifcgate", {"fault": "429", "times": 1, "retry_after": "7"})
     assert "--key" in run(service, *extract, fails=True)
-    acts = {act["action"]: act for act in service.get("/v1/audit", token="operate-me-if-you-may").json["data"]}
+    acts = {act["action"]: act for act in service.get("/v1/audit", token="operate-me-if-you-may", limit=500).json["data"]}
     assert acts["extract a document at ifcgate"]["reason"] == "ticket 7"
     assert acts["route a case at ifcgate"]["subject"] == f"ifcgate live {case['reference']}"
     assert address not in str(acts)

@@ -146,7 +146,7 @@ def test_a_web_process_that_is_killed_before_its_answer_starts_no_second_one(
         start(service, body, key=key)
     eventually(service.is_up, "another web process")
     # The one that was killed counts as under way for half a minute.
-    eventually(lambda: start(service, body, key=key).status == 202, "the repeated request to be answered", seconds=60)
+    eventually(lambda: start(service, body, key=key).status == 202, "the repeated request to be answered")
     until(service, start(service, body, key=key).json["id"], "linked")
     assert bought(vendors, "idenfy") == 1
 
@@ -175,7 +175,7 @@ def test_a_vendor_that_is_away_is_waited_for_and_the_state_says_so(both: tuple[S
     waiting = eventually(lambda: found if (found := show(service, verification_id))["last_answer"] else None, "an attempt")
     assert waiting["status"] == "sent"
     assert waiting["next_attempt_at"]
-    assert "ifcgate starts" in service.standing("status").stdout
+    eventually(lambda: "ifcgate starts" in service.standing("status").stdout, "status to tell it")
     play(vendors, "ifcgate", {"fault": None})
     assert act(service, "retry", verification_id).status == 202
     until(service, verification_id, "submitted")

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import LINKER
 from tests.support import payloads
-from tests.support.service import PROGRAMS, Service, eventually
+from tests.support.service import PATIENCE_SECONDS, PROGRAMS, Service, eventually
 
 HEADER = "vendor,reference,status,at,source\n"
 
@@ -81,7 +81,7 @@ def test_interrupted_it_says_so_and_goes_on_when_it_is_run_again(database_url: s
     process = subprocess.Popen(command, env=service.environment, stderr=subprocess.PIPE, text=True)
     eventually(lambda: counted(service), "some rows to be kept")
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=20)[1]
+    said = process.communicate(timeout=PATIENCE_SECONDS)[1]
     assert (process.returncode, "goes on from there" in said, "Traceback" in said) == (1, True, False), said
     kept = counted(service)
     assert 0 < kept < rows

@@ -15,9 +15,12 @@ from tests.support.service import Service
 from tests.support.vendors import asking, played
 from tests.support.vendors.asking import BEFORE, CREDENTIALS
 
+#: Once for all: midnight may come in the middle of a test.
+TODAY = datetime.now(UTC)
+
 
 def day(days: int) -> str:
-    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+    return f"{TODAY + timedelta(days=days):%Y-%m-%d}"
 
 
 @pytest.fixture

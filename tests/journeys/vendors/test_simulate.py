@@ -41,7 +41,7 @@ def test_every_applicant_stands_where_its_story_says_whatever_goes_wrong_on_the_
 ) -> None:
     with Service(tmp_path, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "ENCRYPTION_KEYS": KEY} | SANDBOX) as service:
         status, account = simulated(
-            service, "--count", "60", "--seed", "7", "--duplicates", "0.3", "--reordered", "0.5", "--forgeries", "0.3"
+            service, "--count", "60", "--seed", "7", "--duplicates", "0.3", "--reordered", "0.5", "--forgeries", "0.3", "--timeout", "60"
         )
     assert status == 0, account
     assert (account["as_told"], account["kept_twice"], account["pending"], account["left_out"]) == (True, 0, 0, {})
@@ -66,7 +66,7 @@ def test_a_service_that_is_not_there_is_told_so(running: Service) -> None:
 
 
 def test_a_vendor_without_a_secret_is_left_out_and_named(running: Service) -> None:
-    status, account = simulated(running, "--count", "5")
+    status, account = simulated(running, "--count", "5", "--timeout", "60")
     assert status == 0
     assert set(account["left_out"]) == {"ifcgate", "idenfy"}  # type: ignore[call-overload]
 

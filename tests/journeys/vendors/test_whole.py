@@ -28,7 +28,7 @@ class Stage:
     def simulate(self, *options: str, **variables: str) -> tuple[int, dict[str, Any], str]:
         command = [STANDING, "simulate", "--whole", "--json", *options]
         environment = self.environment | variables
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=150, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
         return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
 
 
@@ -40,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen([STANDING, "up", "--played"], cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        eventually(lambda: _ready(port), "readiness", seconds=20)
+        eventually(lambda: _ready(port), "readiness")
         yield Stage(folder, environment)
     finally:
         end(process)
@@ -55,7 +55,7 @@ def _ready(port: int) -> bool:
 
 
 def test_every_verification_comes_to_its_end_and_none_is_bought_twice(stage: Stage) -> None:
-    status, account, said = stage.simulate("--count", "12")
+    status, account, said = stage.simulate("--count", "12", "--timeout", "120")
     assert status == 0, said or json.dumps([one for one in account["verifications"] if not one["as_told"]])
     found = account["verifications"]
     assert {(one["vendor"], one["mode"]) for one in found} == {
@@ -75,7 +75,7 @@ def test_a_verification_that_does_not_come_to_its_end_is_reported(stage: Stage) 
 def test_a_service_with_a_real_account_is_not_started_with_played_vendors(stage: Stage, tmp_path: Path) -> None:
     environment = stage.environment | {"IDENFY_API_KEY": "real", "PORT": str(free_port())}
     done = subprocess.run(
-        [STANDING, "up", "--played"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False
+        [STANDING, "up", "--played"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert "IDENFY_API_KEY" in done.stderr

@@ -32,12 +32,13 @@ class Watcher:
     def __init__(self, engine: Engine) -> None:
         self.seen_at: dict[str, float] = {}
         self._engine = engine
-        self._over = threading.Event()
+        self._over, self._connected = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher")
 
     def __enter__(self) -> Watcher:
         self._last = stage.number(self._engine, "SELECT coalesce(max(number), 0) FROM transitions")
         self._thread.start()
+        self._connected.wait(PATIENCE_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,9 +51,15 @@ class Watcher:
         while not event_ids <= self.seen_at.keys() and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    def backend(self) -> int:
+        """Return the process id of PostgreSQL's backend that serves it."""
+        return int(self._connection.connection.driver_connection.info.backend_pid)  # type: ignore[union-attr]
+
     def _watch(self) -> None:
         query = text("SELECT number, event_id FROM transitions WHERE number > :last ORDER BY number")
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            self._connection = connection
+            self._connected.set()
             while not self._over.is_set():
                 rows = connection.execute(query, {"last": self._last}).all()
                 now = time.monotonic()

@@ -72,13 +72,13 @@ def templates(on: Stage, kind: str) -> tuple[Template, Template]:
         load.deliver(service.port, [letter.request() for letter in population.population()])
         pending = _template(engine)
         service.start_worker()
-        assert stage.wait_until_handled(engine, seconds=60), "the population was not handled"
+        assert stage.wait_until_handled(engine, seconds=stage.PATIENCE_SECONDS), "the population was not handled"
         check(engine, 1)
         return pending, _template(engine)
 
 
-def multiply(template: Template, engine: Engine, times: int) -> list[str]:
-    """Write so many copies; return their runs."""
+def multiply(template: Template, engine: Engine, times: int, *, tidy: bool = True) -> list[str]:
+    """Write so many copies, which appear at the same moment; return their runs."""
     added = {counter: _greatest(engine, counter) + 1 - template.first[counter] for counter in COUNTED}
     copies = [_copy(template, added, number) for number in range(times)]
     with engine.begin() as connection:
@@ -92,7 +92,8 @@ def multiply(template: Template, engine: Engine, times: int) -> list[str]:
             for table in ("events", "quiet_moves"):
                 column = COUNTED[table]
                 connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"))
-    stage.tidy(engine)
+    if tidy:
+        stage.tidy(engine)
     return [copy.run for copy in copies]
 
 

@@ -44,11 +44,11 @@ class Answer:
         return (self.answered_at - self.due_at) * 1000
 
 
-def saturate(port: int, requests: list[bytes], *, seconds: float) -> tuple[float, list[Answer]]:
+def saturate(port: int, requests: list[bytes], *, seconds: float, warm_up: float = WARM_UP_SECONDS) -> tuple[float, list[Answer]]:
     """Send as fast as is answered; return how many a second were answered with 200, and all answers."""
     with _at_peace():
-        answers = _Sending(port, requests, until=time.monotonic() + WARM_UP_SECONDS + seconds).run()
-    begin, end = answers[0].due_at + WARM_UP_SECONDS, answers[-1].answered_at
+        answers = _Sending(port, requests, until=time.monotonic() + warm_up + seconds).run()
+    begin, end = answers[0].due_at + warm_up, answers[-1].answered_at
     counted = sum(answer.status == 200 for answer in answers if answer.answered_at >= begin)
     return counted / (end - begin), answers
 

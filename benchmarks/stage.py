@@ -24,6 +24,12 @@ KEY = b"a key of 32 bytes to measure by!"
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 
+#: A shared machine may be slow.
+PATIENCE_SECONDS = 120
+
+#: The databases of one Valkey.
+QUEUES = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -32,9 +38,15 @@ class Stage:
     folder: Path
     cluster: Postgres
     redis_url: str
+    #: The process ids of the servers.
+    postmaster: int
+    valkey: int
     #: What a reader of the results should know.
     notes: list[str] = field(default_factory=list)
+    #: What could not be measured, and why.
+    failures: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _queues: Iterator[int] = field(default_factory=itertools.count)
 
     @contextmanager
     def database(self, kind: str) -> Iterator[Engine]:
@@ -55,20 +67,23 @@ class Stage:
 
     @contextmanager
     def service(self, engine: Engine, *, web: str | None = None, workers: int = 0) -> Iterator[Service]:
-        """Processes on a database: a web process under Standing's gunicorn settings, serving `web`, and workers of Standing's."""
-        Redis.from_url(self.redis_url).flushall()
-        url = url_of(engine)
+        """Processes on a database: a web process under Standing's gunicorn settings, serving `web`, and workers of Standing's.
+
+        Services that run at the same time have queues of their own."""
+        url, queue = url_of(engine), f"{self.redis_url}?db={next(self._queues) % QUEUES}"
+        Redis.from_url(queue).flushdb()
         keys = base64.b64encode(KEY).decode()
-        settings = {"DATABASE_URL": url, "TEXTBOOK_DATABASE_URL": url, "REDIS_URL": self.redis_url, "ENCRYPTION_KEYS": keys}
+        settings = {"DATABASE_URL": url, "TEXTBOOK_DATABASE_URL": url, "REDIS_URL": queue, "ENCRYPTION_KEYS": keys}
         service = Service(self.new_folder(), settings, cwd=ROOT)
         try:
             if web:
                 service.run("gunicorn", "--config", "python:receiver.gunicorn_config", web)
-                eventually(service.is_up, f"{web} to answer", seconds=30)
+                eventually(service.is_up, f"{web} to answer", seconds=PATIENCE_SECONDS)
             for _ in range(workers):
                 service.start_worker()
             if workers:
-                eventually(lambda: scalar(engine, "SELECT count(*) FROM workers") == workers, "the workers to be up", seconds=30)
+                counted = "SELECT count(*) FROM workers"
+                eventually(lambda: scalar(engine, counted) == workers, "the workers to be up", seconds=PATIENCE_SECONDS)
             yield service
         finally:
             for process in service.processes:
@@ -91,7 +106,10 @@ def stage() -> Iterator[Stage]:
         servers.valkey(Path(folder)) as valkey,
         servers.throwaway_cluster() as cluster,
     ):
-        yield Stage(folder=Path(folder), cluster=cluster, redis_url=valkey.url)
+        assert valkey._process
+        assert cluster.data
+        postmaster = int((cluster.data / "postmaster.pid").read_text().splitlines()[0])
+        yield Stage(folder=Path(folder), cluster=cluster, redis_url=valkey.url, postmaster=postmaster, valkey=valkey._process.pid)
 
 
 def connect(url: str) -> Engine:

@@ -1,4 +1,4 @@
-"""What an event costs in processor time, at fixed rates and as fast as it takes, under all processes of `standing up`.
+"""(e): what an event costs at fixed rates and as fast as it takes, when it is visible, and what idling costs: all of `standing up`.
 
     python -m benchmarks.measures.cost [--rates 10,100,300,500,max] [--seconds 20] [--idle 20] [--set NAME=VALUE]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,15 +21,18 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 from benchmarks import load, population, stage
 from benchmarks.load import Answer
-from benchmarks.measures import processor
+from benchmarks.measures import accept, processor
 from benchmarks.measures.latency import Watcher
 from benchmarks.measures.processor import Meter, Spent
 from benchmarks.output import figures
-from benchmarks.stage import POSTGRESQL, ROOT, Stage
+from benchmarks.output.figures import Figures
+from benchmarks.reader import reading
+from benchmarks.sizes import Sizes
+from benchmarks.stage import POSTGRESQL, ROOT, SQLITE, Stage
 from tests.support.service import Service, end, eventually, free_port
 
 #: As fast as it takes.
@@ -39,14 +43,6 @@ PER_SECOND_MAX = 3000
 
 #: Processes load what they need on their first deliveries, and make their connections.
 WARM_UP, WARM_UP_PER_SECOND, SETTLE_SECONDS = 600, 150, 5.0
-
-BEHIND = """
-SELECT EXISTS (SELECT 1 FROM events WHERE status = 'pending')
-    OR EXISTS (SELECT 1 FROM subscribers, feed WHERE seen < last AND retired_at IS NULL AND stopped_at IS NULL)
-    OR EXISTS (SELECT 1 FROM reactions WHERE status = 'pending')
-    OR EXISTS (SELECT 1 FROM log_queue)
-    OR (SELECT events_to FROM log_state) < (SELECT coalesce(max(sequence), 0) FROM events)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,45 +65,75 @@ class Cost:
     visible: dict[int, float]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Up:
     """`standing up`, as it runs."""
 
-    def __init__(self, service: Service, engine: Engine, cluster: int) -> None:
-        self.port, self.engine, self.folder = service.port, engine, service.folder
-        self.roots: dict[int, str | None] = {service.processes[0].pid: None, cluster: "PostgreSQL"}
+    port: int
+    engine: Engine
+    #: Its first process, and PostgreSQL's.
+    roots: dict[int, str | None]
+
+    def warm_up(self) -> None:
+        load.deliver(self.port, deliveries(WARM_UP), per_second=WARM_UP_PER_SECOND)
+        time.sleep(SETTLE_SECONDS)
 
 
 @contextmanager
 def up(on: Stage, engine: Engine, settings: dict[str, str]) -> Iterator[Up]:
     """Run everything that `./dev up` runs, its own Valkey included, with its defaults."""
     service = Service(on.new_folder(), {"DATABASE_URL": stage.url_of(engine), "CONSOLE_PORT": str(free_port())} | settings, cwd=ROOT)
-    service.environment.pop("REDIS_URL", None)
-    service.environment.pop("WEB_CONCURRENCY") if "WEB_CONCURRENCY" not in settings else None
+    for name in {"REDIS_URL", "WEB_CONCURRENCY"} - settings.keys():
+        service.environment.pop(name, None)
     try:
-        service.run("standing", "up")
-        eventually(lambda: service.is_up() and service.get("/readyz", token=None).status == 200, "the service to be ready", seconds=60)
-        yield Up(service, engine, postmaster(on))
+        first = service.run("standing", "up")
+        eventually(lambda: _is_ready(service), "the service to be ready", seconds=stage.PATIENCE_SECONDS)
+        server = {} if engine.dialect.name == SQLITE else {on.postmaster: "PostgreSQL"}
+        yield Up(port=service.port, engine=engine, roots={first.pid: None} | server)
     finally:
         end(*service.processes)
 
 
-def postmaster(on: Stage) -> int:
-    """Return the process id of PostgreSQL's parent, of which all backends are children."""
-    assert on.cluster.data is not None
-    return int((on.cluster.data / "postmaster.pid").read_text().splitlines()[0])
+def _is_ready(service: Service) -> bool:
+    return service.is_up() and service.get("/readyz", token=None).status == 200
+
+
+def at_rates(on: Stage, sizes: Sizes, kind: str = POSTGRESQL) -> Figures:
+    """The figures of all rates, and beside them what a request costs an empty view in the same minutes."""
+    found: Figures = {}
+    with on.database(kind) as engine, up(on, engine, {}) as this, accept.empty(on, sizes, letter="e") as empty:
+        this.warm_up()
+        if sizes.idle_seconds:
+            spent, seconds = idle(this, sizes.idle_seconds)
+            found[figures.name(kind, "e", "idle, % of a core")] = processor.together(spent) / seconds / 10_000
+        for rate in sizes.rates:
+            cost = at(this, rate, sizes.steady_seconds if rate == MAX else max(sizes.steady_seconds, sizes.events_least / float(rate)))
+            found |= {figures.name(kind, "e", what): value for what, value in _figures(cost).items()}
+        views = [empty.slice() for _ in range(3)]
+        name = figures.name(POSTGRESQL, "e", "empty view: web, µs")
+        return found | {figures.name(kind, "e", "empty view: web, µs"): statistics.median(view[name] for view in views)}
+
+
+def _figures(cost: Cost) -> Figures:
+    at = "as fast as it takes" if cost.rate == MAX else f"at {cost.rate}/s"
+    found = {f"visible {at}, p{percent} ms": value for percent, value in cost.visible.items()}
+    found |= {f"acknowledged {at}, p{percent} ms": value for percent, value in cost.acknowledged.items()}
+    found |= {f"{kind} {at}, µs": value for kind, value in cost.microseconds.items()}
+    found |= {f"together {at}, µs": cost.together, f"sender {at}, µs": cost.sender}
+    found |= {f"log {at}, B": cost.write_ahead_bytes} if cost.write_ahead_bytes else {}
+    return found | ({"handled as fast as it takes, events/s": cost.finished_per_second} if cost.rate == MAX else {})
 
 
 def at(this: Up, rate: str, seconds: float) -> Cost:
     """Send for so many seconds, and wait until all is done."""
     requests = deliveries(int((PER_SECOND_MAX if rate == MAX else float(rate)) * seconds))
-    with this.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as looking, Watcher(this.engine) as watcher:
-        meter = Meter(this.roots, besides=(_backend(looking), watcher.backend()))
-        logged, began = _log_position(looking), time.monotonic()
-        meter.start()
+    with reading(this.engine) as reader, Watcher(this.engine) as watcher:
+        meter, written = Meter(this.roots, besides=(*reader.backends, *watcher.backends)).start(), reader.written()
+        began = time.monotonic()
         answers = _sent(this.port, requests, rate, seconds)
         sent = time.monotonic()
-        _wait_until_done(looking)
-        spent, done = meter.stop(), time.monotonic()
+        reader.wait_until_done()
+        spent, done, written = meter.stop(), time.monotonic(), reader.written() - written
         accepted = {json.loads(answer.body)["event_id"].replace("-", ""): answer for answer in answers if answer.status == 200}
         assert len(accepted) == len(answers), f"{len(answers) - len(accepted)} of {len(answers)} deliveries were refused"
         watcher.wait_for(set(accepted))
@@ -116,8 +142,10 @@ def at(this: Up, rate: str, seconds: float) -> Cost:
             events=len(accepted),
             accepted_per_second=len(accepted) / (sent - began),
             finished_per_second=len(accepted) / (done - began),
-            **_each(spent, len(accepted)),
-            write_ahead_bytes=(_log_position(looking) - logged) / len(accepted),
+            microseconds={kind: value / len(accepted) for kind, value in processor.in_order(spent).items()},
+            together=processor.together(spent) / len(accepted),
+            sender=spent[processor.SENDER] / len(accepted),
+            write_ahead_bytes=written / len(accepted),
             acknowledged=_percentiles([answer.milliseconds for answer in answers]),
             visible=_percentiles([(watcher.seen_at[event] - answer.due_at) * 1000 for event, answer in accepted.items()]),
         )
@@ -142,31 +170,8 @@ def _sent(port: int, requests: list[bytes], rate: str, seconds: float) -> list[A
     return load.at_rate(port, requests, per_second=float(rate))
 
 
-def _each(spent: Spent, events: int) -> dict[str, object]:
-    return {
-        "microseconds": {kind: value / events for kind, value in processor.in_order(spent).items()},
-        "together": processor.together(spent) / events,
-        "sender": spent[processor.SENDER] / events,
-    }
-
-
 def _percentiles(values: list[float]) -> dict[int, float]:
-    return {percent: figures.percentile(values, percent) for percent in (50, 99)}
-
-
-def _backend(connection: Connection) -> int:
-    return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
-
-
-def _log_position(connection: Connection) -> int:
-    return int(connection.execute(text("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")).scalar_one())
-
-
-def _wait_until_done(connection: Connection, *, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while connection.execute(text(BEHIND)).scalar_one():
-        assert time.monotonic() < deadline, f"not all was handled, followed and logged within {seconds:g} s"
-        time.sleep(0.1)
+    return {percent: figures.percentile(values, percent) for percent in figures.PERCENTILES}
 
 
 def main() -> None:
@@ -179,9 +184,9 @@ def main() -> None:
     asked = options.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     console = Console(width=None if sys.stdout.isatty() else 180)
-    with stage.stage() as on, on.database(POSTGRESQL) as engine, up(on, engine, dict(one.split("=", 1) for one in asked.set)) as this:
-        load.deliver(this.port, deliveries(WARM_UP), per_second=WARM_UP_PER_SECOND)
-        time.sleep(SETTLE_SECONDS)
+    settings = dict(one.split("=", 1) for one in asked.set)
+    with stage.stage() as on, on.database(POSTGRESQL) as engine, up(on, engine, settings) as this:
+        this.warm_up()
         if asked.idle:
             spent, seconds = idle(this, asked.idle)
             each = {kind: round(value / seconds / 10_000, 2) for kind, value in processor.in_order(spent).items()}

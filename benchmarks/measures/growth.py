@@ -1,10 +1,10 @@
-"""(g): whether it stays as fast while more and more events are kept: accepting, working off, reading one applicant."""
+"""(g): whether it stays as fast and as cheap while more and more events are kept: accepting, handling a backlog, reading one applicant."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,16 +13,18 @@ from sqlalchemy import Engine
 from benchmarks import copies, load, population
 from benchmarks.copies import Template
 from benchmarks.measures import accept, backlog
+from benchmarks.measures.accept import Accepting
+from benchmarks.measures.side_by_side import Entry
 from benchmarks.output import figures
 from benchmarks.output.figures import Figures
 from benchmarks.sizes import Sizes
-from benchmarks.stage import POSTGRESQL, STANDING, Stage
+from benchmarks.stage import POSTGRESQL, Stage
 from tests.support.service import TOKENS
 
 READS_PER_SECOND = 100
 
-#: A database of up to so many events is seeded anew in each round: measuring adds some 25,000.
-ANEW_MAX = 100_000
+#: A database of up to so many events is seeded again in each round: measuring adds some 25,000.
+SEEDED_AGAIN_MAX = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,41 +36,66 @@ class Kept:
     runs: list[str]
 
 
-def measurements(on: Stage, sizes: Sizes, stack: ExitStack) -> dict[str, Callable[[], Figures]]:
+@dataclass(eq=False, kw_only=True)
+class Grown:
+    """Standing on such a database. Its web process runs all the while, its worker only while a backlog is measured."""
+
+    kept: Kept
+    pending: Template
+    accepting: Accepting
+
+    @property
+    def title(self) -> str:
+        return f"{self.kept.events:,} events kept"
+
+    def slice(self) -> Figures:
+        """Accept; then handle what was accepted, which warms the worker up, and a backlog, which is measured."""
+        sizes, on = self.accepting.sizes, self.accepting.on
+        found = self.accepting.slice()
+        with backlog.crew(on, self.kept.engine, self.pending, backlog=sizes.growth_backlog, workers=1) as crew:
+            found |= crew.slice()
+        wanted = {
+            "c  Standing, accepted/s": "accepted/s",
+            "c  Standing: web, µs": "accepting: web, µs",
+            "c  Standing: PostgreSQL, µs": "accepting: PostgreSQL, µs",
+            "c  Standing: log, B": "accepting: log, B",
+            "d  Standing, 1 worker, handled/s": "handled/s",
+            "d  Standing, 1 worker: worker, dispatcher and sequencer, µs": "handling: worker, dispatcher and sequencer, µs",
+            "d  Standing, 1 worker: PostgreSQL, µs": "handling: PostgreSQL, µs",
+            "d  Standing, 1 worker: log, B": "handling: log, B",
+        }
+        return {name(self.kept.events, what): found[figure] for figure, what in wanted.items()}
+
+    def finish(self) -> Figures:
+        port, count = self.accepting.service.port, self.accepting.sizes.reads
+        reads = load.at_rate(port, _reads(self.kept, count), per_second=READS_PER_SECOND)
+        assert all(answer.status == 200 for answer in reads), "an applicant that is kept was not found"
+        took = [answer.milliseconds for answer in reads]
+        return {name(self.kept.events, f"one applicant read, p{percent} ms"): figures.percentile(took, percent) for percent in (50, 99)}
+
+
+def entries(on: Stage, sizes: Sizes, stack: ExitStack) -> list[Entry]:
     """One for each size. What the measuring adds hardly tells in a large database, which is seeded once for all rounds."""
     pending, handled = copies.templates(on, POSTGRESQL)
-    plan: dict[str, Callable[[], Figures]] = {}
+    made: list[Entry] = []
     for events in sizes.kept:
-        make = partial(_seeded, on, events, handled)
-        if events > ANEW_MAX:
-            kept = stack.enter_context(make())
-            plan[f"{events:,} events kept"] = partial(_measured, on, sizes, kept, pending)
-        else:
-            plan[f"{events:,} events kept"] = partial(_measured_anew, on, sizes, make, pending)
-    return plan
+        kept = stack.enter_context(_seeded(on, events, handled)) if events > SEEDED_AGAIN_MAX else None
+        made.append(partial(_grown, on, sizes, events, pending, handled, kept))
+    return made
+
+
+@contextmanager
+def _grown(on: Stage, sizes: Sizes, events: int, pending: Template, handled: Template, kept: Kept | None) -> Iterator[Grown]:
+    with ExitStack() as stack:
+        used = kept or stack.enter_context(_seeded(on, events, handled))
+        accepting = stack.enter_context(accept.standing_on(on, sizes, used.engine))
+        yield Grown(kept=used, pending=pending, accepting=accepting)
 
 
 @contextmanager
 def _seeded(on: Stage, events: int, handled: Template) -> Iterator[Kept]:
     with on.database(POSTGRESQL) as engine:
         yield Kept(events=events, engine=engine, runs=copies.multiply(handled, engine, -(-events // handled.events)))
-
-
-def _measured_anew(on: Stage, sizes: Sizes, make: Callable[[], AbstractContextManager[Kept]], pending: Template) -> Figures:
-    with make() as kept:
-        return _measured(on, sizes, kept, pending)
-
-
-def _measured(on: Stage, sizes: Sizes, kept: Kept, pending: Template) -> Figures:
-    with on.service(kept.engine, web=STANDING) as service:
-        accepted = accept.accepted_per_second(on, kept.engine, service.port, sizes)
-        reads = load.at_rate(service.port, _reads(kept, sizes.reads), per_second=READS_PER_SECOND)
-        assert all(answer.status == 200 for answer in reads), "an applicant that is kept was not found"
-    copies.multiply(pending, kept.engine, -(-sizes.growth_backlog // pending.events))
-    handled, _ = backlog.worked_off(on, kept.engine, workers=1)
-    took = [answer.milliseconds for answer in reads]
-    found = {name(kept.events, "accepted/s"): accepted, name(kept.events, "handled/s"): handled}
-    return found | {name(kept.events, f"one applicant read, p{percent} ms"): figures.percentile(took, percent) for percent in (50, 99)}
 
 
 def name(events: int, what: str) -> str:

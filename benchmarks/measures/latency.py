@@ -1,4 +1,4 @@
-"""(e): how long after a webhook was due its news is visible to another reader of the database, at fixed rates and over a backlog."""
+"""(e): how long after a webhook was due its news is visible to another reader of the database; here of a reversal over a backlog."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.copies import Template
 from benchmarks.load import Answer
 from benchmarks.output import figures
 from benchmarks.output.figures import Figures
+from benchmarks.reader import Reader
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, STANDING, Stage
 from tests.support.service import end
@@ -31,6 +32,8 @@ class Watcher:
 
     def __init__(self, engine: Engine) -> None:
         self.seen_at: dict[str, float] = {}
+        #: The server's process that serves it.
+        self.backends: tuple[int, ...] = ()
         self._engine = engine
         self._over, self._connected = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher")
@@ -51,14 +54,10 @@ class Watcher:
         while not event_ids <= self.seen_at.keys() and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def backend(self) -> int:
-        """Return the process id of PostgreSQL's backend that serves it."""
-        return int(self._connection.connection.driver_connection.info.backend_pid)  # type: ignore[union-attr]
-
     def _watch(self) -> None:
         query = text("SELECT number, event_id FROM transitions WHERE number > :last ORDER BY number")
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            self._connection = connection
+            self.backends = Reader(connection).backends
             self._connected.set()
             while not self._over.is_set():
                 rows = connection.execute(query, {"last": self._last}).all()
@@ -67,22 +66,6 @@ class Watcher:
                     self._last = number
                     self.seen_at.setdefault(_plain(str(event_id)), now)
                 time.sleep(LOOK_SECONDS)
-
-
-def at_rates(on: Stage, sizes: Sizes, kind: str = POSTGRESQL) -> Figures:
-    """With one worker."""
-    found: Figures = {}
-    with on.database(kind) as engine, on.service(engine, web=STANDING, workers=1) as service:
-        load.deliver(service.port, population.deliveries(300))
-        for rate in sizes.rates:
-            with Watcher(engine) as watcher:
-                answers = load.at_rate(service.port, population.deliveries(int(rate * sizes.steady_seconds)), per_second=rate)
-                took = _took(on, answers, watcher)
-            for percent in figures.PERCENTILES:
-                found[figures.name(kind, "e", f"visible at {rate}/s, p{percent} ms")] = figures.percentile(took, percent)
-            acknowledged = figures.percentile([answer.milliseconds for answer in answers], 99)
-            found[figures.name(kind, "e", f"acknowledged at {rate}/s, p99 ms")] = acknowledged
-    return found
 
 
 def over_a_backlog(on: Stage, sizes: Sizes, pending: Template, kind: str = POSTGRESQL) -> Figures:

@@ -92,12 +92,18 @@ class Meter:
 def in_order(spent: Spent) -> dict[str, int]:
     """Return the kinds in the order in which they are shown, without the sender."""
     kinds = [*ORDER, *sorted(spent.keys() - {*ORDER, SENDER})]
-    return {kind: spent[kind] for kind in kinds if spent[kind]}
+    return {kind: spent[kind] for kind in kinds if kind in spent}
 
 
 def together(spent: Spent) -> int:
     """Return the sum of all kinds but the sender."""
     return sum(microseconds for kind, microseconds in spent.items() if kind != SENDER)
+
+
+def each(prefix: str, spent: Spent, events: int) -> dict[str, float]:
+    """Return what each kind spent an event, and the sender apart."""
+    whole = in_order(spent) | {SENDER: spent[SENDER]}
+    return {f"{prefix}{kind}, µs": microseconds / events for kind, microseconds in whole.items()}
 
 
 def _tree(roots: Mapping[int, str | None]) -> dict[int, Seen]:

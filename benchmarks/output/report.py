@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.output import plot
-from benchmarks.output.figures import Figures
+from benchmarks.output.figures import Figures, by_name
 from benchmarks.output.targets import Verdict
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -20,34 +20,36 @@ RESULTS = Path(__file__).parent.parent / "results"
 Row = tuple[str, ...]
 
 
-def tell(console: Console, rounds: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> None:
-    for head, rows in (_measured(rounds), _reached(verdicts)):
+def tell(console: Console, slices: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> None:
+    for head, rows in (_measured(slices), _reached(verdicts)):
         if rows:
             console.print(_table(head, rows))
     for note in notes:
         console.print(f"Note: {note}.", style="yellow")
 
 
-def write(name: str, machine: dict[str, Any], rounds: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> list[Path]:
+def write(
+    name: str, machine: dict[str, Any], rounds: int, slices: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]
+) -> list[Path]:
     """Write `<name>.json`, `.md`, `.png` and `.svg` into the folder of results."""
     RESULTS.mkdir(exist_ok=True)
     whole = {
         "machine": machine,
-        "medians": {figure: round(statistics.median(values), 3) for figure, values in _by_name(rounds).items()},
+        "medians": {figure: round(statistics.median(values), 3) for figure, values in by_name(slices).items()},
         "targets": [_verdict(verdict) for verdict in verdicts],
         "notes": list(notes),
-        "rounds": [{figure: round(value, 3) for figure, value in one.items()} for one in rounds],
+        "slices": [{figure: round(value, 3) for figure, value in one.items()} for one in slices],
     }
     data, table = RESULTS / f"{name}.json", RESULTS / f"{name}.md"
     data.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-    lines = [_headline(machine, len(rounds)), "", *_markdown(*_reached(verdicts)), "", *_markdown(*_measured(rounds))]
+    lines = [_headline(machine, rounds), "", *_markdown(*_reached(verdicts)), "", *_markdown(*_measured(slices))]
     lines += ["", *(f"- {note}." for note in notes)] if notes else []
     table.write_text("\n".join(lines) + "\n")
-    return [data, table, *plot.draw(RESULTS / name, _by_name(rounds), _headline(machine, len(rounds)))]
+    return [data, table, *plot.draw(RESULTS / name, by_name(slices), _headline(machine, rounds))]
 
 
-def _measured(rounds: Sequence[Figures]) -> tuple[Row, list[Row]]:
-    found = sorted(_by_name(rounds).items(), key=lambda item: item[0][0])
+def _measured(slices: Sequence[Figures]) -> tuple[Row, list[Row]]:
+    found = sorted(by_name(slices).items(), key=lambda item: item[0][0])
     rows: list[Row] = [
         (name, _number(statistics.median(values)), f"{_number(min(values))} – {_number(max(values))}") for name, values in found
     ]
@@ -62,11 +64,6 @@ def _reached(verdicts: Sequence[Verdict]) -> tuple[Row, list[Row]]:
     return ("to reach", "target", "median", "lowest – highest", "reached"), rows
 
 
-def _by_name(rounds: Sequence[Figures]) -> dict[str, list[float]]:
-    names = dict.fromkeys(name for one in rounds for name in one)
-    return {name: [one[name] for one in rounds if name in one] for name in names}
-
-
 def _verdict(one: Verdict) -> dict[str, Any]:
     values = {"median": round(one.median, 3), "lowest": round(one.lowest, 3), "highest": round(one.highest, 3)}
     return {"says": one.target.says, "target": one.target.bound} | values | {"reached": one.reached}
@@ -78,7 +75,7 @@ def _headline(machine: dict[str, Any], rounds: int) -> str:
         f"{it['processor'] or it['architecture']}, {it['cores']} cores for everything, the sender included; Python {versions['python']}, "
         f"PostgreSQL {machine['postgresql']['server_version'].split()[0]} (fsync {machine['postgresql']['fsync']}), "
         f"Valkey {versions['valkey']}; {machine['web']['processes']} × {machine['web']['connections']} connections; "
-        f"median of {rounds} rounds, commit {machine['commit']}."
+        f"median of all slices of {rounds} round{'s' if rounds > 1 else ''}, commit {machine['commit']}."
     )
 
 

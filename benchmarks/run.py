@@ -27,6 +27,7 @@ from benchmarks.measures import accept, backlog, cost, growth, latency, machine,
 from benchmarks.measures.side_by_side import Entry
 from benchmarks.output import figures, report, targets
 from benchmarks.output.figures import Figures
+from benchmarks.peers import djstripe
 from benchmarks.sizes import Sizes
 from benchmarks.stage import POSTGRESQL, SQLITE, Stage
 
@@ -47,7 +48,7 @@ def main() -> int:
     with stage.stage() as on, ExitStack() as stack:
         described = machine.described(on)
         console.print(f"measuring {'; '.join(PARTS[part] for part in asked.only)} (rounds: {asked.rounds})")
-        plan = _plan(on, asked.sizes, asked.only, stack)
+        plan = _plan(on, asked.sizes, asked.only, stack, peers=asked.peers)
         slices = [one for number in range(asked.rounds) for one in _round(console, f"{number + 1}/{asked.rounds}", plan, on)]
         on.notes.extend(on.failures)
         wanted = (*targets.ALWAYS, *targets.of_growth(asked.sizes.kept))
@@ -82,11 +83,11 @@ def _round(console: Console, place: str, plan: dict[str, Measurement], on: Stage
     return found
 
 
-def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack) -> dict[str, Measurement]:
+def _plan(on: Stage, wanted: Sizes, parts: str, stack: ExitStack, *, peers: bool) -> dict[str, Measurement]:
     """The measurements of a round, in their order: those that are compared take turns."""
     templates = {kind: copies.templates(on, kind)[0] for kind in _kinds(wanted, parts)}
     plan: dict[str, Measurement] = {}
-    if entries := _contestants(on, wanted, parts, templates):
+    if entries := [*_contestants(on, wanted, parts, templates), *([partial(djstripe.entry, on, wanted)] if peers else [])]:
         plan["side by side"] = partial(side_by_side.measure, on, entries, slices=wanted.slices)
     for kind in (POSTGRESQL, SQLITE) if "f" in parts else (POSTGRESQL,):
         if "e" in parts or kind == SQLITE:
@@ -132,6 +133,7 @@ def _asked() -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, help="of whose slices the medians are taken (default: 3, with --quick 1)")
     options.add_argument("--only", type=_parts, help="parts, as in a,c,d: " + "; ".join(f"{part} {is_}" for part, is_ in PARTS.items()))
+    options.add_argument("--peers", action="store_true", help="with (a) to (c) also dj-stripe's endpoint, in an environment of its own")
     size = options.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a to e in 3 minutes; fails if processor time is twice what is usual")
     size.add_argument("--large", action="store_true", help="growth up to 5 million events")

@@ -14,6 +14,7 @@ from rich.table import Table
 from benchmarks.output import plot
 from benchmarks.output.figures import Figures, by_name
 from benchmarks.output.targets import Verdict
+from benchmarks.peers import promises
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -21,7 +22,7 @@ Row = tuple[str, ...]
 
 
 def tell(console: Console, slices: Sequence[Figures], verdicts: Sequence[Verdict], notes: Sequence[str]) -> None:
-    for head, rows in (_measured(slices), _reached(verdicts)):
+    for head, rows in (_measured(slices), (promises.HEAD, promises.rows(slices)), _reached(verdicts)):
         if rows:
             console.print(_table(head, rows))
     for note in notes:
@@ -43,6 +44,8 @@ def write(
     data, table = RESULTS / f"{name}.json", RESULTS / f"{name}.md"
     data.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     lines = [_headline(machine, rounds), "", *_markdown(*_reached(verdicts)), "", *_markdown(*_measured(slices))]
+    compared = _markdown(promises.HEAD, promises.rows(slices))
+    lines += ["", *compared] if compared else []
     lines += ["", *(f"- {note}." for note in notes)] if notes else []
     table.write_text("\n".join(lines) + "\n")
     return [data, table, *plot.draw(RESULTS / name, by_name(slices), _headline(machine, rounds))]

@@ -50,7 +50,9 @@ class Cost:
     """What was found at one rate."""
 
     rate: str
+    #: Those that were accepted. Others were refused, because the machine is too busy or the rate too high.
     events: int
+    refused: int
     #: Events a second, from the first delivery to the last answer.
     accepted_per_second: float
     #: The same until everything is handled, followed and logged.
@@ -103,12 +105,15 @@ def at_rates(on: Stage, sizes: Sizes, kind: str = POSTGRESQL) -> Figures:
     found: Figures = {}
     with on.database(kind) as engine, up(on, engine, {}) as this, accept.empty(on, sizes, letter="e") as empty:
         this.warm_up()
-        if sizes.idle_seconds:
-            spent, seconds = idle(this, sizes.idle_seconds)
-            found[figures.name(kind, "e", "idle, % of a core")] = processor.together(spent) / seconds / 10_000
         for rate in sizes.rates:
             cost = at(this, rate, sizes.steady_seconds if rate == MAX else max(sizes.steady_seconds, sizes.events_least / float(rate)))
+            if cost.refused:
+                on.notes.append(f"(e) on {kind}, {rate}/s: {cost.refused:,} deliveries were refused")
             found |= {figures.name(kind, "e", what): value for what, value in _figures(cost).items()}
+        if sizes.idle_seconds:  # Last, because then all has started.
+            time.sleep(SETTLE_SECONDS)
+            spent, seconds = idle(this, sizes.idle_seconds)
+            found[figures.name(kind, "e", "idle, % of a core")] = processor.together(spent) / seconds / 10_000
         views = [empty.slice() for _ in range(3)]
         name = figures.name(POSTGRESQL, "e", "empty view: web, µs")
         return found | {figures.name(kind, "e", "empty view: web, µs"): statistics.median(view[name] for view in views)}
@@ -135,11 +140,12 @@ def at(this: Up, rate: str, seconds: float) -> Cost:
         reader.wait_until_done()
         spent, done, written = meter.stop(), time.monotonic(), reader.written() - written
         accepted = {json.loads(answer.body)["event_id"].replace("-", ""): answer for answer in answers if answer.status == 200}
-        assert len(accepted) == len(answers), f"{len(answers) - len(accepted)} of {len(answers)} deliveries were refused"
+        assert accepted, f"all {len(answers)} deliveries were refused"
         watcher.wait_for(set(accepted))
         return Cost(
             rate=rate,
             events=len(accepted),
+            refused=len(answers) - len(accepted),
             accepted_per_second=len(accepted) / (sent - began),
             finished_per_second=len(accepted) / (done - began),
             microseconds={kind: value / len(accepted) for kind, value in processor.in_order(spent).items()},
@@ -187,15 +193,15 @@ def main() -> None:
     settings = dict(one.split("=", 1) for one in asked.set)
     with stage.stage() as on, on.database(POSTGRESQL) as engine, up(on, engine, settings) as this:
         this.warm_up()
+        found = []
+        for rate in asked.rates.split(","):
+            found.append(at(this, rate, asked.seconds))
+            console.print(f"{rate}: {found[-1].together:,.0f} µs an event, {found[-1].refused:,} refused", highlight=False)
+            time.sleep(SETTLE_SECONDS)
         if asked.idle:
             spent, seconds = idle(this, asked.idle)
             each = {kind: round(value / seconds / 10_000, 2) for kind, value in processor.in_order(spent).items()}
             console.print(f"idle, % of a core: {processor.together(spent) / seconds / 10_000:.2f} {each}", highlight=False)
-        found = []
-        for rate in asked.rates.split(","):
-            found.append(at(this, rate, asked.seconds))
-            console.print(f"{rate}: {found[-1].together:,.0f} µs an event", highlight=False)
-            time.sleep(SETTLE_SECONDS)
     console.print(_table(found))
     if asked.json:
         asked.json.write_text(json.dumps([asdict(cost) for cost in found], indent=2) + "\n")

@@ -12,6 +12,8 @@ import threading
 import traceback
 import warnings
 from collections.abc import MutableMapping
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -45,16 +47,15 @@ def configure(*, least: int = logging.INFO) -> None:
     # Our own lines go straight out: through `logging` one for each delivery cost an eighth of what can be accepted.
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _described,
             _traced,
             _only_known_keys,
-            structlog.processors.JSONRenderer(serializer=_encode),
+            _encoded,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=partial(_the, structlog.BytesLogger(sys.stderr.buffer)),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Foreign()], level=least, force=True)
@@ -67,6 +68,19 @@ def configure(*, least: int = logging.INFO) -> None:
     sys.excepthook = last_words
     sys.unraisablehook = lambda args: last_words(args.exc_type, args.exc_value, args.exc_traceback)
     threading.excepthook = lambda args: last_words(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _the(logger: structlog.BytesLogger, *_: object) -> structlog.BytesLogger:
+    """Return the one logger for every line: to make one takes longer than to write a line."""
+    return logger
+
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def follow_request(request_id: str | None) -> None:
+    """Log what comes next in this thread with the id of a request; None: with none."""
+    _request_id.set(request_id)
 
 
 def announce(*texts: str) -> None:
@@ -145,10 +159,6 @@ def _is_ours(file: Path) -> bool:
     return file.is_relative_to(_ROOT) and file.relative_to(_ROOT).parts[0] in _PACKAGES
 
 
-def _encode(line: MutableMapping[str, Any], **_: object) -> bytes:
-    return msgspec.json.encode(line, enc_hook=str)
-
-
 def _described(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put an exception's kind in the place of the exception, because its message and locals may hold personal data."""
     info = line.pop("exc_info", None)
@@ -159,14 +169,21 @@ def _described(_logger: object, _method: str, line: MutableMapping[str, Any]) ->
 
 
 def _traced(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the trace for which the work is done that logs the line."""
+    """Add the request and the trace for which the work is done that logs the line."""
+    if request_id := _request_id.get():
+        line.setdefault("request_id", request_id)
     if trace := traces.current():
         line.setdefault("trace_id", trace.id)
     return line
 
 
 def _only_known_keys(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value for key, value in line.items() if key in KEYS}
+    # Usually nothing is to be removed.
+    return line if line.keys() <= KEYS else {key: value for key, value in line.items() if key in KEYS}
+
+
+def _encoded(_logger: object, _method: str, line: MutableMapping[str, Any]) -> bytes:
+    return msgspec.json.encode(line, enc_hook=str)
 
 
 def _warned(

@@ -35,14 +35,13 @@ def create_api() -> Flask:
 
 
 def _application(*parts: ModuleType) -> Flask:
-    from flask import Flask
-
     from receiver import config
     from receiver.web import paths, problems, request_id
+    from receiver.web.server.application import Application
     from store.system import logs
 
     logs.configure()
-    app = Flask("receiver", static_folder=None)
+    app = Application("receiver", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.settings().max_body_bytes
     # A redirect counts as a failure with every vendor.
     app.url_map.merge_slashes = False

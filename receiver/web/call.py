@@ -110,10 +110,12 @@ class Call:
                 work = _recorded(work, caller, lambda _: subject)
             return self.answer(self.transaction(work) if "connection" in arguments else work(), parts["query"])
 
+        takes_its_path_alone = not named and "connection" not in arguments and self.query is None and self.body is None
+
         @wraps(view)
         def run(**path: str) -> Response:
             if self.right is None:
-                return answered(None, path)
+                return self.answer(view(**path), None) if takes_its_path_alone else answered(None, path)
             caller = auth.caller_of(self.right)
             asked = {kind: request.args[name] for name, kind in self.named_in_query.items() if name in request.args}
             with attempts.recorded(caller, path | asked):

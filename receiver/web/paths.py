@@ -17,6 +17,9 @@ from werkzeug.routing import BaseConverter
 #: What stands before the path when a request names its whole URL.
 _ABSOLUTE = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 
+#: A target that is its own path.
+_PLAIN = re.compile(r"/[A-Za-z0-9_.-][A-Za-z0-9/_.-]*")
+
 
 class NameConverter(BaseConverter):
     """A name of the vendor's or of yours. Whether it can be a name is checked after the caller's right."""
@@ -39,12 +42,17 @@ def keep_encoded_slashes(app: Flask) -> None:
     def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         raw = environ.get("RAW_URI")
         if raw:
-            path = _ABSOLUTE.sub("", raw).partition("?")[0]
-            # The router would take any number of slashes at the beginning for one.
-            path = re.sub(r"^/(?=/)", "/%2F", path)
-            # Encoded once more: what a path uses itself, and bytes that are no ASCII, which WSGI would replace if they are no UTF-8.
-            kept = re.sub(r"%(?=25|2[Ff]|[89A-Fa-f][0-9A-Fa-f])", "%25", path)
-            environ["PATH_INFO"] = unquote_to_bytes(kept.encode("latin-1", "replace")).decode("latin-1")
+            environ["PATH_INFO"] = raw if _PLAIN.fullmatch(raw) else _routed(raw)
         return inner(environ, start_response)
 
     app.wsgi_app = outer  # type: ignore[method-assign]
+
+
+def _routed(raw: str) -> str:
+    """Return the path of a request's target, with its slashes still encoded."""
+    path = _ABSOLUTE.sub("", raw).partition("?")[0]
+    # The router would take any number of slashes at the beginning for one.
+    path = re.sub(r"^/(?=/)", "/%2F", path)
+    # Encoded once more: what a path uses itself, and bytes that are no ASCII, which WSGI would replace if they are no UTF-8.
+    kept = re.sub(r"%(?=25|2[Ff]|[89A-Fa-f][0-9A-Fa-f])", "%25", path)
+    return unquote_to_bytes(kept.encode("latin-1", "replace")).decode("latin-1")

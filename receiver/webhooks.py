@@ -16,7 +16,7 @@ from receiver.monitoring import latencies
 from receiver.monitoring.delivery_counts import count
 from receiver.openapi import service_schemas
 from receiver.vendors import rehearsal
-from receiver.vendors.base import Forged, Stale
+from receiver.vendors.base import Forged, RequestHeaders, Stale
 from receiver.web import request_body
 from receiver.web.call import call
 from receiver.web.problems import Problem
@@ -45,8 +45,9 @@ def receive(vendor: str) -> dict[str, str]:
 
     The vendor's signature over the raw body proves who sent it. No content type is demanded."""
     sender = _look_up(vendor)
-    _refuse_large_unsigned(sender)
-    delivery = _authenticate(vendor, sender)
+    headers = RequestHeaders(request.environ)
+    _refuse_large_unsigned(sender, headers)
+    delivery = _authenticate(vendor, sender, headers)
     kept = _record(vendor, delivery)
     if kept.first:
         lost_commits.seen.acknowledged(kept.event_id, vendor, spooled=kept.spooled)
@@ -65,16 +66,16 @@ def _look_up(vendor: str) -> ConfiguredVendor:
     return sender
 
 
-def _refuse_large_unsigned(sender: ConfiguredVendor) -> None:
+def _refuse_large_unsigned(sender: ConfiguredVendor, headers: RequestHeaders) -> None:
     """Raise 413 for a body without a signature that is announced as too large. It is not counted: no vendor sent it."""
-    if not _is_signed(sender):
+    if not _is_signed(sender, headers):
         request_body.refuse_announced_size()
 
 
-def _authenticate(vendor: str, sender: ConfiguredVendor) -> Delivery:
+def _authenticate(vendor: str, sender: ConfiguredVendor, headers: RequestHeaders) -> Delivery:
     """Return the authentic delivery of the request. Raises 401, or 413 for a body that is too large; both are counted and logged."""
     try:
-        return _verified(sender)
+        return _verified(sender, headers)
     except Forged as refusal:
         cause = CAUSES[type(refusal)]
         _count_refusal(vendor, REHEARSED if cause == "forged" and _is_rehearsed(sender) else cause)
@@ -84,15 +85,15 @@ def _authenticate(vendor: str, sender: ConfiguredVendor) -> Delivery:
         raise
 
 
-def _verified(sender: ConfiguredVendor) -> Delivery:
+def _verified(sender: ConfiguredVendor, headers: RequestHeaders) -> Delivery:
     """Return the delivery. Without a signature the body is not read. Raises Forged."""
-    if not _is_signed(sender):
+    if not _is_signed(sender, headers):
         raise Forged
-    return sender.scheme.authenticate(request.headers, request_body.body(), sender.keys, now=clock.now())
+    return sender.scheme.authenticate(headers, request_body.body(), sender.keys, now=clock.now())
 
 
-def _is_signed(sender: ConfiguredVendor) -> bool:
-    return sender.scheme.signature_header in request.headers
+def _is_signed(sender: ConfiguredVendor, headers: RequestHeaders) -> bool:
+    return sender.scheme.signature_header in headers
 
 
 def _is_rehearsed(sender: ConfiguredVendor) -> bool:

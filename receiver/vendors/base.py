@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -44,6 +45,27 @@ class Headers(Protocol):
     """A request's headers, whatever the case of their names."""
 
     def get(self, key: str, default: str) -> str: ...
+
+
+class RequestHeaders:
+    """The headers of a request's environment. Flask's own cost several times as much to read."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def get(self, key: str, default: str) -> str:
+        value: str = self._environ.get(_place_of(key), default)
+        return value
+
+    def __contains__(self, key: str) -> bool:
+        return _place_of(key) in self._environ
+
+
+@cache
+def _place_of(name: str) -> str:
+    """Return where a header's value is in a request's environment."""
+    place = name.upper().replace("-", "_")
+    return place if place in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{place}"
 
 
 class Scheme(Protocol):

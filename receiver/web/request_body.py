@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
 
 from flask import current_app, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
@@ -17,24 +18,33 @@ def body() -> bytes:
     """Return the request's body, byte for byte.
 
     Raises 413 if it is larger than allowed, 400 if it is not what HTTP says it is, 408 if it is too slow."""
-    limit = int(current_app.config["MAX_CONTENT_LENGTH"])
-    with faults(), limits.receiving_body(request.environ):
-        return _read_body(limit)
+    environ, limit = request.environ, int(current_app.config["MAX_CONTENT_LENGTH"])
+    with _faults, limits.receiving_body(environ):
+        return _read_body(environ, limit)
 
 
-@contextmanager
-def faults() -> Iterator[None]:
+class _Faults:
+    """Counts and logs a body that is too slow or malformed, and raises its problem: 408 or 400."""
+
+    def __enter__(self) -> None:
+        """There is nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if isinstance(error, limits.TooSlow):
+            refusals.tell(refusals.TOO_SLOW, peer=refusals.peer())
+            raise RequestTimeout from error
+        # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.
+        if isinstance(error, Exception) and not isinstance(error, RequestEntityTooLarge):
+            refusals.tell(refusals.MALFORMED_BODY, peer=refusals.peer())
+            raise BadRequest from error
+
+
+_faults = _Faults()
+
+
+def faults() -> AbstractContextManager[None]:
     """Count and log a body that is too slow or malformed, and raise its problem: 408 or 400."""
-    try:
-        yield
-    except RequestEntityTooLarge:
-        raise
-    except limits.TooSlow as error:
-        refusals.tell(refusals.TOO_SLOW, peer=refusals.peer())
-        raise RequestTimeout from error
-    except Exception as error:  # The server raises what it likes over a malformed or broken-off body; all of it is the sender's.
-        refusals.tell(refusals.MALFORMED_BODY, peer=refusals.peer())
-        raise BadRequest from error
+    return _faults
 
 
 def refuse_announced_size(limit: int | None = None) -> None:
@@ -43,19 +53,26 @@ def refuse_announced_size(limit: int | None = None) -> None:
         raise RequestEntityTooLarge
 
 
-def _read_body(limit: int) -> bytes:
-    if (request.content_length or 0) > limit:
-        raise _too_large()
+def _read_body(environ: dict[str, Any], limit: int) -> bytes:
+    announced = _announced(environ)
+    if announced is not None and announced > limit:
+        raise _too_large(environ)
     # One byte more than is allowed: a chunked body does not say how long it is.
-    found: bytes = request.environ["wsgi.input"].read(limit + 1)
+    found: bytes = environ["wsgi.input"].read(limit + 1 if announced is None else announced)
     if len(found) > limit:
-        raise _too_large()
+        raise _too_large(environ)
     return found
 
 
-def _too_large() -> RequestEntityTooLarge:
+def _announced(environ: dict[str, Any]) -> int | None:
+    """Return how long the body is, as the server reads it; None if only its end tells."""
+    text = environ.get("CONTENT_LENGTH", "")
+    return int(text) if text.isascii() and text.isdigit() and "HTTP_TRANSFER_ENCODING" not in environ else None
+
+
+def _too_large(environ: dict[str, Any]) -> RequestEntityTooLarge:
     """Read the rest of the body, up to a limit, so that the sender gets to read the answer."""
     left = DISCARDED_BYTES_MAX
-    while left > 0 and (part := request.environ["wsgi.input"].read(65536)):
+    while left > 0 and (part := environ["wsgi.input"].read(65536)):
         left -= len(part)
     return RequestEntityTooLarge()

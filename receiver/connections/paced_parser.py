@@ -8,6 +8,7 @@ from typing import Any
 
 from gevent.socket import wait_read
 from gunicorn import http
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
@@ -70,6 +71,8 @@ class PacedUnreader(SocketUnreader):  # type: ignore[misc]
 class PacedParser(RequestParser):  # type: ignore[misc]
     """Waits for the next request as long as connections are kept, and for the rest of a head until its deadline."""
 
+    mesg: Any
+
     def __init__(self, cfg: Any, source: Any, source_addr: Any) -> None:
         super().__init__(cfg, source, source_addr)
         self.unreader = PacedUnreader(source)
@@ -86,12 +89,11 @@ class PacedParser(RequestParser):  # type: ignore[misc]
         return found
 
     def _wait_for_another(self) -> None:
-        self.connection.enter(Phase.DRAIN)
-        try:
-            if self.mesg.should_close() or not self.finish_body(max_bytes=DRAIN_BYTES_MAX):
-                raise StopIteration
-        except TooSlow:
-            raise StopIteration from None
+        if self.mesg.should_close():
+            raise StopIteration
+        if not _is_read(self.mesg.body):
+            self._drain()
+        self.mesg = None  # Otherwise gunicorn looks for the rest of its body once more.
         if not self.unreader.buf.getbuffer().nbytes:  # Else it was sent along with the one before.
             self.connection.enter(Phase.IDLE)
             try:
@@ -101,3 +103,16 @@ class PacedParser(RequestParser):  # type: ignore[misc]
             if self.connection.closed:
                 raise StopIteration  # Without an answer, which a proxy would take for that to its next request.
         self.connection.enter(Phase.HEAD)
+
+    def _drain(self) -> None:
+        self.connection.enter(Phase.DRAIN)
+        try:
+            if not self.finish_body(max_bytes=DRAIN_BYTES_MAX):
+                raise StopIteration
+        except TooSlow:
+            raise StopIteration from None
+
+
+def _is_read(body: Body) -> bool:
+    """Return whether nothing of a body of known length is left on the connection."""
+    return isinstance(body.reader, LengthReader) and not body.reader.length and not body.failed

@@ -9,9 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TimedOut
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from store.system.deadlines import DeadlineExceeded
@@ -23,12 +20,31 @@ Result = TypeVar("Result")
 PAUSE_SECONDS, THREADS_MAX = 1.0, 8
 
 
-@dataclass
 class Brought(Generic[Item, Result]):
-    """One item, and the caller that waits for its result."""
+    """One item, and the caller that waits for its result. A `Future` does the same with several locks for each item."""
 
-    item: Item
-    done: Future[Result] = field(default_factory=Future)
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        #: The caller no longer waits, and the work was not begun.
+        self.given_up = False
+        self._result: Result | Exception
+        self._waits = threading.Lock()
+        self._waits.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the work was done in time. Call it once."""
+        return self._waits.acquire(timeout=seconds)
+
+    def finish(self, result: Result | Exception) -> None:
+        """Give the caller the result, or the exception. Call it once."""
+        self._result = result
+        self._waits.release()
+
+    def result(self) -> Result:
+        """Return the result, once it is there. Raises what the work raised."""
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -39,7 +55,7 @@ class GroupCommit(Generic[Item, Result]):
         """Take the work and the largest group. The work returns a result, or an exception, for each item; or it raises for the whole
         group."""
         self._name, self._do, self._most = name, do, most
-        self._came = threading.Condition()
+        self._came = threading.Condition(threading.Lock())
         self._waiting: list[Brought[Item, Result]] = []
         #: Since when each thread is at work; None: it waits.
         self._threads: dict[int, float | None] = {}
@@ -48,18 +64,15 @@ class GroupCommit(Generic[Item, Result]):
     def submit(self, item: Item, *, seconds: float) -> Result:
         """Return the result for an item. Raises DeadlineExceeded if it is late: the work may still finish, unseen. While all threads
         hang, items are refused at once, except one now and then as a probe."""
-        brought = Brought[Item, Result](item)
+        brought: Brought[Item, Result] = Brought(item)
         with self._came:
             self._see_to_threads(seconds)
             self._waiting.append(brought)
             self._came.notify()
-        try:
-            return brought.done.result(timeout=seconds)
-        except TimedOut as error:
-            if brought.done.done():
-                raise
-            brought.done.cancel()
-            raise DeadlineExceeded(f"not done within {seconds} s") from error
+        if not brought.wait(seconds):
+            brought.given_up = True
+            raise DeadlineExceeded(f"not done within {seconds} s")
+        return brought.result()
 
     def _see_to_threads(self, seconds: float) -> None:
         now = time.monotonic()
@@ -76,7 +89,7 @@ class GroupCommit(Generic[Item, Result]):
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             # Work whose caller gave up is left out.
-            _do_all(self._do, [brought for brought in taken if brought.done.set_running_or_notify_cancel()])
+            _do_all(self._do, [brought for brought in taken if not brought.given_up])
 
     def _take(self) -> list[Brought[Item, Result]] | None:
         """Return the next group. Returns None to a thread that is no longer needed, because the hung threads have returned."""
@@ -102,7 +115,4 @@ def _do_all(do: Callable[[Sequence[Item]], Sequence[Result | Exception]], taken:
     except Exception as error:
         results = [error] * len(taken)
     for brought, result in zip(taken, results, strict=True):
-        if isinstance(result, Exception):
-            brought.done.set_exception(result)
-        else:
-            brought.done.set_result(result)
+        brought.finish(result)

@@ -185,7 +185,7 @@ def _look_at_tables(url: str, known: tuple[float, Unfit | None] | None) -> tuple
 
 
 def _what_is_wrong() -> Unfit | None:
-    from store.database.migrations import upgrade  # Alembic takes a while to load, and is needed once in a process.
+    from store.database.migrations import upgrade  # It imports this module.
 
     try:
         upgrade(engine())

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from store.database import migrations
@@ -32,6 +33,18 @@ def test_the_migrations_make_what_the_models_say(kept: str) -> None:
         [metadata] = {EventRow.metadata, Act.metadata, Leaf.metadata}
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
+
+
+def test_the_names_of_the_files_say_which_revisions_there_are() -> None:
+    scripts = ScriptDirectory.from_config(migrations._configuration())
+    assert migrations.known() == {script.revision for script in scripts.walk_revisions()}
+    assert migrations.head() == scripts.get_current_head()
+
+
+def test_a_process_whose_tables_are_up_to_date_loads_no_alembic(kept: str) -> None:
+    said = "import sys; sys.exit(any(name.startswith(('alembic', 'store.database.migrations.versions.')) for name in sys.modules))"
+    process = subprocess.run([sys.executable, "-c", f"{START}; {said}"], capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def test_upgrading_twice_does_nothing_the_second_time(kept: str) -> None:

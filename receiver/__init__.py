@@ -15,18 +15,25 @@ if TYPE_CHECKING:
 
 def create_app() -> Flask:
     """Return the web application, configured from the environment. Raises `Misconfigured`."""
-    from receiver import webhooks
     from receiver.connections import refusals
-    from receiver.monitoring import delivery_counts, health, latencies, metrics
-    from receiver.openapi import document
+    from receiver.monitoring import delivery_counts, latencies
     from receiver.web import spool_thread
 
-    app = _application(webhooks, *_api(), health, metrics, document)
+    app = _application(*_parts())
     delivery_counts.begin()
     latencies.begin()
     refusals.begin()
     spool_thread.begin()
     return app
+
+
+def load() -> None:
+    """Load the code of the web application, for processes that are forked from this one to share. It is not configured by that."""
+    from receiver.web import paths, problems, request_id, spool_thread  # noqa: F401
+    from receiver.web.server import application  # noqa: F401
+    from store.database import migrations  # noqa: F401
+
+    _parts()
 
 
 def create_api() -> Flask:
@@ -52,6 +59,14 @@ def _application(*parts: ModuleType) -> Flask:
         # Three modules share the blueprint's name, which is their tag in `/openapi.json`; endpoints begin with the module's.
         app.register_blueprint(part.blueprint, name=part.__name__.rpartition(".")[2])
     return app
+
+
+def _parts() -> tuple[ModuleType, ...]:
+    from receiver import webhooks
+    from receiver.monitoring import health, metrics
+    from receiver.openapi import document
+
+    return webhooks, *_api(), health, metrics, document
 
 
 def _api() -> tuple[ModuleType, ...]:

@@ -29,6 +29,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+import receiver
 from receiver import config as web_config
 from receiver.api.feed.change_watcher import ChangeWatcher
 from receiver.connections import header_policy, limits, paced_parser
@@ -142,6 +143,9 @@ def on_starting(server: Any) -> None:
             sys.exit(str(error))
     shutil.rmtree(_metrics, ignore_errors=True)
     Path(_metrics).mkdir(parents=True, exist_ok=True)
+    # Here, once it is said where to count: the processes share what is loaded before they are forked.
+    receiver.load()
+    processes.share_what_is_loaded()
     reports.begin(server)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +17,9 @@ from store.operations import health
 from store.privacy.restoring import gate
 from store.system import clock
 from store.system.deadlines import DeadlineExceeded, DeadlineExecutor
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 ANSWER_SECONDS = 5.0
 
@@ -86,6 +87,10 @@ def _slow(connection: Connection, environment: str) -> Iterator[Finding]:
 
 def as_screen(found: list[Finding], environment: str) -> Group:
     """Return the lines as a screen."""
+    from rich.console import Group  # The web process has findings, and prints none.
+    from rich.table import Table
+    from rich.text import Text
+
     worst = [line for line in found if line.verdict != "ok"]
     says = f"{many(len(worst), 'thing')} to look at" if worst else "nothing to look at"
     title = f"Standing, {environment}, at {clock.rfc3339(clock.now())}: {says}"

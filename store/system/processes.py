@@ -90,6 +90,12 @@ def collect_seldom() -> None:
     gc.set_threshold(50_000, 10, 50)
 
 
+def share_what_is_loaded() -> None:
+    """Keep the garbage collector from what exists now. Before a fork: a page that it writes to is no longer shared."""
+    gc.collect()
+    gc.freeze()
+
+
 class LifeSign:
     """The reading end of a pipe, through which a child shows its parent that it is not frozen: it writes a byte every second.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select, text, update
 
 from store import database
 from store.database import bulk
@@ -19,6 +19,14 @@ SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AN
 
 #: An event with an identity of its own has no earlier one with the same body.
 NOT_SEEN = {"repeat": False, "seen_before": False}
+
+#: PostgreSQL's query for ids that are in use. They are given as one text: each process asks for hundreds every few seconds.
+_KNOWN = text(
+    " UNION ALL ".join(
+        f"SELECT CAST(id AS text) FROM {table} WHERE id = ANY(CAST(string_to_array(:given, ',') AS uuid[]))"  # noqa: S608
+        for table in ("events", "aliases")
+    )
+)
 
 
 def keep(connection: Connection, arrived: Sequence[SealedDelivery], *, spooled: bool = False) -> list[str]:
@@ -42,6 +50,8 @@ def keep(connection: Connection, arrived: Sequence[SealedDelivery], *, spooled: 
 
 def known(connection: Connection, event_ids: list[str]) -> set[str]:
     """Return those of the ids that are in use already, for an event or for a delivery of one."""
+    if not database.is_sqlite():
+        return set(connection.execute(_KNOWN, {"given": ",".join(event_ids)}).scalars())
     queries = (select(column).where(column.in_(event_ids)) for column in (EventRow.id, Alias.id))
     return {event_id for query in queries for event_id in connection.execute(query).scalars()}
 

@@ -23,8 +23,8 @@ from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox import claims, settling, times_to_visible
-from store.inbox.claims import InboxEvent
+from store.inbox import claims, settling, times_to_visible, wakeup
+from store.inbox.claims import Claimed, InboxEvent
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.privacy.erasing import event_erasure
@@ -51,24 +51,27 @@ class LeaseLost(Exception):
     """Another worker took the batch over, because this one was too slow."""
 
 
-def handle_some(holder: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> int:
-    """Claim and handle a batch, and one suspect; return how many events. A full batch starts the helpers before it is handled.
+def handle_some(holder: str) -> int:
+    """Claim and handle a batch, and one suspect; return how many events. Raises what the database raises: no attempt of any event."""
+    return len(handle_oldest(holder)) + len(handle_suspect(holder))
 
-    Raises what the database raises: that is no attempt of any event."""
+
+def handle_oldest(holder: str, *, start_helpers: Callable[[], object] | None = None, watched: Watchdog = UNWATCHED) -> Claimed:
+    """Claim, handle and return a batch. A full one starts the helpers before it is handled. Raises what the database raises."""
     gate.require_open()
     batch = claims.claim_oldest(holder, most=BATCH)
     if start_helpers and len(batch) == BATCH:
         start_helpers()
     handle(holder, batch, watched=watched)
-    return len(batch) + _handle_a_suspect(holder, watched)
+    return batch
 
 
-def handle_newest(vendor: str, holder: str, *, watched: Watchdog = UNWATCHED) -> int:
-    """Claim and handle a vendor's newest events, however many older ones wait; return how many. Raises what the database raises."""
+def handle_newest(vendor: str, holder: str, *, watched: Watchdog = UNWATCHED) -> Claimed:
+    """Claim, handle and return a vendor's newest events, however many older ones wait. Raises what the database raises."""
     gate.require_open()
     batch = claims.claim_newest(holder, vendor, most=NEWEST_BATCH)
     handle(holder, batch, watched=watched)
-    return len(batch)
+    return batch
 
 
 def handle(holder: str, batch: list[InboxEvent], *, watched: Watchdog = UNWATCHED) -> None:
@@ -117,6 +120,7 @@ def _write_all(holder: str, batch: list[EventReading], watched: Watchdog) -> Non
         fault_points.reach("handled")
     except LeaseLost:
         _release(holder)
+        wakeup.notify()
     except Exception as error:
         if database.is_away(error):
             raise
@@ -223,19 +227,16 @@ def _forget_earlier_handling(connection: Connection, event: InboxEvent) -> bool:
     return feed.tells_of(connection, event.id)
 
 
-# failing ------------------------------------------------------------------------------------------------------
-
-
-def _handle_a_suspect(holder: str, watched: Watchdog) -> int:
-    """Handle one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
+def handle_suspect(holder: str, *, watched: Watchdog = UNWATCHED) -> Claimed:
+    """Handle and return one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
     suspect = claims.claim_suspect(holder)
     if suspect is None:
-        return 0
+        return Claimed()
     if suspect.was_alone:
         _attempt_failed(holder, suspect.event, "the process died or hung")
     else:
         handle(holder, [suspect.event], watched=watched)
-    return 1
+    return Claimed([suspect.event], more=True)
 
 
 def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:

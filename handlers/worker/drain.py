@@ -15,10 +15,12 @@ from functools import partial
 import structlog
 
 from handlers import process
+from handlers.process import Watchdog
 from handlers.vendors import VENDORS
 from handlers.worker.pulse import pulse
 from store import database
 from store.inbox import claims, wakeup
+from store.inbox.claims import Claimed
 from store.privacy.restoring import gate
 from store.system import fault_points
 from store.system.logs import describe_error
@@ -28,9 +30,15 @@ log = structlog.get_logger()
 #: How long one drain runs, well under its job's timeout.
 DRAIN_SECONDS = 20.0
 
+#: How often a look for events of crashed workers is due. Their leases last much longer.
+SUSPECTS_SECONDS = 1.0
+
 #: Set when the process is to end: the drain finishes its batches, and sends a wake-up for the rest.
 stopping = threading.Event()
 _at_work = threading.Lock()
+
+#: Set by each call of `drain`: whoever drains has not claimed since.
+_wanted = threading.Event()
 
 
 class BatchLoop:
@@ -50,13 +58,13 @@ class BatchLoop:
     def has_stale_claims(self) -> bool:
         return bool(self._stale_claims)
 
-    def work(self, deadline: float, handle: Callable[..., int]) -> int:
+    def work(self, deadline: float, handle: Callable[..., Claimed]) -> int:
         """Handle batches until nothing is pending or the time is over; return how many events. `handle` claims and handles a batch."""
         pulse.beat_as(self._number)
         handled = 0
         while time.monotonic() < deadline and not stopping.is_set():
             try:
-                count = handle(self._holder, watched=pulse)
+                batch = handle(self._holder, watched=pulse)
             except database.Failure as error:
                 self._stale_claims.append(partial(claims.release, self._holder))
                 _log_failure(error)
@@ -64,9 +72,9 @@ class BatchLoop:
             except BaseException:
                 self._stale_claims.append(partial(claims.release, self._holder))
                 raise
-            if not count:
+            handled += len(batch)
+            if not batch.more:  # A later event sends a wake-up of its own.
                 return handled
-            handled += count
         wakeup.notify()
         return handled
 
@@ -74,6 +82,30 @@ class BatchLoop:
         while self._stale_claims:
             self._stale_claims[0]()
             del self._stale_claims[0]
+            suspects.expect()
+
+
+class SuspectLook:
+    """Handles events of crashed workers, one after each batch while there are any. Otherwise it looks once a second."""
+
+    def __init__(self) -> None:
+        self._due_at = 0.0
+
+    def expect(self) -> None:
+        """Look after the next batch."""
+        self._due_at = 0.0
+
+    def handle(self, holder: str, *, watched: Watchdog) -> Claimed:
+        """Handle and return one event, if a look is due and finds one."""
+        if time.monotonic() < self._due_at:
+            return Claimed()
+        found = process.handle_suspect(holder, watched=watched)
+        if not found:
+            self._due_at = time.monotonic() + SUSPECTS_SECONDS
+        return found
+
+
+suspects = SuspectLook()
 
 
 #: The loop that takes the oldest events first, and one for each vendor's newest.
@@ -83,22 +115,30 @@ _loops = tuple(BatchLoop(number) for number in range(1 + len(VENDORS)))
 def drain(seconds: float = DRAIN_SECONDS) -> int:
     """Handle pending events, for a bounded time; return how many. Sends another wake-up if there are more.
 
-    A process drains once at a time: a second call returns at once."""
-    if not _at_work.acquire(blocking=False):
-        return 0
+    A process drains once at a time: a second call returns at once, and the drain that runs claims again."""
+    deadline, handled = time.monotonic() + seconds, 0
+    _wanted.set()
+    while _wanted.is_set() and _at_work.acquire(blocking=False):
+        try:
+            _wanted.clear()
+            handled += _drain_once(deadline)
+        finally:
+            _at_work.release()
+    return handled
+
+
+def _drain_once(deadline: float) -> int:
+    wakeup.acknowledge()
     try:
-        wakeup.acknowledge()
         if gate.tell().is_closed:
             return 0  # What is kept waits until the erasures of the ledger are done again. The sweep tries again.
         fault_points.reach("answered")
         for loop in _loops:
             loop.end_stale_claims()
-        return _drain(time.monotonic() + seconds)
+        return _drain(deadline)
     except database.Failure as error:
         _log_failure(error)
         return 0
-    finally:
-        _at_work.release()
 
 
 def _drain(deadline: float) -> int:
@@ -116,7 +156,12 @@ def _drain(deadline: float) -> int:
             for helper in helpers:
                 helper.start()
 
-    handled.append(oldest.work(deadline, partial(process.handle_some, start_helpers=start_helpers)))
+    def handle_oldest(holder: str, *, watched: Watchdog) -> Claimed:
+        batch = process.handle_oldest(holder, start_helpers=start_helpers, watched=watched)
+        suspect = suspects.handle(holder, watched=watched)
+        return Claimed([*batch, *suspect], more=batch.more or suspect.more)
+
+    handled.append(oldest.work(deadline, handle_oldest))
     for helper in helpers:
         helper.join()
     return sum(handled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -76,6 +76,14 @@ class InboxEvent(Struct, frozen=True, kw_only=True):
         return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id, wrapped=wrapped)
 
 
+class Claimed(list[InboxEvent]):
+    """The events of one claim, in the order of receipt, and whether more may wait: a limit of the claim may have left some."""
+
+    def __init__(self, events: Iterable[InboxEvent] = (), *, more: bool = False) -> None:
+        super().__init__(events)
+        self.more = more
+
+
 # claiming -----------------------------------------------------------------------------------------------------
 
 EVENT_COLUMNS: list[Any] = [
@@ -96,43 +104,49 @@ def new_holder() -> str:
     return uuid.uuid4().hex
 
 
-def claim_oldest(holder: str, *, most: int) -> list[InboxEvent]:
-    """Claim the oldest pending events that are due, and return them in the order of receipt. Commits."""
-    return _claim(holder, lambda connection: _oldest(connection, most))
+def claim_oldest(holder: str, *, most: int) -> Claimed:
+    """Claim the oldest pending events that are due. Commits."""
+    return _claim(holder, lambda connection: _oldest(connection, most), limit=_retries_max(most))
 
 
-def claim_newest(holder: str, vendor: str, *, most: int) -> list[InboxEvent]:
-    """Claim a vendor's newest pending events that were not tried yet, and return them in the order of receipt. Commits."""
+def claim_newest(holder: str, vendor: str, *, most: int) -> Claimed:
+    """Claim a vendor's newest pending events that were not tried yet. Commits."""
     newest = FREE.where(EventRow.retry_at.is_(None), EventRow.vendor == vendor).order_by(EventRow.sequence.desc()).limit(most)
-    return _claim(holder, lambda connection: connection.execute(newest).all())
+    return _claim(holder, lambda connection: connection.execute(newest).all(), limit=most)
 
 
-def claim_given(holder: str, ids: list[str]) -> list[InboxEvent]:
-    """Claim the pending events with these ids, due or not, and return them in the order of receipt. Commits."""
-    return _claim(holder, lambda connection: connection.execute(FREE.where(EventRow.id.in_(ids))).all())
+def claim_given(holder: str, ids: list[str]) -> Claimed:
+    """Claim the pending events with these ids, due or not. Commits."""
+    return _claim(holder, lambda connection: connection.execute(FREE.where(EventRow.id.in_(ids))).all(), limit=len(ids) + 1)
 
 
-def _claim(holder: str, choose: Callable[[Connection], Sequence[Row[Any]]]) -> list[InboxEvent]:
+def _claim(holder: str, choose: Callable[[Connection], Sequence[Row[Any]]], *, limit: int) -> Claimed:
+    """Claim events. `limit`: a choice of fewer leaves none."""
     with database.begin() as connection:
         database.relax_durability(connection)
-        now = clock.now()
-        sequences = _within_bytes(choose(connection))
+        now, chosen = clock.now(), choose(connection)
+        sequences = _within_bytes(chosen)
         if not sequences:
-            return []
+            return Claimed()
         _renew(connection, holder, now)
-        chosen = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
-        taken = update(EventRow).where(chosen).values(claimed_by=holder)
+        mine = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
+        taken = update(EventRow).where(mine).values(claimed_by=holder)
         rows = connection.execute(taken.returning(*EVENT_COLUMNS)).all()
     fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
-    return sorted((event_of(row) for row in rows), key=lambda event: event.id)
+    events = sorted((event_of(row) for row in rows), key=lambda event: event.id)
+    return Claimed(events, more=len(chosen) > len(sequences) or len(chosen) >= limit)
 
 
 def _oldest(connection: Connection, most: int) -> list[Row[Any]]:
     due = FREE.where(EventRow.retry_at <= clock.now()).order_by(EventRow.retry_at)
-    chosen = list(connection.execute(due.limit(max(1, most // RETRIES_SHARE))))
+    chosen = list(connection.execute(due.limit(_retries_max(most))))
     first_tries = FREE.where(EventRow.retry_at.is_(None)).order_by(EventRow.sequence)
     return [*chosen, *connection.execute(first_tries.limit(most - len(chosen)))]
+
+
+def _retries_max(most: int) -> int:
+    return max(1, most // RETRIES_SHARE)
 
 
 def _within_bytes(chosen: Sequence[Row[Any]]) -> list[int]:
@@ -190,6 +204,26 @@ def _first_pending(connection: Connection, condition: ColumnElement[bool]) -> Ro
 
 def _renew(connection: Connection, holder: str, now: datetime) -> None:
     bulk.insert(connection, Lease, [{"holder": holder, "until": now + LEASE}], over=("holder",))
+
+
+def expire_lease(holder: str) -> None:
+    """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
+    with database.begin() as connection:
+        connection.execute(update(Lease).where(Lease.holder == holder).values(until=clock.now() - LEASE))
+
+
+def release(holder: str) -> None:
+    """Give back every event that the holder still holds, as if it had never been claimed. Commits."""
+    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == holder)
+    with database.begin() as connection:
+        lock(connection, mine)
+        connection.execute(update(EventRow).where(mine).values(claimed_by=None))
+
+
+def release_all(connection: Connection) -> None:
+    """Give back every claim. In a restored backup no lease is valid."""
+    connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
+    connection.execute(delete(Lease))
 
 
 def expire_lease(holder: str) -> None:

@@ -1,0 +1,112 @@
+"""The drain: one wake-up handles all that waits, and claims no oftener than it must."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, select, update
+
+from handlers import process
+from handlers.worker import drain
+from store import database
+from store.applicants.erased import FENCES_LOCK
+from store.database.engine import engine
+from store.database.operations_tables import Lease
+from store.database.tables import EventRow
+from store.inbox import claims, settling
+from store.system import clock
+from tests.handlers.test_process import keep, of
+from tests.support.service import eventually
+from tests.support.telling import idngo
+
+pytestmark = pytest.mark.usefixtures("kept")
+
+
+@pytest.fixture(autouse=True)
+def _look_for_suspects() -> None:
+    drain.suspects.expect()
+
+
+def keep_some(count: int) -> list[str]:
+    return [keep(of(f"{number:024d}", idngo(answer="GREEN"))) for number in range(count)]
+
+
+def pending() -> int:
+    with database.reading() as connection:
+        return len(connection.execute(select(EventRow.id).where(EventRow.status == "pending")).all())
+
+
+def claimed() -> int:
+    with database.reading() as connection:
+        return len(connection.execute(select(EventRow.id).where(EventRow.claimed_by.is_not(None))).all())
+
+
+@contextmanager
+def transactions() -> Iterator[list[object]]:
+    """The transactions that this process begins, as long as it lasts."""
+    begun: list[object] = []
+
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    event.listen(engine(), "begin", note)
+    try:
+        yield begun
+    finally:
+        event.remove(engine(), "begin", note)
+
+
+def test_one_event_costs_a_claim_and_a_write_and_no_look_for_suspects_within_a_second_of_the_last() -> None:
+    drain.drain()
+    keep_some(1)
+    with transactions() as begun:
+        assert drain.drain() == 1
+    assert len(begun) == 2
+
+
+def test_a_wake_up_handles_more_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BATCH", 4)
+    keep_some(10)
+    assert drain.drain() == 10
+
+
+def test_a_wake_up_handles_what_one_claim_had_no_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "CLAIMED_BYTES_MAX", 1)
+    keep_some(3)
+    assert len(claims.claim_oldest("another", most=10)) == 1
+    assert drain.drain() == 2
+
+
+def test_a_wake_up_handles_every_retry_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BATCH", 4)
+    keep_some(5)
+    for one in claims.claim_oldest("A", most=5):
+        settling.postpone(one.sequence, holder="A", retry_at=clock.now() - timedelta(seconds=1), error="failed")
+    assert drain.drain() == 5
+
+
+def test_a_wake_up_handles_every_event_of_a_crashed_worker() -> None:
+    keep_some(3)
+    claims.claim_oldest("killed", most=10)
+    with database.begin() as connection:
+        connection.execute(update(Lease).values(until=clock.now() - timedelta(seconds=1)))
+    assert drain.drain() == 3
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_event_that_comes_while_another_drain_runs_waits_for_no_sweep() -> None:
+    """The sweep drains, and waits for a lock with what it claimed. An event comes, and its wake-up finds the sweep's drain at work."""
+    keep_some(1)
+    sweep = threading.Thread(target=drain.drain)
+    with database.begin() as connection:
+        database.take_lock(connection, FENCES_LOCK)
+        sweep.start()
+        eventually(lambda: claimed() == 1, "the sweep's claim")
+        keep(of("f" * 24, idngo(answer="GREEN")))
+        assert drain.drain() == 0
+    sweep.join()
+    assert pending() == 0

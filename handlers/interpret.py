@@ -20,7 +20,7 @@ from handlers.rules.news import Activity, Deletion, DocumentNotice, EventReading
 from handlers.rules.registers import RANK
 from handlers.vendors import VENDORS
 from store.inbox import internal_events
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.inbox.internal_events import DecisionBody, ImportBody, Kind, Ruling, StartBody
 from store.privacy.erasing import event_erasure
 from store.system import clock, fault_points

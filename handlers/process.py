@@ -24,7 +24,8 @@ from store.applicants import table as applicants
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
 from store.inbox import claims, settling, times_to_visible, wakeup
-from store.inbox.claims import Claimed, InboxEvent
+from store.inbox.claims import Claimed
+from store.inbox.events import InboxEvent
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts
 from store.privacy.erasing import event_erasure
@@ -247,4 +248,4 @@ def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:
 
 def _release(holder: str) -> None:
     with suppress(*database.Failure):  # On purpose: the lease expires.
-        claims.release(holder)
+        settling.release(holder)

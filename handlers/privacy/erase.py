@@ -23,7 +23,7 @@ from handlers.privacy.names import Names, reading_of
 from handlers.privacy.pace import Stopped
 from handlers.rules import kept_news
 from store import database
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.privacy.erasing import erasures, event_erasure, trace_erasure
 from store.privacy.erasing.erasures import Begun
 from store.privacy.erasing.event_erasure import Rewritten

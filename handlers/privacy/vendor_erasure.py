@@ -17,7 +17,7 @@ from store.applicants.feed import Transition
 from store.applicants.table import Applicant
 from store.database.privacy_tables import Erasure
 from store.inbox import internal_events
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.privacy import holds
 from store.privacy.erasing import erasures
 from store.privacy.erasing.erasures import Cause, DataSubject, Stage

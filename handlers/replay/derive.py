@@ -19,7 +19,7 @@ from store import database
 from store.applicants import erased, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.text.states import ApplicantKey, Reversal, Status
 
 APPLICANTS_AT_ONCE = 200

@@ -17,7 +17,9 @@ from store.access import audit
 from store.access.operators import Actor
 from store.inbox import claims
 from store.inbox import events as inbox
-from store.inbox.claims import InboxEvent, claim_given, release
+from store.inbox.claims import claim_given
+from store.inbox.events import InboxEvent
+from store.inbox.settling import release
 from store.operations import health, replays
 from store.operations.replays import ReplayFilter, Stage
 from store.system import clock

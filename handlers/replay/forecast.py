@@ -15,7 +15,7 @@ from store import database
 from store.applicants import mentions
 from store.database import bulk
 from store.inbox import events as inbox
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.operations import replays
 from store.operations.replays import ReplayFilter
 from store.text.states import ApplicantKey, Status

@@ -17,7 +17,7 @@ from store import database
 from store.applicants import erased, feed, history, mentions
 from store.applicants import table as applicants
 from store.database import bulk
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.system import clock
 from store.text.states import ApplicantKey
 

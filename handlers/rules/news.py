@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from store.applicants.table import NOTHING_CHECKED
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.inbox.internal_events import DecisionBody
 from store.text.states import Status
 

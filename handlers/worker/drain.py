@@ -19,7 +19,7 @@ from handlers.process import Watchdog
 from handlers.vendors import VENDORS
 from handlers.worker.pulse import pulse
 from store import database
-from store.inbox import claims, wakeup
+from store.inbox import claims, settling, wakeup
 from store.inbox.claims import Claimed
 from store.privacy.restoring import gate
 from store.system import fault_points
@@ -53,7 +53,7 @@ class BatchLoop:
     def hold_claims_as(self, name: str, dead: str | None) -> None:
         self._holder = f"{name}-{self._number}"
         if dead:
-            self._stale_claims.append(partial(claims.expire_lease, f"{dead}-{self._number}"))
+            self._stale_claims.append(partial(settling.expire_lease, f"{dead}-{self._number}"))
 
     def has_stale_claims(self) -> bool:
         return bool(self._stale_claims)
@@ -66,11 +66,11 @@ class BatchLoop:
             try:
                 batch = handle(self._holder, watched=pulse)
             except database.Failure as error:
-                self._stale_claims.append(partial(claims.release, self._holder))
+                self._stale_claims.append(partial(settling.release, self._holder))
                 _log_failure(error)
                 return handled
             except BaseException:
-                self._stale_claims.append(partial(claims.release, self._holder))
+                self._stale_claims.append(partial(settling.release, self._holder))
                 raise
             handled += len(batch)
             if not batch.more:  # A later event sends a wake-up of its own.

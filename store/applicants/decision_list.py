@@ -13,7 +13,7 @@ from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database.columns import page
 from store.database.tables import EventRow
-from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
+from store.inbox.events import EVENT_COLUMNS, InboxEvent, event_of
 from store.inbox.internal_events import DECISION_TYPE, DecisionBody
 from store.system import clock
 from store.text.states import ApplicantKey

@@ -19,7 +19,7 @@ from store.applicants import visibility
 from store.applicants.table import Applicant
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
-from store.inbox.claims import EVENT_COLUMNS, event_of
+from store.inbox.events import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import ORDER_HEADER, RECEIPT_HEADER, DecisionBody, Kind, Ruling
 from store.system import clock
 from store.text.states import HITS, ApplicantKey, Stand

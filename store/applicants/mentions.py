@@ -12,7 +12,7 @@ from store.database import bulk
 from store.database.columns import page
 from store.database.restriction import names_restricted
 from store.database.tables import ApplicantRow, EventRow, MentionRow
-from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
+from store.inbox.events import EVENT_COLUMNS, InboxEvent, event_of
 from store.text.states import ApplicantKey, Outcome
 
 

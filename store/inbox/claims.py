@@ -5,18 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from store import database
 from store.database import bulk
 from store.database.operations_tables import Lease
 from store.database.tables import EventRow
-from store.inbox import body_keys
-from store.inbox.encryption import keyring
-from store.inbox.internal_events import KIND_HEADER, Kind
+from store.inbox.events import EVENT_COLUMNS, InboxEvent, event_of
 from store.system import clock, fault_points
 from store.text.states import Outcome
 
@@ -45,37 +60,6 @@ LOCK_ORDER = (
 )
 
 
-class InboxEvent(Struct, frozen=True, kw_only=True):
-    """An event of the inbox, with its encrypted body."""
-
-    sequence: int
-    id: str
-    vendor: str
-    environment: str
-    headers: dict[str, str]
-    body_sha256: bytes
-    key_id: str
-    sealed_body: bytes
-    received_at: datetime
-    repeat: bool
-    seen_before: bool
-    attempts: int
-    replayed: bool
-    wrapped_by: str | None = None
-    wrapped_key: bytes | None = None
-    trace: str | None = None
-
-    @property
-    def is_erased(self) -> bool:
-        """Return whether its body was erased, or was replaced by what it said of others."""
-        return not self.sealed_body or self.headers.get(KIND_HEADER) == Kind.KEPT
-
-    def body(self) -> bytes:
-        """Return the body, byte for byte. Raises Unopenable."""
-        wrapped = body_keys.wrapped_key(self.wrapped_by, self.wrapped_key)
-        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id, wrapped=wrapped)
-
-
 class Claimed(list[InboxEvent]):
     """The events of one claim, in the order of receipt, and whether more may wait: a limit of the claim may have left some."""
 
@@ -86,14 +70,8 @@ class Claimed(list[InboxEvent]):
 
 # claiming -----------------------------------------------------------------------------------------------------
 
-EVENT_COLUMNS: list[Any] = [
-    EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
-    EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
-    EventRow.trace, *body_keys.COLUMNS,
-]  # fmt: skip
-
 FREE = (
-    select(EventRow.sequence, func.length(EventRow.sealed_body).label("size"))
+    select(EventRow.sequence, EventRow.retry_at, func.length(EventRow.sealed_body).label("size"))
     .where(EventRow.status == PENDING, EventRow.claimed_by.is_(None), EventRow.suspect.is_(False))
     .with_for_update(skip_locked=True)
 )
@@ -106,7 +84,13 @@ def new_holder() -> str:
 
 def claim_oldest(holder: str, *, most: int) -> Claimed:
     """Claim the oldest pending events that are due. Commits."""
-    return _claim(holder, lambda connection: _oldest(connection, most), limit=_retries_max(most))
+    if database.is_sqlite():
+        return _claim(holder, lambda connection: _oldest(connection, most), limit=_retries_max(most))
+    now = clock.now()
+    given = {"by": holder, "now": now, "ends": now + LEASE, "bytes_max": CLAIMED_BYTES_MAX}
+    with database.begin() as connection:
+        rows = connection.execute(_claiming_oldest(most), given).all()
+    return _claimed(rows, left=bool(rows) and (rows[0].chosen > len(rows) or len(rows) >= _retries_max(most)))
 
 
 def claim_newest(holder: str, vendor: str, *, most: int) -> Claimed:
@@ -132,10 +116,35 @@ def _claim(holder: str, choose: Callable[[Connection], Sequence[Row[Any]]], *, l
         mine = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
         taken = update(EventRow).where(mine).values(claimed_by=holder)
         rows = connection.execute(taken.returning(*EVENT_COLUMNS)).all()
-    fault_points.reach("claimed")
+    return _claimed(rows, left=len(chosen) > len(rows) or len(chosen) >= limit)
+
+
+def _claimed(rows: Sequence[Row[Any]], *, left: bool) -> Claimed:
+    if rows:
+        fault_points.reach("claimed")
     # Those that were kept together have their sequences in no order of receipt; ids sort by arrival.
-    events = sorted((event_of(row) for row in rows), key=lambda event: event.id)
-    return Claimed(events, more=len(chosen) > len(sequences) or len(chosen) >= limit)
+    return Claimed(sorted(map(event_of, rows), key=lambda event: event.id), more=left)
+
+
+@cache
+def _claiming_oldest(most: int) -> ReturningUpdate[Any]:
+    """Return the one statement that does on PostgreSQL all that `_claim` does with `_oldest`. Its limits are written out, because the plan
+    depends on them."""
+    due = FREE.where(EventRow.retry_at <= bindparam("now")).order_by(EventRow.retry_at).limit(literal_column(str(_retries_max(most))))
+    first_tries = FREE.where(EventRow.retry_at.is_(None)).order_by(EventRow.sequence).limit(literal_column(str(most)))
+    found = union_all(*(select(some.cte()) for some in (due, first_tries))).cte("found")
+    order = (found.c.retry_at.nulls_last(), found.c.sequence)
+    place, size = func.row_number().over(order_by=order).label("place"), func.sum(found.c.size).over(order_by=order).label("bytes")
+    placed = select(found.c.sequence, place, size).subquery()
+    chosen = select(placed).where(placed.c.place <= literal_column(str(most))).cte("chosen")
+    fits = select(chosen.c.sequence).where(or_(chosen.c.place == 1, chosen.c.bytes <= bindparam("bytes_max", type_=BigInteger)))
+    lease = select(bindparam("by", type_=Lease.holder.type), bindparam("ends", type_=Lease.until.type)).where(exists().select_from(chosen))
+    renewed = postgresql.insert(Lease).from_select(["holder", "until"], lease)
+    renewed = renewed.on_conflict_do_update(index_elements=[Lease.holder], set_={"until": renewed.excluded.until})
+    number = select(func.count()).select_from(chosen).scalar_subquery().label("chosen")
+    relaxed = select(func.set_config("synchronous_commit", "off", True)).scalar_subquery().label("relaxed")
+    taken = update(EventRow).where(EventRow.sequence.in_(fits)).values(claimed_by=bindparam("by"))
+    return taken.add_cte(renewed.cte("renewed")).returning(*EVENT_COLUMNS, number, relaxed)
 
 
 def _oldest(connection: Connection, most: int) -> list[Row[Any]]:
@@ -224,31 +233,6 @@ def release_all(connection: Connection) -> None:
     """Give back every claim. In a restored backup no lease is valid."""
     connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
     connection.execute(delete(Lease))
-
-
-def expire_lease(holder: str) -> None:
-    """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
-    with database.begin() as connection:
-        connection.execute(update(Lease).where(Lease.holder == holder).values(until=clock.now() - LEASE))
-
-
-def release(holder: str) -> None:
-    """Give back every event that the holder still holds, as if it had never been claimed. Commits."""
-    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == holder)
-    with database.begin() as connection:
-        lock(connection, mine)
-        connection.execute(update(EventRow).where(mine).values(claimed_by=None))
-
-
-def release_all(connection: Connection) -> None:
-    """Give back every claim. In a restored backup no lease is valid."""
-    connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
-    connection.execute(delete(Lease))
-
-
-def event_of(row: Row[Any]) -> InboxEvent:
-    """Return an event, from its row of `EVENT_COLUMNS`."""
-    return InboxEvent(**row._mapping)
 
 
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -15,6 +16,7 @@ from store.database.restriction import IS_RESTRICTED, any_restricted, names_rest
 from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
 from store.inbox.encryption import keyring
+from store.inbox.internal_events import KIND_HEADER, Kind
 from store.system import clock
 from store.text import traces
 from store.text.json_body import forms_of, holds_any
@@ -28,6 +30,51 @@ _DESCRIBED: list[InstrumentedAttribute[Any]] = [
 
 
 _MOMENTS = ("occurred_at", "received_at", "settled_at", "dismissed_at", "erased_at")
+
+
+class InboxEvent(Struct, frozen=True, kw_only=True):
+    """An event of the inbox, with its encrypted body."""
+
+    sequence: int
+    id: str
+    vendor: str
+    environment: str
+    headers: dict[str, str]
+    body_sha256: bytes
+    key_id: str
+    sealed_body: bytes
+    received_at: datetime
+    repeat: bool
+    seen_before: bool
+    attempts: int
+    replayed: bool
+    wrapped_by: str | None = None
+    wrapped_key: bytes | None = None
+    trace: str | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Return whether its body was erased, or was replaced by what it said of others."""
+        return not self.sealed_body or self.headers.get(KIND_HEADER) == Kind.KEPT
+
+    def body(self) -> bytes:
+        """Return the body, byte for byte. Raises Unopenable."""
+        wrapped = body_keys.wrapped_key(self.wrapped_by, self.wrapped_key)
+        return keyring().open(self.sealed_body, key_id=self.key_id, event_id=self.id, wrapped=wrapped)
+
+
+EVENT_COLUMNS: list[Any] = [
+    EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.headers, EventRow.body_sha256, EventRow.key_id,
+    EventRow.sealed_body, EventRow.received_at, EventRow.repeat, EventRow.seen_before, EventRow.attempts, EventRow.replayed,
+    EventRow.trace, *body_keys.COLUMNS,
+]  # fmt: skip
+
+_FIELDS = tuple(column.key for column in EVENT_COLUMNS)
+
+
+def event_of(row: Row[Any]) -> InboxEvent:
+    """Return an event, from a row that begins with `EVENT_COLUMNS`."""
+    return InboxEvent(**dict(zip(_FIELDS, row, strict=False)))
 
 
 def find(connection: Connection, event_id: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Settling: the outcome of a claimed event, its next attempt, its end as a dead letter, and its reopening for a replay."""
+"""Settling: how a claim ends. The outcome of an event, its next attempt, its end as a dead letter, its release; and its reopening."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from store import database
 from store.database import bulk
+from store.database.operations_tables import Lease
 from store.database.tables import EventRow
-from store.inbox.claims import InboxEvent, lock
+from store.inbox.claims import LEASE, PENDING, lock
+from store.inbox.events import InboxEvent
 from store.system import backoff, clock
 from store.text.counts import counted
 from store.text.states import Outcome
@@ -73,6 +75,26 @@ def postpone(sequence: int, *, holder: str, retry_at: datetime, error: str) -> N
 def _end_claim(connection: Connection, sequence: int, holder: str, **values: object) -> None:
     mine = (EventRow.sequence == sequence) & (EventRow.claimed_by == holder)
     connection.execute(update(EventRow).where(mine).values(claimed_by=None, attempts=EventRow.attempts + 1, **values))
+
+
+def expire_lease(holder: str) -> None:
+    """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
+    with database.begin() as connection:
+        connection.execute(update(Lease).where(Lease.holder == holder).values(until=clock.now() - LEASE))
+
+
+def release(holder: str) -> None:
+    """Give back every event that the holder still holds, as if it had never been claimed. Commits."""
+    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == holder)
+    with database.begin() as connection:
+        lock(connection, mine)
+        connection.execute(update(EventRow).where(mine).values(claimed_by=None))
+
+
+def release_all(connection: Connection) -> None:
+    """Give back every claim. In a restored backup no lease is valid."""
+    connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
+    connection.execute(delete(Lease))
 
 
 def reopen(connection: Connection, event_id: str) -> bool | None:

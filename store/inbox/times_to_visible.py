@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from store import database
 from store.database import bulk
 from store.database.count_tables import TimeToVisible
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.system import clock
 
 #: Upper bounds of the buckets, in seconds: a status is usually visible within 0.1 s. Without the queue it takes some seconds, after

@@ -18,7 +18,7 @@ from store.access import audit
 from store.access.operators import Actor
 from store.applicants import feed
 from store.database import migrations
-from store.inbox import body_keys, claims
+from store.inbox import body_keys, settling
 from store.operations import backup_contents, health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service
@@ -113,7 +113,7 @@ def _begin_anew(copy: Path, file: Path, actor: Actor, keys: list[dict[str, Any]]
     try:
         migrations.upgrade(engine)
         with engine.begin() as connection:
-            claims.release_all(connection)
+            settling.release_all(connection)
             health.forget_workers(connection)
             body_keys.remember(connection, keys)
             subject = f"backup {os.fsencode(file.name).decode(errors='replace')}"

@@ -15,7 +15,7 @@ from store.applicants import visibility
 from store.database.operations_tables import Replay
 from store.database.tables import ApplicantRow, EventRow, MentionRow, TransitionRow
 from store.inbox import claims, deliveries, settling
-from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
+from store.inbox.events import EVENT_COLUMNS, InboxEvent, event_of
 from store.system import clock
 from store.text.states import ApplicantKey, Outcome
 

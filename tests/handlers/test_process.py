@@ -417,7 +417,7 @@ def test_a_lease_that_no_right_clock_can_have_given_has_run_out() -> None:
 def test_what_a_dead_worker_held_is_taken_back_at_once_by_who_knows_of_its_death() -> None:
     ids = [keep(of(letter * 24, idngo(answer="GREEN"))) for letter in "ab"]
     claims.claim_oldest("dead", most=10)
-    claims.expire_lease("dead")
+    settling.expire_lease("dead")
     handle_all()
     assert [(event(event_id)["status"], event(event_id)["attempts"]) for event_id in ids] == [("applied", 1)] * 2
 

@@ -15,11 +15,10 @@ from store.access import digests
 from store.database import bulk
 from store.database.tables import NAMELESS, EventRow, MentionRow, Subject
 from store.inbox import body_keys, claims
-from store.inbox.claims import EVENT_COLUMNS, InboxEvent, event_of
 from store.inbox.deliveries import EventKey
 from store.inbox.encryption import NO_MASTER_KEY, keyring
 from store.inbox.erased_subjects import keyed
-from store.inbox.events import UNRESOLVED
+from store.inbox.events import EVENT_COLUMNS, UNRESOLVED, InboxEvent, event_of
 from store.inbox.internal_events import KIND_HEADER, Kind
 from store.proof import queue
 from store.proof.kinds import LeafKind

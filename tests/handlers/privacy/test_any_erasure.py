@@ -27,7 +27,7 @@ from store.applicants import decisions, erased, explanations, links
 from store.applicants import table as applicants
 from store.database.tables import ApplicantRow, EventRow, MentionRow
 from store.inbox import claims, deliveries, delivery_rows, internal_events, settling
-from store.inbox.claims import EVENT_COLUMNS, event_of
+from store.inbox.events import EVENT_COLUMNS, event_of
 from store.inbox.internal_events import DECISION_TYPE, ImportBody
 from store.proof.verification import run
 from store.text.states import ApplicantKey, Status

@@ -27,7 +27,7 @@ from handlers.rules.news import (
 from handlers.rules.transitions import Decision
 from store.applicants.mentions import Mention
 from store.applicants.table import Applicant
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.inbox.internal_events import DecisionBody, Ruling
 from store.inbox.settling import Settlement
 from store.operations import delivery_counts

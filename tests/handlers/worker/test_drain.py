@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select, update
@@ -60,12 +61,42 @@ def transactions() -> Iterator[list[object]]:
         event.remove(engine(), "begin", note)
 
 
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """The statements that this process sends, with their parameters, as long as it lasts."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(engine(), "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine(), "before_cursor_execute", note)
+
+
 def test_one_event_costs_a_claim_and_a_write_and_no_look_for_suspects_within_a_second_of_the_last() -> None:
     drain.drain()
     keep_some(1)
     with transactions() as begun:
         assert drain.drain() == 1
     assert len(begun) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_claim_is_one_statement_that_reads_no_whole_table() -> None:
+    """The limits, the lease and the claims: each statement more would cost every wake-up."""
+    keep_some(3)
+    with statements() as sent:
+        assert len(claims.claim_oldest("A", most=2)) == 2
+    [(statement, parameters)] = sent
+    with database.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    assert "Seq Scan on events" not in plan, plan
+    assert plan.count("ix_events_pending") == 1, plan
+    assert plan.count("ix_events_retries") == 1, plan
 
 
 def test_a_wake_up_handles_more_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from store import database
 from store.database.tables import EventRow
-from store.inbox import claims, events
+from store.inbox import claims, events, settling
 from store.inbox import record as inbox
 from store.inbox.deliveries import Delivery
 from store.inbox.record import Kept
@@ -116,7 +116,7 @@ def test_a_claimed_event_is_claimed_by_nobody_else(kept: str) -> None:
 def test_what_is_given_back_can_be_claimed_again(kept: str) -> None:
     inbox.record(once(b"event"))
     claims.claim_oldest("one", most=1)
-    claims.release("one")
+    settling.release("one")
     assert len(claims.claim_oldest("other", most=1)) == 1
 
 

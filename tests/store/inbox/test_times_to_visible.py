@@ -9,7 +9,7 @@ import pytest
 
 from store import database
 from store.inbox import times_to_visible
-from store.inbox.claims import InboxEvent
+from store.inbox.events import InboxEvent
 from store.inbox.times_to_visible import Histogram
 from store.system import clock
 from tests import conftest

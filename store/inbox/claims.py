@@ -114,9 +114,17 @@ def _claim(holder: str, choose: Callable[[Connection], Sequence[Row[Any]]], *, l
             return Claimed()
         _renew(connection, holder, now)
         mine = bulk.among(EventRow, [{"sequence": sequence} for sequence in sequences])
-        taken = update(EventRow).where(mine).values(claimed_by=holder)
-        rows = connection.execute(taken.returning(*EVENT_COLUMNS)).all()
+        rows = _take(connection, mine, claimed_by=holder)
     return _claimed(rows, left=len(chosen) > len(rows) or len(chosen) >= limit)
+
+
+def _take(connection: Connection, mine: ColumnElement[bool], **values: object) -> Sequence[Row[Any]]:
+    """Change events and return them. SQLite uses no index for a query in RETURNING: it would read the keys of all bodies for each event."""
+    change = update(EventRow).where(mine).values(**values)
+    if not database.is_sqlite():
+        return connection.execute(change.returning(*EVENT_COLUMNS)).all()
+    connection.execute(change)
+    return connection.execute(select(*EVENT_COLUMNS).where(mine)).all()
 
 
 def _claimed(rows: Sequence[Row[Any]], *, left: bool) -> Claimed:
@@ -183,8 +191,7 @@ def claim_suspect(holder: str) -> Suspect | None:
         if found is None:
             return None
         _renew(connection, holder, now)
-        taken = update(EventRow).where(EventRow.sequence == found.sequence).values(claimed_by=holder, suspect=True)
-        row = connection.execute(taken.returning(*EVENT_COLUMNS)).one()
+        [row] = _take(connection, EventRow.sequence == found.sequence, claimed_by=holder, suspect=True)
     return Suspect(event_of(row), was_alone=found.suspect and found.claimed_by not in (None, holder))
 
 

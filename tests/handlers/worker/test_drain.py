@@ -99,6 +99,22 @@ def test_a_claim_is_one_statement_that_reads_no_whole_table() -> None:
     assert plan.count("ix_events_retries") == 1, plan
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_statement_of_a_claim_reads_the_keys_of_all_bodies() -> None:
+    """SQLite uses no index for a query within RETURNING. A claim would cost the more, the more was ever kept."""
+    keep_some(2)
+    with statements() as sent:
+        assert len(claims.claim_oldest("A", most=1)) == 1
+        with database.begin() as connection:
+            connection.execute(update(Lease).values(until=clock.now() - timedelta(seconds=1)))
+        assert claims.claim_suspect("B") is not None
+    with database.reading() as connection:
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", given).all() for one, given in sent if "body_keys" in one]
+    steps = [step.detail for plan in plans for step in plan if "body_keys" in step.detail]
+    assert steps
+    assert {step.partition(" ")[0] for step in steps} == {"SEARCH"}, steps
+
+
 def test_a_wake_up_handles_more_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "BATCH", 4)
     keep_some(10)

@@ -112,8 +112,8 @@ suspects = SuspectLook()
 _loops = tuple(BatchLoop(number) for number in range(1 + len(VENDORS)))
 
 
-def drain(seconds: float = DRAIN_SECONDS) -> int:
-    """Handle pending events, for a bounded time; return how many. Sends another wake-up if there are more.
+def drain(seconds: float = DRAIN_SECONDS, *, wake_up: str | None = None) -> int:
+    """Handle pending events, for a bounded time; return how many. Sends another wake-up if there are more. `wake_up`: what asked for it.
 
     A process drains once at a time: a second call returns at once, and the drain that runs claims again."""
     deadline, handled = time.monotonic() + seconds, 0
@@ -121,14 +121,14 @@ def drain(seconds: float = DRAIN_SECONDS) -> int:
     while _wanted.is_set() and _at_work.acquire(blocking=False):
         try:
             _wanted.clear()
-            handled += _drain_once(deadline)
+            handled += _drain_once(deadline, wake_up)
         finally:
             _at_work.release()
     return handled
 
 
-def _drain_once(deadline: float) -> int:
-    wakeup.acknowledge()
+def _drain_once(deadline: float, wake_up: str | None) -> int:
+    wakeup.acknowledge(wake_up)
     try:
         if gate.tell().is_closed:
             return 0  # What is kept waits until the erasures of the ledger are done again. The sweep tries again.

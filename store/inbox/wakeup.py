@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from functools import cache
 from typing import Any
 
 import rq
 from redis import Redis, RedisError
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
@@ -29,6 +30,9 @@ DRAIN = "handlers.worker.drain.drain"
 #: The job's name of the release before: wake-ups that were queued during a deployment are heard.
 DRAIN_BEFORE = "handlers.drain.drain"
 ALLOWED = frozenset({DRAIN, DRAIN_BEFORE})
+
+#: How the ids of our wake-ups begin. A worker that takes such an id drains, and never reads the job. Any other id is a job of RQ's.
+WAKE_UP = "wake-up-"
 
 NOTIFIED = "standing:rung"
 NOTIFIED_SECONDS = 5
@@ -84,12 +88,30 @@ def notify() -> bool:
         return False
     try:
         if _redis().set(NOTIFIED, 1, nx=True, ex=NOTIFIED_SECONDS):
-            queue(_redis()).enqueue(DRAIN, job_timeout=JOB_SECONDS, result_ttl=0, failure_ttl=24 * 60 * 60)
+            _enqueue()
         return True
     except RedisError:
         # On purpose: the event is kept, and the sweep finds it.
         _paused_until = time.monotonic() + PAUSE_SECONDS
         return False
+
+
+def _enqueue() -> None:
+    """Put a wake-up on the queue, as RQ would put a job: a worker of the release before runs it as one."""
+    wake_up, (key, fields) = WAKE_UP + uuid.uuid4().hex, _as_job()
+    with _redis().pipeline(transaction=True) as writes:
+        writes.hset(Job.key_for(wake_up), mapping=fields)
+        writes.sadd(rq.Queue.redis_queues_keys, key)
+        writes.rpush(key, wake_up)
+        writes.execute()
+
+
+@cache
+def _as_job() -> tuple[str, dict[Any, Any]]:
+    """Return the queue's key, and the fields of a wake-up's job. They are the same in each."""
+    jobs = queue(_redis())
+    job = jobs.create_job(DRAIN, timeout=JOB_SECONDS, result_ttl=0, failure_ttl=24 * 60 * 60, status=JobStatus.QUEUED)
+    return jobs.key, job.to_dict()
 
 
 def notify_soon() -> None:
@@ -109,10 +131,10 @@ def _notify_when_asked() -> None:
         time.sleep(NOTIFY_SECONDS_MIN)
 
 
-def acknowledge() -> None:
-    """Allow the next wake-up. Call it before claiming, so that no later event is missed."""
+def acknowledge(wake_up: str | None = None) -> None:
+    """Allow the next wake-up, and remove the one that was taken. Call it before claiming, so that no later event is missed."""
     try:
-        _redis().delete(NOTIFIED)
+        _redis().delete(NOTIFIED, *([Job.key_for(wake_up)] if wake_up else []))
     except RedisError:
         return  # On purpose: the key expires after a few seconds.
 
@@ -141,8 +163,8 @@ def _write_as_a_wake_up(client: Redis) -> None:
         writes.execute()
 
 
-def queue(connection: Redis) -> rq.Queue:
-    return rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
+def queue(connection: Redis, kind: type[rq.Queue] = rq.Queue) -> rq.Queue:
+    return kind(QUEUE, connection=connection, serializer=JSONSerializer, job_class=OwnJob)
 
 
 @cache

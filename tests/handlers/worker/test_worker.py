@@ -141,6 +141,33 @@ def test_a_ring_puts_nothing_of_an_event_on_the_queue(redis: Redis, queue: rq.Qu
     assert (job.func_name, list(job.args), job.kwargs, job.meta) == (wakeup.DRAIN, [], {}, {})
 
 
+def test_a_wake_up_that_was_answered_leaves_nothing_in_redis(redis: Redis) -> None:
+    event_id = keep()
+    assert wakeup.notify()
+    work()
+    assert outcome(event_id) == "applied"
+    assert [key for key in redis.scan_iter() if b"wake-up" in key or key == wakeup.NOTIFIED.encode()] == []
+    assert redis.keys("rq:wip:*") + redis.keys("rq:finished:*") + redis.keys("rq:results:*") == []
+
+
+def test_a_worker_of_the_release_before_runs_a_wake_up_as_a_job(redis: Redis) -> None:
+    event_id = keep()
+    assert wakeup.notify()
+    before = SimpleWorker([wakeup.queue(redis)], connection=redis, serializer=JSONSerializer, job_class=wakeup.OwnJob, default_result_ttl=0)
+    assert before.work(burst=True, logging_level="CRITICAL")
+    assert (outcome(event_id), redis.keys("rq:job:*"), redis.exists(wakeup.NOTIFIED)) == ("applied", [], 0)
+
+
+@sqlite_alone
+def test_a_wake_up_whose_job_is_gone_is_answered_all_the_same(redis: Redis, queue: rq.Queue) -> None:
+    event_id = keep()
+    assert wakeup.notify()
+    [job] = queue.jobs
+    redis.delete(job.key)
+    work()
+    assert outcome(event_id) == "applied"
+
+
 # what others put there ------------------------------------------------------------------------------------------
 
 
@@ -167,6 +194,14 @@ def test_a_job_that_names_anything_but_the_drain_is_refused(redis: Redis, queue:
     work()
     assert {job.func_name: status_of(job, redis) for job in jobs} == dict.fromkeys(NAMES, "failed")
     assert (MARKS, outcome(event_id)) == ([], "pending")
+
+
+@sqlite_alone
+def test_a_job_under_the_name_of_a_wake_up_drains_and_is_not_read(redis: Redis, queue: rq.Queue) -> None:
+    event_id = keep()
+    queue.enqueue(f"{HERE}.intrude", job_id=f"{wakeup.WAKE_UP}intruder", on_success=Callback(f"{HERE}.intrude"))
+    work()
+    assert (MARKS, outcome(event_id), redis.keys("rq:job:*")) == ([], "applied", [])
 
 
 @sqlite_alone

@@ -28,7 +28,7 @@ def failing() -> Iterator[Watched]:
 def woken(server: Server) -> int:
     """How many wake-ups a server took, and handed to a worker that waited for one."""
     calls = server.info("commandstats")
-    return min(int(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("rpush", "blmove"))
+    return min(int(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("rpush", "blpop"))
 
 
 def refused(server: Server) -> list[str]:

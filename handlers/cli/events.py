@@ -8,6 +8,7 @@ import click
 from sqlalchemy import Connection
 
 from handlers.cli.terminal import attempts, output
+from handlers.vendors import VENDORS
 from store import config, database
 from store.access import audit
 from store.applicants import visibility
@@ -43,7 +44,7 @@ def list_events(listing: Listing, environment: str, **wanted: Any) -> None:
     wanted["environment"] = environment
     given: dict[str, Any] = {"newest_first": True, "with_restricted": attempts.is_officer(), "limit": listing.fetched}
     with database.reading() as connection:
-        found = [events.describe(row) for row in events.listing(connection, **wanted, **given)]
+        found = [events.describe(row) for row in events.listing(connection, vendors=tuple(VENDORS), **wanted, **given)]
     if found:
         audit.record_look_up(audit.list_subject("events", wanted))
     columns = ("received_at", "vendor", "event_type", "reference", "status", "reason", "occurred_at", "deliveries", "id")

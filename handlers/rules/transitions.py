@@ -82,7 +82,8 @@ def changes_shown(before: Applicant, after: Applicant, registers: Registers) -> 
 
 def as_changed(before: Applicant, after: Applicant, changed: list[str], *, now: datetime) -> Applicant:
     """Return the applicant after a move: with its time, and the next version if anything changed."""
-    return structs.replace(after, updated_at=now, version=before.version + bool(changed))
+    since = now if "status" in changed else before.status_since
+    return structs.replace(after, updated_at=now, version=before.version + bool(changed), status_since=since)
 
 
 def beside(applicant: Applicant) -> tuple[object, ...]:

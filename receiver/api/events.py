@@ -71,6 +71,7 @@ def list_events(connection: Connection, caller: Caller, query: EventsQuery, afte
         connection,
         environment=query.environment,
         vendor=query.vendor,
+        vendors=tuple(VendorName),
         status=query.status,
         event_type=query.event_type,
         error=query.error,

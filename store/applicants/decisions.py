@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from store.access import audit, tokens
 from store.access.operators import Actor
 from store.applicants import table as applicants
 from store.applicants import visibility
 from store.applicants.table import Applicant
+from store.database.columns import MAY_WAIT
 from store.database.tables import ApplicantRow, EventRow
 from store.inbox import internal_events
 from store.inbox.events import EVENT_COLUMNS, event_of
@@ -114,7 +115,7 @@ def waiting(connection: Connection, *, environment: str, since: datetime | None 
     # Without its Z, a time with milliseconds sorts after the same second without.
     decided_at = func.rtrim(ApplicantRow.decision["at"].as_string(), "Z")
     recent = [decided_at >= str(clock.rfc3339(since)).removesuffix("Z")] if since else []
-    return applicants.listing(connection, environment=environment, where=[WAITS, *recent], limit=limit)
+    return applicants.listing(connection, environment=environment, where=[literal_column(MAY_WAIT), WAITS, *recent], limit=limit)
 
 
 def _hits(applicant: Applicant) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from store.text.names import NAME_CHARS_MAX
+from store.text.states import HITS, Flag, Stand, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -56,6 +57,44 @@ EventId = Uuid(as_uuid=False)
 def partial(name: str, *columns: str, where: str) -> Index:
     """Return an index over the rows that match a condition."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
+def holds_word(column: str, word: str) -> str:
+    """Return the condition that a column's list of words, kept as JSON, holds one, as the partial indexes over it have it.
+
+    The words are ours and none contains another, so a look into the JSON text is exact on both databases."""
+    return f"""CAST({column} AS VARCHAR) LIKE '%"{word}"%'"""
+
+
+#: Conditions of events, as the partial indexes have them: settled, and nothing was changed; not of the environment that most are of.
+WITHOUT_EFFECT, SANDBOX = "status IN ('unchanged', 'superseded', 'ignored')", "environment <> 'live'"
+
+#: The columns of an applicant's place in its lists.
+APPLICANT_PLACE = ("environment", "updated_at", "vendor", "reference")
+
+#: Conditions of applicants, as the partial indexes have them: an open alert; a decision that waits for a second operator, with perhaps a
+#: few others; a wait for a person's review, with perhaps these few. CASE, because SQLite would look for parts of an OR along other indexes.
+HAS_ALERT, MAY_WAIT = holds_word("flags", Flag.MONITORING_ALERT), holds_word("decision", Stand.WAITS)
+IN_REVIEW = f"CASE WHEN status = '{Status.NEEDS_REVIEW}' THEN 1 WHEN {HAS_ALERT} THEN 1 WHEN {MAY_WAIT} THEN 1 ELSE 0 END = 1"
+
+#: Whether it is known since when an applicant has its status.
+SINCE_KNOWN = "status_since_version = version"
+SINCE_UNKNOWN = "(status_since_version IS NULL OR status_since_version <> version)"
+
+
+def applicant_lists() -> Iterator[Index]:
+    """Yield the indexes of the lists of applicants that few are in: with a hit, with a flag, waiting for a person, with a document's date.
+
+    Beside the place they hold what else a list may be narrowed by, so that no row is read in vain."""
+    for column, words in (("hits", HITS), ("flags", tuple(Flag))):
+        for word in words:
+            yield partial(f"ix_applicants_{column}_{word.lower()}", *APPLICANT_PLACE, "status", where=holds_word(column, word))
+    yield partial("ix_applicants_decision_waits", *APPLICANT_PLACE, where=MAY_WAIT)
+    yield partial("ix_applicants_expiry", *APPLICANT_PLACE, "document_expires_on", where="document_expires_on IS NOT NULL")
+    place = ("environment", "status_since", "vendor", "reference")
+    yield partial("ix_applicants_in_review", *place, where=f"{IN_REVIEW} AND {SINCE_KNOWN}")
+    # As narrow as can be: SQLite takes the narrowest index of those that begin with the environment.
+    yield partial("ix_applicants_in_review_since_unknown", "environment", where=f"{SINCE_UNKNOWN} AND {IN_REVIEW}")
 
 
 def page(

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, St
 from sqlalchemy import false as sql_false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.database.columns import Base, EventId, Name, Number, partial
+from store.database.columns import APPLICANT_PLACE, SANDBOX, WITHOUT_EFFECT, Base, EventId, Name, Number, applicant_lists, partial
 
 #: Events without a known name. Only opening their bodies shows the applicants that they are about.
 NAMELESS = "length(sealed_body) > 0 AND (status IN ('failed', 'unreadable') OR status = 'ignored' AND reference IS NULL)"
@@ -74,6 +74,8 @@ class EventRow(Base):
         partial("ix_events_newest", "vendor", "sequence", where="status = 'pending'"),
         partial("ix_events_retries", "retry_at", where="status = 'pending' AND retry_at IS NOT NULL"),
         partial("ix_events_suspects", "sequence", where="status = 'pending' AND suspect IS TRUE"),
+        partial("ix_events_without_effect", "vendor", "environment", "status", "sequence", where=WITHOUT_EFFECT),
+        partial("ix_events_sandbox", "environment", "sequence", where=SANDBOX),
         partial("ix_events_unhappy", "status", "sequence", where="status IN ('failed', 'unreadable')"),
         partial("ix_events_old_form", "key_id", "sequence", where="key_id <> ''"),
         partial("ix_events_decisions", "environment", "sequence", where="event_type = 'standing.decision'"),
@@ -171,12 +173,16 @@ class ApplicantRow(Base):
     first_sequence: Mapped[int | None] = mapped_column(Number)
     #: An erasure was refused, and until it is due only privacy officers may look.
     restricted: Mapped[bool] = mapped_column(default=False, server_default=sql_false())
+    #: Since when it has its status; null: unknown. It holds for this version alone: workers of before 0027 leave both as they are.
+    status_since: Mapped[datetime | None]
+    status_since_version: Mapped[int | None]
 
     __table_args__ = (
-        Index(None, "environment", "updated_at", "vendor", "reference"),
+        Index(None, *APPLICANT_PLACE),
         partial("ix_applicants_user", "environment", "external_user_id", where="external_user_id IS NOT NULL"),
-        Index(None, "environment", "status", "updated_at"),
+        Index("ix_applicants_status", "environment", "status", "updated_at", "vendor", "reference"),
         partial("ix_applicants_restricted", "vendor", "environment", "reference", where="restricted IS TRUE"),
+        *applicant_lists(),
     )
 
 
@@ -211,6 +217,8 @@ class TransitionRow(Base):
         Index(None, "environment", "number"),
         partial("ix_transitions_event", "event_id", where="event_id IS NOT NULL"),
         partial("ix_transitions_reversals", "environment", "number", where="reversal IS NOT NULL"),
+        partial("ix_transitions_reversals_of_a_kind", "environment", "reversal", "number", where="reversal IS NOT NULL"),
+        partial("ix_transitions_reversals_by_time", "environment", "reversal", "at", where="reversal IS NOT NULL"),
     )
 
 

@@ -117,6 +117,12 @@ def without_conflicts(arrived: Iterable[SealedDelivery]) -> list[list[SealedDeli
     return [list(part.values()) for part in parts]
 
 
+def first_id_of(moment: datetime) -> str:
+    """Return the smallest id that an event of this time or later can have."""
+    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+    return str(uuid.UUID(int=milliseconds << 80))
+
+
 def new_event_id() -> str:
     """Return a UUID of version 7. It sorts by time, to about a quarter of a microsecond (RFC 9562, section 6.2, method 3)."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)

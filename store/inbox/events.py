@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, exists, func, literal, literal_column, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from store.database.columns import page
+from store.database.columns import SANDBOX, WITHOUT_EFFECT, page
 from store.database.restriction import IS_RESTRICTED, any_restricted, names_restricted, only_restricted
 from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
 from store.inbox import body_keys
+from store.inbox.deliveries import first_id_of
 from store.inbox.encryption import keyring
 from store.inbox.internal_events import KIND_HEADER, Kind
 from store.system import clock
 from store.text import traces
 from store.text.json_body import forms_of, holds_any
-from store.text.states import Outcome
+from store.text.states import Outcome, VendorEnvironment
 
 _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.sequence, EventRow.id, EventRow.vendor, EventRow.environment, EventRow.event_type, EventRow.reference, EventRow.status,
@@ -108,6 +111,7 @@ def listing(
     *,
     environment: str,
     vendor: str | None = None,
+    vendors: Collection[str] = (),
     status: str | None = None,
     event_type: str | None = None,
     error: str | None = None,
@@ -120,29 +124,65 @@ def listing(
     limit: int,
 ) -> list[Row[Any]]:
     """Return events in the order of receipt, or the newest first, after a place in that order. `since`: received at that time or later.
-    `error`: a part of the reason with which they ended.
+    `error`: a part of the reason with which they ended. `vendors`: all that there may be; with them an index leads to a reference.
 
     Events that named restricted applicants alone are left out unless `with_restricted`, and by reference all that named one."""
     query = select(*_DESCRIBED).where(EventRow.environment == environment)
+    if environment != VendorEnvironment.LIVE:
+        query = query.where(literal_column(SANDBOX))
     if not with_restricted:
         query = query.where(~only_restricted())
-    for column, value in ((EventRow.vendor, vendor), (EventRow.status, status), (EventRow.event_type, event_type)):
-        if value:
-            query = query.where(column == value)
-    if status in UNRESOLVED:
-        query = query.where(IS_UNRESOLVED)  # So that the index over these alone is used.
+    if status:
+        query = query.where(*_of_status(status))
+    if event_type:
+        query = query.where(EventRow.event_type == event_type)
     if error:
         query = query.where(EventRow.reason.contains(error, autoescape=True))
     if reference:
         naming = select(MentionRow.event_sequence).where(MentionRow.environment == environment, MentionRow.reference == reference)
         naming = naming if with_restricted else naming.where(~names_restricted(MentionRow))
-        query = query.where(EventRow.sequence.in_(naming.where(MentionRow.vendor == vendor) if vendor else naming))
+        if among := [vendor] if vendor else vendors:
+            naming = naming.where(MentionRow.vendor.in_(among))
+        query = query.where(EventRow.sequence.in_(naming))
     if received_after:
-        query = query.where(EventRow.received_at > received_after)
+        query = query.where(EventRow.received_at > received_after, EventRow.sequence > _kept_before(connection, received_after))
     if since:
-        query = query.where(EventRow.received_at >= since)
-    return list(connection.execute(page(query, EventRow.sequence, after=after, newest_first=newest_first, limit=limit)).all())
+        query = query.where(EventRow.received_at >= since, EventRow.sequence > _kept_before(connection, since))
+    portion: dict[str, Any] = {"after": after, "newest_first": newest_first, "limit": limit}
+    of = [vendor] if vendor else vendors if status in NO_EFFECT and not reference else ()
+    if not of:
+        return list(connection.execute(page(query, EventRow.sequence, **portion)).all())
+    # Vendor by vendor, because the index over a status has the vendor first.
+    found = [connection.execute(page(query.where(EventRow.vendor == one), EventRow.sequence, **portion)).all() for one in of]
+    return list(islice(merge(*found, key=lambda row: row.sequence, reverse=newest_first), limit))
 
+
+def _of_status(status: str) -> list[ColumnElement[bool]]:
+    """Return the condition for events of a status, so that the index over those like it can be used."""
+    like_it = [IS_UNRESOLVED] if status in UNRESOLVED else [literal_column(WITHOUT_EFFECT)] if status in NO_EFFECT else []
+    return [EventRow.status == literal(status, literal_execute=True), *like_it]
+
+
+def _kept_before(connection: Connection, moment: datetime) -> int:
+    """Return the sequence number of an event that was kept before each event that was received after a time; 0 if none is known.
+
+    An event that did not come through the spool is kept within seconds of its receipt. So whatever is received later than that has a
+    greater number, unless the clocks of two hosts differ by more than `CLOCKS_APART`."""
+    earlier = max(moment, clock.EPOCH + CLOCKS_APART) - CLOCKS_APART
+    before = select(EventRow.sequence, EventRow.received_at, EventRow.spooled).where(EventRow.id < first_id_of(earlier))
+    newest = before.order_by(EventRow.id.desc()).limit(SEARCHED_MAX).subquery()
+    number = connection.scalar(select(func.max(newest.c.sequence)).where(newest.c.received_at < earlier, newest.c.spooled.is_(False)))
+    return number or 0
+
+
+#: The clocks of two hosts differ by less.
+CLOCKS_APART = timedelta(minutes=10)
+
+#: Among so many events the newest one is looked for that did not come through the spool.
+SEARCHED_MAX = 200
+
+#: Outcomes of events that changed nothing, as `WITHOUT_EFFECT` has them.
+NO_EFFECT = (Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)
 
 #: What a person has to look at: the outcomes of events that could not be handled, or not be read.
 UNRESOLVED = (Outcome.FAILED, Outcome.UNREADABLE)

@@ -148,14 +148,13 @@ def stuck_in_review(connection: Connection, *, environment: str, longer_than: ti
 
 def adverse_reversals(connection: Connection, *, environment: str = "live", since: datetime) -> int:
     """Return how many approvals fell since a time."""
-    newest = (
-        select(TransitionRow.at)
-        .where(TransitionRow.environment == environment, TransitionRow.reversal == Reversal.ADVERSE)
-        .order_by(TransitionRow.number.desc())
-        .limit(COUNTED_MAX)
-        .subquery()
+    fell = select(TransitionRow.number).where(
+        TransitionRow.environment == environment,
+        TransitionRow.reversal.is_not(None),
+        TransitionRow.reversal == Reversal.ADVERSE,
+        TransitionRow.at >= since,
     )
-    return connection.execute(select(func.count()).where(newest.c.at >= since)).scalar_one()
+    return connection.execute(select(func.count()).select_from(fell.limit(COUNTED_MAX).subquery())).scalar_one()
 
 
 def _sight(connection: Connection, row: Row[Any], now: datetime, environment: str) -> VendorSight:

@@ -9,18 +9,24 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, SQLColumnExpression, String, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, literal_column, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from store.applicants import decisions
+from store.database.columns import HAS_ALERT, IN_REVIEW, SINCE_KNOWN, SINCE_UNKNOWN
 from store.database.operations_tables import Reaction, ReviewClaim
-from store.database.restriction import only_restricted
+from store.database.restriction import IS_RESTRICTED, only_restricted
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
 from store.inbox.events import IS_UNRESOLVED
 from store.outbox import dispatch
 from store.system import clock
-from store.text.states import Flag, Outcome, Stand, Status
+from store.text.states import ApplicantKey, Outcome, Stand, Status
 
 What = Literal["applicant", "event", "reaction"]
+
+
+#: The columns that a list is in the order of: since when an entry waits, then its name.
+Columns = tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]
 
 
 class Place(NamedTuple):
@@ -111,30 +117,38 @@ def unresolved(connection: Connection, *, environment: str) -> tuple[int, int]:
 
 def doubtful(connection: Connection, *, environment: str) -> int:
     """Return how many applicants wait for a person's decision."""
-    mine = (ApplicantRow.environment == environment, ApplicantRow.restricted.is_(False))
-    query = select(func.count()).where(*mine, ApplicantRow.status == Status.NEEDS_REVIEW)
-    return connection.execute(query).scalar_one()
+    query = select(func.count()).where(ApplicantRow.environment == environment, ApplicantRow.status == Status.NEEDS_REVIEW)
+    # The few restricted ones are counted apart: an index alone answers for all.
+    return connection.execute(query).scalar_one() - connection.execute(query.where(IS_RESTRICTED)).scalar_one()
 
 
 def _applicants(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
-    # The words are ours and none contains another, so a look into the JSON text is exact on both databases.
-    alert = cast(ApplicantRow.flags, String).contains(f'"{Flag.MONITORING_ALERT}"')
-    doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, alert, decisions.WAITS)
-    mine = (TransitionRow.vendor == ApplicantRow.vendor) & (TransitionRow.environment == ApplicantRow.environment)
-    came = (
-        select(func.max(TransitionRow.at))
-        .where(mine, TransitionRow.reference == ApplicantRow.reference, TransitionRow.from_status.is_distinct_from(TransitionRow.to_status))
-        .scalar_subquery()
-    )
-    since = func.coalesce(came, ApplicantRow.updated_at, type_=ApplicantRow.updated_at.type)
-    name = ApplicantRow.vendor + "/" + ApplicantRow.reference
-    query = select(ApplicantRow.__table__, since.label("since"), name.label("name")).where(
-        ApplicantRow.environment == environment, ApplicantRow.restricted.is_(False), doubtful
-    )
-    query = query.where(*_later(since, name, "applicant", after), *_narrowed(since, name, wanted)).order_by(since, name).limit(limit)
+    """Return applicants that wait: along an index those whose time is known, and the few others."""
+    known = _applicants_since(connection, environment, ApplicantRow.status_since, SINCE_KNOWN, wanted, after, limit)
+    unknown = _applicants_since(connection, environment, _derived_since(), SINCE_UNKNOWN, wanted, after, limit)
+    return sorted([*known, *unknown], key=_order)[:limit]
+
+
+def _derived_since() -> Any:
+    """Return since when an applicant has its status, as its changes tell it."""
+    same = (getattr(TransitionRow, name) == getattr(ApplicantRow, name) for name in ApplicantKey._fields)
+    moved = TransitionRow.from_status.is_distinct_from(TransitionRow.to_status)
+    came = select(func.max(TransitionRow.at)).where(*same, moved).scalar_subquery()
+    return func.coalesce(came, ApplicantRow.updated_at, type_=ApplicantRow.updated_at.type)
+
+
+def _applicants_since(
+    connection: Connection, environment: str, since: Any, is_so: str, wanted: Narrowed, after: Place | None, limit: int
+) -> list[Waiting]:
+    # Conditions in words, not bound: a database uses a partial index only where it can see that its condition holds.
+    among: list[ColumnElement[bool]] = [literal_column(IN_REVIEW), literal_column(is_so), ApplicantRow.restricted.is_(False)]
+    doubtful = or_(ApplicantRow.status == Status.NEEDS_REVIEW, literal_column(HAS_ALERT), decisions.WAITS)
+    place = (since, ApplicantRow.vendor, ApplicantRow.reference)
+    query = select(ApplicantRow.__table__, since.label("since")).where(ApplicantRow.environment == environment, *among, doubtful)
+    query = query.where(*_later(place, "applicant", after), *_narrowed(place, "applicant", wanted)).order_by(*place).limit(limit)
     return [
         Waiting(
-            place=Place(row.since, "applicant", row.name),
+            place=Place(row.since, "applicant", f"{row.vendor}/{row.reference}"),
             vendor=row.vendor,
             environment=environment,
             reference=row.reference,
@@ -161,11 +175,8 @@ def _events(connection: Connection, environment: str, wanted: Narrowed, after: P
     reference = case((only_restricted(), None), else_=EventRow.reference).label("reference")
     columns = (EventRow.id, EventRow.vendor, reference, EventRow.status, EventRow.reason, EventRow.received_at)
     query = select(*columns).where(IS_UNRESOLVED, EventRow.environment == environment, EventRow.dismissed_at.is_(None))
-    query = (
-        query.where(*_later(EventRow.received_at, EventRow.id, "event", after), *_narrowed(EventRow.received_at, EventRow.id, wanted))
-        .order_by(EventRow.received_at, EventRow.id)
-        .limit(limit)
-    )
+    place = (EventRow.received_at, EventRow.id)
+    query = query.where(*_later(place, "event", after), *_narrowed(place, "event", wanted)).order_by(*place).limit(limit)
     return [
         Waiting(
             place=Place(row.received_at, "event", row.id),
@@ -182,9 +193,8 @@ def _events(connection: Connection, environment: str, wanted: Narrowed, after: P
 
 def _reactions(connection: Connection, environment: str, wanted: Narrowed, after: Place | None, limit: int) -> list[Waiting]:
     query = select(Reaction.__table__).where(Reaction.status == dispatch.ReactionStatus.FAILED, Reaction.environment == environment)
-    query = query.where(
-        *_later(Reaction.settled_at, Reaction.id, "reaction", after), *_narrowed(Reaction.settled_at, Reaction.id, wanted)
-    ).order_by(Reaction.settled_at, Reaction.id)
+    place = (Reaction.settled_at, Reaction.id)
+    query = query.where(*_later(place, "reaction", after), *_narrowed(place, "reaction", wanted)).order_by(*place)
     return [
         Waiting(
             place=Place(row.settled_at, "reaction", str(row.id)),
@@ -204,17 +214,29 @@ def _order(one: Waiting) -> tuple[datetime, str, int | str]:
     return one.place.since, one.place.what, one.place.name if one.reaction_id is None else one.reaction_id
 
 
-def _later(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], what: What, after: Place | None) -> list[ColumnElement[bool]]:
+def _later(place: Columns, what: What, after: Place | None) -> list[ColumnElement[bool]]:
     """Return the condition for entries after a place. Of entries with the same time applicants come first."""
     if after is None:
         return []
+    since, *_ = place
     if what != after.what:
         return [since >= after.since if what > after.what else since > after.since]
-    last = int(after.name) if what == "reaction" else after.name
-    return [or_(since > after.since, (since == after.since) & (name > last))]
+    # One row value, so that an index over the columns leads to it.
+    last = (after.since, *_names(what, after.name))
+    return [tuple_(*place) > tuple_(*(literal(value, column.type) for value, column in zip(last, place, strict=True)))]
 
 
-def _narrowed(since: SQLColumnExpression[Any], name: SQLColumnExpression[Any], wanted: Narrowed) -> list[ColumnElement[bool]]:
+def _narrowed(place: Columns, what: What, wanted: Narrowed) -> list[ColumnElement[bool]]:
+    since, *names = place
     younger = [since >= wanted.since] if wanted.since else []
     older = [since <= wanted.until] if wanted.until else []
-    return [*younger, *older, *([name == wanted.name] if wanted.name is not None else [])]
+    named = zip(names, _names(what, wanted.name), strict=True) if wanted.name is not None else ()
+    return [*younger, *older, *(column == value for column, value in named)]
+
+
+def _names(what: What, name: str | int) -> tuple[str | int, ...]:
+    """Return the columns' values of an entry's name."""
+    if what == "applicant":
+        vendor, _, reference = str(name).partition("/")
+        return vendor, reference
+    return (int(name),) if what == "reaction" else (name,)

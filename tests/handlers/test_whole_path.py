@@ -36,7 +36,7 @@ from tests.support.payloads import after
 HISTORIES, STORIES = size(500), size(200)
 SEED = 20_260_511
 
-OF_THE_WAY = ("version", "updated_at", "last_event_id")
+OF_THE_WAY = ("version", "updated_at", "status_since", "last_event_id")
 
 
 def test_histories_told_to_two_workers_end_where_a_fold_of_all_their_events_does(kept: str) -> None:

@@ -39,7 +39,7 @@ MANUAL, AUTO = "IDENTIFICATION_MANUAL_FINISHED", "IDENTIFICATION_AUTO_FINISHED"
 RESUBMITTED = "IDENTIFICATION_RESUBMITTED"
 
 #: What differs between two ways to the same state.
-ON_THE_WAY = ("version", "updated_at", "last_event_id")
+ON_THE_WAY = ("version", "updated_at", "status_since", "last_event_id")
 
 #: What may differ without being a change.
 NO_CHANGE = ("as_of", "ever_approved", "updated_at", "version", "last_event_id")

@@ -139,7 +139,7 @@ class World:
         replaced = {event_id: f"step {number}" for event_id, number in first.items()}
         row = found["row"]
         if row:
-            del row["updated_at"]
+            del row["updated_at"], row["status_since"]
             row["first_sequence"] = numbers.get(row["first_sequence"])
             row["registers"] = {name: _register(entry, numbers, replaced) for name, entry in row["registers"].items()}
         for event in found["events"]:

@@ -29,7 +29,7 @@ SEED = 20_260_504
 HANDLED_SHARE = 10
 
 #: What may differ between two orders of handling.
-OF_THE_WAY = ("version", "updated_at", "last_event_id")
+OF_THE_WAY = ("version", "updated_at", "status_since", "last_event_id")
 
 
 def newcomer(linked_to: str | None = None) -> Applicant:

@@ -80,7 +80,9 @@ def templates(on: Stage, kind: str) -> tuple[Template, Template]:
 def multiply(template: Template, engine: Engine, times: int, *, tidy: bool = True) -> list[str]:
     """Write so many copies, which appear at the same moment; return their runs."""
     added = {counter: _greatest(engine, counter) + 1 - template.first[counter] for counter in COUNTED}
-    copies = [_copy(template, added, number) for number in range(times)]
+    # The last copy has the latest ids and the greatest numbers.
+    steps = sorted((STEPS_BACK * next(_copies) for _ in range(times)), reverse=True)
+    copies = [_copy(template, added, number, back) for number, back in enumerate(steps)]
     with engine.begin() as connection:
         if engine.dialect.name != SQLITE:
             # The rows are consistent: checking each reference would take longer than writing them.
@@ -194,8 +196,8 @@ def _dashed(event_id: str) -> str:
 # writing copies -----------------------------------------------------------------------------------------------
 
 
-def _copy(template: Template, added: dict[str, int], number: int) -> Copy:
-    run, back = population.new_run(), STEPS_BACK * next(_copies)
+def _copy(template: Template, added: dict[str, int], number: int, back: int) -> Copy:
+    run = population.new_run()
     return Copy(
         run=run,
         beginnings={RUN: run} | {beginning: f"{int(beginning, 16) - back:08x}" for beginning in template.beginnings},

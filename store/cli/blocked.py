@@ -24,11 +24,23 @@ PATIENCE_SECONDS, PAUSE_SECONDS = 2.0, 0.4
 
 
 def guard(command: click.Command, path: str) -> None:
-    """Make a command, and each one of a group, refuse to run while nothing may be read. `path`: how it is typed."""
+    """Make a command, and each one of a group, refuse to run while nothing may be read, and wait long for others that write to SQLite.
+    `path`: how it is typed."""
     for name, part in command.commands.items() if isinstance(command, click.Group) else ():
         guard(part, f"{path} {name}")
-    if command.callback and path not in OPEN and vars(command.callback).get("effect", Effect.RUNS) != Effect.RUNS:
-        command.callback = _refusing(command.callback)
+    if command.callback and vars(command.callback).get("effect", Effect.RUNS) != Effect.RUNS:
+        command.callback = _patient(command.callback if path in OPEN else _refusing(command.callback))
+
+
+def _patient(run: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(run)
+    def run_patiently(*arguments: Any, **options: Any) -> Any:
+        from store.database.engine import patience
+
+        with patience.of_a_command():
+            return run(*arguments, **options)
+
+    return run_patiently
 
 
 def _refusing(run: Callable[..., Any]) -> Callable[..., Any]:

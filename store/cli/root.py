@@ -122,9 +122,10 @@ def _show_any_letter() -> None:
 
 def _told(error: Exception) -> tuple[str, int] | None:
     """Return what an error that a command may end with tells an operator, and the exit status; None for any other."""
-    from store.database.sessions import Unfit
+    from store import database
+    from store.database.sessions import cause
     from store.system.environment import Misconfigured
 
     if isinstance(error, Misconfigured):
         return str(error), 2
-    return (f"The database cannot be used: {error}", 1) if isinstance(error, Unfit) else None
+    return (f"The database cannot be used: {cause(error)}", 1) if database.is_away(error) else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,6 +22,9 @@ from store.system import fault_points
 #: Seconds to wait for another's lock (SQLite) or for a free connection of the pool.
 PATIENCE_SECONDS = 1.5
 
+#: The same for the lock, where a person waits who typed a command.
+COMMAND_PATIENCE_SECONDS = 30.0
+
 #: SQLite waits for a lock without letting go of the process, so it waits but briefly at a time, and is asked again.
 BUSY_SECONDS = 0.02
 
@@ -28,6 +33,24 @@ CONNECTIONS_MAX = 20
 
 #: How long a host of PostgreSQL may say nothing, where the URL does not say otherwise: to connect, and within a connection.
 PATIENT = {"connect_timeout": 2, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+
+
+class Patience:
+    """How long this process waits for another's lock (SQLite)."""
+
+    seconds = PATIENCE_SECONDS
+
+    @contextmanager
+    def of_a_command(self) -> Iterator[None]:
+        """Wait longer in the meantime: no vendor waits for an answer."""
+        before, self.seconds = self.seconds, COMMAND_PATIENCE_SECONDS
+        try:
+            yield
+        finally:
+            self.seconds = before
+
+
+patience = Patience()
 
 
 @cache
@@ -121,7 +144,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_writing(connection: Connection) -> None:
     """Begin with a write lock. A transaction that reads first and writes later fails at once if another one wrote in between, whatever
     the timeout."""
-    deadline = time.monotonic() + connection.get_execution_options().get("patience_seconds", PATIENCE_SECONDS)
+    deadline = time.monotonic() + connection.get_execution_options().get("patience_seconds", patience.seconds)
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -43,6 +43,10 @@ class Unfit(SQLAlchemyError):
     """The database answers and cannot be used as it is. The message says why, for an operator."""
 
 
+class OthersWrite(PoolExhausted):
+    """Other threads or processes wrote to SQLite for so long that this one's turn did not come."""
+
+
 def prepare(engine: Engine, url: URL, *, pooled: bool) -> None:
     """Make every session of an engine set what it depends on: once, or in each transaction behind a pooler."""
     schema = schema_of(url)
@@ -102,6 +106,8 @@ def cause(error: BaseException) -> str:
     read or written."""
     if isinstance(error, Unfit):
         return str(error)
+    if isinstance(error, OthersWrite):
+        return "others write to it, and this one's turn did not come in time"
     if isinstance(error, PoolExhausted):
         return "all connections of this process are in use"
     driver = error.orig if isinstance(error, DBAPIError) and error.orig else error

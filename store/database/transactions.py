@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from store import config
-from store.database.engine import PATIENCE_SECONDS, engine, is_sqlite
-from store.database.sessions import Unfit
+from store.database.engine import engine, is_sqlite, patience
+from store.database.sessions import OthersWrite, Unfit
 from store.system import interrupts
 from store.system.file_locks import HostLock
 
@@ -147,11 +147,11 @@ def _turn() -> Iterator[None]:
     With 8 senders and a worker, 3 to 8 deliveries in 2,000 exceeded their timeout; with turns none."""
     with ExitStack() as turn:
         try:
-            mine = turn.enter_context(_turns(f"{engine().url.database}.turn").held(seconds=PATIENCE_SECONDS))
+            mine = turn.enter_context(_turns(f"{engine().url.database}.turn").held(seconds=patience.seconds))
         except OSError as error:
             raise PoolExhausted("the database's folder cannot be written") from error
         if not mine:
-            raise PoolExhausted("others are writing")
+            raise OthersWrite("others are writing")
         yield
 
 

@@ -51,7 +51,8 @@ def receive(vendor: str) -> dict[str, str]:
     kept = _record(vendor, delivery)
     if kept.first:
         lost_commits.seen.acknowledged(kept.event_id, vendor, spooled=kept.spooled)
-    if kept.first and not kept.spooled:
+    if not kept.spooled:
+        # Of a duplicate too: a worker that claims while the duplicate is counted passes the event over.
         wakeup.notify_soon()
     answer = "accepted" if kept.first else "duplicate"
     count(vendor, "spooled" if kept.spooled else answer, delivery)

@@ -31,7 +31,6 @@ _DESCRIBED: list[InstrumentedAttribute[Any]] = [
     EventRow.attempts, EventRow.dismissed_at, EventRow.erased_at, EventRow.trace,
 ]  # fmt: skip
 
-
 _MOMENTS = ("occurred_at", "received_at", "settled_at", "dismissed_at", "erased_at")
 
 
@@ -177,13 +176,11 @@ def _kept_before(connection: Connection, moment: datetime) -> int:
 
 #: The clocks of two hosts differ by less.
 CLOCKS_APART = timedelta(minutes=10)
-
 #: Among so many events the newest one is looked for that did not come through the spool.
 SEARCHED_MAX = 200
 
 #: Outcomes of events that changed nothing, as `WITHOUT_EFFECT` has them.
 NO_EFFECT = (Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.IGNORED)
-
 #: What a person has to look at: the outcomes of events that could not be handled, or not be read.
 UNRESOLVED = (Outcome.FAILED, Outcome.UNREADABLE)
 
@@ -243,9 +240,8 @@ def body(connection: Connection, event_id: str) -> bytes | None:
 
 def newest_id(connection: Connection) -> str | None:
     """Return the id of the event that was kept last and has a body: an erased one has none."""
-    return connection.execute(
-        select(EventRow.id).where(EventRow.sealed_body != b"").order_by(EventRow.sequence.desc()).limit(1)
-    ).scalar_one_or_none()
+    newest = select(EventRow.id).where(EventRow.sealed_body != b"").order_by(EventRow.sequence.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
 
 
 def describe(row: Row[Any]) -> dict[str, Any]:

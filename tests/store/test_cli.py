@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +18,8 @@ from click.shell_completion import CompletionItem, ShellComplete
 
 from store.cli import blocked
 from store.cli.root import standing
+from store.system.file_locks import HostLock
+from tests.conftest import KEY
 from tests.support.service import PROGRAMS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -123,3 +126,27 @@ def test_a_command_that_cannot_be_loaded_is_told_and_takes_no_other_along(tmp_pa
     assert "The command events is missing: it cannot be loaded (ModuleNotFoundError" in missing.stderr
     assert run("migrate", "--help").returncode == 0
     assert "no-such" in run("no-such").stderr
+
+
+def environment(folder: Path, database_url: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "VAR_DIR": str(folder), "DATABASE_URL": database_url, "ENCRYPTION_KEYS": KEY}
+
+
+def test_a_command_waits_for_others_that_write_to_sqlite(tmp_path: Path) -> None:
+    file, program = tmp_path / "standing.sqlite3", str(PROGRAMS / "standing")
+    own = environment(tmp_path, f"sqlite:///{file}")
+    subprocess.run([program, "migrate"], env=own, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    with HostLock(Path(f"{file}.turn")).held(seconds=5) as mine:
+        assert mine
+        command = subprocess.Popen([program, "new-epoch", "--yes"], env=own, stdout=subprocess.DEVNULL)
+        time.sleep(4.0)  # The command starts, and then waits for longer than a delivery would.
+        assert command.poll() is None
+    assert command.wait(60) == 0
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_a_sentence(tmp_path: Path) -> None:
+    own = environment(tmp_path, "postgresql://standing@127.0.0.1:1/standing")
+    ended = subprocess.run(
+        [str(PROGRAMS / "standing"), "applicants", "list"], env=own, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (1, "The database cannot be used: connection refused\n")

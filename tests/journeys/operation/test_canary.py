@@ -24,7 +24,7 @@ from tests.support.downstream import Downstream, Message, Reply
 from tests.support.outages import databases
 from tests.support.payloads import after
 from tests.support.privacy import calls
-from tests.support.service import Service, eventually
+from tests.support.service import Answer, Service, eventually
 from tests.support.vendors import played, starts
 from tests.support.vendors.asking import CREDENTIALS, LATER
 
@@ -131,8 +131,8 @@ def refused(watched: Watched, erasure_id: str) -> set[int]:
     """The statuses of calls about somebody who is restricted or erased. No answer has a mark, nor has what is logged of it."""
     service, statuses = watched.service, set()
 
-    def send(path: str, *, method: str = "GET", token: str = READER, **body: Any) -> None:
-        answer = calls.send(service, path, token=token, method=method, **body)
+    def send(path: str, *, method: str = "GET", token: str = READER, ask: Callable[..., Answer] = calls.send, **body: Any) -> None:
+        answer = ask(service, path, token=token, method=method, **body)
         assert answer.headers["content-type"] == "application/problem+json", (path, answer)
         assert found_in(repr(answer).encode() + answer.body) == [], path
         assert found_in(service.log.read_bytes()) == [], path
@@ -149,7 +149,7 @@ def refused(watched: Watched, erasure_id: str) -> set[int]:
     for token in (user, READER, OPERATOR):
         send("/v1/erasures", method="POST", token=token, external_user_id=user, vendor=mark("label"), reason=mark("comment"))
     with databases.unwritable(service.environment["DATABASE_URL"]):
-        send(f"/v1/erasures/{erasure_id}/approve", method="POST", token=calls.DEPUTY, reason=mark("comment"))
+        send(f"/v1/erasures/{erasure_id}/approve", method="POST", token=calls.DEPUTY, reason=mark("comment"), ask=calls.send_once)
     eventually(lambda: all(service.get("/v1/events").status == 200 for _ in range(20)), "every process to reach the database")
     return statuses
 

@@ -14,10 +14,15 @@ def send(service: Service, path: str, *, token: str = OFFICER, method: str = "PO
     """Send a body of these fields. A busy database may take too long for an answer: then it is sent again, as the answer says."""
 
     def ask() -> Answer | None:
-        answer = service.request(method, path, json.dumps(body).encode(), token=token)
+        answer = send_once(service, path, token=token, method=method, **body)
         return None if answer.status == 503 and TOO_BUSY in answer.body else answer
 
     return eventually(ask, f"an answer to {method} {path}")
+
+
+def send_once(service: Service, path: str, *, token: str = OFFICER, method: str = "POST", **body: Any) -> Answer:
+    """Send a body of these fields, whatever the answer is."""
+    return service.request(method, path, json.dumps(body).encode(), token=token)
 
 
 def requested(service: Service, *, token: str = OPERATOR, **subject: str) -> str:

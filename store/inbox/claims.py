@@ -222,26 +222,6 @@ def _renew(connection: Connection, holder: str, now: datetime) -> None:
     bulk.insert(connection, Lease, [{"holder": holder, "until": now + LEASE}], over=("holder",))
 
 
-def expire_lease(holder: str) -> None:
-    """End the lease of a worker that is known to have crashed. Its events become suspects, and each is handled alone. Commits."""
-    with database.begin() as connection:
-        connection.execute(update(Lease).where(Lease.holder == holder).values(until=clock.now() - LEASE))
-
-
-def release(holder: str) -> None:
-    """Give back every event that the holder still holds, as if it had never been claimed. Commits."""
-    mine = (EventRow.status == PENDING) & (EventRow.claimed_by == holder)
-    with database.begin() as connection:
-        lock(connection, mine)
-        connection.execute(update(EventRow).where(mine).values(claimed_by=None))
-
-
-def release_all(connection: Connection) -> None:
-    """Give back every claim. In a restored backup no lease is valid."""
-    connection.execute(update(EventRow).where(EventRow.status == PENDING, EventRow.claimed_by.is_not(None)).values(claimed_by=None))
-    connection.execute(delete(Lease))
-
-
 def lock(connection: Connection, mine: ColumnElement[bool]) -> None:
     """Lock events in the order that all transactions use. SQLite has a single writer, and needs no lock."""
     if not database.is_sqlite():

@@ -20,7 +20,7 @@ from handlers.privacy import erase, fence
 from store import database
 from store.applicants import erased
 from store.database.tables import ApplicantRow, EventRow, MentionRow, Subject
-from store.inbox import claims
+from store.inbox import claims, settling
 from store.inbox.record import Unavailable
 from store.system import clock
 from store.text.states import ApplicantKey, Outcome
@@ -63,7 +63,7 @@ def work(stop: threading.Event) -> None:
         try:
             process.handle_some(holder)
         except database.Failure:
-            patiently(partial(claims.release, holder))
+            patiently(partial(settling.release, holder))
 
 
 def deadlocks() -> int:

@@ -55,7 +55,7 @@ def ramble(chance: random.Random, holder: str) -> bool:
 def give_back(holder: str) -> None:
     while True:
         with suppress(*database.Failure):
-            claims.release(holder)
+            settling.release(holder)
             return
 
 

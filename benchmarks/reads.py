@@ -151,9 +151,9 @@ def _events(known: Somebody) -> Iterator[str]:
     long_ago, ahead = _times(known.received_at)
     yield from _in_both_orders(
         "/v1/events", "environment=sandbox", f"reference={quote(known.reference)}", f"vendor={known.vendor}&reference={known.reference}",
-        "reference=nobody", *(f"vendor={vendor}" for vendor in VENDORS), *(f"status={outcome}" for outcome in OUTCOMES),
+        "reference=unknown", *(f"vendor={vendor}" for vendor in VENDORS), *(f"status={outcome}" for outcome in OUTCOMES),
         *(f"vendor=ifcgate&status={outcome}" for outcome in OUTCOMES), "event_type=applicantReviewed", "event_type=applicantDeleted",
-        "event_type=nothing", "error=nothing", "status=failed&error=nothing", f"received_after={long_ago}", f"received_after={ahead}",
+        "event_type=unknown", "error=unknown", "status=failed&error=unknown", f"received_after={long_ago}", f"received_after={ahead}",
     )  # fmt: skip
 
 
@@ -167,8 +167,8 @@ def _other_lists(known: Somebody) -> Iterator[str]:
     yield from ("/v1/changes", "/v1/changes?after=latest", "/v1/changes?environment=sandbox", "/v1/subscribers")
     yield from _in_both_orders("/v1/decisions", "waiting=true", "environment=sandbox", "waiting=true&environment=sandbox")
     statuses = ("pending", "done", "failed", "skipped")
-    yield from _in_both_orders("/v1/reactions", *(f"status={status}" for status in statuses), "environment=sandbox", "subscriber=nobody")
-    yield from _in_both_orders("/v1/verifications", "external_user_id=nobody", "vendor=idngo", "status=failed", "environment=sandbox")
+    yield from _in_both_orders("/v1/reactions", *(f"status={status}" for status in statuses), "environment=sandbox", "subscriber=unknown")
+    yield from _in_both_orders("/v1/verifications", "external_user_id=unknown", "vendor=idngo", "status=failed", "environment=sandbox")
     yield from ("/v1/log", "/v1/log/keys", "/v1/log/entries")
 
 
@@ -176,7 +176,7 @@ def _of_operators(known: Somebody) -> Iterator[str]:
     long_ago, ahead = _times(known.updated_at)
     about = f"vendor={known.vendor}&reference={quote(known.reference)}"
     person = f"external_user_id={quote(known.external_user_id)}"
-    yield from _in_both_orders("/v1/audit", about, person, "actor=nobody", "action=nothing", f"since={long_ago}", f"since={ahead}")
+    yield from _in_both_orders("/v1/audit", about, person, "actor=unknown", "action=unknown", f"since={long_ago}", f"since={ahead}")
     yield from ("/v1/replays", "/v1/reconciliations", "/v1/sessions", "/v1/holds", "/v1/erasures", f"/v1/events/{known.event_id}/body")
 
 

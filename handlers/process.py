@@ -75,6 +75,18 @@ def handle_newest(vendor: str, holder: str, *, watched: Watchdog = UNWATCHED) ->
     return batch
 
 
+def handle_suspect(holder: str, *, watched: Watchdog = UNWATCHED) -> Claimed:
+    """Handle and return one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
+    suspect = claims.claim_suspect(holder)
+    if suspect is None:
+        return Claimed()
+    if suspect.was_alone:
+        _attempt_failed(holder, suspect.event, "the process died or hung")
+    else:
+        handle(holder, [suspect.event], watched=watched)
+    return Claimed([suspect.event], more=True)
+
+
 def handle(holder: str, batch: list[InboxEvent], *, watched: Watchdog = UNWATCHED) -> None:
     """Handle claimed events. If the database fails they are given back, and it is no attempt; the failure is raised."""
     try:
@@ -217,27 +229,12 @@ def _collect(
             written.changes.append(feed.transition(before, after, decision.changed, decision.reversal, event_id=reading.event.id))
         elif after.updated_at != before.updated_at:
             written.quiet.append(after)
-    applied_before = reading.event.replayed and _forget_earlier_handling(connection, reading.event)
+    applied_before = False
+    if reading.event.replayed:
+        mentions.forget(connection, reading.event.sequence)
+        applied_before = feed.tells_of(connection, reading.event.id)
     written.mentions.extend(outcome.mentions_of(reading, decisions.values()))
     written.settlements.append(outcome.settlement(reading, decisions.values(), applied_before=applied_before))
-
-
-def _forget_earlier_handling(connection: Connection, event: InboxEvent) -> bool:
-    """Remove the mentions of an event that was handled before. Return whether it changed an applicant then."""
-    mentions.forget(connection, event.sequence)
-    return feed.tells_of(connection, event.id)
-
-
-def handle_suspect(holder: str, *, watched: Watchdog = UNWATCHED) -> Claimed:
-    """Handle and return one event whose worker crashed, alone. A crash or a hang while it is alone counts as an attempt."""
-    suspect = claims.claim_suspect(holder)
-    if suspect is None:
-        return Claimed()
-    if suspect.was_alone:
-        _attempt_failed(holder, suspect.event, "the process died or hung")
-    else:
-        handle(holder, [suspect.event], watched=watched)
-    return Claimed([suspect.event], more=True)
 
 
 def _attempt_failed(holder: str, event: InboxEvent, error: str) -> None:

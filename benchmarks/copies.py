@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 from benchmarks import load, population, stage
 from benchmarks.population import RUN
 from benchmarks.stage import KEY, SQLITE, STANDING, Stage
-from store.inbox import encryption
-from store.inbox.encryption import NO_MASTER_KEY, Keyring, WrappedKey
+from store.inbox.sealing import encryption
+from store.inbox.sealing.encryption import NO_MASTER_KEY, Keyring, WrappedKey
 
 #: In the order in which they can be filled.
 TABLES = ("events", "body_keys", "subjects", "applicants", "mentions", "transitions", "quiet_moves")

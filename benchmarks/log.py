@@ -25,7 +25,8 @@ from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.database import bulk
 from store.database.tables import EventRow
-from store.inbox import body_keys, deliveries
+from store.inbox import deliveries
+from store.inbox.sealing import body_keys
 from store.proof import sequencer
 from store.proof.sequencer import Horizon
 from store.proof.verification import run

@@ -11,7 +11,7 @@ from receiver.vendors.base import Scheme, SigningKey
 from store import config
 from store.access import tokens
 from store.access.tokens import Tokens
-from store.inbox import encryption
+from store.inbox.sealing import encryption
 from store.system.environment import Environment
 
 MAX_BODY_BYTES = 5 * 1024 * 1024

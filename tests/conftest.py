@@ -19,7 +19,8 @@ from handlers import config as handlers_config
 from receiver import config as receiver_config
 from store import database
 from store.access import digests
-from store.inbox import encryption, record, wakeup
+from store.inbox import record, wakeup
+from store.inbox.sealing import encryption
 from store.inbox.spool.spool import host_spool
 from store.privacy.restoring import gate
 from tests.support import servers, warm

@@ -23,8 +23,8 @@ from store.cli.terminal import consent, tables
 from store.cli.terminal.lists import Listing, list_options
 from store.cli.terminal.options import REASON, environment_option, json_option, token_option
 from store.inbox import wakeup
-from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
+from store.inbox.sealing.encryption import Unopenable
 from store.system import clock
 from store.text import safe_text
 from store.text.names import EVENT_ID

@@ -16,7 +16,7 @@ from store.cli.terminal import consent, tables
 from store.cli.terminal.lists import Listing, list_options
 from store.cli.terminal.options import REASON, json_option
 from store.inbox import events
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.text import masking
 from store.text.counts import counted
 from store.text.names import EVENT_ID

@@ -16,8 +16,8 @@ from handlers.interpret import weigh
 from handlers.rules import kept_news
 from handlers.rules.news import EventReading, News, Unreadable
 from store.applicants import erased
-from store.inbox.encryption import Unopenable
 from store.inbox.events import InboxEvent
+from store.inbox.sealing.encryption import Unopenable
 from store.operations.delivery_counts import NEWS_OF_ERASED
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten

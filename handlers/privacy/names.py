@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from handlers.interpret import interpret
 from handlers.rules.news import EventReading
-from store.inbox.encryption import Unopenable
 from store.inbox.events import InboxEvent
+from store.inbox.sealing.encryption import Unopenable
 from store.text.json_body import forms_of
 from store.text.states import ApplicantKey
 

@@ -20,7 +20,7 @@ from handlers.start import steps
 from handlers.start.outcomes import Again, Refused
 from store import database
 from store.inbox import wakeup
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy.restoring import gate
 from store.starts import carrying, forgetting
 from store.starts.carrying import Claimed, LeaseLost

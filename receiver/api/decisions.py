@@ -20,8 +20,8 @@ from store.applicants import decision_list, decisions
 from store.applicants.decision_list import Listed
 from store.applicants.decisions import Made, NotDecided, UnknownToUs
 from store.config import settings
-from store.inbox.encryption import Unopenable
 from store.inbox.internal_events import Ruling
+from store.inbox.sealing.encryption import Unopenable
 from store.system import clock
 from store.text.names import EVENT_ID
 

@@ -19,7 +19,7 @@ from receiver.web.queries import OrderedPage
 from store.access import audit
 from store.applicants import mentions, visibility
 from store.inbox import events, settling
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.text import masking
 from store.text.names import EVENT_ID
 from store.text.states import Outcome

@@ -19,7 +19,7 @@ from receiver.web.queries import Number
 from store.access import audit
 from store.applicants.feed import OutOfPlace
 from store.config import settings
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.proof import checkpoints
 from store.proof.shown import health, proofs, rows, state
 from store.proof.shown.proofs import Altered, LargerThanSigned, NotSigned

@@ -14,7 +14,7 @@ from receiver.monitoring.findings.sentence import Finding, Sentence
 from store import config as store_config
 from store import database
 from store.inbox import events, wakeup
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.operations import health
 from store.privacy.restoring import gate
 from store.system import clock, queue_client

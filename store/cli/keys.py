@@ -53,7 +53,7 @@ def rotate(yes: bool) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from store.inbox.encryption import Unopenable
+    from store.inbox.sealing.encryption import Unopenable
     from store.operations import key_rotation
     from store.privacy import master_keys
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from store.inbox.encryption import NO_MASTER_KEY, WrappedKey, keyring
+from store.inbox.sealing.encryption import NO_MASTER_KEY, WrappedKey, keyring
 from store.system import clock
 from store.text import traces
 from store.text.states import Outcome

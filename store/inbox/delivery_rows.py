@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, select, text, update
 from store import database
 from store.database import bulk
 from store.database.tables import Alias, EventRow, Subject
-from store.inbox import body_keys, erased_subjects
+from store.inbox import erased_subjects
 from store.inbox.deliveries import EventKey, SealedDelivery
+from store.inbox.sealing import body_keys
 
 #: Whether a subject sent this body before. A scalar, which is looked up row by row by its index, however much is kept.
 SEEN = """(SELECT TRUE FROM events AS earlier WHERE earlier.vendor = {vendor} AND earlier.environment = {environment}

@@ -16,10 +16,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from store.database.columns import SANDBOX, WITHOUT_EFFECT, page
 from store.database.restriction import IS_RESTRICTED, any_restricted, names_restricted, only_restricted
 from store.database.tables import Alias, ApplicantRow, EventRow, MentionRow
-from store.inbox import body_keys
 from store.inbox.deliveries import first_id_of
-from store.inbox.encryption import keyring
 from store.inbox.internal_events import KIND_HEADER, Kind
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import keyring
 from store.system import clock
 from store.text import traces
 from store.text.json_body import forms_of, holds_any

@@ -18,7 +18,8 @@ from store.access import audit
 from store.access.operators import Actor
 from store.applicants import feed
 from store.database import migrations
-from store.inbox import body_keys, settling
+from store.inbox import settling
+from store.inbox.sealing import body_keys
 from store.operations import backup_contents, health
 from store.operations.backup_contents import Contents, Failed, Refused, examine
 from store.operations.exclusive_access import connect, no_service

@@ -16,7 +16,7 @@ from store.database import migrations
 from store.database.privacy_tables import BodyKey, MasterKey
 from store.database.tables import ApplicantRow, EventRow, Feed, TransitionRow
 from store.inbox import events
-from store.inbox.encryption import NO_MASTER_KEY, Unopenable, keyring
+from store.inbox.sealing.encryption import NO_MASTER_KEY, Unopenable, keyring
 from store.operations import key_rotation
 from store.operations.exclusive_access import connect
 

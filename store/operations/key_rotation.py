@@ -19,8 +19,8 @@ from store.access import audit
 from store.database import bulk
 from store.database.privacy_tables import BodyKey
 from store.database.tables import EventRow
-from store.inbox import body_keys
-from store.inbox.encryption import NO_MASTER_KEY, Unopenable, WrappedKey, keyring
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import NO_MASTER_KEY, Unopenable, WrappedKey, keyring
 from store.operations import health
 from store.system import fault_points
 

@@ -17,7 +17,7 @@ from store.applicants import explanations, feed, history, mentions
 from store.applicants import table as applicants
 from store.applicants.table import Applicant
 from store.inbox import events
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy import holds, shown
 from store.privacy.acts import DataSubject
 from store.privacy.erasing import erasures

@@ -21,8 +21,8 @@ from sqlalchemy import Connection, Row, and_, or_, select, update
 from store import config, database
 from store.access import audit
 from store.database.privacy_tables import MasterKey
-from store.inbox import body_keys
-from store.inbox.encryption import KEY_BYTES, key_id, keyring
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import KEY_BYTES, key_id, keyring
 from store.inbox.spool.spool import host_spool
 from store.operations import health, key_rotation
 from store.privacy.errors import NotPossible, UnknownToUs

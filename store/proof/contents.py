@@ -18,8 +18,8 @@ from sqlalchemy import Connection, select
 
 from store.database import bulk
 from store.database.tables import EventRow
-from store.inbox import body_keys
-from store.inbox.encryption import KEY_BYTES, Unopenable, keyring, open_with
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import KEY_BYTES, Unopenable, keyring, open_with
 from store.proof.kinds import SOURCES, LeafKind
 
 #: Rows that one query reads.

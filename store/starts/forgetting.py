@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, sel
 
 from store.database import bulk
 from store.database.vendor_tables import VerificationRequest
-from store.inbox import body_keys
+from store.inbox.sealing import body_keys
 from store.text.states import ApplicantKey
 
 

@@ -16,7 +16,7 @@ from store.database import bulk
 from store.database.columns import page
 from store.database.restriction import names_restricted
 from store.database.vendor_tables import VerificationRequest
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.starts import sealed
 from store.system import clock
 from store.text.states import ApplicantKey, Status

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, select, update
 
 from store.database.privacy_tables import BodyKey
 from store.database.vendor_tables import VerificationRequest
-from store.inbox import body_keys
-from store.inbox.encryption import Unopenable, WrappedKey, keyring
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import Unopenable, WrappedKey, keyring
 from store.starts.wanted.person import Document, Options, Person
 
 

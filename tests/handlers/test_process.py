@@ -300,7 +300,7 @@ def test_an_event_that_fails_as_often_as_allowed_becomes_a_dead_letter_that_tell
     assert dead["settled_at"]
     kind, place = {
         of_an_unknown_vendor: ("KeyError", "handlers/interpret.py:"),
-        with_a_body_that_was_changed: ("Unopenable", "store/inbox/encryption.py:"),
+        with_a_body_that_was_changed: ("Unopenable", "store/inbox/sealing/encryption.py:"),
         about_an_applicant_whose_row_is_broken: ("TypeError", "handlers/rules/registers.py:"),
     }[poison]
     assert kind in dead["reason"]

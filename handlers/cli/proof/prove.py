@@ -14,7 +14,7 @@ from store.access import audit, operators
 from store.applicants.feed import OutOfPlace
 from store.cli.terminal import consent
 from store.cli.terminal.options import REASON
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy.attempts import TOO_SMALL_RIGHT
 from store.proof.shown import proofs, rows
 from store.proof.shown.proofs import Altered, Proof

@@ -14,12 +14,13 @@ from store import database
 from store.access import digests
 from store.database import bulk
 from store.database.tables import NAMELESS, EventRow, MentionRow, Subject
-from store.inbox import body_keys, claims
+from store.inbox import claims
 from store.inbox.deliveries import EventKey
-from store.inbox.encryption import NO_MASTER_KEY, keyring
 from store.inbox.erased_subjects import keyed
 from store.inbox.events import EVENT_COLUMNS, UNRESOLVED, InboxEvent, event_of
 from store.inbox.internal_events import KIND_HEADER, Kind
+from store.inbox.sealing import body_keys
+from store.inbox.sealing.encryption import NO_MASTER_KEY, keyring
 from store.proof import queue
 from store.proof.kinds import LeafKind
 from store.system import clock

@@ -22,7 +22,7 @@ from store.access.operators import Actor
 from store.applicants import explanations
 from store.applicants.table import Applicant
 from store.database import bulk
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy import shown
 from store.privacy.evidence import check, concerned, readme
 from store.privacy.evidence.concerned import Folder, Part

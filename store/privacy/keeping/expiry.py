@@ -18,8 +18,8 @@ from store.database import bulk
 from store.database.operations_tables import Act, Reaction
 from store.database.privacy_tables import Hold
 from store.database.tables import ApplicantRow, EventRow, MentionRow
-from store.inbox.encryption import Unopenable
 from store.inbox.events import EVENT_COLUMNS, InboxEvent, event_of
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy.acts import Action
 from store.privacy.erasing import event_erasure
 from store.privacy.erasing.event_erasure import Rewritten

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from store.database.log_tables import Leaf
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.proof import contents, tree
 from store.proof.kinds import LeafKind
 from store.proof.leaves import time_of

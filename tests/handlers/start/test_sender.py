@@ -15,7 +15,7 @@ from store import database
 from store.access.operators import Actor
 from store.applicants import table as applicants
 from store.database.vendor_tables import VerificationRequest
-from store.inbox import body_keys
+from store.inbox.sealing import body_keys
 from store.starts import acting, asking, carrying, requests
 from store.starts.requests import StartMode
 from store.starts.wanted.checks import Wanted

@@ -23,7 +23,7 @@ from store.cli.terminal.consent import Effect
 from store.database.operations_tables import ConsoleSession, Subscriber
 from store.database.tables import ApplicantRow, EventRow
 from store.database.vendor_tables import VerificationRequest
-from store.inbox.encryption import key_id
+from store.inbox.sealing.encryption import key_id
 from store.system import clock
 from tests.conftest import KEY
 from tests.docs.test_pages import page

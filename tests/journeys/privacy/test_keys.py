@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from store import database
-from store.inbox.encryption import keyring
+from store.inbox.sealing.encryption import keyring
 from store.privacy import master_keys
 from tests.conftest import forget
 from tests.store.inbox.test_body_keys import keep_handled

@@ -20,7 +20,7 @@ from receiver import config
 from receiver.monitoring import secret_usage, status
 from receiver.monitoring.health import REMEMBERED_SECONDS
 from store import database
-from store.inbox import encryption
+from store.inbox.sealing import encryption
 from store.operations import delivery_counts
 from store.operations.delivery_counts import Counts
 from store.system.environment import Environment

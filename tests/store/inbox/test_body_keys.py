@@ -18,7 +18,7 @@ from store.database.tables import EventRow
 from store.inbox import claims, deliveries, events
 from store.inbox import record as inbox
 from store.inbox.deliveries import SealedDelivery
-from store.inbox.encryption import Unopenable, key_id, keyring
+from store.inbox.sealing.encryption import Unopenable, key_id, keyring
 from store.inbox.spool import spool_import
 from store.operations import key_rotation
 from store.system import clock, fault_points

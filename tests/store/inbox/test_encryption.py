@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from store.inbox import encryption
-from store.inbox.encryption import Keyring, Sealed, Unopenable, WrappedKey, key_id
+from store.inbox.sealing import encryption
+from store.inbox.sealing.encryption import Keyring, Sealed, Unopenable, WrappedKey, key_id
 
 OLD, NEW = b"o" * 32, b"n" * 32
 

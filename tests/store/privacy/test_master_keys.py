@@ -17,7 +17,7 @@ from store.cli.keys import keys as keys_command
 from store.database.operations_tables import Act, Worker
 from store.database.tables import EventRow
 from store.inbox import events
-from store.inbox.encryption import Unopenable, key_id, keyring
+from store.inbox.sealing.encryption import Unopenable, key_id, keyring
 from store.operations import backup, backup_contents, key_rotation
 from store.privacy import master_keys
 from store.privacy.errors import NotPossible, UnknownToUs

@@ -18,7 +18,7 @@ from store.applicants.visibility import Erased, Restricted
 from store.database.log_tables import Leaf
 from store.database.operations_tables import Act
 from store.database.tables import ApplicantRow, EventRow, TransitionRow
-from store.inbox.encryption import Unopenable
+from store.inbox.sealing.encryption import Unopenable
 from store.privacy.acts import DataSubject
 from store.proof import checkpoints, queue
 from store.proof.kinds import LeafKind

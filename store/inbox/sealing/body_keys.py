@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Label, delete, select, update
 from store import database
 from store.database.privacy_tables import BodyKey, MasterKey
 from store.database.tables import EventRow
-from store.inbox.encryption import WrappedKey, keyring
+from store.inbox.sealing.encryption import WrappedKey, keyring
 from store.system import clock
 
 #: The columns of a wrapped key, to be selected with columns of its event, or returned where events are updated.

@@ -1,0 +1,1 @@
+"""Sealed bodies: how are they encrypted, and which key opens which?"""

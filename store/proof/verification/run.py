@@ -94,12 +94,12 @@ def _verify(start: int, on_leaves: OnProgress, on_applicants: OnProgress, patien
     while (passed := _go_on(walk, roots, on_leaves)) is not None:
         right = signed.compare(passed, roots, faults, right=right)
     faults.extend(signed.beyond(notes, walk.size))
-    _settle(walk, faults, on_leaves, patience)
+    size = _settle(walk, faults, on_leaves, patience)
     database.read(lambda connection: faults.extend([*absent.twice(connection), *emptied.without_run(connection)]))
     database.read(lambda connection: _look_at_state(connection, walk, faults))
     compared = _compare_applicants(faults, on_applicants)
     return Verified(
-        size=walk.size, start=start, rows=walk.rows, checkpoints=len(notes), applicants=compared, faults=faults.named, count=faults.count
+        size=size, start=start, rows=walk.rows, checkpoints=len(notes), applicants=compared, faults=faults.named, count=faults.count
     )
 
 
@@ -117,29 +117,32 @@ def _go_on(walk: Walk, roots: Mapping[int, list[Signed]], on_leaves: OnProgress)
     return passed
 
 
-def _settle(walk: Walk, faults: Faults, on_leaves: OnProgress, patience: timedelta) -> None:
+def _settle(walk: Walk, faults: Faults, on_leaves: OnProgress, patience: timedelta) -> int:
     """Look again at what did not hold, and at rows without leaves, until they hold, or it is certain that they do not: for so long nothing
-    more was logged of them."""
-    fewest, deadline, lacking = float("inf"), 0.0, None
+    more was logged of them. Return up to which leaf all holds or is a fault.
+
+    Where applicants are erased one after another, some leaf always waits to be emptied. Those that came meanwhile are left to the next
+    verification."""
+    end, fewest, deadline, lacking = walk.size, float("inf"), 0.0, None
     while True:
         before = walk.size
         while _go_on(walk, {}, on_leaves) is not None:
             pass
         walk.suspects = database.read(walk.settle)
+        waiting = [one for one in walk.suspects if one.number < end]
         lacking = database.read(partial(_lacking, among=lacking))
-        if not walk.suspects and not lacking:
-            return
         # Whole passes were logged meanwhile: the sequencer is catching up, and may have more before it than is listed.
         is_catching_up = walk.size - before >= AT_ONCE
-        if (left := len(walk.suspects) + len(lacking)) < fewest or is_catching_up:
+        if (left := len(waiting) + len(lacking)) < fewest or is_catching_up:
             fewest, deadline = left, time.monotonic() + patience.total_seconds()
-        if time.monotonic() >= deadline or not database.read(_is_logging):
+        if not left or time.monotonic() >= deadline or not database.read(_is_logging):
             break
         time.sleep(LOOK_SECONDS)
-    for suspect in walk.suspects:
+    for suspect in waiting:
         name = database.read(partial(pages.name_of, kind=suspect.kind, key=suspect.key))
         faults.add(suspect.kind, name, f"it is not what leaf {suspect.number} commits to, and waits in the queue as erased")
     faults.extend(one.fault() for one in lacking)
+    return min((one.number for one in walk.suspects if one.number >= end), default=walk.size)
 
 
 def _lacking(connection: Connection, among: list[Absent] | None) -> list[Absent]:

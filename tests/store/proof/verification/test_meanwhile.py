@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from store import database
+from store.proof import tree
 from store.proof.kinds import LeafKind
+from store.proof.verification import run
 from tests.store.proof.verification import history
 from tests.store.proof.verification.history import faults
 from tests.support import telling
@@ -69,3 +72,22 @@ def test_leaves_that_are_appended_while_the_end_of_the_tree_is_looked_at_are_not
     with once_before(lambda statement, _: "length(log_tiles.hashes)" in statement, goes_on):
         assert faults() == []
     assert faults() == []
+
+
+def test_a_leaf_that_came_meanwhile_and_waits_to_be_emptied_is_left_to_the_next_verification() -> None:
+    history.make()
+    size = database.read(tree.size)
+    came: list[int] = []
+
+    def goes_on(compared: int) -> None:
+        if not compared and not came:  # The walk is at the end of the tree for the first time.
+            came.append(size)
+            erasing.keep(erasing.about(erasing.GONE, telling.idngo(answer="GREEN")))
+            erasing.handle_all()
+            log_all()
+            erasing.erase_now(history.GONE)
+
+    first = run.verify_all(on_leaves=goes_on, patience=timedelta())
+    assert (first.faults, first.size, came) == ([], size, [size])
+    log_all()
+    assert (run.verify_all(patience=timedelta()).faults, run.verify_new(patience=timedelta()).faults) == ([], [])

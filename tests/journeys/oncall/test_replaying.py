@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import KEY
 from tests.receiver.connections.test_strangers import OPERATOR, READER
 from tests.support import payloads
+from tests.support.outages.frozen import frozen
 from tests.support.payloads import after
 from tests.support.service import PATIENCE_SECONDS, PROGRAMS, Service, eventually
 
@@ -54,19 +55,9 @@ class Mishap:
         answers = [self.service.get(f"/v1/applicants/idngo/{who}") for who in whose]
         return [answer.json["status"] if answer.status == 200 else None for answer in answers]
 
-    @contextmanager
-    def nobody_at_work(self) -> Iterator[None]:
+    def nobody_at_work(self) -> AbstractContextManager[None]:
         """A time in which no worker moves."""
-        workers = self.service.processes[1:]
-        for process in workers:
-            process.send_signal(signal.SIGSTOP)
-            subprocess.run(["pkill", "-STOP", "-P", str(process.pid)], check=True)
-        try:
-            yield
-        finally:
-            for process in workers:
-                subprocess.run(["pkill", "-CONT", "-P", str(process.pid)], check=True)
-                process.send_signal(signal.SIGCONT)
+        return frozen(self.service, self.service.processes[1:])
 
     def begun(self) -> list[dict[str, Any]]:
         """The replays, the last one first."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,9 +12,10 @@ from sqlalchemy import create_engine, text, update
 
 from store.database.tables import EventRow
 from tests.support import payloads
+from tests.support.outages.frozen import frozen
 from tests.support.payloads import after
 from tests.support.privacy.calls import OFFICER, OPERATOR, erased, restricted, send
-from tests.support.service import Answer, Service, children
+from tests.support.service import Answer, Service
 
 READER, LINKER, CONFIRMING = "read-me-if-you-may", "link-me-if-you-may", "confirm-me-if-you-may"
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_name
@@ -271,21 +269,8 @@ def test_an_attempt_that_is_recorded_already_waits_for_no_writer(running: Servic
 def test_a_decision_that_is_not_handled_yet_is_left_out_too(service: Service) -> None:
     who = payloads.new_applicant()
     service.told("idngo", payloads.idngo(who, answer="RED", reject="FINAL", labels=["SANCTIONS"], at=after(minutes=1)))
-    with frozen(service.processes[-1].pid):
+    with frozen(service, service.processes[-1:]):
         made = send(service, f"/v1/applicants/idngo/{who}/decisions", token=OPERATOR, decision="approve", reason="seen").json
         restricted(service, vendor="idngo", reference=who)
         assert listed(service, "/v1/decisions", "event_id", READER) == []
         assert listed(service, "/v1/decisions", "event_id", OFFICER) == [made["event_id"]]
-
-
-@contextmanager
-def frozen(worker: int) -> Iterator[None]:
-    """A worker that does nothing: the process that works is a child of the one that was started."""
-    both = (worker, *children(worker))
-    for pid in both:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in both:
-            os.kill(pid, signal.SIGCONT)

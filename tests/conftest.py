@@ -27,6 +27,7 @@ from tests.support import servers, warm
 from tests.support.generated import samples
 from tests.support.servers import NoPostgres, Postgres
 from tests.support.service import INDEX_KEY, Service
+from tests.support.warm import compiled
 
 KEY = base64.b64encode(b"a key of 32 bytes for the tests!").decode()
 
@@ -145,6 +146,7 @@ def kept(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("INDEX_KEY", INDEX_KEY)
     # The disk is shared with other tests. How long a delivery may wait is tried where it is promised: over HTTP.
     monkeypatch.setattr(record, "RECORD_SECONDS", 15.0)
+    monkeypatch.setattr(database.engine, "engine_of", lambda url: compiled.share(database.engine_of(url)))
     forget()
     yield database_url
     forget()

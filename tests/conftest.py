@@ -144,8 +144,9 @@ def kept(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("ENCRYPTION_KEYS", KEY)
     monkeypatch.setenv("INDEX_KEY", INDEX_KEY)
-    # The disk is shared with other tests. How long a delivery may wait is tried where it is promised: over HTTP.
+    # The disk is shared with other tests. How long a delivery, or a lock, may wait is tried where it is promised: over HTTP.
     monkeypatch.setattr(record, "RECORD_SECONDS", 15.0)
+    monkeypatch.setattr(database.engine.patience, "seconds", 6.0)
     monkeypatch.setattr(database.engine, "engine_of", lambda url: compiled.share(database.engine_of(url)))
     forget()
     yield database_url

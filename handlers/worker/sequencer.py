@@ -29,8 +29,11 @@ log = structlog.get_logger()
 #: Handling events goes first: they are what there is to log.
 NICE = 5
 
-#: How often is looked for what is new, how often the lease is renewed, and the pause after a failure, or while another process logs.
-LOOK_SECONDS, LEASE_SECONDS, PAUSE_SECONDS = 0.5, 4.0, 2.0
+#: How often is looked for what is new: while there is some, and while all is logged.
+LOOK_SECONDS, IDLE_SECONDS = 0.5, 1.0
+
+#: How often the lease is renewed, and the pause after a failure, or while another process logs.
+LEASE_SECONDS, PAUSE_SECONDS = 4.0, 2.0
 
 #: How often is looked whether a checkpoint is to be published.
 PUBLISH_SECONDS = 5.0
@@ -56,34 +59,32 @@ class Sequencer:
             threading.Thread(target=beside, daemon=True).start()
         while not self._stopping.is_set():
             try:
-                busy = self._pass()
-                self._stopping.wait(0 if busy else LOOK_SECONDS)
+                self._stopping.wait(self._pass())
             except (LeaseLost, *database.Failure) as error:
                 log.warning("nothing is logged for a moment", error=describe_error(error))
                 self._renewed_at = float("-inf")
                 self._stopping.wait(PAUSE_SECONDS)
         self._give_back()
 
-    def _pass(self) -> bool:
-        """Log what is new and sign it; return whether more is likely to wait."""
+    def _pass(self) -> float:
+        """Log what is new and sign it; return the seconds until the next look."""
         gate.require_open()
         if time.monotonic() - self._renewed_at > LEASE_SECONDS:
             if not database.write(lambda connection: sequencer.take_lease(connection, self._name)):
-                self._stopping.wait(PAUSE_SECONDS)
-                return False
+                return PAUSE_SECONDS
             self._renewed_at, self._done_to = time.monotonic(), None
         newest = database.read(sequencer.newest)
         if newest == self._done_to:
-            return False
+            return IDLE_SECONDS
         logged = database.write(lambda connection: sequencer.log_some(connection, self._name, self._horizon))
         fault_points.reach("log appended")
         self._is_behind = logged >= sequencer.AT_ONCE
         if self._is_behind:
-            return True
+            return 0.0
         checkpoints.sign()
         if not logged and self._horizon.is_at_end:
             self._done_to = newest
-        return False
+        return LOOK_SECONDS
 
     def _publish(self) -> None:
         """Publish what is due, in a thread of its own: no place that hangs delays the log."""

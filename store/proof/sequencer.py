@@ -38,6 +38,14 @@ STOP_LOGGED = timedelta(seconds=60)
 #: How long a transaction that is numbered may take to show itself as running.
 SETTLED_SECONDS = 5.0
 
+#: The greatest numbers of all that is to be logged.
+_NEWEST = select(
+    *(
+        select(func.max(column)).scalar_subquery()
+        for column in (EventRow.sequence, TransitionRow.number, Act.id, Unlogged.id, Epoch.number, LogStop.id)
+    )
+)
+
 
 class LeaseLost(Exception):
     """Another process logs."""
@@ -172,5 +180,4 @@ def _has_leaf(kind: LeafKind, key: Any) -> Any:
 
 def newest(connection: Connection) -> tuple[int | None, ...]:
     """Return what changes whenever there is more to be logged."""
-    columns = (EventRow.sequence, TransitionRow.number, Act.id, Unlogged.id, Epoch.number, LogStop.id)
-    return tuple(connection.execute(select(*(select(func.max(column)).scalar_subquery() for column in columns))).one())
+    return tuple(connection.execute(_NEWEST).one())

@@ -28,7 +28,7 @@ _fork, _waitpid, _poll, _sleep = os.fork, os.waitpid, select.poll, time.sleep
 
 def serve(kind: str, path: str) -> None:
     """Load what programs of a kind need, and fork one for each request, until the parent ends."""
-    _load(kind)
+    _load(kind, Path(path).parent)
     gc.collect()
     gc.freeze()
     with Socket(socket.AF_UNIX) as listener:
@@ -103,7 +103,7 @@ def _leave_a_nest() -> None:
     os._exit(0)
 
 
-def _load(kind: str) -> None:
+def _load(kind: str, folder: Path) -> None:
     if kind == "web":
         from gevent import monkey
 
@@ -119,7 +119,8 @@ def _load(kind: str) -> None:
             "alembic.command",
             "prometheus_client.multiprocess",
         ]
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.devnull  # It says how values are kept, and is replaced before there is one.
+        # It says how values are kept. A forked process counts into files of its own, where its own environment says.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     else:
         names = [
             "rq",
@@ -133,6 +134,8 @@ def _load(kind: str) -> None:
         ]
     for name in names:
         importlib.import_module(name)
+    if kind == "web":
+        importlib.import_module("receiver").load()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How much a run tries: all with `--long`, else a part that changes with every commit.
 
-Of a large test the part is a tenth. Of a journey that could run on either database it is one of them. Journeys about a database, and
-those that break something, run on both; so do the tests of the packages, but for those that say that one database will do.
+Of a large test the part is a tenth. Of a journey, and of another test that starts a service of its own, it is one of the two databases.
+Journeys about a database, and those that break something, run on both; so do the other tests of the packages, but for those that say that
+one database will do.
 """
 
 from __future__ import annotations
@@ -85,9 +86,10 @@ def left_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 def _database_of(item: pytest.Item) -> str | None:
     """The database that a test is collected for; None if it always runs."""
-    folders = item.path.parts
-    is_journey = "journeys" in folders and "failures" not in folders and not item.get_closest_marker("both_databases")
-    if not (is_journey or item.get_closest_marker("one_database")) or not hasattr(item, "callspec"):
+    folders, fixtures = item.path.parts, getattr(item, "fixturenames", ())
+    is_journey = ("journeys" in folders or "service" in fixtures) and "failures" not in folders
+    is_on_one = is_journey and not item.get_closest_marker("both_databases")
+    if not (is_on_one or item.get_closest_marker("one_database")) or not hasattr(item, "callspec"):
         return None
     return next((given for given in item.callspec.params.values() if isinstance(given, str) and given in DATABASES), None)
 

@@ -22,7 +22,7 @@ from tests.support import telling
 from tests.support.privacy import erasing
 from tests.support.proof.log import log_and_sign
 
-pytestmark = pytest.mark.usefixtures("signing")
+pytestmark = [pytest.mark.usefixtures("signing"), pytest.mark.one_database]
 
 WHO = erasing.OTHER
 

@@ -14,7 +14,7 @@ from store.proof.kinds import SOURCES, LeafKind
 from store.system import clock
 from tests.store.proof.verification import history
 
-pytestmark = pytest.mark.usefixtures("signing")
+pytestmark = [pytest.mark.usefixtures("signing"), pytest.mark.one_database]
 
 
 def test_nothing_is_wrong_with_a_history_that_nobody_touched() -> None:

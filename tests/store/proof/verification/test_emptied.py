@@ -32,7 +32,7 @@ from tests.support import telling
 from tests.support.privacy import erasing, personal_data
 from tests.support.proof.log import happen, log_all, log_and_sign
 
-pytestmark = pytest.mark.usefixtures("signing")
+pytestmark = [pytest.mark.usefixtures("signing"), pytest.mark.one_database]
 
 
 def write_act(action: str, *, reason: str | None = None, **values: Any) -> int:

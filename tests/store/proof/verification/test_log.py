@@ -26,7 +26,7 @@ from tests.store.proof.verification.history import faults, found, tampering
 from tests.support.proof.log import OTHER_SEED, happen, log_all, log_and_sign
 from tests.support.service import LOG_ORIGIN
 
-pytestmark = pytest.mark.usefixtures("signing")
+pytestmark = [pytest.mark.usefixtures("signing"), pytest.mark.one_database]
 
 STATE = ("checkpoint", "LOG_STATE")
 

@@ -23,7 +23,7 @@ from tests.store.proof.verification import history
 from tests.store.proof.verification.history import found, tampering
 from tests.support.proof.log import approval, happen, log_all
 
-pytestmark = pytest.mark.usefixtures("signing")
+pytestmark = [pytest.mark.usefixtures("signing"), pytest.mark.one_database]
 
 #: Long ago: no row of that time can be waiting for its leaf.
 LONG_AGO = timedelta(days=40)

@@ -25,7 +25,6 @@ from handlers.notify.http_sender import RequestThread, Stalled
 from handlers.notify.results import Result, Results
 from handlers.notify.subscribers import NotNow, Subscriber
 from store import database
-from store.applicants import feed
 from store.outbox import dispatch, outcomes
 from store.outbox.dispatch import Due, Work
 from store.privacy.restoring import gate
@@ -35,12 +34,9 @@ from store.text import traces
 
 log = structlog.get_logger()
 
-#: How often is looked for new changes; the pause after there was work, so that what comes meanwhile is taken together; and the pause after
-#: the database failed.
+#: How often the database is asked for work; the pause after there was some, so that what comes meanwhile is taken together; and
+#: the pause after the database failed.
 LOOK_SECONDS, BATCH_SECONDS, PAUSE_SECONDS = 0.2, 0.03, 1.0
-
-#: How often is looked for all other work while there is none: what is tried again, and what an operator or another process asks for.
-LOOK_FOR_ALL_SECONDS = 1.0
 
 #: The pause after a reaction ended, so that reactions that end together are recorded together.
 COLLECT_SECONDS = BATCH_SECONDS / 10
@@ -90,8 +86,6 @@ class DispatchLoop:
         self._doing: dict[Future[str], tuple[Due, float]] = {}
         self._ended: queue.SimpleQueue[Future[str]] = queue.SimpleQueue()
         self._results = Results(holder)
-        #: The newest change that was seen, and when is looked for more than new changes.
-        self._newest, self._look_for_all_at = -1, 0.0
 
     def run(self, stopping: threading.Event, others: Sequence[Subscriber]) -> None:
         """Work until stopped. `others` are all subscribers of this process, which end with it if a reaction hangs."""
@@ -108,20 +102,10 @@ class DispatchLoop:
         """Record results, write down new reactions, and start some; return the seconds until the next round."""
         if not self._ready:
             self._get_ready()
-        if self._results.waiting:
-            self._look_for_all_at = 0.0
         self._results.record_all()
-        began = self._claim() if claims and self._may_have_work() else 0
+        began = self._claim() if claims else 0
         self._start_all()
         return BATCH_SECONDS if began else LOOK_SECONDS
-
-    def _may_have_work(self) -> bool:
-        """Return whether the feed has a new change, or it is time to look for all other work. It costs little."""
-        newest, now = database.read(feed.last), time.monotonic()
-        if newest == self._newest and now < self._look_for_all_at:
-            return False
-        self._newest, self._look_for_all_at = newest, now + LOOK_FOR_ALL_SECONDS
-        return True
 
     def _get_ready(self) -> None:
         """Take back the claims of a crashed process of the same name."""
@@ -145,8 +129,6 @@ class DispatchLoop:
         while work.behind and time.monotonic() - began < FOLLOW_SECONDS:
             self._follow()
             work = self._look()
-        if work.behind:
-            self._look_for_all_at = 0.0
         free = {name: slots for name, slots in self._free_slots().items() if name in work.due}
         if not free:
             return 0
@@ -154,8 +136,6 @@ class DispatchLoop:
         with database.begin() as connection:
             due = dispatch.claim(connection, free, holder=self._holder, uncounted=uncounted)
         self._claimed += due
-        if due:
-            self._look_for_all_at = 0.0
         fault_points.reach("reaction claimed")
         return len(due)
 

@@ -226,14 +226,17 @@ class Service:
 
 
 def eventually(look: Callable[[], T | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> T:
-    """What `look` gives once it gives something; fails when it does not in time."""
-    deadline = time.monotonic() + seconds
+    """What `look` gives once it gives something; fails when it does not in time.
+
+    The longer it waits, the rarer it looks: a look may cost what is waited for its processor."""
+    began = time.monotonic()
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.03)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"waited {seconds} s in vain for {what}"
+        time.sleep(min(max(0.03, waited / 10), 0.5))
 
 
 def end(*processes: subprocess.Popen[bytes]) -> None:

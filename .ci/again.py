@@ -28,7 +28,7 @@ def main() -> int:
     if not failed or len(failed) > FEW:
         print(f"{len(failed)} tests failed; up to {FEW} are run again", flush=True)
         return 1
-    ended = subprocess.call([sys.executable, "-m", "pytest", "-rA", "--tb=no", "-q", "--show-capture=no", *failed], cwd=ROOT)
+    ended = subprocess.call([sys.executable, "-m", "pytest", "-q", *failed], cwd=ROOT)
     verdict = "failed by itself, too" if ended else "failed beside others and passed by itself; look for the cause"
     print(*(f"{verdict}: {test}" for test in failed), sep="\n", flush=True)
     return ended

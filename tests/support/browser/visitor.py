@@ -60,20 +60,11 @@ class Visitor:
         assert signed_in.status == 303, (signed_in.status, signed_in.says)
 
     def get(self, path: str, **query: str) -> Page:
-        return self._answered("GET", f"{path}?{urlencode(query)}" if query else path)
+        return self.ask("GET", f"{path}?{urlencode(query)}" if query else path)
 
     def post(self, path: str, **fields: str) -> Page:
         """Send a form, as a page of the console does."""
-        return self._answered("POST", path, {"csrf": self.csrf} | fields)
-
-    def _answered(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Page:
-        """Ask; again while the database cannot be reached, as the console asks for: a busy machine exceeds the deadline."""
-
-        def ask() -> Page | None:
-            page = self.ask(method, path, form)
-            return page if page.status != 503 else None
-
-        return eventually(ask, f"the console to reach its database for {path}")
+        return self.ask("POST", path, {"csrf": self.csrf} | fields)
 
     def follow(self, path: str, **fields: str) -> Page:
         """Send a form, and go where its answer leads."""
@@ -97,11 +88,20 @@ class Visitor:
         return own
 
     def ask(self, method: str, path: str, form: Mapping[str, str] | str | None = None, **others: str | None) -> Page:
-        """Send a request with other headers than a browser's; None: without that one."""
+        """Send a request with other headers than a browser's; None: without that one. It is sent again while the database cannot be
+        reached, as the console asks for: a busy machine exceeds the deadline."""
+
+        def answered() -> Page | None:
+            page = self._ask_once(method, path, form, others)
+            return page if page.status != 503 else None
+
+        return eventually(answered, f"the console to reach its database for {path}")
+
+    def _ask_once(self, method: str, path: str, form: Mapping[str, str] | str | None, others: Mapping[str, str | None]) -> Page:
         headers: dict[str, str | None] = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if form is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.origin}
-        sent = {name: value for name, value in (headers | others).items() if value is not None}
+        sent = {name: value for name, value in (headers | dict(others)).items() if value is not None}
         body = form if isinstance(form, str | None) else urlencode(form)
         connection = http.client.HTTPConnection(self.host, timeout=30)
         try:

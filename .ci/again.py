@@ -1,4 +1,5 @@
-"""Run the tests that failed once more, one at a time, where they are few.
+"""Run the tests that failed once more, one at a time, where they are few. The argument is the exit status of `./dev test`: a run that did
+not come to its end has left tests out, and none is run again.
 
 CI's machines are shared: beside others a test may wait in vain for a processor. What fails by itself, too, has found something. What passes
 is named: it needs a cause and a repair as well, but it says nothing about the change."""
@@ -10,6 +11,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +26,9 @@ GROUP = re.compile(r"@[^@\]]*$")
 FEW = 6
 
 
-def main() -> int:
+def main(status: int) -> int:
+    if status != pytest.ExitCode.TESTS_FAILED:
+        return status
     failed = sorted(GROUP.sub("", test) for test in json.loads(FAILED.read_text()))
     if not failed or len(failed) > FEW:
         print(f"{len(failed)} tests failed; up to {FEW} are run again", flush=True)
@@ -35,4 +40,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1])))

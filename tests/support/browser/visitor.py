@@ -101,7 +101,7 @@ class Visitor:
         headers: dict[str, str | None] = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if form is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.origin}
-        sent = {name: value for name, value in (headers | dict(others)).items() if value is not None}
+        sent = {name: value for name, value in {**headers, **others}.items() if value is not None}
         body = form if isinstance(form, str | None) else urlencode(form)
         connection = http.client.HTTPConnection(self.host, timeout=30)
         try:

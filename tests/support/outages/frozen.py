@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.faults.processes import tell
 from tests.support.service import Service, children, eventually
 
 #: Asks PostgreSQL whether everybody is between two transactions.
@@ -23,22 +23,17 @@ def frozen(service: Service, workers: Sequence[subprocess.Popen[bytes]]) -> Iter
     pids = [pid for process in workers for pid in (process.pid, *children(process.pid))]
 
     def freeze() -> bool:
-        _tell(pids, signal.SIGSTOP)
+        tell(pids, signal.SIGSTOP)
         if _is_free(service.environment["DATABASE_URL"]):
             return True
-        _tell(pids, signal.SIGCONT)
+        tell(pids, signal.SIGCONT)
         return False
 
     eventually(freeze, "the workers to be stopped between two transactions")
     try:
         yield
     finally:
-        _tell(pids, signal.SIGCONT)
-
-
-def _tell(pids: Sequence[int], number: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, number)
+        tell(pids, signal.SIGCONT)
 
 
 def _is_free(database_url: str) -> bool:

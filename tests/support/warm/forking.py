@@ -121,6 +121,7 @@ def _load(kind: str, folder: Path) -> None:
         ]
         # It says how values are kept. A forked process counts into files of its own, where its own environment says.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        importlib.import_module("receiver").load()
     else:
         names = [
             "rq",
@@ -134,8 +135,6 @@ def _load(kind: str, folder: Path) -> None:
         ]
     for name in names:
         importlib.import_module(name)
-    if kind == "web":
-        importlib.import_module("receiver").load()
 
 
 if __name__ == "__main__":
